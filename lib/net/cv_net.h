@@ -98,8 +98,14 @@ static inline void cv_mac_of_ip(uint16_t prefix, cv_be32_t addr, uint8_t *mac)
 }
 
 /**
- * The two MAC bytes of a VPC, as they stand in memory: locally administered, unicast, derived from its
- * id so that two VPCs on one switch differ.
+ * The bit that sets an NLB node's MAC apart from an endpoint ENI's: or it into the prefix. So the MAC
+ * of a frame says which side of a flow it is on before anything is looked up.
+ */
+#define CV_MAC_NODE 0x0100
+
+/**
+ * The two MAC bytes of a VPC's ENIs, as they stand in memory: locally administered, unicast, CV_MAC_NODE
+ * clear, derived from the VPC's id so that two VPCs on one switch differ.
  */
 uint16_t cv_mac_prefix(const char *vpc_id);
 

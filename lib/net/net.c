@@ -94,7 +94,7 @@ bool cv_prefix_overlaps(const struct cv_prefix *a, const struct cv_prefix *b)
 uint16_t cv_mac_prefix(const char *vpc_id)
 {
 	uint64_t hash = cv_siphash(vpc_id, strlen(vpc_id), 0x6d6163, 0);
-	uint8_t bytes[2] = {(uint8_t)((hash & 0xfc) | 0x02), (uint8_t)(hash >> 8)};
+	uint8_t bytes[2] = {(uint8_t)((hash & 0xfc) | 0x02), (uint8_t)((hash >> 8) & 0xfe)};
 	uint16_t prefix;
 
 	memcpy(&prefix, bytes, sizeof(prefix));
