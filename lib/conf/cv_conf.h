@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * The configuration: JSON text to settings and a checked model. One schema table gives the reader,
+ * the error texts and doc/configuration.md.
+ *
+ * Everything that is wrong is reported at once, each with a JSON path and a line; a configuration
+ * with an error yields nothing.
+ *
+ * @threads any; no shared state
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cv_base.h"
+#include "cv_model.h"
+
+/** Bounds that other modules rely on. */
+#define CV_CONF_WORKERS_MAX 64
+#define CV_CONF_DEVICES_MAX 64
+
+/** A port: one or more ethdevs that lead to the same network. */
+struct cv_conf_port {
+	const char *name;
+	const char **devices; /**< shape [n_devices]; PCI addresses or `vdev,args` */
+	uint32_t n_devices;   /**< 1..CV_CONF_DEVICES_MAX */
+	uint32_t queues;      /**< per device; 0: one per worker */
+	uint32_t mtu;         /**< bytes, without the Ethernet header */
+	uint32_t rx_desc;     /**< per queue */
+	uint32_t tx_desc;     /**< per queue */
+	bool promiscuous;
+};
+
+/** What EAL and io need; a change needs a restart. */
+struct cv_conf_dpdk {
+	uint32_t workers;
+	uint32_t *cores; /**< lcore ids, shape [n_cores]; none: EAL's choice */
+	uint32_t n_cores;
+	int32_t main_core; /**< lcore id of the control thread, -1: EAL's choice */
+	bool huge_pages;
+	uint32_t memory_mb; /**< 0: EAL's choice */
+	uint32_t mbufs;
+	const char **eal_args; /**< shape [n_eal_args]; passed on as they are */
+	uint32_t n_eal_args;
+	struct cv_conf_port *ports; /**< shape [n_ports], n_ports >= 1 */
+	uint32_t n_ports;
+};
+
+/** How much of each there may be. */
+struct cv_conf_limits {
+	uint32_t flows; /**< per worker */
+	uint32_t endpoints;
+	uint32_t targets;
+	uint32_t listeners;
+};
+
+/** What happens when all source ports towards a target are used or resting. */
+enum cv_conf_exhaustion { CV_CONF_EXHAUSTION_DROP, CV_CONF_EXHAUSTION_RESET };
+
+/** Settings of the packet path. */
+struct cv_conf_settings {
+	uint32_t syn_seconds;     /**< for a handshake to finish */
+	uint32_t fin_seconds;     /**< after FINs from both sides, for the last acknowledgement */
+	uint32_t linger_ms;       /**< a closed flow answers late segments for so long */
+	uint16_t snat_port_first;
+	uint32_t snat_n_ports;    /**< per (node IP, target); port_first + n_ports <= 65536 */
+	uint32_t snat_rest_seconds;
+	enum cv_conf_exhaustion snat_on_exhaustion;
+	uint32_t mss_clamp; /**< bytes; 0: never lower the MSS */
+};
+
+/** How operators reach the appliance. */
+struct cv_conf_control {
+	const char *socket; /**< path of the UNIX socket */
+};
+
+/** A configuration that passed every check. */
+struct cv_conf {
+	struct cv_conf_dpdk dpdk;
+	struct cv_conf_limits limits;
+	struct cv_conf_settings settings;
+	struct cv_conf_control control;
+	struct cv_model *model;  /**< settled and checked */
+	struct cv_errs warnings; /**< what is probably not meant, with path and line */
+	void *priv;              /**< memory of the strings */
+};
+
+/**
+ * Read and check a file.
+ *
+ * @param      file  path
+ * @param[out] errs  grows by every error found
+ * @return the configuration, or NULL with at least one error in errs
+ * @owner  caller; cv_conf_destroy()
+ */
+struct cv_conf *cv_conf_load(const char *file, struct cv_errs *errs);
+
+/**
+ * Check JSON text.
+ *
+ * @param      text  shape [len]; need not end in NUL
+ * @param      len   bytes
+ * @param[out] errs  grows by every error found
+ * @return as cv_conf_load()
+ */
+struct cv_conf *cv_conf_parse(const char *text, size_t len, struct cv_errs *errs);
+
+/** Free a configuration; NULL is fine. */
+void cv_conf_destroy(struct cv_conf *conf);
+
+/**
+ * Say what a configuration serves: each service with its load balancers, listeners and targets, and
+ * each endpoint with its ENIs and state.
+ *
+ * @return text, or NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_conf_summary(const struct cv_conf *conf);
+
+/**
+ * Render the configuration reference, in Markdown.
+ *
+ * @return text, or NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_conf_reference(void);

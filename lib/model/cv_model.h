@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * The resources: what exists, who owns it, in which state it is. Plain structs in arrays; a reference
+ * is an index into the array of the kind it names, CV_MODEL_NONE for none.
+ *
+ * Pure: no I/O, no clock, no JSON. Every struct here is read-only outside this module; changes go
+ * through the operations of cv_model_ops.h, which hold every rule. All strings and arrays belong to
+ * the model and live as long as it does; a pointer to an element of a growing array is good until the
+ * next operation.
+ *
+ * @threads one at a time (control); a model that is no longer changed may be read by any
+ * @source  AWS: "AWS PrivateLink", "Network Load Balancers", EC2 and ELBv2 API references
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cv_net.h"
+
+/** No such index. */
+#define CV_MODEL_NONE UINT32_MAX
+
+/** Addresses of one NLB node: the primary and up to seven secondaries, as AWS allows. */
+#define CV_MODEL_NODE_IPS_MAX 8
+
+/** Idle timeout of a listener, in seconds: AWS's default and bounds. */
+#define CV_MODEL_IDLE_SECONDS 350
+#define CV_MODEL_IDLE_SECONDS_MIN 60
+#define CV_MODEL_IDLE_SECONDS_MAX 6000
+
+/** An availability zone by its fleet-wide id. */
+struct cv_model_zone {
+	const char *id; /**< `use1-az1` */
+};
+
+/** What one account calls a zone. */
+struct cv_model_zone_name {
+	const char *name; /**< `us-east-1a` */
+	uint32_t zone;
+};
+
+/** An AWS account and its own names for the zones. */
+struct cv_model_account {
+	const char *id; /**< 12 digits */
+	const char *name;
+	struct cv_model_zone_name *zones; /**< shape [n_zones] */
+	uint32_t n_zones;
+};
+
+/** How a VPC's packets arrive and leave. */
+enum cv_model_attach {
+	CV_MODEL_ATTACH_PORT, /**< untagged on a port */
+	CV_MODEL_ATTACH_VLAN, /**< one VLAN of a port */
+};
+
+/** An isolated IPv4 network: one L2 segment on which every address of its CIDRs is reachable. */
+struct cv_model_vpc {
+	const char *id; /**< `vpc-` + 17 hex */
+	const char *name;
+	uint32_t owner;          /**< account */
+	struct cv_prefix *cidrs; /**< shape [n_cidrs]; no two overlap */
+	uint32_t n_cidrs;
+	enum cv_model_attach attach;
+	const char *port; /**< name of a port in `dpdk.ports` */
+	uint16_t vlan;    /**< 1..4094 with CV_MODEL_ATTACH_VLAN, else 0 */
+};
+
+/** A part of a VPC in one zone. */
+struct cv_model_subnet {
+	const char *id; /**< `subnet-` + 17 hex */
+	const char *name;
+	uint32_t vpc;
+	struct cv_prefix cidr;
+	const char *zone_name; /**< as the VPC's owner names it */
+	uint32_t zone;         /**< what that name means in the owner's account */
+	cv_be32_t gateway;     /**< router towards addresses outside the VPC; 0 for none */
+};
+
+/** One ingress rule of a security group: clients in cidr may reach ports first..last. */
+struct cv_model_rule {
+	struct cv_prefix cidr;
+	uint16_t port_first;
+	uint16_t port_last;
+};
+
+/** Who may reach an ENI or a load balancer; no rule, nobody. */
+struct cv_model_security_group {
+	const char *id; /**< `sg-` + 17 hex */
+	const char *name;
+	uint32_t vpc;
+	struct cv_model_rule *rules; /**< shape [n_rules] */
+	uint32_t n_rules;
+};
+
+/** When the PROXY header goes out. */
+enum cv_model_placement {
+	CV_MODEL_ON_FIRST_ACK_WITH_PAYLOAD, /**< with the client's first data: AWS's default */
+	CV_MODEL_ON_FIRST_ACK,              /**< right after the handshake */
+};
+
+/** Whether nodes use targets of other zones. */
+enum cv_model_cross_zone {
+	CV_MODEL_CROSS_ZONE_OFF,
+	CV_MODEL_CROSS_ZONE_ON,
+	CV_MODEL_CROSS_ZONE_LB, /**< as the load balancer says */
+};
+
+/** A server. */
+struct cv_model_target {
+	cv_be32_t ip;
+	uint16_t port;
+	uint32_t zone; /**< its subnet's zone, or as given; CV_MODEL_NONE: serves every zone */
+};
+
+/** Servers of one kind, and how they are spoken to. */
+struct cv_model_target_group {
+	const char *arn;
+	const char *name;
+	uint32_t vpc;
+	uint16_t port; /**< of targets that name none */
+	bool ppv2;
+	enum cv_model_placement placement;
+	enum cv_model_cross_zone cross_zone;
+	struct cv_model_target *targets; /**< shape [n_targets]; no two alike */
+	uint32_t n_targets;
+	uint32_t lb; /**< the one load balancer that uses it, or CV_MODEL_NONE */
+};
+
+/** The one identity of a load balancer in one zone. */
+struct cv_model_node {
+	uint32_t subnet;
+	uint32_t zone; /**< the subnet's; no two nodes of a load balancer share one */
+	cv_be32_t ips[CV_MODEL_NODE_IPS_MAX]; /**< shape [n_ips]; primary first, 0 until settled */
+	uint32_t n_ips;                       /**< 1..CV_MODEL_NODE_IPS_MAX */
+};
+
+/** A port on which a load balancer answers. */
+struct cv_model_listener {
+	const char *arn;
+	uint16_t port;
+	uint32_t tg;
+	uint32_t idle_seconds;
+};
+
+/** A Network Load Balancer. */
+struct cv_model_lb {
+	const char *arn;
+	const char *name;
+	uint32_t vpc;
+	struct cv_model_node *nodes; /**< shape [n_nodes], n_nodes >= 1 */
+	uint32_t n_nodes;
+	struct cv_model_listener *listeners; /**< shape [n_listeners] */
+	uint32_t n_listeners;
+	uint32_t *sgs; /**< shape [n_sgs]; none: no filter */
+	uint32_t n_sgs;
+	bool cross_zone;
+	bool sg_on_privatelink; /**< its security groups filter endpoint traffic too */
+	uint32_t service;       /**< the one endpoint service that offers it, or CV_MODEL_NONE */
+};
+
+/** An endpoint service: load balancers offered to those who are allowed. */
+struct cv_model_service {
+	const char *id;           /**< `vpce-svc-` + 17 hex */
+	const char *name;         /**< in the configuration */
+	const char *service_name; /**< `com.amazonaws.vpce.<region>.<id>` */
+	uint32_t owner;           /**< account that owns its load balancers */
+	uint32_t *lbs;            /**< shape [n_lbs], n_lbs >= 1 */
+	uint32_t n_lbs;
+	const char **principals; /**< shape [n_principals]; ARNs or `*` */
+	uint32_t n_principals;
+	bool acceptance_required;
+};
+
+/** State of an endpoint. The API's other states belong to moments that pass within one operation. */
+enum cv_model_state {
+	CV_MODEL_PENDING_ACCEPTANCE,
+	CV_MODEL_AVAILABLE,
+	CV_MODEL_REJECTED,
+};
+
+/** An endpoint's network interface in one subnet. */
+struct cv_model_eni {
+	const char *id; /**< `eni-` + 17 hex */
+	uint32_t subnet;
+	uint32_t zone; /**< the subnet's; no two ENIs of an endpoint share one */
+	cv_be32_t ip;  /**< 0 until settled */
+	uint32_t lb;   /**< the one load balancer of the service that serves this ENI, for its life */
+	uint32_t node; /**< index into that load balancer's nodes: the one in this zone */
+};
+
+/** An interface endpoint. */
+struct cv_model_endpoint {
+	const char *id; /**< `vpce-` + 17 hex */
+	const char *name;
+	const char *principal; /**< ARN of who asked for it */
+	uint32_t vpc;
+	uint32_t service;
+	struct cv_model_eni *enis; /**< shape [n_enis], n_enis >= 1 */
+	uint32_t n_enis;
+	uint32_t *sgs; /**< shape [n_sgs]; none: the VPC's default group, which admits the VPC itself */
+	uint32_t n_sgs;
+	enum cv_model_state state;
+};
+
+struct cv_model_index; /* private: names and addresses */
+
+/** Everything. Create with cv_model_create(). */
+struct cv_model {
+	const char *region;
+	struct cv_model_zone *zones;
+	struct cv_model_account *accounts;
+	struct cv_model_vpc *vpcs;
+	struct cv_model_subnet *subnets;
+	struct cv_model_security_group *sgs;
+	struct cv_model_target_group *tgs;
+	struct cv_model_lb *lbs;
+	struct cv_model_service *services;
+	struct cv_model_endpoint *endpoints;
+	uint32_t n_zones;
+	uint32_t n_accounts;
+	uint32_t n_vpcs;
+	uint32_t n_subnets;
+	uint32_t n_sgs;
+	uint32_t n_tgs;
+	uint32_t n_lbs;
+	uint32_t n_services;
+	uint32_t n_endpoints;
+	struct cv_model_index *index;
+};
+
+/** The API's word for a state: `pendingAcceptance`, `available`, `rejected`. */
+const char *cv_model_state_str(enum cv_model_state state);
+
+/** The attribute's word for a placement: `on_first_ack_with_payload`, `on_first_ack`. */
+const char *cv_model_placement_str(enum cv_model_placement placement);
+
+/** Find a load balancer's node in a zone. @return index into lb->nodes, or CV_MODEL_NONE */
+uint32_t cv_model_node_find(const struct cv_model_lb *lb, uint32_t zone);
+
+/** Tell whether a service is offered in a zone: one of its load balancers has a node there. */
+bool cv_model_service_is_in_zone(const struct cv_model *model, uint32_t service, uint32_t zone);
+
+/** Tell whether targets of a group in other zones are used by a load balancer's nodes. */
+bool cv_model_is_cross_zone(const struct cv_model_lb *lb, const struct cv_model_target_group *tg);
+
+/** Tell whether a VPC's CIDRs hold an address: then it is on the VPC's link, else behind a gateway. */
+bool cv_model_vpc_has(const struct cv_model_vpc *vpc, cv_be32_t addr);
+
+/**
+ * Tell whether a service allows a principal: `*`, the same ARN, or the root ARN of its account, which
+ * stands for all of the account's users and roles.
+ *
+ * @param service    service
+ * @param principal  IAM ARN: `arn:aws:iam::123456789012:root`, `...:user/NAME`, `...:role/NAME`
+ */
+bool cv_model_principal_allowed(const struct cv_model_service *service, const char *principal);
