@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * The control thread: the only owner of the configuration, the model and everything slow. Reloads,
+ * operators' questions, neighbours and timers arrive as commands and events and are handled one at a
+ * time; each change is made whole or not at all.
+ *
+ * Order of a process's life: cv_ctl_signals_block(), cv_conf_load(), cv_io_create(), cv_ctl_create(),
+ * cv_dp_create() with cv_ctl_dp_cfg(), cv_ctl_attach(), workers started, API started, cv_ctl_run();
+ * then API stopped, workers stopped, cv_ctl_summary(), cv_dp_destroy(), cv_ctl_destroy(),
+ * cv_io_destroy().
+ *
+ * @threads control, but cv_ctl_show(), cv_ctl_metrics() and cv_ctl_stop(): any
+ */
+
+#include <stdint.h>
+
+#include "cv_base.h"
+
+struct cv_conf;
+struct cv_ctl;
+struct cv_dp;
+struct cv_dp_cfg;
+struct cv_io;
+
+/** What control works with. */
+struct cv_ctl_cfg {
+	const char *file;     /**< configuration file, read again on reload; copied */
+	const char *version;  /**< of the program; copied */
+	struct cv_io *io;     /**< for the state of ports; NULL in tests: no port is known */
+	uint64_t tsc_hz;      /**< TSC cycles per second, for the workers' rates; 0 if unknown */
+};
+
+/**
+ * Block SIGHUP, SIGTERM and SIGINT in this thread and those that it starts, and ignore SIGPIPE: control
+ * reads the former from a descriptor.
+ *
+ * @return 0, or -errno
+ * @threads the main thread, before any other thread is started (thus before cv_io_create())
+ */
+int cv_ctl_signals_block(void);
+
+/**
+ * Make the control thread's state, plan the first view and publish it.
+ *
+ * @param      cfg      what to work with
+ * @param      conf     the configuration that serves; control's from now on, also on failure
+ * @param[out] errs     why not, for people
+ * @param[out] ret_ctl  untouched on failure
+ * @return 0, or
+ *   -EINVAL  the configuration cannot be planned; errs says why
+ *   -ENOMEM  memory ran out
+ *   -EMFILE, -ENFILE  no descriptor is free
+ * @owner  caller; cv_ctl_destroy()
+ */
+int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_errs *errs,
+		  struct cv_ctl **ret_ctl);
+
+/** Free everything: the publisher and its views, SNAT pools, the configuration. The data plane must be
+ * destroyed before. NULL is fine. */
+void cv_ctl_destroy(struct cv_ctl *ctl);
+
+/**
+ * Fill what control knows of a data plane's settings: n_workers, n_flows, n_ports, n_obj, pub. The
+ * rest (mbufs, tx, tx_arg, seed, tsc_hz) stays as it is.
+ *
+ * @param[out] dp_cfg  pub is valid until cv_ctl_destroy()
+ */
+void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg);
+
+/** Say which data plane to command. Once, before cv_ctl_run(). */
+void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp);
+
+/**
+ * Be the control thread: announce our addresses, resolve neighbours, answer commands, reload on SIGHUP,
+ * until SIGTERM, SIGINT or cv_ctl_stop(). Commands that wait then are answered with -ECANCELED.
+ *
+ * @return 0, or -errno when the event loop cannot run
+ */
+int cv_ctl_run(struct cv_ctl *ctl);
+
+/** Make cv_ctl_run() return. @threads any */
+void cv_ctl_stop(struct cv_ctl *ctl);
+
+/**
+ * Read the configuration file again and serve it, or leave everything as it was and log why. Done by
+ * cv_ctl_run() on SIGHUP.
+ *
+ * @param[out] errs  what is wrong, for people; warnings are only logged
+ * @return 0, or
+ *   -EINVAL  the file is wrong, or cannot be planned
+ *   -EBUSY   it changes what only a restart can change
+ *   -ENOMEM  memory ran out
+ */
+int cv_ctl_reload(struct cv_ctl *ctl, struct cv_errs *errs);
+
+/**
+ * A last summary for people, several lines: uptime, flows, packets, drops by reason.
+ *
+ * @return text, or NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_ctl_summary(struct cv_ctl *ctl);
+
+/* ---- questions from other threads; the signatures fit struct cv_api_ops ---- */
+
+/** Flows listed when the question gives no limit, and at most. */
+#define CV_CTL_FLOWS_DEFAULT 1000
+#define CV_CTL_FLOWS_MAX 100000
+
+/** What an operator wants to see. Strings are the caller's; NULL: not given. */
+struct cv_ctl_query {
+	const char *what;     /**< one of cv_ctl_whats() */
+	const char *endpoint; /**< flows, endpoints: id or name */
+	const char *target;   /**< flows, snat: `ip:port` */
+	const char *state;    /**< flows: a TCP state's name; endpoints: an endpoint state */
+	uint32_t limit;       /**< flows: at most so many, 0 = CV_CTL_FLOWS_DEFAULT */
+};
+
+/** An answer. Zero-initialise. */
+struct cv_ctl_reply {
+	char *text; /**< JSON, or Prometheus text; on -EINVAL and -ENOENT why; NULL otherwise; free() */
+	size_t len; /**< without the final NUL */
+};
+
+/** What can be shown. @return names, ended by NULL */
+const char *const *cv_ctl_whats(void);
+
+/**
+ * Show something as a JSON object.
+ *
+ * @param      ctl    struct cv_ctl
+ * @param[out] reply  text is the caller's
+ * @return 0, or
+ *   -EINVAL     a filter is malformed, or does not belong to `what`; reply->text says which
+ *   -ENOENT     nothing is called `what`, or a filter names what does not exist; reply->text says so
+ *   -EAGAIN     too many questions wait
+ *   -ETIMEDOUT  control did not answer in time
+ *   -ECANCELED  control has stopped
+ *   -ENOMEM     memory ran out
+ * @threads any; blocks for up to some seconds
+ */
+int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply *reply);
+
+/**
+ * Every metric in Prometheus text format 0.0.4.
+ *
+ * @return as cv_ctl_show(), without -EINVAL and -ENOENT
+ * @threads any; blocks for up to some seconds
+ */
+int cv_ctl_metrics(void *ctl, struct cv_ctl_reply *reply);
