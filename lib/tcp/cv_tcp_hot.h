@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * TCP fast path: sequence arithmetic and the one test that lets a segment through untouched.
+ *
+ * @threads any; no shared state
+ * @source  RFC 9293 section 3.4 (sequence numbers compare modulo 2^32)
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cv_tcp.h"
+
+_Static_assert(offsetof(struct cv_tcp, flags) == offsetof(struct cv_tcp, state) + 1,
+	       "state and flags are read as one word");
+
+/** Tell whether sequence number a comes before b. Both within 2^31 of each other. */
+static inline bool cv_seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+/** Tell whether sequence number a is b or comes before it. */
+static inline bool cv_seq_leq(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+
+/** Tell whether sequence number a comes after b. */
+static inline bool cv_seq_gt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+
+/** Tell whether sequence number a is b or comes after it. */
+static inline bool cv_seq_geq(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) >= 0;
+}
+
+/** Tell whether a flow is established with no header outstanding: one load, one mask, one compare. */
+static inline bool cv_tcp_is_steady(const struct cv_tcp *t)
+{
+	const uint8_t want[2] = {CV_TCP_ESTABLISHED, 0};
+	const uint8_t mask[2] = {0xff, CV_TCP_F_UNACKED};
+	uint16_t have, w, m;
+
+	__builtin_memcpy(&have, &t->state, 2);
+	__builtin_memcpy(&w, want, 2);
+	__builtin_memcpy(&m, mask, 2);
+	return (have & m) == w;
+}
+
+/** Tell whether a segment with these flags needs nothing from this module: forward it as it is. */
+static inline bool cv_tcp_is_fast(const struct cv_tcp *t, uint8_t flags)
+{
+	const uint8_t mask = CV_TCP_FIN | CV_TCP_SYN | CV_TCP_RST | CV_TCP_ACK;
+
+	return (flags & mask) == CV_TCP_ACK && cv_tcp_is_steady(t);
+}
+
+/** Tell whether cv_tcp_c2t() and cv_tcp_t2c() want this segment's options parsed. */
+static inline bool cv_tcp_wants_opts(const struct cv_tcp *t, uint8_t flags)
+{
+	return (flags & CV_TCP_SYN) != 0 || (t->flags & CV_TCP_F_UNACKED) != 0;
+}
