@@ -87,8 +87,8 @@ apt_install() {
 }
 
 # build_tree DIR [MESON OPTION...]: configure DIR (absolute, or below the root of the tree) unless it is
-# configured, then build it. The environment (CC) counts at the first call only, as meson's does. On
-# failure: the end of the log on stderr, and status 1.
+# configured, then build it, or $ninja_targets of it if set. The environment (CC) counts at the first
+# call only, as meson's does. On failure: the errors and the end of the log on stderr, and status 1.
 build_tree() {
 	build_dir=$1
 	shift
@@ -104,7 +104,8 @@ build_tree() {
 			return 1
 		fi
 	fi
-	if ! ninja -C "$build_dir" >"$build_log" 2>&1 </dev/null; then
+	# shellcheck disable=SC2086 # a list of targets
+	if ! ninja -C "$build_dir" ${ninja_targets:-} >"$build_log" 2>&1 </dev/null; then
 		build_failed build
 		return 1
 	fi
