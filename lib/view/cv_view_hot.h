@@ -15,15 +15,15 @@
 
 /** Slot of the address index. */
 struct cv_view_local_slot {
-	uint64_t key; /**< vpc << 32 | ip; CV_VIEW_KEY_FREE when free */
+	uint64_t key; /**< cv_view_local_key(); CV_VIEW_KEY_FREE when free */
 	uint32_t local;
 	uint32_t pad;
 };
 
 /** Slot of the pool index. */
 struct cv_view_pool_slot {
-	uint64_t ips;  /**< node ip << 32 | target ip; 0 when free (no node has address 0.0.0.0) */
-	uint32_t rest; /**< vpc << 16 | target port */
+	uint64_t ips;  /**< cv_view_pool_ips(); 0 when free (no node has address 0.0.0.0) */
+	uint32_t rest; /**< cv_view_pool_rest() */
 	uint32_t pool; /**< index in spec.pools */
 	struct cv_snat_pool *ptr;
 	uint64_t pad;
@@ -31,7 +31,7 @@ struct cv_view_pool_slot {
 
 /** Slot of the listener index. */
 struct cv_view_listener_slot {
-	uint64_t key; /**< lb << 16 | port; CV_VIEW_KEY_FREE when free */
+	uint64_t key; /**< cv_view_listener_key(); CV_VIEW_KEY_FREE when free */
 	uint32_t listener;
 	uint32_t pad;
 };
@@ -55,10 +55,45 @@ struct cv_view {
 	void *mem; /**< the one block behind everything above */
 };
 
+/**
+ * Hash of a key. Both halves of the product: in network order the octets that tell addresses apart are
+ * the high ones, and they reach only the upper half.
+ */
 static inline uint32_t cv_view_mix(uint64_t x)
 {
-	x *= 0x9e3779b97f4a7c15;
-	return (uint32_t)(x >> 32);
+	unsigned __int128 product = (unsigned __int128)x * 0x9e3779b97f4a7c15;
+
+	return (uint32_t)(product >> 32) ^ (uint32_t)(product >> 64);
+}
+
+/** Key of one of our addresses. */
+static inline uint64_t cv_view_local_key(uint16_t vpc, cv_be32_t ip)
+{
+	return (uint64_t)vpc << 32 | ip;
+}
+
+/** Key of a listener. @param port host order */
+static inline uint64_t cv_view_listener_key(uint32_t lb, uint16_t port)
+{
+	return (uint64_t)lb << 16 | port;
+}
+
+/** First half of a pool's key. */
+static inline uint64_t cv_view_pool_ips(cv_be32_t node_ip, cv_be32_t target_ip)
+{
+	return (uint64_t)node_ip << 32 | target_ip;
+}
+
+/** Second half of a pool's key. */
+static inline uint32_t cv_view_pool_rest(uint16_t vpc, cv_be16_t target_port)
+{
+	return (uint32_t)vpc << 16 | target_port;
+}
+
+/** Hash of a pool's key. */
+static inline uint32_t cv_view_pool_mix(uint64_t ips, uint32_t rest)
+{
+	return cv_view_mix(ips ^ (uint64_t)rest * 0xc2b2ae3d27d4eb4f);
 }
 
 /** VPC slot of a frame, CV_VIEW_NO_VPC if none. @param vlan VLAN id, 0 = untagged */
@@ -75,7 +110,7 @@ static inline uint16_t cv_view_vpc_find(const struct cv_view *view, uint16_t por
 static inline const struct cv_view_local *cv_view_local_find(const struct cv_view *view, uint16_t vpc,
 							     cv_be32_t ip)
 {
-	uint64_t key = (uint64_t)vpc << 32 | ip;
+	uint64_t key = cv_view_local_key(vpc, ip);
 	uint32_t i = cv_view_mix(key) & view->local_mask;
 
 	while (view->local_idx[i].key != key) {
@@ -91,9 +126,9 @@ static inline struct cv_snat_pool *cv_view_pool_find(const struct cv_view *view,
 						     cv_be32_t node_ip, cv_be32_t target_ip,
 						     cv_be16_t target_port)
 {
-	uint64_t ips = (uint64_t)node_ip << 32 | target_ip;
-	uint32_t rest = (uint32_t)vpc << 16 | target_port;
-	uint32_t i = cv_view_mix(ips ^ (uint64_t)rest * 0xc2b2ae3d27d4eb4f) & view->pool_mask;
+	uint64_t ips = cv_view_pool_ips(node_ip, target_ip);
+	uint32_t rest = cv_view_pool_rest(vpc, target_port);
+	uint32_t i = cv_view_pool_mix(ips, rest) & view->pool_mask;
 	const struct cv_view_pool_slot *slot = &view->pool_idx[i];
 
 	while (slot->ips != ips || slot->rest != rest) {
@@ -108,7 +143,7 @@ static inline struct cv_snat_pool *cv_view_pool_find(const struct cv_view *view,
 /** Listener slot of a load balancer's port (host order); CV_VIEW_NONE if there is none. */
 static inline uint32_t cv_view_listener_find(const struct cv_view *view, uint32_t lb, uint16_t port)
 {
-	uint64_t key = (uint64_t)lb << 16 | port;
+	uint64_t key = cv_view_listener_key(lb, port);
 	uint32_t i = cv_view_mix(key) & view->listener_mask;
 
 	while (view->listener_idx[i].key != key) {
