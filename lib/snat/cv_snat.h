@@ -48,7 +48,8 @@ struct cv_snat_cfg {
 	uint16_t n_ports;    /**< 1..65535 */
 	uint32_t rest_ms;    /**< a freed port is not given out again for this long */
 	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX, at most n_ports: workers */
-	bool one_thread; /**< only one thread ever allocates and frees: spares the atomic RMWs */
+	bool one_thread; /**< one thread only ever allocates and frees: spares the atomic RMWs */
+	uint64_t seed;   /**< varies the order of ports from process to process; 0 in tests */
 };
 
 struct cv_snat_pool;
@@ -163,7 +164,7 @@ typedef bool cv_snat_wanted_fn(const struct cv_snat_pool *pool, void *arg);
  * The caller answers for it that no worker allocates from an unwanted pool any more: that a view without
  * it for new flows has been published and the grace period is over.
  *
- * @param      wanted     asked once per pool that is idle
+ * @param      wanted     asked once per pool
  * @param      arg        passed to it
  * @param      now_ms     as for cv_snat_alloc()
  * @param[out] ret_pools  shape [cap]: the unlinked ones

@@ -22,8 +22,7 @@ struct cv_snat_slice; /* snat.c */
  * pointers lead to (workers write).
  */
 struct cv_snat_pool {
-	_Atomic uint32_t
-		*owner_inv; /**< shape [n_ports]: inverted owner words; 0 = never given out */
+	_Atomic uint32_t *owner_inv;  /**< shape [n_ports]: inverted owner words; 0 = none yet */
 	struct cv_snat_slice *slices; /**< shape [n_slices] */
 	uint16_t port_first;
 	uint16_t n_ports;
@@ -33,6 +32,7 @@ struct cv_snat_pool {
 	uint32_t idx;
 	struct cv_snat_key key;
 	size_t mem_len; /**< bytes of the mapping that starts here */
+	uint64_t seed;
 };
 
 _Static_assert(sizeof(struct cv_snat_pool) <= CV_CACHE_LINE, "one line per lookup");

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "cv_snat.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cv_base.h"
+
+#define NO_ENTRY UINT32_MAX
+#define CAP_FIRST 16
+
+_Static_assert(sizeof(struct cv_snat_key) == 12, "hashed and compared as bytes: no padding");
+
+struct entry {
+	struct cv_snat_pool *pool;
+	uint32_t next; /* entry in the same bucket */
+};
+
+struct cv_snat_registry {
+	struct entry *entries; /* shape [cap], n in use, no holes */
+	uint32_t *buckets;     /* shape [cap], a power of two: first entry */
+	uint32_t n, cap;
+	uint32_t next_idx; /* numbers are not used again: what names a pool names it for ever */
+};
+
+static uint32_t bucket_of(const struct cv_snat_registry *registry, const struct cv_snat_key *key)
+{
+	return (uint32_t)cv_siphash(key, sizeof(*key), 0, 0) & (registry->cap - 1);
+}
+
+static void link_entry(struct cv_snat_registry *registry, uint32_t i)
+{
+	uint32_t *head = &registry->buckets[bucket_of(registry,
+						      cv_snat_pool_key(registry->entries[i].pool))];
+
+	registry->entries[i].next = *head;
+	*head = i;
+}
+
+static void link_all(struct cv_snat_registry *registry)
+{
+	memset(registry->buckets, 0xff, registry->cap * sizeof(*registry->buckets));
+	for (uint32_t i = 0; i < registry->n; i++)
+		link_entry(registry, i);
+}
+
+static int grow(struct cv_snat_registry *registry)
+{
+	uint32_t cap = registry->cap == 0 ? CAP_FIRST : registry->cap * 2;
+	struct entry *entries = malloc(cap * sizeof(*entries));
+	uint32_t *buckets = malloc(cap * sizeof(*buckets));
+
+	if (entries == NULL || buckets == NULL) {
+		free(entries);
+		free(buckets);
+		return -ENOMEM;
+	}
+	if (registry->n > 0)
+		memcpy(entries, registry->entries, registry->n * sizeof(*entries));
+	free(registry->entries);
+	free(registry->buckets);
+	registry->entries = entries;
+	registry->buckets = buckets;
+	registry->cap = cap;
+	link_all(registry);
+	return 0;
+}
+
+struct cv_snat_registry *cv_snat_registry_create(void)
+{
+	return calloc(1, sizeof(struct cv_snat_registry));
+}
+
+void cv_snat_registry_destroy(struct cv_snat_registry *registry)
+{
+	if (registry == NULL)
+		return;
+	for (uint32_t i = 0; i < registry->n; i++)
+		cv_snat_pool_destroy(registry->entries[i].pool);
+	free(registry->entries);
+	free(registry->buckets);
+	free(registry);
+}
+
+struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
+					   const struct cv_snat_key *key)
+{
+	uint32_t i;
+
+	if (registry->n == 0)
+		return NULL;
+	i = registry->buckets[bucket_of(registry, key)];
+	while (i != NO_ENTRY) {
+		struct cv_snat_pool *pool = registry->entries[i].pool;
+
+		if (memcmp(cv_snat_pool_key(pool), key, sizeof(*key)) == 0)
+			return pool;
+		i = registry->entries[i].next;
+	}
+	return NULL;
+}
+
+int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat_key *key,
+			 const struct cv_snat_cfg *cfg, struct cv_snat_pool **ret_pool)
+{
+	struct cv_snat_pool *pool = cv_snat_registry_find(registry, key);
+
+	if (pool != NULL) {
+		cv_snat_pool_rest_set(pool, cfg->rest_ms);
+		*ret_pool = pool;
+		return 0;
+	}
+	if (registry->n == registry->cap && grow(registry) != 0)
+		return -ENOMEM;
+	pool = cv_snat_pool_create(key, cfg, registry->next_idx);
+	if (pool == NULL)
+		return -ENOMEM;
+	registry->next_idx++;
+	registry->entries[registry->n].pool = pool;
+	link_entry(registry, registry->n++);
+	*ret_pool = pool;
+	return 0;
+}
+
+uint32_t cv_snat_registry_n(const struct cv_snat_registry *registry)
+{
+	return registry->n;
+}
+
+struct cv_snat_pool *cv_snat_registry_at(const struct cv_snat_registry *registry, uint32_t i)
+{
+	cv_assert(i < registry->n);
+	return registry->entries[i].pool;
+}
+
+uint32_t cv_snat_registry_reap(struct cv_snat_registry *registry, cv_snat_wanted_fn *wanted,
+			       void *arg, uint64_t now_ms, struct cv_snat_pool **ret_pools,
+			       uint32_t cap)
+{
+	uint32_t n_reaped = 0;
+	uint32_t n_kept = 0;
+
+	for (uint32_t i = 0; i < registry->n; i++) {
+		struct cv_snat_pool *pool = registry->entries[i].pool;
+		struct cv_snat_counts counts = {0};
+		bool keep = n_reaped == cap || wanted(pool, arg);
+
+		if (!keep) {
+			cv_snat_counts(pool, now_ms, &counts);
+			keep = counts.used > 0 || counts.resting > 0;
+		}
+		if (keep)
+			registry->entries[n_kept++].pool = pool;
+		else
+			ret_pools[n_reaped++] = pool;
+	}
+	if (n_reaped > 0) {
+		registry->n = n_kept;
+		link_all(registry);
+	}
+	return n_reaped;
+}
