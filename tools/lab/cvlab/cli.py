@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The `lab` command."""
+
+import argparse
+import os
+import sys
+
+from . import culvertd, lab, peers, proc, state, topo
+
+PREFIX = 'cvl-lab'
+
+
+def log(text):
+    print(f'lab: {text}', file=sys.stderr, flush=True)
+
+
+def start_servers(made):
+    """A server on every target: nginx on port 80, the decoding target elsewhere."""
+    started = set()
+    for target in topo.targets(made.conf):
+        if (target.ip, target.port) not in started:
+            started.add((target.ip, target.port))
+            kind = peers.nginx if target.port == 80 else peers.decoder
+            kind(made, target.vpc, target.ip, target.port, proxy=target.proxy)
+
+
+def hints(made, socket):
+    """What to try in a lab that stays."""
+    lines = [f'lab {made.prefix} is up. Try:']
+    enis = [(e['vpc'], s['ip'], e['name']) for e in made.conf.get('endpoints', [])
+            for s in e['subnets'] if 'ip' in s]
+    ports = [li['port'] for b in made.conf.get('load_balancers', []) for li in b['listeners']]
+    me = os.path.relpath(os.path.join(os.path.dirname(os.path.dirname(__file__)), 'lab'))
+    opt = '' if made.prefix == PREFIX else f' --prefix {made.prefix}'
+    for vpc, ip, _ in enis[:1]:
+        for port in sorted(set(ports)):
+            lines.append(f'  sudo {me} exec{opt} {vpc} -- curl -s http://{ip}:{port}/')
+    ctl = os.path.relpath(culvertd.CULVERTCTL)
+    for what in ('endpoints', 'flows', 'drops'):
+        lines.append(f'  sudo {ctl} -s {socket} show {what}')
+    lines.append(f'  sudo {me} down{opt}')
+    return '\n'.join(lines)
+
+
+def cmd_up(opts):
+    conf = topo.load(opts.config)
+    made = lab.Lab(conf, opts.prefix, log)
+    with made:
+        start_servers(made)
+        culvert = culvertd.Culvertd(made, huge=not opts.no_huge)
+        if opts.no_culvertd:
+            culvert.write(conf)
+            log(f'start culvertd yourself: ip netns exec {made.culvert_ns} culvertd -c {culvert.file}')
+        else:
+            culvert.start()
+        made.state.keep = True
+        made.state.save()
+    print(hints(made, culvert.socket))
+
+
+def cmd_down(opts):
+    if opts.prefix not in state.labs() and not proc.ns_list(opts.prefix):
+        raise proc.LabError(f'there is no lab {opts.prefix}; labs: {", ".join(state.labs()) or "none"}')
+    state.destroy(opts.prefix)
+
+
+def cmd_exec(opts):
+    vpc, _, host = opts.host.partition('/')
+    ns = f'{opts.prefix}.{vpc}.{host or topo.CLIENT}'
+    if vpc == 'culvert':
+        ns = f'{opts.prefix}.culvert'
+    known = proc.ns_list(opts.prefix)
+    if ns not in known:
+        raise proc.LabError(f'there is no host {opts.host}; namespaces: {" ".join(known) or "none"}')
+    command = opts.command[1:] if opts.command[:1] == ['--'] else opts.command
+    if not command:
+        raise proc.LabError('no command given')
+    sys.stdout.flush()
+    os.execvp('ip', proc.ns_argv(ns, command))
+
+
+def cmd_list(_opts):
+    for prefix in state.labs():
+        kept = state.State.load(prefix)
+        how = 'unknown' if kept is None else 'kept' if kept.keep else \
+            f'of process {kept.owner[0]}' if kept.is_owned() else 'left behind'
+        print(f'{prefix}: {how}, {len(proc.ns_list(prefix))} namespaces')
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog='lab', description='Make a lab in network namespaces from a culvert configuration: a '
+        'client in each subnet of each VPC, a server on each target, culvertd between them.')
+    sub = top.add_subparsers(dest='cmd', required=True, metavar='COMMAND')
+    up = sub.add_parser('up', help='make a lab that stays until `lab down`')
+    up.add_argument('-c', '--config', required=True, metavar='FILE')
+    up.add_argument('--no-culvertd', action='store_true', help='only namespaces and servers')
+    up.add_argument('--no-huge', action='store_true', help='run culvertd without hugepages')
+    down = sub.add_parser('down', help='remove a lab with all that belongs to it')
+    execute = sub.add_parser('exec', help='run a command on a host of the lab')
+    execute.add_argument('host', metavar='VPC[/TARGET-IP]',
+                         help="a VPC's client, one of its targets, or `culvert`")
+    execute.add_argument('command', nargs=argparse.REMAINDER, metavar='-- COMMAND')
+    for one in (up, down, execute):
+        one.add_argument('--prefix', default=PREFIX, help='name of the lab (default: %(default)s)')
+    sub.add_parser('list', help='show the labs of this machine')
+    return top
+
+
+def main():
+    opts = parser().parse_args()
+    if os.geteuid():
+        sys.exit('lab: needs root (network namespaces): run it with sudo')
+    try:
+        {'up': cmd_up, 'down': cmd_down, 'exec': cmd_exec, 'list': cmd_list}[opts.cmd](opts)
+    except proc.LabError as err:
+        sys.exit(f'lab: {err}')
+    except lab.Interrupted as err:
+        sys.exit(128 + err.signum)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""culvertd inside a lab: start, reload, ask, stop."""
+
+import copy
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+
+from . import proc, state
+from .proc import LabError
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get('CULVERT_BUILD', TOP / 'build'))
+CULVERTD = str(BUILD / 'app' / 'culvertd')
+CULVERTCTL = str(BUILD / 'app' / 'culvertctl')
+MEMORY_MB = 512  # when the configuration leaves it to the EAL
+
+# A hugetlbfs of our own in the process's own mount namespace (`ip netns exec` makes one): it goes away
+# with the process, however that ends, and no file stays behind.
+HUGE_SH = 'mkdir -p "$0" && mount -t hugetlbfs -o pagesize=2M none "$0" && exec "$@"'
+
+
+def raise_memlock():
+    """BPF maps and AF_XDP rings are locked memory on older kernels; newer ones do not count them."""
+    import resource
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+    except (ValueError, OSError):
+        pass
+
+
+def check(path):
+    """`culvertd --check` on a file: (exit code, everything printed)."""
+    done = proc.run([CULVERTD, '--check', '-c', path], check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Culvertd:
+    """One culvertd. Its configuration is the lab's, with the lab's own socket and memory."""
+
+    def __init__(self, lab, conf=None, name='culvertd', huge=True, eal_args=()):
+        self.lab = lab
+        self.name = name
+        self.file = lab.path(name + '.json')
+        self.socket = lab.path(name + '.sock')
+        self.eal_args = list(eal_args)
+        self.child = None
+        self.huge = huge
+        self.conf = copy.deepcopy(conf or lab.conf)
+        self.notice = None
+
+    # Life -------------------------------------------------------------------------------------
+
+    def _settle(self, conf):
+        """The configuration as it is for this lab."""
+        conf = copy.deepcopy(conf)
+        conf.setdefault('control', {})['socket'] = self.socket
+        if not self.huge:
+            conf['dpdk']['huge_pages'] = False
+        return conf
+
+    def write(self, conf):
+        """Put a configuration where culvertd reads it."""
+        text = conf if isinstance(conf, str) else json.dumps(self._settle(conf), indent=1)
+        new = pathlib.Path(self.file + '.new')
+        new.write_text(text, encoding='utf-8')
+        new.rename(self.file)
+
+    def _take_memory(self):
+        if not self.conf['dpdk'].get('huge_pages', True):
+            self.huge = False
+        pages = (self.conf['dpdk'].get('memory_mb') or MEMORY_MB) // 2 + 16
+        if self.huge and not state.take_hugepages(self.lab.state, pages):
+            self.huge = False
+            self.notice = (f'the kernel has no {pages} hugepages of 2 MB to give: running with '
+                           '--no-huge, which is slower')
+            self.lab.log(self.notice)
+
+    def start(self, timeout=40):
+        """Start, and wait until it answers on its socket. Returns self."""
+        if not os.access(CULVERTD, os.X_OK):
+            raise LabError(f'{CULVERTD} does not exist: build it with '
+                           'meson setup build && ninja -C build')
+        raise_memlock()
+        self._take_memory()
+        self.write(self.conf)
+        argv = [CULVERTD, '-c', self.file, '--', *self.eal_args]
+        if self.huge:
+            argv += ['--huge-dir', self.lab.path('huge')]
+            argv = ['sh', '-c', HUGE_SH, self.lab.path('huge'), *argv]
+        env = dict(os.environ, RUNTIME_DIRECTORY=str(self.lab.dir))
+        self.child = self.lab.spawn(self.name, argv, ns=self.lab.culvert_ns, env=env)
+        proc.wait_for(self._answers, timeout, 'culvertd to answer on its socket')
+        return self
+
+    def _answers(self):
+        if self.child.poll() is not None:
+            raise LabError(f'culvertd ended with {self.child.returncode} while starting:\n'
+                           + self.tail())
+        return os.path.exists(self.socket) and self._ctl('workers', check=False).returncode == 0
+
+    def tail(self, n=25):
+        """The end of its output."""
+        return '\n'.join(self.lab.output(self.name).splitlines()[-n:])
+
+    def is_running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def signal(self, sig):
+        self.child.send_signal(sig)
+
+    def stop(self, timeout=15):
+        """SIGTERM; (exit code, what it printed after that)."""
+        before = len(self.lab.output(self.name))
+        self.signal(signal.SIGTERM)
+        try:
+            code = self.child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise LabError(f'culvertd does not end on SIGTERM within {timeout} s') from None
+        return code, self.lab.output(self.name)[before:]
+
+    def reload(self, conf):
+        """Write a configuration and send SIGHUP; returns what is printed until control has dealt
+        with it. conf may be text, to be wrong on purpose."""
+        before = len(self.lab.output(self.name))
+        self.write(conf)
+        self.signal(signal.SIGHUP)
+        proc.wait_for(lambda: 'reload' in self.lab.output(self.name)[before:].lower(), 10,
+                      'culvertd to say what became of the reload')
+        # Control handles one thing at a time: an answer now was given after the reload.
+        self.show('workers')
+        return self.lab.output(self.name)[before:]
+
+    # Questions --------------------------------------------------------------------------------
+
+    def _ctl(self, what, *args, check=True):
+        return proc.run([CULVERTCTL, '-s', self.socket, 'show', what, *args, '--json'],
+                        check=check, timeout=15)
+
+    def show(self, what, *args):
+        """`culvertctl show WHAT --json` as Python values."""
+        return json.loads(self._ctl(what, *args).stdout)
+
+    def metrics_text(self):
+        """GET /metrics over the UNIX socket."""
+        conn = http.client.HTTPConnection('localhost', timeout=10)
+        conn.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        conn.sock.settimeout(10)
+        conn.sock.connect(self.socket)
+        try:
+            conn.request('GET', '/metrics')
+            answer = conn.getresponse()
+            text = answer.read().decode()
+            if answer.status != 200:
+                raise LabError(f'GET /metrics: {answer.status}: {text}')
+            return text
+        finally:
+            conn.close()

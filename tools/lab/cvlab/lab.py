@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Build and remove a lab.
+
+    +-- PREFIX.culvert --+        +-- PREFIX.provider --+       +-- PREFIX.provider.10.0.1.21 --+
+    | culvertd   cv-prov |--veth--| up    br0    p0..pn |-veth--| eth0                          |
+    |            cv-c1   |--veth-- PREFIX.consumer-1.client (eth0)
+    +--------------------+
+
+A VPC with several hosts has a namespace with a bridge between them; one with a single host has none.
+All veth ends are made inside namespaces: the machine's own network never sees them.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+
+from . import proc, state, topo
+from .proc import LabError, run
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+OFFLOADS = 'tx off rx off tso off gso off gro off sg off txvlan off rxvlan off'
+# What must read "off" afterwards: a segment larger than the MTU or without a checksum is one that no
+# wire would carry, and AF_XDP would hand it to us as it is.
+MUST_BE_OFF = ('tx-checksumming', 'rx-checksumming', 'scatter-gather', 'tcp-segmentation-offload',
+               'generic-segmentation-offload', 'generic-receive-offload')
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked us to stop."""
+
+    def __init__(self, signum):
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Lab:
+    """The namespaces and processes of one configuration. A context manager: leaving it removes all,
+    on an exception or a signal too, unless keep is set by then."""
+
+    def __init__(self, conf, prefix, log=lambda text: None):
+        if not re.fullmatch(r'cvl-[A-Za-z0-9_-]+', prefix):
+            raise LabError(f'lab prefix {prefix!r} must start with cvl-')
+        self.conf = conf
+        self.prefix = prefix
+        self.log = log
+        self.vpcs = {v.name: v for v in topo.plan(conf)}
+        self.state = state.State(prefix)
+        self.culvert_ns = f'{prefix}.culvert'
+        self.dir = self.state.dir
+        self._handlers = {}
+
+    # Names ------------------------------------------------------------------------------------
+
+    def ns(self, vpc, host=topo.CLIENT):
+        """Namespace of a host."""
+        if vpc not in self.vpcs or host not in self.vpcs[vpc].hosts:
+            raise LabError(f'no host {vpc}/{host} in this lab')
+        return f'{self.prefix}.{vpc}.{host}'
+
+    def path(self, name):
+        """A file in the lab's directory, which goes away with the lab."""
+        return str(self.dir / name)
+
+    def scratch(self):
+        """A new directory on disk, for what is too large for /run."""
+        path = tempfile.mkdtemp(prefix='culvert-lab-')
+        self.state.dirs.append(path)
+        self.state.save()
+        return path
+
+    # Life -------------------------------------------------------------------------------------
+
+    def __enter__(self):
+        for sig in SIGNALS:
+            self._handlers[sig] = signal.signal(sig, self._on_signal)
+        try:
+            self.up()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._leave()
+
+    @staticmethod
+    def _on_signal(signum, _frame):
+        raise Interrupted(signum)
+
+    def _leave(self):
+        for sig in SIGNALS:
+            signal.signal(sig, signal.SIG_IGN)
+        try:
+            if not self.state.keep:
+                self.down()
+        finally:
+            for sig, handler in self._handlers.items():
+                signal.signal(sig, handler)
+
+    def up(self):
+        """Build everything. A lab of that name whose owner died, or that was kept, goes first."""
+        if os.geteuid():
+            raise LabError('a lab needs root: run it with sudo')
+        state.reap(self.log)
+        old = state.State.load(self.prefix)
+        if old and old.is_owned() and old.owner[0] != os.getpid():
+            raise LabError(f'lab {self.prefix} is in use by process {old.owner[0]}')
+        if old or proc.ns_list(self.prefix):
+            self.log(f'removing the lab of an earlier run: {self.prefix}')
+            state.destroy(self.prefix)
+        self.state.save()
+        self._add_ns(self.culvert_ns)
+        for vpc in self.vpcs.values():
+            self._build(vpc)
+
+    def down(self):
+        """Remove everything of this lab."""
+        state.destroy(self.prefix)
+
+    # Processes --------------------------------------------------------------------------------
+
+    def spawn(self, name, argv, ns=None, env=None):
+        """Start a process that lives until the lab ends; its output goes to NAME.log."""
+        with open(self.path(name + '.log'), 'ab') as out:
+            child = subprocess.Popen(proc.ns_argv(ns, argv), stdin=subprocess.DEVNULL, stdout=out,
+                                     stderr=subprocess.STDOUT, start_new_session=True, env=env)
+        self.state.add_pid(child.pid)
+        return child
+
+    def output(self, name):
+        """What a spawned process has written so far."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.path(name + '.log'), encoding='utf-8', errors='replace') as file:
+                return file.read()
+        return ''
+
+    # Building ---------------------------------------------------------------------------------
+
+    def _add_ns(self, ns):
+        run(['ip', 'netns', 'add', ns])
+        run(['sh', '-c', 'for d in all default; do '
+             'echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; done; ip link set lo up'], ns=ns)
+
+    def _veth(self, ns_a, name_a, ns_b, name_b, mtu, queues=1):
+        more = ['numtxqueues', queues, 'numrxqueues', queues] if queues > 1 else []
+        peer = ['numtxqueues', queues, 'numrxqueues', queues] if queues > 1 else []
+        run(['ip', 'link', 'add', name_a, 'netns', ns_a, 'mtu', mtu, *more, 'type', 'veth',
+             'peer', 'name', name_b, 'netns', ns_b, 'mtu', mtu, *peer])
+        for ns, name in ((ns_a, name_a), (ns_b, name_b)):
+            self._quiet(ns, name)
+            run(['ip', '-n', ns, 'link', 'set', 'dev', name, 'up'])
+
+    def _quiet(self, ns, name):
+        """Switch off what only makes sense when no wire follows, and see that it is off."""
+        run(['ethtool', '-K', name, *OFFLOADS.split()], ns=ns, check=False)
+        shown = run(['ethtool', '-k', name], ns=ns).stdout
+        on = [f for f in MUST_BE_OFF if re.search(rf'^{f}: on', shown, re.M)]
+        if on:
+            raise LabError(f'{name}: cannot switch off {", ".join(on)}')
+
+    def _build(self, vpc):
+        names = [f'{self.prefix}.{vpc.name}.{h}' for h in vpc.hosts]
+        for ns in names:
+            self._add_ns(ns)
+        if len(names) == 1:
+            self._veth(self.culvert_ns, vpc.iface, names[0], 'eth0', vpc.mtu, vpc.queues)
+        else:
+            self._bridge(vpc, names)
+        for ns, host in zip(names, vpc.hosts.values()):
+            self._address(ns, host)
+
+    def _bridge(self, vpc, names):
+        hub = f'{self.prefix}.{vpc.name}'
+        self._add_ns(hub)
+        run(['ip', '-n', hub, 'link', 'add', 'br0', 'mtu', vpc.mtu, 'type', 'bridge'])
+        self._veth(self.culvert_ns, vpc.iface, hub, 'up', vpc.mtu, vpc.queues)
+        ports = ['up']
+        for idx, ns in enumerate(names):
+            self._veth(hub, f'p{idx}', ns, 'eth0', vpc.mtu)
+            ports.append(f'p{idx}')
+        for port in ports:
+            run(['ip', '-n', hub, 'link', 'set', 'dev', port, 'master', 'br0'])
+        run(['ip', '-n', hub, 'link', 'set', 'dev', 'br0', 'up'])
+
+    def _address(self, ns, host):
+        batch = [f'addr add {a} dev eth0' for a in host.addrs]
+        batch += [f'route replace {r} dev eth0' for r in host.routes]
+        run(['ip', '-n', ns, '-batch', '-'], input='\n'.join(batch) + '\n')
+        if host.forwards:
+            run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward'], ns=ns)
