@@ -78,6 +78,7 @@ struct cv_view_node {
 	uint32_t ip_first; /**< first address in cv_view_spec.node_ips */
 	uint32_t n_ips;    /**< 1..8: primary, then secondary */
 	bool sg_any;       /**< as in struct cv_view_endpoint; judged on the client's own address */
+	bool sg_not_endpoints; /**< flows that come through an endpoint are not judged */
 	uint32_t sg_first, sg_n;
 };
 
