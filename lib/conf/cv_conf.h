@@ -63,11 +63,11 @@ enum cv_conf_exhaustion { CV_CONF_EXHAUSTION_DROP, CV_CONF_EXHAUSTION_RESET };
 
 /** Settings of the packet path. */
 struct cv_conf_settings {
-	uint32_t syn_seconds;     /**< for a handshake to finish */
-	uint32_t fin_seconds;     /**< after FINs from both sides, for the last acknowledgement */
-	uint32_t linger_ms;       /**< a closed flow answers late segments for so long */
+	uint32_t syn_seconds; /**< for a handshake to finish */
+	uint32_t fin_seconds; /**< after FINs from both sides, for the last acknowledgement */
+	uint32_t linger_ms;   /**< a closed flow answers late segments for so long */
 	uint16_t snat_port_first;
-	uint32_t snat_n_ports;    /**< per (node IP, target); port_first + n_ports <= 65536 */
+	uint32_t snat_n_ports; /**< per (node IP, target); port_first + n_ports <= 65536 */
 	uint32_t snat_rest_seconds;
 	enum cv_conf_exhaustion snat_on_exhaustion;
 	uint32_t mss_clamp; /**< bytes; 0: never lower the MSS */

@@ -188,7 +188,7 @@ struct cv_model_eni {
 	uint32_t subnet;
 	uint32_t zone; /**< the subnet's; no two ENIs of an endpoint share one */
 	cv_be32_t ip;  /**< 0 until settled */
-	uint32_t lb;   /**< the one load balancer of the service that serves this ENI, for its life */
+	uint32_t lb; /**< the one load balancer of the service that serves this ENI, for its life */
 	uint32_t node; /**< index into that load balancer's nodes: the one in this zone */
 };
 
@@ -201,7 +201,8 @@ struct cv_model_endpoint {
 	uint32_t service;
 	struct cv_model_eni *enis; /**< shape [n_enis], n_enis >= 1 */
 	uint32_t n_enis;
-	uint32_t *sgs; /**< shape [n_sgs]; none: the VPC's default group, which admits the VPC itself */
+	uint32_t *
+		sgs; /**< shape [n_sgs]; none: the VPC's default group, which admits the VPC itself */
 	uint32_t n_sgs;
 	enum cv_model_state state;
 };
@@ -254,7 +255,9 @@ bool cv_model_vpc_has(const struct cv_model_vpc *vpc, cv_be32_t addr);
  * Tell whether a service allows a principal: `*`, the same ARN, or the root ARN of its account, which
  * stands for all of the account's users and roles.
  *
- * @param service    service
+ * @param model      model
+ * @param service    index
  * @param principal  IAM ARN: `arn:aws:iam::123456789012:root`, `...:user/NAME`, `...:role/NAME`
  */
-bool cv_model_principal_allowed(const struct cv_model_service *service, const char *principal);
+bool cv_model_principal_allowed(const struct cv_model *model, uint32_t service,
+				const char *principal);

@@ -40,8 +40,9 @@ struct cv_model_err {
 	uint32_t idx;     /**< resource, or CV_MODEL_NONE for the one being added */
 	int err;          /**< EINVAL, ENOENT or EEXIST; 0 for a warning */
 	const char *code; /**< AWS's error code, such as `InvalidServiceName`; "" for a warning */
-	char field[64];   /**< part of the request or resource, such as `subnets[1].ip`; "" for all */
-	char text[320];
+	char field[64]; /**< part of the request or resource, such as `subnets[1].ip`; "" for all */
+	char text[224]; /**< what any caller may be told */
+	char hint[192]; /**< what only the operator may be told, "" if nothing */
 };
 
 /** Violated rules. Zero-initialise; release with cv_model_errs_fini(). */
@@ -55,8 +56,8 @@ void cv_model_errs_fini(struct cv_model_errs *errs);
 
 /** Request: an account. */
 struct cv_model_account_req {
-	const char *id;   /**< 12 digits */
-	const char *name; /**< NULL: the id */
+	const char *id;                /**< 12 digits */
+	const char *name;              /**< NULL: the id */
 	const char *const *zone_names; /**< shape [n_zones]; what the account calls... */
 	const char *const *zone_ids;   /**< shape [n_zones]; ...these zones */
 	uint32_t n_zones;              /**< 0: every zone by its id */
@@ -65,8 +66,8 @@ struct cv_model_account_req {
 /** Request: a VPC. */
 struct cv_model_vpc_req {
 	const char *name;
-	const char *id;    /**< NULL: derived from the name */
-	const char *owner; /**< account name or id */
+	const char *id;                /**< NULL: derived from the name */
+	const char *owner;             /**< account name or id */
 	const struct cv_prefix *cidrs; /**< shape [n_cidrs] */
 	uint32_t n_cidrs;
 	const char *port;
@@ -141,7 +142,7 @@ struct cv_model_listener_req {
 /** Request: an endpoint service. */
 struct cv_model_service_req {
 	const char *name;
-	const char *id; /**< NULL: derived */
+	const char *id;         /**< NULL: derived */
 	const char *const *lbs; /**< shape [n_lbs] */
 	uint32_t n_lbs;
 	const char *const *principals; /**< shape [n_principals] */
@@ -242,7 +243,7 @@ int cv_model_settle(struct cv_model *model, struct cv_model_errs *errs);
  *
  * @return 0 even with warnings, or -EINVAL
  */
-int cv_model_check(const struct cv_model *model, struct cv_model_errs *errs);
+int cv_model_check(struct cv_model *model, struct cv_model_errs *errs);
 
 /**
  * Reserve a name for a resource that could not be added, so that what refers to it is not reported as

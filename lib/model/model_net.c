@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Zones, accounts, VPCs, subnets, security groups, and the use of addresses. */
+
+#include "model_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sizes of a network in which an interface can be placed; /28 is AWS's smallest, too. */
+#define CIDR_LEN_MIN 8
+#define CIDR_LEN_MAX 28
+
+int cv_model_zone_add(struct cv_model *model, const char *id, struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_ZONE};
+	struct model_key key = {.kind = CV_MODEL_ZONE, .scope = CV_MODEL_NONE};
+	struct cv_model_zone *zones;
+
+	cv_model_check_name(&ctx, CV_MODEL_NONE, id);
+	if (ctx.ret != 0)
+		return ctx.ret;
+	zones = cv_model_grow(model->zones, model->n_zones, sizeof(*zones));
+	if (zones == NULL)
+		return -ENOMEM;
+	model->zones = zones;
+	key.str = cv_model_str(model, id);
+	if (key.str == NULL || cv_model_index_room(model->index, 1) != 0)
+		return -ENOMEM;
+	zones[model->n_zones].id = key.str;
+	cv_model_index_put(model->index, &key, model->n_zones++);
+	return 0;
+}
+
+uint32_t cv_model_zone_of(const struct cv_model *model, uint32_t account, const char *name)
+{
+	const struct cv_model_account *owner = &model->accounts[account];
+
+	for (uint32_t i = 0; i < owner->n_zones; i++) {
+		if (strcmp(owner->zones[i].name, name) == 0)
+			return owner->zones[i].zone;
+	}
+	return cv_model_find(model, CV_MODEL_ZONE, CV_MODEL_NONE, name);
+}
+
+/* Fills the account's own zone map; a zone name may stand once, and so may a zone. */
+static void check_zone_map(struct model_ctx *ctx, const struct cv_model_account_req *req,
+			   struct cv_model_zone_name *zones)
+{
+	for (uint32_t i = 0; i < req->n_zones; i++) {
+		const char *name = req->zone_names[i];
+		const char *field = cv_model_at(ctx, "zones.%s", name);
+
+		zones[i].name = cv_model_str(ctx->model, name);
+		zones[i].zone = cv_model_resolve(ctx, CV_MODEL_ZONE, CV_MODEL_NONE,
+						 req->zone_ids[i], field);
+		if (zones[i].name == NULL) {
+			cv_model_oom(ctx);
+			return;
+		}
+		for (uint32_t j = 0; j < i; j++) {
+			if (strcmp(zones[j].name, name) == 0)
+				cv_model_err(ctx, EEXIST, "InvalidParameterValue", field,
+					     "zone name '%s' is given twice", name);
+			else if (zones[j].zone == zones[i].zone && zones[i].zone != CV_MODEL_NONE)
+				cv_model_err(ctx, EEXIST, "InvalidParameterValue", field,
+					     "zone '%s' already has the name '%s'",
+					     req->zone_ids[i], zones[j].name);
+		}
+	}
+}
+
+static void check_account_id(struct model_ctx *ctx, const char *id)
+{
+	struct model_key key = {.kind = CV_MODEL_ACCOUNT, .scope = CV_MODEL_NONE, .str = id};
+
+	if (strlen(id) != 12 || strspn(id, "0123456789") != 12)
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "id",
+			     "'%.64s' is no account id: 12 digits", id);
+	else if (cv_model_index_get(ctx->model->index, &key) != CV_MODEL_NONE)
+		cv_model_err(ctx, EEXIST, "InvalidParameterValue", "id",
+			     "account '%s' already exists", id);
+}
+
+int cv_model_account_add(struct cv_model *model, const struct cv_model_account_req *req,
+			 struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_ACCOUNT};
+	struct cv_model_account account = {.n_zones = req->n_zones};
+	struct cv_model_account *accounts;
+
+	check_account_id(&ctx, req->id);
+	if (req->name != NULL && strcmp(req->name, req->id) != 0)
+		cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
+	account.id = cv_model_str(model, req->id);
+	account.name = cv_model_str(model, req->name != NULL ? req->name : req->id);
+	accounts = cv_model_grow(model->accounts, model->n_accounts, sizeof(*accounts));
+	if (accounts != NULL)
+		model->accounts = accounts;
+	if (req->n_zones > 0) {
+		account.zones = calloc(req->n_zones, sizeof(*account.zones));
+		if (account.zones == NULL)
+			cv_model_oom(&ctx);
+		else
+			check_zone_map(&ctx, req, account.zones);
+	}
+	if (account.id == NULL || account.name == NULL || accounts == NULL ||
+	    cv_model_index_room(model->index, 2) != 0)
+		cv_model_oom(&ctx);
+	if (ctx.ret != 0) {
+		free(account.zones);
+		return ctx.ret;
+	}
+	accounts[model->n_accounts] = account;
+	cv_model_publish(&ctx, CV_MODEL_NONE, account.name, account.id, model->n_accounts++);
+	return 0;
+}
+
+static void check_cidr_size(struct model_ctx *ctx, const struct cv_prefix *cidr, const char *code,
+			    const char *field)
+{
+	char text[CV_NET_STR_LEN];
+
+	if (cidr->len < CIDR_LEN_MIN || cidr->len > CIDR_LEN_MAX)
+		cv_model_err(ctx, EINVAL, code, field, "%s is no usable size: /%d to /%d",
+			     cv_prefix_str(cidr, text), CIDR_LEN_MIN, CIDR_LEN_MAX);
+}
+
+static void check_vpc_cidrs(struct model_ctx *ctx, const struct cv_model_vpc_req *req)
+{
+	char a[CV_NET_STR_LEN], b[CV_NET_STR_LEN];
+
+	if (req->n_cidrs == 0)
+		cv_model_err(ctx, EINVAL, "InvalidVpc.Range", "cidrs", "a VPC needs a CIDR");
+	for (uint32_t i = 0; i < req->n_cidrs; i++) {
+		const char *field = cv_model_at(ctx, "cidrs[%u]", i);
+
+		check_cidr_size(ctx, &req->cidrs[i], "InvalidVpc.Range", field);
+		for (uint32_t j = 0; j < i; j++) {
+			if (cv_prefix_overlaps(&req->cidrs[i], &req->cidrs[j]))
+				cv_model_err(ctx, EINVAL, "InvalidVpc.Range", field,
+					     "%s overlaps %s of the same VPC",
+					     cv_prefix_str(&req->cidrs[i], a),
+					     cv_prefix_str(&req->cidrs[j], b));
+		}
+	}
+}
+
+static void check_attachment(struct model_ctx *ctx, const struct model_key *key)
+{
+	uint32_t other = cv_model_index_get(ctx->model->index, key);
+
+	if (key->num > 4094)
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "attachment.vlan",
+			     "VLAN %u is outside 1..4094", (unsigned int)key->num);
+	if (other == CV_MODEL_NONE)
+		return;
+	if (key->num == 0)
+		cv_model_err(ctx, EEXIST, "InvalidParameterValue", "attachment",
+			     "VPC '%s' is already attached to port '%s' untagged",
+			     ctx->model->vpcs[other].name, key->str);
+	else
+		cv_model_err(ctx, EEXIST, "InvalidParameterValue", "attachment",
+			     "VPC '%s' is already attached to VLAN %u of port '%s'",
+			     ctx->model->vpcs[other].name, (unsigned int)key->num, key->str);
+}
+
+int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
+		     struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
+	struct model_key attach = {MODEL_KEY_ATTACH, CV_MODEL_NONE, req->vlan, req->port};
+	struct cv_model_vpc vpc = {.n_cidrs = req->n_cidrs, .vlan = req->vlan};
+	struct cv_model_vpc *vpcs;
+	char basis[256];
+
+	vpc.attach = req->vlan == 0 ? CV_MODEL_ATTACH_PORT : CV_MODEL_ATTACH_VLAN;
+	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
+	vpc.owner = cv_model_resolve(&ctx, CV_MODEL_ACCOUNT, CV_MODEL_NONE, req->owner, "owner");
+	check_vpc_cidrs(&ctx, req);
+	check_attachment(&ctx, &attach);
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->region, req->name);
+	vpc.id = cv_model_id(&ctx, req->id, basis);
+	if (ctx.ret != 0)
+		return ctx.ret;
+
+	vpcs = cv_model_grow(model->vpcs, model->n_vpcs, sizeof(*vpcs));
+	if (vpcs != NULL)
+		model->vpcs = vpcs;
+	vpc.name = cv_model_str(model, req->name);
+	vpc.port = cv_model_str(model, req->port);
+	vpc.cidrs = calloc(req->n_cidrs, sizeof(*vpc.cidrs));
+	if (vpcs == NULL || vpc.name == NULL || vpc.port == NULL || vpc.cidrs == NULL ||
+	    cv_model_index_room(model->index, 3) != 0) {
+		free(vpc.cidrs);
+		return -ENOMEM;
+	}
+	memcpy(vpc.cidrs, req->cidrs, req->n_cidrs * sizeof(*vpc.cidrs));
+	attach.str = vpc.port;
+	cv_model_index_put(model->index, &attach, model->n_vpcs);
+	vpcs[model->n_vpcs] = vpc;
+	cv_model_publish(&ctx, CV_MODEL_NONE, vpc.name, vpc.id, model->n_vpcs++);
+	return 0;
+}
+
+bool cv_model_vpc_has(const struct cv_model_vpc *vpc, cv_be32_t addr)
+{
+	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
+		if (cv_prefix_has(&vpc->cidrs[i], addr))
+			return true;
+	}
+	return false;
+}
+
+static struct model_key prefix_key(enum model_key_kind kind, uint32_t vpc, cv_be32_t addr,
+				   uint8_t len)
+{
+	uint64_t num = (uint64_t)len << 32 | (addr & cv_prefix_mask(len));
+
+	return (struct model_key){.kind = kind, .scope = vpc, .num = num};
+}
+
+uint32_t cv_model_subnet_of(const struct cv_model *model, uint32_t vpc, cv_be32_t addr)
+{
+	for (uint8_t len = CIDR_LEN_MIN; len <= CIDR_LEN_MAX; len++) {
+		struct model_key key = prefix_key(MODEL_KEY_SUBNET, vpc, addr, len);
+		uint32_t subnet = cv_model_index_get(model->index, &key);
+
+		if (subnet != CV_MODEL_NONE)
+			return subnet;
+	}
+	return CV_MODEL_NONE;
+}
+
+/* A subnet that overlaps this prefix: one around it, or one inside it. */
+static uint32_t overlapping(const struct cv_model *model, uint32_t vpc,
+			    const struct cv_prefix *cidr)
+{
+	struct model_key key = prefix_key(MODEL_KEY_COVER, vpc, cidr->addr, cidr->len);
+	uint32_t subnet = cv_model_subnet_of(model, vpc, cidr->addr);
+
+	if (subnet != CV_MODEL_NONE && cv_prefix_overlaps(&model->subnets[subnet].cidr, cidr))
+		return subnet;
+	return cv_model_index_get(model->index, &key);
+}
+
+static void check_subnet_cidr(struct model_ctx *ctx, const struct cv_model_subnet_req *req)
+{
+	const struct cv_model_vpc *vpc = &ctx->model->vpcs[req->vpc];
+	char a[CV_NET_STR_LEN], b[CV_NET_STR_LEN];
+	uint32_t other = overlapping(ctx->model, req->vpc, &req->cidr);
+	bool inside = false;
+
+	check_cidr_size(ctx, &req->cidr, "InvalidSubnet.Range", "cidr");
+	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
+		if (vpc->cidrs[i].len <= req->cidr.len &&
+		    cv_prefix_has(&vpc->cidrs[i], req->cidr.addr))
+			inside = true;
+	}
+	cv_prefix_str(&req->cidr, a);
+	if (!inside)
+		cv_model_err(ctx, EINVAL, "InvalidSubnet.Range", "cidr",
+			     "%s is not inside a CIDR of VPC '%s'", a, vpc->name);
+	if (other != CV_MODEL_NONE)
+		cv_model_err(ctx, EINVAL, "InvalidSubnet.Conflict", "cidr",
+			     "%s overlaps subnet '%s' (%s) of the same VPC", a,
+			     ctx->model->subnets[other].name,
+			     cv_prefix_str(&ctx->model->subnets[other].cidr, b));
+}
+
+static bool is_network_or_broadcast(const struct cv_prefix *cidr, cv_be32_t addr)
+{
+	return addr == cidr->addr || addr == (cidr->addr | ~cv_prefix_mask(cidr->len));
+}
+
+static void check_gateway(struct model_ctx *ctx, const struct cv_model_subnet_req *req)
+{
+	uint32_t use = cv_model_addr_use(ctx->model, req->vpc, req->gateway);
+	char a[CV_NET_STR_LEN], b[CV_NET_STR_LEN];
+
+	if (req->gateway == 0)
+		return;
+	cv_ip4_str(req->gateway, a);
+	if (!cv_prefix_has(&req->cidr, req->gateway))
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "gateway",
+			     "gateway %s is outside the subnet's CIDR %s", a,
+			     cv_prefix_str(&req->cidr, b));
+	else if (is_network_or_broadcast(&req->cidr, req->gateway))
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "gateway",
+			     "gateway %s is the network or broadcast address of %s", a,
+			     cv_prefix_str(&req->cidr, b));
+	else if (use != CV_MODEL_NONE && use != MODEL_ADDR_TARGET)
+		cv_model_err(ctx, EEXIST, "InvalidIPAddress.InUse", "gateway",
+			     "address %s is in use", a);
+}
+
+static void check_subnet_zone(struct model_ctx *ctx, const struct cv_model_subnet_req *req,
+			      uint32_t *ret_zone)
+{
+	uint32_t owner = ctx->model->vpcs[req->vpc].owner;
+	const struct cv_model_account *account = &ctx->model->accounts[owner];
+	struct cv_model_err *err;
+
+	*ret_zone = cv_model_zone_of(ctx->model, owner, req->zone);
+	if (*ret_zone != CV_MODEL_NONE)
+		return;
+	err = cv_model_err(ctx, ENOENT, "InvalidParameterValue", "zone",
+			   "account '%s' has no zone '%.64s'", account->name, req->zone);
+	if (account->n_zones > 0)
+		cv_model_hint(err, "its first is '%s'", account->zones[0].name);
+	else
+		cv_model_hint(err, "accounts[].zones maps its zone names to zone ids");
+}
+
+/* Marks every prefix around the subnet, so that a later larger one is seen to overlap. */
+static void publish_prefixes(struct cv_model *model, uint32_t idx)
+{
+	const struct cv_model_subnet *subnet = &model->subnets[idx];
+	const struct cv_prefix *cidr = &subnet->cidr;
+	struct model_key key = prefix_key(MODEL_KEY_SUBNET, subnet->vpc, cidr->addr, cidr->len);
+
+	cv_model_index_put(model->index, &key, idx);
+	for (uint8_t len = CIDR_LEN_MIN; len <= cidr->len; len++) {
+		key = prefix_key(MODEL_KEY_COVER, subnet->vpc, cidr->addr, len);
+		cv_model_index_put(model->index, &key, idx);
+	}
+}
+
+int cv_model_subnet_add(struct cv_model *model, const struct cv_model_subnet_req *req,
+			struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SUBNET};
+	struct cv_model_subnet subnet = {
+		.vpc = req->vpc, .cidr = req->cidr, .gateway = req->gateway};
+	struct cv_model_subnet *subnets;
+	char basis[256];
+
+	cv_model_check_name(&ctx, req->vpc, req->name);
+	check_subnet_cidr(&ctx, req);
+	check_subnet_zone(&ctx, req, &subnet.zone);
+	check_gateway(&ctx, req);
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id, req->name);
+	subnet.id = cv_model_id(&ctx, req->id, basis);
+	if (ctx.ret != 0)
+		return ctx.ret;
+
+	subnets = cv_model_grow(model->subnets, model->n_subnets, sizeof(*subnets));
+	if (subnets != NULL)
+		model->subnets = subnets;
+	subnet.name = cv_model_str(model, req->name);
+	subnet.zone_name = cv_model_str(model, req->zone);
+	if (subnets == NULL || subnet.name == NULL || subnet.zone_name == NULL ||
+	    cv_model_index_room(model->index, 4 + CIDR_LEN_MAX) != 0)
+		return -ENOMEM;
+	subnets[model->n_subnets] = subnet;
+	publish_prefixes(model, model->n_subnets);
+	if (req->gateway != 0)
+		cv_model_addr_put(model, req->vpc, req->gateway, MODEL_ADDR_GATEWAY);
+	cv_model_publish(&ctx, req->vpc, subnet.name, subnet.id, model->n_subnets++);
+	return 0;
+}
+
+int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
+		    struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SG};
+	struct cv_model_security_group sg = {.vpc = req->vpc, .n_rules = req->n_rules};
+	struct cv_model_security_group *sgs;
+	char basis[256];
+
+	cv_model_check_name(&ctx, req->vpc, req->name);
+	for (uint32_t i = 0; i < req->n_rules; i++) {
+		if (req->rules[i].port_first > req->rules[i].port_last)
+			cv_model_err(&ctx, EINVAL, "InvalidParameterValue",
+				     cv_model_at(&ctx, "ingress[%u].ports", i),
+				     "ports %u-%u run backwards", req->rules[i].port_first,
+				     req->rules[i].port_last);
+	}
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id, req->name);
+	sg.id = cv_model_id(&ctx, req->id, basis);
+	if (ctx.ret != 0)
+		return ctx.ret;
+
+	sgs = cv_model_grow(model->sgs, model->n_sgs, sizeof(*sgs));
+	if (sgs != NULL)
+		model->sgs = sgs;
+	sg.name = cv_model_str(model, req->name);
+	sg.rules = calloc(req->n_rules + 1, sizeof(*sg.rules));
+	if (sgs == NULL || sg.name == NULL || sg.rules == NULL ||
+	    cv_model_index_room(model->index, 2) != 0) {
+		free(sg.rules);
+		return -ENOMEM;
+	}
+	if (req->n_rules > 0)
+		memcpy(sg.rules, req->rules, req->n_rules * sizeof(*sg.rules));
+	sgs[model->n_sgs] = sg;
+	cv_model_publish(&ctx, req->vpc, sg.name, sg.id, model->n_sgs++);
+	return 0;
+}
+
+uint32_t cv_model_addr_use(const struct cv_model *model, uint32_t vpc, cv_be32_t addr)
+{
+	struct model_key key = {.kind = MODEL_KEY_ADDR, .scope = vpc, .num = addr};
+
+	return cv_model_index_get(model->index, &key);
+}
+
+void cv_model_addr_put(struct cv_model *model, uint32_t vpc, cv_be32_t addr, enum model_addr use)
+{
+	struct model_key key = {.kind = MODEL_KEY_ADDR, .scope = vpc, .num = addr};
+
+	cv_model_index_put(model->index, &key, use);
+}
+
+void cv_model_check_addr(struct model_ctx *ctx, uint32_t subnet, cv_be32_t addr, const char *field)
+{
+	static const char *const users[] = {"a target", "a gateway", "a load balancer node",
+					    "an endpoint's ENI"};
+	const struct cv_model_subnet *net = &ctx->model->subnets[subnet];
+	uint32_t host = cv_be32_host(addr & ~cv_prefix_mask(net->cidr.len));
+	uint32_t last = cv_be32_host(~cv_prefix_mask(net->cidr.len));
+	uint32_t use = cv_model_addr_use(ctx->model, net->vpc, addr);
+	char a[CV_NET_STR_LEN], b[CV_NET_STR_LEN];
+
+	cv_ip4_str(addr, a);
+	cv_prefix_str(&net->cidr, b);
+	if (!cv_prefix_has(&net->cidr, addr))
+		cv_model_err(ctx, EINVAL, "InvalidParameter", field,
+			     "address %s is outside subnet '%s' (%s)", a, net->name, b);
+	else if (host < 4 || host == last)
+		cv_model_err(ctx, EINVAL, "InvalidParameter", field,
+			     "address %s is reserved: the first four and the last of %s are", a, b);
+	else if (use != CV_MODEL_NONE)
+		cv_model_err(ctx, EEXIST, "InvalidIPAddress.InUse", field,
+			     "address %s is already in use in VPC '%s' by %s", a,
+			     ctx->model->vpcs[net->vpc].name, users[use]);
+}

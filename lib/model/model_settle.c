@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What is done once the whole is known: free addresses, and checks across resources. */
+
+#include "model_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* AWS keeps the first four addresses of a subnet and the last. */
+#define HOSTS_FIRST 4
+
+/* A free address of a subnet, or 0; where the search starts depends on who asks, not on when. */
+static cv_be32_t find_free(const struct cv_model *model, uint32_t subnet, const char *who)
+{
+	const struct cv_model_subnet *net = &model->subnets[subnet];
+	uint32_t n_hosts = (UINT32_C(1) << (32 - net->cidr.len)) - HOSTS_FIRST - 1;
+	uint32_t base = cv_be32_host(net->cidr.addr) + HOSTS_FIRST;
+	uint32_t start = (uint32_t)(cv_siphash(who, strlen(who), 0x6970, 0) % n_hosts);
+
+	for (uint32_t i = 0; i < n_hosts; i++) {
+		cv_be32_t addr = cv_be32(base + (start + i) % n_hosts);
+
+		if (cv_model_addr_use(model, net->vpc, addr) == CV_MODEL_NONE)
+			return addr;
+	}
+	return 0;
+}
+
+/* Fills *addr if it is 0. A subnet that is full is searched and reported once. */
+static void settle_one(struct model_ctx *ctx, uint32_t subnet, const char *who, enum model_addr use,
+		       cv_be32_t *addr)
+{
+	struct cv_model *model = ctx->model;
+	const struct cv_model_subnet *net = &model->subnets[subnet];
+	struct model_key full = {.kind = MODEL_KEY_FULL, .scope = subnet};
+	cv_be32_t found;
+	char text[CV_NET_STR_LEN];
+
+	if (*addr != 0)
+		return;
+	if (cv_model_index_room(model->index, 1) != 0) {
+		cv_model_oom(ctx);
+		return;
+	}
+	if (cv_model_index_get(model->index, &full) != CV_MODEL_NONE)
+		return;
+	found = find_free(model, subnet, who);
+	if (found == 0) {
+		cv_model_index_put(model->index, &full, 0);
+		cv_model_err(ctx, ENOSPC, "InsufficientFreeAddressesInSubnet", ctx->field,
+			     "no free address is left in subnet '%s' (%s)", net->name,
+			     cv_prefix_str(&net->cidr, text));
+		return;
+	}
+	cv_model_addr_put(model, net->vpc, found, use);
+	*addr = found;
+}
+
+static void settle_lb(struct model_ctx *ctx, struct cv_model_lb *lb)
+{
+	for (uint32_t i = 0; i < lb->n_nodes; i++) {
+		struct cv_model_node *node = &lb->nodes[i];
+
+		for (uint32_t k = 0; k < node->n_ips; k++) {
+			char who[320];
+
+			snprintf(who, sizeof(who), "%s/%s/%u", lb->arn,
+				 ctx->model->subnets[node->subnet].id, k);
+			cv_model_at(ctx, "subnets[%u]", i);
+			settle_one(ctx, node->subnet, who, MODEL_ADDR_NODE, &node->ips[k]);
+		}
+	}
+}
+
+static void settle_endpoint(struct model_ctx *ctx, struct cv_model_endpoint *endpoint)
+{
+	for (uint32_t i = 0; i < endpoint->n_enis; i++) {
+		struct cv_model_eni *eni = &endpoint->enis[i];
+
+		cv_model_at(ctx, "subnets[%u]", i);
+		settle_one(ctx, eni->subnet, eni->id, MODEL_ADDR_ENI, &eni->ip);
+	}
+}
+
+/* Says of which resource the errors from n_before on are. */
+static void blame(const struct model_ctx *ctx, uint32_t n_before, uint32_t idx)
+{
+	for (uint32_t i = n_before; i < ctx->errs->n; i++)
+		ctx->errs->items[i].idx = idx;
+}
+
+int cv_model_settle(struct cv_model *model, struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs};
+
+	ctx.kind = CV_MODEL_LB;
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		uint32_t n_before = errs->n;
+
+		settle_lb(&ctx, &model->lbs[i]);
+		blame(&ctx, n_before, i);
+	}
+	ctx.kind = CV_MODEL_ENDPOINT;
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		uint32_t n_before = errs->n;
+
+		settle_endpoint(&ctx, &model->endpoints[i]);
+		blame(&ctx, n_before, i);
+	}
+	return ctx.ret;
+}
+
+/* Whether a node sends to a target, as far as zones are concerned. */
+static bool is_used_by(const struct cv_model_target *target, const struct cv_model_node *node,
+		       bool cross_zone)
+{
+	return cross_zone || target->zone == CV_MODEL_NONE || target->zone == node->zone;
+}
+
+/* A target outside the VPC's link is reached through the gateway of each node that uses it. */
+static void check_reach(struct model_ctx *ctx, const struct cv_model_target_group *tg, uint32_t i)
+{
+	const struct cv_model *model = ctx->model;
+	const struct cv_model_lb *lb = &model->lbs[tg->lb];
+	const struct cv_model_target *target = &tg->targets[i];
+	bool cross_zone = cv_model_is_cross_zone(lb, tg);
+	bool on_link = cv_model_vpc_has(&model->vpcs[tg->vpc], target->ip);
+	char text[CV_NET_STR_LEN];
+	uint32_t n_users = 0;
+
+	cv_ip4_str(target->ip, text);
+	for (uint32_t n = 0; n < lb->n_nodes; n++) {
+		const struct cv_model_subnet *subnet = &model->subnets[lb->nodes[n].subnet];
+
+		if (!is_used_by(target, &lb->nodes[n], cross_zone))
+			continue;
+		n_users++;
+		if (!on_link && subnet->gateway == 0) {
+			cv_model_err(
+				ctx, EINVAL, "InvalidTarget", cv_model_at(ctx, "targets[%u].ip", i),
+				"target %s is outside VPC '%s', and subnet '%s' of load balancer '%s' "
+				"has no gateway",
+				text, model->vpcs[tg->vpc].name, subnet->name, lb->name);
+			return;
+		}
+	}
+	if (n_users == 0)
+		cv_model_err(
+			ctx, 0, "", cv_model_at(ctx, "targets[%u]", i),
+			"target %s:%u is in %s, where load balancer '%s' has no node, and cross-zone "
+			"load balancing is off: it gets no connections",
+			text, target->port, model->zones[target->zone].id, lb->name);
+}
+
+/* A node whose zone has no target fails every connection unless it may use those of other zones. */
+static void check_nodes_served(struct model_ctx *ctx, const struct cv_model_target_group *tg)
+{
+	const struct cv_model *model = ctx->model;
+	const struct cv_model_lb *lb = &model->lbs[tg->lb];
+	bool cross_zone = cv_model_is_cross_zone(lb, tg);
+
+	for (uint32_t n = 0; n < lb->n_nodes; n++) {
+		uint32_t i = 0;
+
+		while (i < tg->n_targets && !is_used_by(&tg->targets[i], &lb->nodes[n], cross_zone))
+			i++;
+		if (i == tg->n_targets)
+			cv_model_err(
+				ctx, 0, "", "targets",
+				"no target is in %s, where load balancer '%s' has a node, and cross-zone "
+				"load balancing is off: connections there find no target",
+				model->zones[lb->nodes[n].zone].id, lb->name);
+	}
+}
+
+static void check_tg(struct model_ctx *ctx, const struct cv_model_target_group *tg)
+{
+	if (tg->lb == CV_MODEL_NONE) {
+		cv_model_err(ctx, 0, "", "", "target group '%s' is used by no listener", tg->name);
+		return;
+	}
+	if (tg->n_targets == 0) {
+		cv_model_err(ctx, 0, "", "targets", "target group '%s' has no targets", tg->name);
+		return;
+	}
+	for (uint32_t i = 0; i < tg->n_targets; i++)
+		check_reach(ctx, tg, i);
+	check_nodes_served(ctx, tg);
+}
+
+int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs};
+	uint32_t n_before;
+
+	ctx.kind = CV_MODEL_TG;
+	for (uint32_t i = 0; i < model->n_tgs; i++) {
+		n_before = errs->n;
+		check_tg(&ctx, &model->tgs[i]);
+		blame(&ctx, n_before, i);
+	}
+	ctx.kind = CV_MODEL_LB;
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		n_before = errs->n;
+		if (model->lbs[i].n_listeners == 0)
+			cv_model_err(&ctx, 0, "", "", "load balancer '%s' has no listeners",
+				     model->lbs[i].name);
+		blame(&ctx, n_before, i);
+	}
+	ctx.kind = CV_MODEL_SERVICE;
+	for (uint32_t i = 0; i < model->n_services; i++) {
+		n_before = errs->n;
+		if (model->services[i].n_principals == 0)
+			cv_model_err(&ctx, 0, "", "allowed_principals",
+				     "service '%s' allows nobody: no endpoint can be made for it",
+				     model->services[i].name);
+		blame(&ctx, n_before, i);
+	}
+	return ctx.ret;
+}
