@@ -74,7 +74,8 @@ enum cv_tcp_state {
 
 /** Hot part of a flow's TCP state: what every segment's fast test reads. Owner writes. */
 struct cv_tcp {
-	uint32_t isn1;   /**< client's ISN + 1, host order: sequence number of the client's first byte */
+	uint32_t
+		isn1; /**< client's ISN + 1, host order: sequence number of the client's first byte */
 	uint8_t state;   /**< enum cv_tcp_state */
 	uint8_t flags;   /**< CV_TCP_F_* */
 	uint8_t hdr_len; /**< bytes of header to splice in; 0: none */
@@ -84,9 +85,10 @@ _Static_assert(sizeof(struct cv_tcp) == 8, "struct cv_tcp has its place in the f
 
 /** Cold part: written and read only off the fast path. All in host order. */
 struct cv_tcp_cold {
-	uint32_t fin_c;  /**< sequence number after the client's FIN, once seen */
-	uint32_t fin_t;  /**< sequence number after the target's FIN, once seen */
-	uint32_t ack_c;  /**< highest ACK that the target may be sent: the client's, or of its SYN-ACK */
+	uint32_t fin_c; /**< sequence number after the client's FIN, once seen */
+	uint32_t fin_t; /**< sequence number after the target's FIN, once seen */
+	uint32_t
+		ack_c; /**< highest ACK that the target may be sent: the client's, or of its SYN-ACK */
 	uint32_t ts_val; /**< client's latest timestamp; both 0: the flow has none */
 	uint32_t ts_ecr; /**< client's latest timestamp echo */
 	uint16_t wnd;    /**< client's latest window field, as sent */
@@ -110,7 +112,7 @@ enum cv_tcp_verdict {
 	CV_TCP_FORWARD,     /**< forward it, changed as the act says */
 	CV_TCP_DROP_STATE,  /**< the flow's state does not allow it */
 	CV_TCP_DROP_SPLICE, /**< it makes no sense while the header is unacknowledged */
-	CV_TCP_REOPEN,      /**< SYN of a new connection: end this flow, treat as a SYN without a flow */
+	CV_TCP_REOPEN, /**< SYN of a new connection: end this flow, treat as a SYN without a flow */
 };
 
 /** Where the header goes. */
@@ -118,7 +120,7 @@ enum cv_tcp_hdr {
 	CV_TCP_HDR_NONE,
 	CV_TCP_HDR_IN_SEGMENT, /**< first bytes of this segment's payload; act.seq counts it in */
 	CV_TCP_HDR_BEFORE,     /**< own segment as act.built says, to the target, then this one */
-	CV_TCP_HDR_RESEND,     /**< own segment as act.built says, to the target; from t2c and timer */
+	CV_TCP_HDR_RESEND, /**< own segment as act.built says, to the target; from t2c and timer */
 };
 
 /** Option edits: bits of cv_tcp_act.edit. */
@@ -147,12 +149,12 @@ struct cv_tcp_built {
 
 /** What to do with a segment whose verdict is CV_TCP_FORWARD. */
 struct cv_tcp_act {
-	uint32_t seq;              /**< to write into the header; often what it was */
-	uint32_t ack;              /**< to write into the header if CV_TCP_ACK is set */
-	uint16_t trim;             /**< payload bytes to remove at the front, before hdr is applied */
-	uint8_t hdr;               /**< enum cv_tcp_hdr */
-	uint8_t edit;              /**< CV_TCP_EDIT_* */
-	uint8_t events;            /**< CV_TCP_EV_* */
+	uint32_t seq;   /**< to write into the header; often what it was */
+	uint32_t ack;   /**< to write into the header if CV_TCP_ACK is set */
+	uint16_t trim;  /**< payload bytes to remove at the front, before hdr is applied */
+	uint8_t hdr;    /**< enum cv_tcp_hdr */
+	uint8_t edit;   /**< CV_TCP_EDIT_* */
+	uint8_t events; /**< CV_TCP_EV_* */
 	struct cv_tcp_built built; /**< set for CV_TCP_HDR_BEFORE and CV_TCP_HDR_RESEND */
 };
 

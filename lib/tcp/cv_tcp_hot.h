@@ -42,14 +42,14 @@ static inline bool cv_seq_geq(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) >= 0;
 }
 
-/** Tell whether a flow is established with no header outstanding: one load, one mask, one compare. */
+/** Tell whether a flow is established with no header outstanding: one masked compare. */
 static inline bool cv_tcp_is_steady(const struct cv_tcp *t)
 {
 	const uint8_t want[2] = {CV_TCP_ESTABLISHED, 0};
 	const uint8_t mask[2] = {0xff, CV_TCP_F_UNACKED};
 	uint16_t have, w, m;
 
-	__builtin_memcpy(&have, &t->state, 2);
+	__builtin_memcpy(&have, (const uint8_t *)t + offsetof(struct cv_tcp, state), 2);
 	__builtin_memcpy(&w, want, 2);
 	__builtin_memcpy(&m, mask, 2);
 	return (have & m) == w;
