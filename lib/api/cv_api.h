@@ -34,9 +34,9 @@ struct cv_api_ops {
 
 /** Settings. */
 struct cv_api_cfg {
-	const char *socket;     /**< path of the UNIX socket */
-	const char *version;    /**< of the program, for the `Server` header */
-	uint32_t idle_seconds;  /**< connections without activity are closed; 0 = 30 */
+	const char *socket;    /**< path of the UNIX socket */
+	const char *version;   /**< of the program, for the `Server` header */
+	uint32_t idle_seconds; /**< connections without activity are closed; 0 = 30 */
 	struct cv_api_ops ops;
 };
 
@@ -55,7 +55,7 @@ struct cv_api;
  *   -EADDRINUSE    a living process answers on the socket
  *   -ENAMETOOLONG  the path does not fit a socket address
  *   -ENOTSOCK      something that is not a socket stands at the path; it is left alone
- *   -EACCES, -ENOENT, -ENOTDIR, -EROFS  the path cannot be made
+ *   -EACCES, -ENOENT, -ENOTDIR  the path cannot be made
  *   -ENOMEM        memory ran out
  *   -EIO           the server did not start
  * @owner  caller; cv_api_destroy()

@@ -27,10 +27,10 @@ struct cv_io;
 
 /** What control works with. */
 struct cv_ctl_cfg {
-	const char *file;     /**< configuration file, read again on reload; copied */
-	const char *version;  /**< of the program; copied */
-	struct cv_io *io;     /**< for the state of ports; NULL in tests: no port is known */
-	uint64_t tsc_hz;      /**< TSC cycles per second, for the workers' rates; 0 if unknown */
+	const char *file;    /**< configuration file, read again on reload; copied */
+	const char *version; /**< of the program; copied */
+	struct cv_io *io;    /**< for the state of ports; NULL in tests: no port is known */
+	uint64_t tsc_hz;     /**< TSC cycles per second, for the workers' rates; 0 if unknown */
 };
 
 /**

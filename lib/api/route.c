@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "api_priv.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TYPE_JSON "application/json"
+#define TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+
+/* A path and who answers it. A path that ends in `/` stands for all below it. */
+struct route {
+	const char *path;
+	const char *methods; /* of the Allow header */
+	void (*handle)(const struct cv_api_ops *ops, const struct api_request *request,
+		       const char *rest, struct api_answer *answer);
+};
+
+static void answer_json(struct api_answer *answer, unsigned int status, json_t *root)
+{
+	answer->status = status;
+	answer->type = TYPE_JSON;
+	answer->text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	answer->len = answer->text != NULL ? strlen(answer->text) : 0;
+	json_decref(root);
+}
+
+/* An error for people; `valid`, which may be NULL, lists what would have been right. Taken over. */
+static void answer_error(struct api_answer *answer, unsigned int status, const char *message,
+			 json_t *valid)
+{
+	json_t *root = json_pack("{s:{s:i,s:s}}", "error", "status", (int)status, "message",
+				 message != NULL ? message : "");
+
+	if (root != NULL && valid != NULL)
+		json_object_set(json_object_get(root, "error"), "valid", valid);
+	json_decref(valid);
+	answer_json(answer, status, root);
+}
+
+/* What the operations' codes mean in HTTP, and to people when the operation gives no text. */
+static void answer_failure(struct api_answer *answer, int ret, struct cv_ctl_reply *reply)
+{
+	static const struct {
+		int err;
+		unsigned int status;
+		const char *text;
+	} known[] = {
+		{EINVAL, 400, "a parameter is not valid"},
+		{ENOENT, 404, "there is no such thing"},
+		{EAGAIN, 503, "too many requests wait: try again"},
+		{ETIMEDOUT, 504, "the control thread did not answer in time"},
+		{ECANCELED, 503, "culvertd is stopping"},
+		{ENOMEM, 500, "out of memory"},
+	};
+	unsigned int status = 500;
+	const char *text = strerror(-ret);
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(known); i++) {
+		if (known[i].err != -ret)
+			continue;
+		status = known[i].status;
+		text = known[i].text;
+	}
+	answer_error(answer, status, reply->text != NULL ? reply->text : text, NULL);
+	free(reply->text);
+}
+
+static void answer_reply(struct api_answer *answer, int ret, const char *type,
+			 struct cv_ctl_reply *reply)
+{
+	if (ret < 0) {
+		answer_failure(answer, ret, reply);
+		return;
+	}
+	answer->status = 200;
+	answer->type = type;
+	answer->text = reply->text;
+	answer->len = reply->len;
+}
+
+static json_t *whats_json(const struct cv_api_ops *ops)
+{
+	json_t *list = json_array();
+
+	for (const char *const *what = ops->whats; *what != NULL; what++)
+		json_array_append_new(list, json_sprintf("/v1/show/%s", *what));
+	return list;
+}
+
+/* Put a parameter where the query wants it. Tells what is wrong with it, or NULL. */
+static const char *param_set(struct cv_ctl_query *query, const char *name, const char *value)
+{
+	const struct {
+		const char *name;
+		const char **field;
+	} texts[] = {
+		{"endpoint", &query->endpoint},
+		{"target", &query->target},
+		{"state", &query->state},
+	};
+
+	if (value == NULL || *value == '\0')
+		return "parameter has no value";
+	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++) {
+		if (strcmp(name, texts[i].name) != 0)
+			continue;
+		if (*texts[i].field != NULL)
+			return "parameter is given twice";
+		*texts[i].field = value;
+		return NULL;
+	}
+	if (strcmp(name, "limit") != 0)
+		return "unknown parameter";
+	if (query->limit != 0)
+		return "parameter is given twice";
+	if (strspn(value, "0123456789") != strlen(value) || strlen(value) > 6)
+		return "parameter is not a number from 1 to 100000";
+	query->limit = (uint32_t)strtoul(value, NULL, 10);
+	if (query->limit < 1 || query->limit > CV_CTL_FLOWS_MAX)
+		return "parameter is not a number from 1 to 100000";
+	return NULL;
+}
+
+static bool params_read(const struct api_request *request, struct cv_ctl_query *query,
+			struct api_answer *answer)
+{
+	if (request->too_many_params) {
+		answer_error(answer, 400, "too many parameters", NULL);
+		return false;
+	}
+	for (unsigned int i = 0; i < request->n_params; i++) {
+		const char *name = request->params[i].name;
+		const char *wrong = param_set(query, name, request->params[i].value);
+		char text[160];
+
+		if (wrong == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
+		answer_error(answer, 400, text,
+			     json_pack("[s,s,s,s]", "endpoint", "target", "state", "limit"));
+		return false;
+	}
+	return true;
+}
+
+static void handle_show(const struct cv_api_ops *ops, const struct api_request *request,
+			const char *rest, struct api_answer *answer)
+{
+	struct cv_ctl_query query = {.what = rest};
+	struct cv_ctl_reply reply = {0};
+	const char *const *what = ops->whats;
+
+	while (*what != NULL && strcmp(*what, rest) != 0)
+		what++;
+	if (*what == NULL) {
+		answer_error(answer, 404, "nothing to show has that name", whats_json(ops));
+		return;
+	}
+	if (params_read(request, &query, answer))
+		answer_reply(answer, ops->show(ops->arg, &query, &reply), TYPE_JSON, &reply);
+}
+
+static void handle_config(const struct cv_api_ops *ops, const struct api_request *request,
+			  const char *rest, struct api_answer *answer)
+{
+	(void)rest;
+	handle_show(ops, request, "config", answer);
+}
+
+static void handle_metrics(const struct cv_api_ops *ops, const struct api_request *request,
+			   const char *rest, struct api_answer *answer)
+{
+	struct cv_ctl_reply reply = {0};
+
+	(void)request; /* scrapers may add parameters of their own */
+	(void)rest;
+	answer_reply(answer, ops->metrics(ops->arg, &reply), TYPE_PROMETHEUS, &reply);
+}
+
+static const struct route routes[] = {
+	{"/metrics", "GET, HEAD", handle_metrics},
+	{"/v1/config", "GET, HEAD", handle_config},
+	{"/v1/show/", "GET, HEAD", handle_show},
+};
+
+static const struct route *route_find(const char *path, const char **ret_rest)
+{
+	for (size_t i = 0; i < CV_ARRAY_LEN(routes); i++) {
+		const char *own = routes[i].path;
+		size_t len = strlen(own);
+		bool below = own[len - 1] == '/';
+
+		if (below ? strncmp(path, own, len) != 0 : strcmp(path, own) != 0)
+			continue;
+		*ret_rest = path + len;
+		return &routes[i];
+	}
+	return NULL;
+}
+
+/* Tell whether a list such as "GET, HEAD" names a method. */
+static bool is_listed(const char *list, const char *method)
+{
+	size_t len = strlen(method);
+
+	while (len > 0 && *list != '\0') {
+		size_t word = strcspn(list, ",");
+
+		if (word == len && strncmp(list, method, len) == 0)
+			return true;
+		list += word;
+		list += strspn(list, ", ");
+	}
+	return false;
+}
+
+void cv_api_route(const struct cv_api_ops *ops, const struct api_request *request,
+		  struct api_answer *ret_answer)
+{
+	const char *rest;
+	const struct route *route = route_find(request->path, &rest);
+
+	*ret_answer = (struct api_answer){.status = 500, .type = TYPE_JSON};
+	if (route == NULL) {
+		json_t *valid = whats_json(ops);
+
+		for (size_t i = 0; i < CV_ARRAY_LEN(routes); i++) {
+			if (routes[i].handle != handle_show)
+				json_array_append_new(valid, json_string(routes[i].path));
+		}
+		answer_error(ret_answer, 404, "no such path", valid);
+	} else if (!is_listed(route->methods, request->method)) {
+		answer_error(ret_answer, 405, "the path does not take that method", NULL);
+		ret_answer->allow = route->methods;
+	} else {
+		route->handle(ops, request, rest, ret_answer);
+	}
+}

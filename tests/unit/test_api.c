@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cv_api.h"
+
+#define ANSWER_LEN 65536
+
+/* What the stand-in for control was asked, and what it shall answer. */
+struct fake {
+	char asked[512];
+	int ret;
+	const char *text;
+	unsigned int delay_ms;
+	atomic_int inside, inside_max;
+};
+
+struct state {
+	char dir[64];
+	char path[128];
+	struct fake fake;
+	struct cv_api *api;
+};
+
+static const char *or_dash(const char *text)
+{
+	return text != NULL ? text : "-";
+}
+
+static int fake_reply(struct fake *fake, struct cv_ctl_reply *reply)
+{
+	int now = atomic_fetch_add(&fake->inside, 1) + 1;
+
+	if (now > atomic_load(&fake->inside_max))
+		atomic_store(&fake->inside_max, now);
+	if (fake->delay_ms > 0)
+		usleep(fake->delay_ms * 1000);
+	if (fake->text != NULL) {
+		reply->text = strdup(fake->text);
+		reply->len = strlen(fake->text);
+	}
+	atomic_fetch_sub(&fake->inside, 1);
+	return fake->ret;
+}
+
+static int fake_show(void *arg, const struct cv_ctl_query *query, struct cv_ctl_reply *reply)
+{
+	struct fake *fake = arg;
+
+	if (fake->delay_ms == 0)
+		snprintf(fake->asked, sizeof(fake->asked), "%s %s %s %s %u", query->what,
+			 or_dash(query->endpoint), or_dash(query->target), or_dash(query->state),
+			 query->limit);
+	return fake_reply(fake, reply);
+}
+
+static int fake_metrics(void *arg, struct cv_ctl_reply *reply)
+{
+	return fake_reply(arg, reply);
+}
+
+static const char *const whats[] = {"ports", "flows", "config", "load-balancers", NULL};
+
+static struct cv_api_cfg cfg_get(struct state *s)
+{
+	return (struct cv_api_cfg){
+		.socket = s->path,
+		.version = "9.9",
+		.idle_seconds = 2,
+		.ops = {fake_show, fake_metrics, whats, &s->fake},
+	};
+}
+
+static int setup(void **state)
+{
+	struct state *s = calloc(1, sizeof(*s));
+
+	snprintf(s->dir, sizeof(s->dir), "/tmp/cv_test_api.XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	snprintf(s->path, sizeof(s->path), "%s/run/culvert.sock", s->dir);
+	s->fake.text = "{\"fake\": true}";
+	*state = s;
+	return 0;
+}
+
+static int setup_running(void **state)
+{
+	struct cv_errs errs = {0};
+	struct cv_api_cfg cfg;
+	struct state *s;
+
+	setup(state);
+	s = *state;
+	cfg = cfg_get(s);
+	assert_int_equal(cv_api_create(&cfg, &errs, &s->api), 0);
+	assert_int_equal(errs.n, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct state *s = *state;
+	char cmd[128];
+
+	cv_api_destroy(s->api);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", s->dir);
+	assert_int_equal(system(cmd), 0);
+	free(s);
+	return 0;
+}
+
+static int dial(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = 10};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(addr.sun_path, path, strlen(path));
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+/* Read until the server closes. */
+static void read_all(int fd, char *answer)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < ANSWER_LEN - 1 && (n = read(fd, answer + len, ANSWER_LEN - 1 - len)) > 0)
+		len += (size_t)n;
+	answer[len] = '\0';
+}
+
+/* One request on its own connection. Returns the status, 0 if there was no answer. */
+static int ask(const struct state *s, const char *request, char *answer)
+{
+	int fd = dial(s->path), status = 0;
+	size_t len = strlen(request);
+
+	assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), (ssize_t)len);
+	read_all(fd, answer);
+	close(fd);
+	if (sscanf(answer, "HTTP/1.1 %d", &status) != 1)
+		return 0;
+	return status;
+}
+
+static int get(const struct state *s, const char *target, char *answer)
+{
+	char request[2048];
+
+	snprintf(request, sizeof(request),
+		 "GET %s HTTP/1.1\r\nHost: culvert\r\nConnection: close\r\n\r\n", target);
+	return ask(s, request, answer);
+}
+
+static void show_hands_the_query_to_control(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+
+	assert_int_equal(get(s, "/v1/show/ports", answer), 200);
+	assert_string_equal(s->fake.asked, "ports - - - 0");
+	assert_non_null(strstr(answer, "\r\n\r\n{\"fake\": true}"));
+	assert_non_null(strstr(answer, "Content-Type: application/json\r\n"));
+	assert_non_null(strstr(answer, "Server: culvertd/9.9\r\n"));
+	assert_int_equal(
+		get(s,
+		    "/v1/show/flows?endpoint=vpce-1&target=10.0.0.1%3A80&state=established&limit=7",
+		    answer),
+		200);
+	assert_string_equal(s->fake.asked, "flows vpce-1 10.0.0.1:80 established 7");
+	assert_int_equal(get(s, "/v1/show/load-balancers", answer), 200);
+	assert_int_equal(get(s, "/v1/config", answer), 200);
+	assert_string_equal(s->fake.asked, "config - - - 0");
+}
+
+static void head_has_no_body(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+
+	assert_int_equal(
+		ask(s, "HEAD /v1/config HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n", answer),
+		200);
+	assert_non_null(strstr(answer, "Content-Length: 14\r\n"));
+	assert_null(strstr(answer, "fake"));
+}
+
+static void metrics_are_plain_text(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+
+	s->fake.text = "culvert_up 1\n";
+	assert_int_equal(get(s, "/metrics?collect[]=x&limit=nonsense", answer), 200);
+	assert_non_null(
+		strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+	assert_non_null(strstr(answer, "\r\n\r\nculvert_up 1\n"));
+}
+
+static void unknown_path_names_the_valid_ones(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+	const char *const paths[] = {
+		"/",         "/v1",        "/v1/show/", "/v1/show/nothing", "/v1/show/ports/x",
+		"/metrics/", "/v1/configs"};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(paths); i++) {
+		s->fake.asked[0] = '\0';
+		assert_int_equal(get(s, paths[i], answer), 404);
+		assert_string_equal(s->fake.asked, "");
+		assert_non_null(strstr(answer, "\"/v1/show/load-balancers\""));
+		assert_non_null(strstr(answer, "\"status\": 404"));
+	}
+	assert_int_equal(get(s, "/nowhere", answer), 404);
+	assert_non_null(strstr(answer, "\"/metrics\""));
+	assert_non_null(strstr(answer, "\"/v1/config\""));
+	assert_null(strstr(answer, "\"/v1/show/\""));
+}
+
+static void wrong_method_is_405(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+	const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS", "GE"};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(methods); i++) {
+		char request[256];
+
+		snprintf(request, sizeof(request),
+			 "%s /v1/config HTTP/1.1\r\nHost: c\r\nContent-Length: 5\r\n"
+			 "Connection: close\r\n\r\nhello",
+			 methods[i]);
+		assert_int_equal(ask(s, request, answer), 405);
+		assert_non_null(strstr(answer, "Allow: GET, HEAD\r\n"));
+	}
+}
+
+static void bad_parameters_are_400(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+	static const struct {
+		const char *query, *text;
+	} cases[] = {
+		{"colour=red", "colour: unknown parameter"},
+		{"endpoint", "endpoint: parameter has no value"},
+		{"endpoint=", "endpoint: parameter has no value"},
+		{"state=a&state=b", "state: parameter is given twice"},
+		{"limit=1&limit=2", "limit: parameter is given twice"},
+		{"limit=0", "not a number from 1 to 100000"},
+		{"limit=100001", "not a number from 1 to 100000"},
+		{"limit=9999999999999999999999", "not a number from 1 to 100000"},
+		{"limit=-1", "not a number from 1 to 100000"},
+		{"limit=1x", "not a number from 1 to 100000"},
+		{"endp%00oint=x", ": unknown parameter"},
+		{"a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9", "too many parameters"},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		char target[256];
+
+		snprintf(target, sizeof(target), "/v1/show/flows?%s", cases[i].query);
+		s->fake.asked[0] = '\0';
+		assert_int_equal(get(s, target, answer), 400);
+		assert_non_null(strstr(answer, cases[i].text));
+		assert_string_equal(s->fake.asked, "");
+	}
+	assert_int_equal(get(s, "/v1/show/flows?limit=100000", answer), 200);
+	assert_string_equal(s->fake.asked, "flows - - - 100000");
+}
+
+static void failures_of_control_have_their_status(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+	static const struct {
+		int ret, status;
+		const char *text, *want;
+	} cases[] = {
+		{-EINVAL, 400, "state: no such state", "no such state"},
+		{-ENOENT, 404, "endpoint vpce-9 does not exist", "vpce-9 does not exist"},
+		{-EAGAIN, 503, NULL, "try again"},
+		{-ETIMEDOUT, 504, NULL, "did not answer in time"},
+		{-ECANCELED, 503, NULL, "is stopping"},
+		{-ENOMEM, 500, NULL, "out of memory"},
+		{-EIO, 500, NULL, "Input/output error"},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		s->fake.ret = cases[i].ret;
+		s->fake.text = cases[i].text;
+		assert_int_equal(get(s, "/v1/show/flows", answer), cases[i].status);
+		assert_non_null(strstr(answer, cases[i].want));
+		assert_non_null(strstr(answer, "Content-Type: application/json\r\n"));
+	}
+	s->fake.ret = 0;
+	s->fake.text = NULL; /* success without a text: memory ran out on the way */
+	assert_int_equal(get(s, "/v1/show/flows", answer), 500);
+	assert_non_null(strstr(answer, "out of memory"));
+}
+
+static void oversized_requests_are_refused(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN], *request = malloc(400000);
+	int status;
+
+	/* Headers beyond the limit. */
+	strcpy(request, "GET /v1/config HTTP/1.1\r\nHost: c\r\nX-Pad: ");
+	memset(request + strlen(request), 'a', CV_API_REQUEST_LEN_MAX);
+	strcpy(request + 42 + CV_API_REQUEST_LEN_MAX, "\r\n\r\n");
+	status = ask(s, request, answer);
+	assert_true(status == 431 || status == 413);
+	assert_string_equal(s->fake.asked, "");
+	/* A body without end. */
+	memset(request, 'b', 399999);
+	memcpy(request, "GET /v1/config HTTP/1.1\r\nHost: c\r\nContent-Length: 99999999\r\n\r\n",
+	       63);
+	request[200000] = '\0';
+	{
+		int fd = dial(s->path);
+		ssize_t sent = send(fd, request, 200000, MSG_NOSIGNAL);
+
+		assert_true(sent != 0);
+		read_all(fd, answer); /* returns because the server closes, long before 10 s */
+		close(fd);
+	}
+	assert_string_equal(s->fake.asked, "");
+	free(request);
+	assert_int_equal(get(s, "/v1/config", answer), 200);
+}
+
+static void garbage_does_not_stop_the_server(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+	const char *const cases[] = {"\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n",
+				     "GET /v1/config HTTP/9.9\r\nHost: c\r\n\r\n",
+				     "GET /%zz HTTP/1.1\r\n\r\n"};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		int fd = dial(s->path);
+
+		assert_true(send(fd, cases[i], strlen(cases[i]), MSG_NOSIGNAL) > 0);
+		shutdown(fd, SHUT_WR);
+		read_all(fd, answer);
+		close(fd);
+	}
+	assert_int_equal(get(s, "/v1/config", answer), 200);
+}
+
+static void connections_are_kept_and_idle_ones_closed(void **state)
+{
+	struct state *s = *state;
+	const char request[] = "GET /v1/config HTTP/1.1\r\nHost: c\r\n\r\n";
+	char answer[ANSWER_LEN];
+	int fd = dial(s->path);
+	time_t start = time(NULL);
+
+	for (int i = 0; i < 2; i++) {
+		ssize_t n;
+
+		assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL),
+				 (ssize_t)strlen(request));
+		n = read(fd, answer, sizeof(answer) - 1);
+		assert_true(n > 12);
+		assert_memory_equal(answer, "HTTP/1.1 200", 12);
+	}
+	assert_int_equal(read(fd, answer, sizeof(answer)), 0);
+	assert_true(time(NULL) - start < 8);
+	close(fd);
+}
+
+static void *get_in_thread(void *arg)
+{
+	char *answer = malloc(ANSWER_LEN);
+	intptr_t status = get(arg, "/v1/show/ports", answer);
+
+	free(answer);
+	return (void *)status; /* NOLINT */
+}
+
+static void slow_answers_delay_nobody(void **state)
+{
+	struct state *s = *state;
+	pthread_t threads[8];
+
+	s->fake.delay_ms = 300;
+	for (size_t i = 0; i < CV_ARRAY_LEN(threads); i++)
+		pthread_create(&threads[i], NULL, get_in_thread, s);
+	for (size_t i = 0; i < CV_ARRAY_LEN(threads); i++) {
+		void *status;
+
+		pthread_join(threads[i], &status);
+		assert_int_equal((intptr_t)status, 200);
+	}
+	assert_true(atomic_load(&s->fake.inside_max) > 4);
+}
+
+static void connections_are_limited(void **state)
+{
+	struct state *s = *state;
+	int fds[CV_API_CONNECTIONS_MAX + 8];
+	char answer[ANSWER_LEN];
+	int n_open = 0;
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++)
+		fds[i] = dial(s->path);
+	usleep(300000);
+	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++) {
+		const char request[] =
+			"GET /v1/config HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n";
+
+		if (send(fds[i], request, strlen(request), MSG_NOSIGNAL) < 0)
+			continue;
+		read_all(fds[i], answer);
+		n_open += strncmp(answer, "HTTP/1.1 200", 12) == 0;
+	}
+	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	assert_int_equal(n_open, CV_API_CONNECTIONS_MAX);
+	usleep(100000);
+	assert_int_equal(get(s, "/v1/config", answer), 200);
+}
+
+static void socket_is_for_its_owner_only(void **state)
+{
+	struct state *s = *state;
+	char dir[128];
+	struct stat st;
+
+	assert_int_equal(lstat(s->path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0600);
+	snprintf(dir, sizeof(dir), "%s/run", s->dir);
+	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	cv_api_destroy(s->api);
+	s->api = NULL;
+	assert_int_equal(lstat(s->path, &st), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void a_foreign_file_survives_the_end(void **state)
+{
+	struct state *s = *state;
+	struct stat st;
+	int fd;
+
+	assert_int_equal(unlink(s->path), 0);
+	fd = open(s->path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	cv_api_destroy(s->api);
+	s->api = NULL;
+	assert_int_equal(lstat(s->path, &st), 0);
+}
+
+static void living_socket_is_refused(void **state)
+{
+	struct state *s = *state;
+	struct cv_api_cfg cfg = cfg_get(s);
+	struct cv_errs errs = {0};
+	struct cv_api *other = NULL;
+	char answer[ANSWER_LEN];
+
+	assert_int_equal(cv_api_create(&cfg, &errs, &other), -EADDRINUSE);
+	assert_null(other);
+	assert_int_equal(errs.n, 1);
+	assert_non_null(strstr(errs.items[0].text, "is culvertd running already?"));
+	cv_errs_fini(&errs);
+	assert_int_equal(get(s, "/v1/config", answer), 200);
+}
+
+static void dead_socket_is_replaced(void **state)
+{
+	struct state *s = *state;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct cv_api_cfg cfg = cfg_get(s);
+	struct cv_errs errs = {0};
+	char answer[ANSWER_LEN];
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	*strrchr(s->path, '/') = '\0';
+	assert_int_equal(mkdir(s->path, 0755), 0);
+	s->path[strlen(s->path)] = '/';
+	memcpy(addr.sun_path, s->path, strlen(s->path));
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	close(fd);
+	assert_int_equal(cv_api_create(&cfg, &errs, &s->api), 0);
+	assert_int_equal(get(s, "/v1/config", answer), 200);
+}
+
+/* Expect one error with a text. */
+static void create_fails(struct state *s, int want, const char *text)
+{
+	struct cv_api_cfg cfg = cfg_get(s);
+	struct cv_errs errs = {0};
+	struct cv_api *api = NULL;
+
+	assert_int_equal(cv_api_create(&cfg, &errs, &api), want);
+	assert_null(api);
+	assert_int_equal(errs.n, 1);
+	assert_string_equal(errs.items[0].path, "control.socket");
+	assert_non_null(strstr(errs.items[0].text, text));
+	cv_errs_fini(&errs);
+}
+
+static void bad_paths_are_explained(void **state)
+{
+	struct state *s = *state;
+	struct stat st;
+	int fd;
+
+	snprintf(s->path, sizeof(s->path), "%s/a/b/culvert.sock", s->dir);
+	create_fails(s, -ENOENT, "cannot make directory");
+	memset(s->path, 'x', 120);
+	s->path[0] = '/';
+	s->path[120] = '\0';
+	create_fails(s, -ENAMETOOLONG, "longer than the 107 bytes");
+	snprintf(s->path, sizeof(s->path), "%s/file", s->dir);
+	fd = open(s->path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	create_fails(s, -ENOTSOCK, "is not a socket");
+	assert_int_equal(lstat(s->path, &st), 0);
+	snprintf(s->path, sizeof(s->path), "%s/file/culvert.sock", s->dir);
+	create_fails(s, -ENOTDIR, "Not a directory");
+	snprintf(s->path, sizeof(s->path), "/proc/culvert.sock");
+	create_fails(s, -ENOENT, "cannot bind");
+}
+
+static void no_permission_is_explained(void **state)
+{
+	struct state *s = *state;
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		struct cv_api_cfg cfg = cfg_get(s);
+		struct cv_errs errs = {0};
+		struct cv_api *api = NULL;
+
+		if (setuid(65534) < 0)
+			_exit(3);
+		if (cv_api_create(&cfg, &errs, &api) != -EACCES || errs.n != 1)
+			_exit(1);
+		_exit(strstr(errs.items[0].text, "Permission denied") != NULL ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void server_without_descriptors_does_not_start(void **state)
+{
+	struct state *s = *state;
+	int status;
+	pid_t pid = fork();
+
+	/* In a child, since it uses up the descriptors: all but the one that the socket takes. */
+	if (pid == 0) {
+		struct cv_api_cfg cfg = cfg_get(s);
+		struct cv_errs errs = {0};
+		struct cv_api *api = NULL;
+		struct rlimit limit = {.rlim_cur = 64, .rlim_max = 64};
+		int fd;
+
+		setrlimit(RLIMIT_NOFILE, &limit);
+		while ((fd = dup(0)) >= 0)
+			status = fd;
+		close(status);
+		_exit(cv_api_create(&cfg, &errs, &api) == -EIO && errs.n == 1 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void destroy_takes_null(void **state)
+{
+	(void)state;
+	cv_api_destroy(NULL);
+}
+
+#define RUNNING(fn) cmocka_unit_test_setup_teardown(fn, setup_running, teardown)
+#define PLAIN(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RUNNING(show_hands_the_query_to_control),
+		RUNNING(head_has_no_body),
+		RUNNING(metrics_are_plain_text),
+		RUNNING(unknown_path_names_the_valid_ones),
+		RUNNING(wrong_method_is_405),
+		RUNNING(bad_parameters_are_400),
+		RUNNING(failures_of_control_have_their_status),
+		RUNNING(oversized_requests_are_refused),
+		RUNNING(garbage_does_not_stop_the_server),
+		RUNNING(connections_are_kept_and_idle_ones_closed),
+		RUNNING(slow_answers_delay_nobody),
+		RUNNING(connections_are_limited),
+		RUNNING(socket_is_for_its_owner_only),
+		RUNNING(a_foreign_file_survives_the_end),
+		RUNNING(living_socket_is_refused),
+		PLAIN(dead_socket_is_replaced),
+		PLAIN(bad_paths_are_explained),
+		PLAIN(no_permission_is_explained),
+		PLAIN(server_without_descriptors_does_not_start),
+		cmocka_unit_test(destroy_takes_null),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
