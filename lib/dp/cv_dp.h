@@ -84,6 +84,9 @@ struct cv_dp_worker *cv_dp_worker_get(struct cv_dp *dp, unsigned int id);
 /** Counter blocks of all workers. @return shape [n_workers], valid as long as dp */
 struct cv_stats *const *cv_dp_stats(const struct cv_dp *dp);
 
+/** The workers' clock: what control must pass where a worker's now_ms is wanted. @threads any */
+uint64_t cv_dp_now_ms(const struct cv_dp *dp);
+
 /* ---- the worker's side ---- */
 
 /**
@@ -139,11 +142,11 @@ int cv_dp_arp_request(struct cv_dp *dp, uint16_t vpc, cv_be32_t sender, cv_be32_
 /** Announce one of our addresses (gratuitous ARP). @return as cv_dp_arp_request() */
 int cv_dp_arp_announce(struct cv_dp *dp, uint16_t vpc, cv_be32_t ip);
 
-/** A neighbour that a worker saw in an ARP packet, or wants to be resolved. */
+/** A neighbour that a worker saw in an ARP packet. */
 struct cv_dp_neigh_event {
 	cv_be32_t ip;
 	uint16_t vpc;   /**< VPC slot */
-	uint8_t mac[6]; /**< all zero: not known, a flow waits for it */
+	uint8_t mac[6];
 };
 
 /**
@@ -162,6 +165,7 @@ struct cv_dp_flow_info {
 	uint16_t client_vpc, target_vpc; /**< VPC slots */
 	uint32_t endpoint, listener, target; /**< slots */
 	uint32_t idle_ms;                    /**< since the last packet */
+	uint32_t age_ms;                     /**< since the SYN */
 	uint8_t worker;
 	uint8_t state;      /**< enum cv_tcp_state */
 	uint8_t header_len; /**< PROXY header bytes, 0 = off */

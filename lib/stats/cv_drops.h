@@ -10,6 +10,7 @@
 /* X(NAME, "metric_name", "help") */
 #define CV_DROP_LIST(X)                                                                            \
 	X(RUNT, "runt", "frame shorter than its own headers say")                                  \
+	X(CHAINED, "chained", "frame spread over several buffers: larger than the packet pool's")   \
 	X(NOT_FOR_US, "not_for_us", "destination MAC is not one of ours")                          \
 	X(NO_VPC, "no_vpc", "port or VLAN that no VPC is attached to")                             \
 	X(ETHERTYPE, "ethertype", "neither IPv4 nor ARP")                                          \

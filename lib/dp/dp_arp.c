@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* ARP: answer for our addresses, learn neighbours, ask and announce for control. @source RFC 826, 5227 */
+
+#include <rte_arp.h>
+
+#include "dp_priv.h"
+
+static bool dp_arp_is_valid(const struct rte_arp_hdr *arp)
+{
+	return arp->arp_hardware == RTE_BE16(RTE_ARP_HRD_ETHER) && arp->arp_protocol == DP_TYPE_IPV4 &&
+	       arp->arp_hlen == RTE_ETHER_ADDR_LEN && arp->arp_plen == 4 &&
+	       (arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) ||
+		arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REPLY));
+}
+
+static bool dp_neigh_tell(struct cv_dp_worker *w, uint16_t vpc, const struct rte_arp_ipv4 *data)
+{
+	struct cv_dp_neigh_event event = {.ip = data->arp_sip, .vpc = vpc};
+
+	memcpy(event.mac, &data->arp_sha, 6);
+	return rte_ring_sp_enqueue_elem(w->events, &event, sizeof(event)) == 0;
+}
+
+static uint16_t dp_mac_prefix(const struct cv_view_vpc *vpc, const struct cv_view_local *local)
+{
+	return (uint16_t)(vpc->mac_prefix | (local->kind == CV_VIEW_NODE ? CV_MAC_NODE : 0));
+}
+
+/* Turns a request for one of our addresses into the answer. */
+static void dp_arp_reply(struct cv_dp_worker *w, struct rte_mbuf *m, struct rte_arp_hdr *arp,
+			 uint16_t prefix)
+{
+	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
+	struct rte_arp_ipv4 *data = &arp->arp_data;
+	cv_be32_t ours = data->arp_tip;
+
+	arp->arp_opcode = RTE_BE16(RTE_ARP_OP_REPLY);
+	data->arp_tha = data->arp_sha;
+	data->arp_tip = data->arp_sip;
+	cv_mac_of_ip(prefix, ours, data->arp_sha.addr_bytes);
+	data->arp_sip = ours;
+	memcpy(l2, &data->arp_tha, 6);
+	memcpy(l2 + 6, &data->arp_sha, 6);
+	dp_event(w, CV_EV_ARP_REPLIED);
+	dp_event(w, CV_EV_GEN_PKTS);
+	dp_send(w, m, m->port);
+}
+
+void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t arp_ofs)
+{
+	struct rte_arp_hdr *arp = rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, arp_ofs);
+	uint16_t vpc = cv_view_vpc_find(w->view, m->port, vlan);
+	const struct cv_view_local *local;
+	enum cv_drop reason = CV_DROP_ARP_CONSUMED;
+	struct rte_arp_ipv4 *data;
+
+	if (vpc == CV_VIEW_NO_VPC) {
+		dp_drop(w, m, CV_DROP_NO_VPC);
+		return;
+	}
+	if (m->data_len < arp_ofs + sizeof(*arp) || !dp_arp_is_valid(arp) ||
+	    (arp->arp_data.arp_sha.addr_bytes[0] & 1) != 0) {
+		dp_drop(w, m, CV_DROP_ARP_INVALID);
+		return;
+	}
+	data = &arp->arp_data;
+	/* A probe (RFC 5227) has no sender; one with our own address is a conflict, never learned. */
+	if (data->arp_sip != 0 && cv_view_local_find(w->view, vpc, data->arp_sip) == NULL &&
+	    !dp_neigh_tell(w, vpc, data))
+		reason = CV_DROP_PUNT_FULL;
+	local = cv_view_local_find(w->view, vpc, data->arp_tip);
+	if (local != NULL && arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST)) {
+		cv_ctr_add(&w->stats->drop[reason], 1);
+		dp_arp_reply(w, m, arp, dp_mac_prefix(&w->view->spec.vpcs[vpc], local));
+		return;
+	}
+	dp_drop(w, m, reason);
+}
+
+void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv_be32_t ip)
+{
+	const struct cv_view_local *local = cv_view_local_find(w->view, vpc_slot, sender);
+	const struct cv_view_vpc *vpc = &w->view->spec.vpcs[vpc_slot];
+	uint16_t l2_len = vpc->vlan == 0 ? 14 : 18;
+	uint16_t type = DP_TYPE_ARP;
+	struct rte_arp_hdr *arp;
+	struct rte_mbuf *m;
+	uint8_t *l2;
+
+	/* The address went with the view that control had in mind: it will ask again. */
+	if (local == NULL)
+		return;
+	m = rte_pktmbuf_alloc(w->mbufs);
+	if (m == NULL)
+		return;
+	l2 = (uint8_t *)rte_pktmbuf_append(m, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
+	if (l2 == NULL) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	memset(l2, 0, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
+	memset(l2, 0xff, 6);
+	cv_mac_of_ip(dp_mac_prefix(vpc, local), sender, l2 + 6);
+	if (vpc->vlan != 0) {
+		uint16_t tag[2] = {DP_TYPE_VLAN, cv_be16(vpc->vlan)};
+
+		memcpy(l2 + 12, tag, 4);
+	}
+	memcpy(l2 + l2_len - 2, &type, 2);
+	arp = (struct rte_arp_hdr *)(void *)(l2 + l2_len);
+	arp->arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER);
+	arp->arp_protocol = DP_TYPE_IPV4;
+	arp->arp_hlen = RTE_ETHER_ADDR_LEN;
+	arp->arp_plen = 4;
+	arp->arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST);
+	memcpy(&arp->arp_data.arp_sha, l2 + 6, 6);
+	arp->arp_data.arp_sip = sender;
+	arp->arp_data.arp_tip = ip;
+	dp_event(w, CV_EV_GEN_PKTS);
+	dp_send(w, m, vpc->port);
+}

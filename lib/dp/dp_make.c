@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Packets that a worker makes: resets, and segments that carry the PROXY header alone. */
+
+#include "dp_priv.h"
+
+/* TTL of packets that start here. */
+#define DP_TTL 64
+/* Kinds of options, RFC 9293 and RFC 7323. */
+#define DP_OPT_NOP 1
+#define DP_OPT_TS 8
+/* Bytes of options NOP NOP TIMESTAMPS. */
+#define DP_TS_LEN 12
+
+static void dp_ip_fill(struct rte_ipv4_hdr *ip, uint16_t len, cv_be32_t src, cv_be32_t dst)
+{
+	memset(ip, 0, sizeof(*ip));
+	ip->version_ihl = 0x45;
+	ip->total_length = cv_be16(len);
+	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	ip->time_to_live = DP_TTL;
+	ip->next_proto_id = IPPROTO_TCP;
+	ip->src_addr = src;
+	ip->dst_addr = dst;
+	ip->hdr_checksum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, sizeof(*ip), 0));
+}
+
+/* Checksums TCP header and payload that follow an IP header. */
+static void dp_tcp_csum_fill(const struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *tcp, uint16_t len)
+{
+	uint64_t sum = cv_csum_add(&ip->src_addr, 8, 0);
+
+	tcp->cksum = 0;
+	sum += cv_be16(IPPROTO_TCP);
+	sum += cv_be16(len);
+	tcp->cksum = (uint16_t)~cv_csum_fold(cv_csum_add(tcp, len, sum));
+}
+
+void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
+{
+	uint8_t *l2 = rte_pktmbuf_mtod(p->m, uint8_t *);
+	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+	struct rte_tcp_hdr old = *tcp;
+	uint32_t len = p->len - DP_IP_LEN - dp_tcp_len(tcp);
+	uint16_t l2_len = (uint16_t)((uint8_t *)p->ip - l2);
+	uint8_t mac[6];
+
+	cv_ctr_add(&w->stats->drop[reason], 1);
+	dp_event(w, CV_EV_ELB_RST);
+	dp_event(w, CV_EV_GEN_PKTS);
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->src_port = old.dst_port;
+	tcp->dst_port = old.src_port;
+	tcp->data_off = (DP_TCP_LEN / 4) << 4;
+	/* RFC 9293 section 3.5.2, group 1 */
+	if ((old.tcp_flags & RTE_TCP_ACK_FLAG) != 0) {
+		tcp->sent_seq = old.recv_ack;
+		tcp->tcp_flags = RTE_TCP_RST_FLAG;
+	} else {
+		len += (old.tcp_flags & RTE_TCP_SYN_FLAG) != 0;
+		len += (old.tcp_flags & RTE_TCP_FIN_FLAG) != 0;
+		tcp->recv_ack = rte_cpu_to_be_32(rte_be_to_cpu_32(old.sent_seq) + len);
+		tcp->tcp_flags = RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG;
+	}
+	dp_ip_fill(p->ip, DP_IP_LEN + DP_TCP_LEN, p->ip->dst_addr, p->ip->src_addr);
+	dp_tcp_csum_fill(p->ip, tcp, DP_TCP_LEN);
+	memcpy(mac, l2, 6);
+	memcpy(l2, l2 + 6, 6);
+	memcpy(l2 + 6, mac, 6);
+	p->m->data_len = (uint16_t)(l2_len + DP_IP_LEN + DP_TCP_LEN);
+	p->m->pkt_len = p->m->data_len;
+	dp_send(w, p->m, p->m->port);
+}
+
+void dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf)
+{
+	const struct cv_ppv2_tuple tuple = {
+		.src_ip = flow->client_ip,
+		.dst_ip = flow->dialled_ip,
+		.src_port = flow->client_port,
+		.dst_port = flow->dialled_port,
+	};
+
+	cv_ppv2_aws_finish(buf, w->view->spec.endpoints[flow->endpoint].ppv2, &tuple);
+}
+
+static void dp_ts_put(uint8_t *opts, uint32_t val, uint32_t ecr)
+{
+	rte_be32_t words[2] = {rte_cpu_to_be_32(val), rte_cpu_to_be_32(ecr)};
+
+	opts[0] = DP_OPT_NOP;
+	opts[1] = DP_OPT_NOP;
+	opts[2] = DP_OPT_TS;
+	opts[3] = 10;
+	memcpy(opts + 4, words, sizeof(words));
+}
+
+void dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
+		    const struct cv_tcp_built *seg)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	uint64_t neigh = atomic_load_explicit(&spec->neigh[flow->neigh], memory_order_relaxed);
+	uint16_t tcp_len = (uint16_t)(DP_TCP_LEN + (seg->has_ts ? DP_TS_LEN : 0));
+	uint16_t ip_len = (uint16_t)(DP_IP_LEN + tcp_len + CV_PPV2_AWS_LEN);
+	struct rte_ipv4_hdr *ip;
+	struct rte_tcp_hdr *tcp;
+	struct rte_mbuf *m;
+
+	/* Nothing is lost for good: the client, the target or the timer asks for the header again. */
+	if ((neigh & CV_NEIGH_KNOWN) == 0)
+		return;
+	m = rte_pktmbuf_alloc(w->mbufs);
+	if (m == NULL)
+		return;
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN);
+	tcp = (struct rte_tcp_hdr *)(void *)((uint8_t *)ip + DP_IP_LEN);
+	dp_ip_fill(ip, ip_len, flow->node_ip, flow->target_ip);
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->src_port = flow->node_port;
+	tcp->dst_port = flow->target_port;
+	tcp->sent_seq = rte_cpu_to_be_32(seg->seq);
+	tcp->recv_ack = rte_cpu_to_be_32(seg->ack);
+	tcp->data_off = (uint8_t)((tcp_len / 4) << 4);
+	tcp->tcp_flags = seg->flags;
+	tcp->rx_win = cv_be16(seg->wnd);
+	if (seg->has_ts)
+		dp_ts_put((uint8_t *)tcp + DP_TCP_LEN, seg->ts_val, seg->ts_ecr);
+	dp_header_put(w, flow, (uint8_t *)tcp + tcp_len);
+	dp_tcp_csum_fill(ip, tcp, (uint16_t)(tcp_len + CV_PPV2_AWS_LEN));
+	dp_l2_put(m, ip, ip_len, &spec->vpcs[flow->target_vpc], (const uint8_t *)&neigh,
+		  flow->node_ip, true);
+	dp_event(w, CV_EV_GEN_PKTS);
+	dp_send(w, m, spec->vpcs[flow->target_vpc].port);
+}

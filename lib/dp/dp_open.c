@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Packets of no flow: a SYN may open one, a stray gets an RST, the rest is dropped, each for one
+ * named reason.
+ */
+
+#include <errno.h>
+
+#include "cv_lb.h"
+#include "dp_priv.h"
+
+/* What a client's SYN leads to, as far as the view decides it. */
+struct dp_route {
+	const struct cv_view_local *local;
+	const struct cv_view_node *node;
+	uint32_t listener;
+};
+
+static bool dp_sg_allows(const struct cv_view *view, bool any, uint32_t first, uint32_t n,
+			 const struct cv_flow_key *key)
+{
+	uint16_t port = cv_be16_host(key->dialled_port);
+
+	if (any)
+		return true;
+	for (uint32_t i = first; i < first + n; i++) {
+		const struct cv_view_sg_rule *rule = &view->spec.sg_rules[i];
+
+		if (port >= rule->port_first && port <= rule->port_last &&
+		    cv_prefix_has(&rule->from, key->client_ip))
+			return true;
+	}
+	return false;
+}
+
+/* The checks that depend on the dialled address and port only, in AWS's order. */
+static enum cv_drop dp_route_find(const struct cv_dp_worker *w, const struct cv_flow_key *key,
+				  struct dp_route *ret_route)
+{
+	const struct cv_view *view = w->view;
+	const struct cv_view_spec *spec = &view->spec;
+	const struct cv_view_endpoint *ep;
+	const struct cv_view_local *local = cv_view_local_find(view, key->vpc, key->dialled_ip);
+
+	if (local == NULL)
+		return CV_DROP_NO_ADDRESS;
+	ret_route->local = local;
+	ep = &spec->endpoints[local->endpoint];
+	if (ep->verdict != CV_DROP_NONE)
+		return (enum cv_drop)ep->verdict;
+	if (local->node == CV_VIEW_NONE)
+		return CV_DROP_NO_NODE;
+	ret_route->node = &spec->nodes[local->node];
+	ret_route->listener = cv_view_listener_find(view, ret_route->node->lb,
+						    cv_be16_host(key->dialled_port));
+	return ret_route->listener == CV_VIEW_NONE ? CV_DROP_NO_LISTENER : CV_DROP_NONE;
+}
+
+static bool dp_route_allows(const struct cv_view *view, const struct dp_route *route,
+			    const struct cv_flow_key *key)
+{
+	const struct cv_view_endpoint *ep = &view->spec.endpoints[route->local->endpoint];
+	const struct cv_view_node *node = route->node;
+
+	return dp_sg_allows(view, ep->sg_any, ep->sg_first, ep->sg_n, key) &&
+	       dp_sg_allows(view, node->sg_any, node->sg_first, node->sg_n, key);
+}
+
+/* Target slot for a new flow, CV_VIEW_NONE if the listener has none for the node's zone. */
+static uint32_t dp_target_pick(const struct cv_dp_worker *w, const struct dp_route *route,
+			       const struct cv_flow_key *key, uint32_t isn)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	const struct cv_view_listener *listener = &spec->listeners[route->listener];
+	const struct cv_view_choice *choice;
+	struct cv_lb_key lb = {
+		.src_ip = key->client_ip,
+		.dst_ip = key->dialled_ip,
+		.src_port = key->client_port,
+		.dst_port = key->dialled_port,
+		.tcp_seq = isn,
+		.proto = IPPROTO_TCP,
+	};
+
+	if (listener->group == CV_VIEW_NONE)
+		return CV_VIEW_NONE;
+	choice = &spec->choices[listener->zone_first + route->node->zone];
+	if (choice->n == 0)
+		return CV_VIEW_NONE;
+	return spec->choice_targets[choice->first +
+				    cv_lb_pick(cv_lb_hash(&lb, w->lb_seed), choice->n)];
+}
+
+/*
+ * A port towards the target from one of the node's addresses: start with one chosen by the flow's hash,
+ * so that all carry an equal share, and try the others before giving up.
+ */
+static enum cv_drop dp_port_alloc(struct cv_dp_worker *w, const struct cv_view_node *node,
+				  const struct cv_view_target *target, uint32_t idx, uint64_t hash)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	struct cv_flow *flow = &w->flows->flows[idx];
+	uint32_t start = cv_lb_pick((uint32_t)hash, node->n_ips);
+
+	for (uint32_t i = 0; i < node->n_ips; i++) {
+		uint32_t n = start + i < node->n_ips ? start + i : start + i - node->n_ips;
+		cv_be32_t ip = spec->node_ips[node->ip_first + n];
+		struct cv_snat_pool *pool =
+			cv_view_pool_find(w->view, target->vpc, ip, target->ip, target->port);
+		uint16_t port;
+
+		cv_assert(pool != NULL);
+		if (cv_snat_alloc(pool, w->id % pool->n_slices, w->now_ms, dp_owner_word(w, idx),
+				  &port) == 0) {
+			flow->node_ip = ip;
+			flow->node_port = cv_be16(port);
+			return CV_DROP_NONE;
+		}
+	}
+	dp_event(w, CV_EV_PORT_ALLOC_ERR);
+	return CV_DROP_PORT_ALLOCATION;
+}
+
+/* Fills the rest of a flow that has its key and its port. */
+static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p, const struct dp_route *route,
+			 uint32_t target_slot, uint32_t idx)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	const struct cv_view_target *target = &spec->targets[target_slot];
+	const struct cv_view_listener *listener = &spec->listeners[route->listener];
+	const struct cv_view_group *group = &spec->groups[listener->group];
+	struct cv_flow *flow = &w->flows->flows[idx];
+	struct cv_flow_cold *cold = &w->flows->cold[idx];
+	uint32_t diff;
+
+	flow->target_vpc = target->vpc;
+	flow->target_ip = target->ip;
+	flow->target_port = target->port;
+	flow->neigh = target->neigh;
+	memcpy(flow->client_mac, rte_pktmbuf_mtod(p->m, const uint8_t *) + 6, 6);
+	diff = cv_csum_diff32(flow->client_ip, flow->node_ip) +
+	       cv_csum_diff32(flow->dialled_ip, flow->target_ip);
+	flow->l3_delta = cv_csum_fold(diff);
+	diff += cv_csum_diff16(flow->client_port, flow->node_port) +
+		cv_csum_diff16(flow->dialled_port, flow->target_port);
+	flow->l4_delta = cv_csum_fold(diff);
+	flow->idle_s = listener->idle_s;
+	flow->last_ms = (uint32_t)w->now_ms;
+	flow->start_ms = (uint32_t)w->now_ms;
+	flow->endpoint = route->local->endpoint;
+	cold->listener = route->listener;
+	cold->target = target_slot;
+	cv_tcp_init(&flow->tcp, &cold->tcp, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq),
+		    group->proxy_v2 ? CV_PPV2_AWS_LEN : 0, group->on_first_ack,
+		    spec->vpcs[target->vpc].mss_max);
+	dp_event(w, CV_EV_FLOW_NEW);
+	cv_ctr_add(&w->endpoints[flow->endpoint].new_flows, 1);
+	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].new_flows, 1);
+	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].new_flows, 1);
+}
+
+static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
+				 const struct cv_flow_key *key)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	uint32_t target, idx;
+	struct dp_route route;
+	enum cv_drop reason = dp_route_find(w, key, &route);
+
+	if (reason != CV_DROP_NONE)
+		return reason;
+	if (!dp_route_allows(w->view, &route, key))
+		return CV_DROP_SECURITY_GROUP;
+	target = dp_target_pick(w, &route, key, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq));
+	if (target == CV_VIEW_NONE)
+		return CV_DROP_NO_TARGET;
+	if ((atomic_load_explicit(&spec->neigh[spec->targets[target].neigh], memory_order_relaxed) &
+	     CV_NEIGH_KNOWN) == 0)
+		return CV_DROP_NEIGHBOUR;
+	idx = cv_flow_open(w->flows, key, p->hash);
+	if (idx == CV_FLOW_NONE)
+		return CV_DROP_FLOW_TABLE_FULL;
+	reason = dp_port_alloc(w, route.node, &spec->targets[target], idx, p->hash >> 32);
+	if (reason != CV_DROP_NONE) {
+		cv_flow_close(w->flows, idx);
+		return reason;
+	}
+	dp_flow_fill(w, p, &route, target, idx);
+	p->flow = idx;
+	return CV_DROP_NONE;
+}
+
+/* Charges a dropped packet to the endpoint that it was for, if there is one. */
+static void dp_drop_charge(struct cv_dp_worker *w, const struct cv_flow_key *key)
+{
+	const struct cv_view_local *local = cv_view_local_find(w->view, key->vpc, key->dialled_ip);
+
+	if (local != NULL)
+		cv_ctr_add(&w->endpoints[local->endpoint].drops, 1);
+}
+
+static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow_key *key)
+{
+	struct dp_route route;
+	enum cv_drop reason = dp_route_find(w, key, &route);
+
+	if (reason == CV_DROP_NONE) {
+		bool rst = (dp_tcp_hdr(p)->tcp_flags & RTE_TCP_RST_FLAG) != 0;
+
+		reason = rst ? CV_DROP_STRAY_RST : CV_DROP_STRAY;
+	}
+	dp_drop_charge(w, key);
+	if (reason == CV_DROP_STRAY)
+		dp_rst_reply(w, p, CV_DROP_STRAY);
+	else
+		dp_drop(w, p->m, reason);
+}
+
+void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
+{
+	const uint8_t mask = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG |
+			     RTE_TCP_FIN_FLAG;
+	struct cv_flow_key key = dp_key(p);
+	enum cv_drop reason;
+
+	if ((dp_tcp_hdr(p)->tcp_flags & mask) != RTE_TCP_SYN_FLAG) {
+		dp_stray(w, p, &key);
+		return;
+	}
+	reason = dp_flow_open(w, p, &key);
+	if (reason == CV_DROP_NONE) {
+		dp_tcp_packet(w, p, p->flow);
+		return;
+	}
+	dp_drop_charge(w, &key);
+	if (reason == CV_DROP_PORT_ALLOCATION && w->view->spec.settings.exhausted_reset)
+		dp_rst_reply(w, p, reason);
+	else
+		dp_drop(w, p->m, reason);
+}
+
+/*
+ * The source is a target, but no flow has that port. It may still be a client: a host that is target and
+ * client at once. That is so if it dials a listener.
+ */
+void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
+{
+	struct cv_flow_key key = dp_key(p);
+	const uint8_t flags = dp_tcp_hdr(p)->tcp_flags;
+	struct dp_route route;
+	uint32_t owner;
+
+	if (dp_route_find(w, &key, &route) == CV_DROP_NO_LISTENER) {
+		if ((flags & RTE_TCP_RST_FLAG) != 0)
+			dp_drop(w, p->m, CV_DROP_STRAY_RST);
+		else if ((flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
+			dp_drop(w, p->m, CV_DROP_NO_LISTENER);
+		else
+			dp_rst_reply(w, p, CV_DROP_STRAY);
+		return;
+	}
+	p->side = DP_CLIENT;
+	p->hash = cv_flow_hash(w->flows, &key);
+	owner = dp_owner(w, p->hash);
+	if (owner != w->id) {
+		dp_handoff(w, p->m, owner, DP_AS_CLIENT);
+		return;
+	}
+	p->flow = cv_flow_find(w->flows, &key, p->hash);
+	if (p->flow != CV_FLOW_NONE)
+		dp_flow_packet(w, p);
+	else
+		dp_client_miss(w, p);
+}

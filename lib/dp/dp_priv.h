@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Inside of the data plane: the worker and what its stages pass to each other.
+ *
+ * @threads a struct cv_dp_worker belongs to its worker; fields that others touch say so
+ */
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+#include <rte_tcp.h>
+
+#include "cv_dp.h"
+#include "cv_flow_hot.h"
+#include "cv_snat_hot.h"
+#include "cv_tcp_hot.h"
+#include "cv_view_hot.h"
+
+/** Packets gathered per port before they are sent. */
+#define DP_OUT_MAX 128
+/** Entries of the rings between two workers, towards control and from control. */
+#define DP_HANDOFF_RING 1024
+#define DP_EVENT_RING 1024
+#define DP_CMD_RING 1024
+/** Header timers that can wait per worker; a flow beyond relies on its peers' own timers. */
+#define DP_TIMERS 65536
+/** Period at which an unacknowledged PROXY header is looked at. */
+#define DP_TIMER_MS 250
+/** Bytes of an IPv4 or TCP header without options. */
+#define DP_IP_LEN 20
+#define DP_TCP_LEN 20
+/** Ethernet types as they stand in a frame. */
+#define DP_TYPE_IPV4 ((uint16_t)RTE_BE16(RTE_ETHER_TYPE_IPV4))
+#define DP_TYPE_ARP ((uint16_t)RTE_BE16(RTE_ETHER_TYPE_ARP))
+#define DP_TYPE_VLAN ((uint16_t)RTE_BE16(RTE_ETHER_TYPE_VLAN))
+/** In hash.fdir.hi of a packet handed over: it is a client's, whatever pool its addresses name. */
+#define DP_AS_CLIENT 1
+/** Hops that AWS takes off the TTL: endpoint and NLB, or the NLB alone. */
+#define DP_HOPS_ENDPOINT 2
+#define DP_HOPS_DIRECT 1
+
+/** Which side of a flow a packet came from. */
+enum dp_side { DP_CLIENT, DP_TARGET };
+
+/** A TCP packet between two stages. */
+struct dp_pkt {
+	struct rte_mbuf *m;
+	struct rte_ipv4_hdr *ip;
+	uint64_t hash; /**< client side only */
+	struct cv_snat_pool *pool; /**< target side only */
+	uint32_t flow; /**< likely flow, CV_FLOW_NONE if none */
+	uint16_t vpc;  /**< VPC slot it came from */
+	uint16_t len;  /**< IP total length, host order */
+	uint8_t side;  /**< enum dp_side */
+	bool is_node;  /**< sent to an NLB node's address (else to an endpoint ENI's) */
+};
+
+/** Packets for one port. */
+struct dp_out {
+	struct rte_mbuf *pkts[DP_OUT_MAX];
+	uint16_t n;
+};
+
+/** A flow whose header is not acknowledged. */
+struct dp_timer {
+	uint64_t due_ms;
+	uint32_t flow;
+	cv_be16_t node_port; /**< another one now: the flow is gone */
+};
+
+/** What control asks. */
+struct dp_cmd {
+	enum { DP_CMD_ARP, DP_CMD_LIST } kind;
+	uint16_t vpc;
+	cv_be32_t sender, ip;
+	struct cv_dp_flow_list *list;
+};
+
+/** A walk over all entries, in pieces. */
+struct dp_sweep {
+	uint32_t next;      /**< entry to look at next */
+	uint64_t last_ms;   /**< when the last piece was done */
+	uint32_t credit;    /**< entries that may be looked at now */
+	uint64_t gen;       /**< view generation that the recheck walk is for */
+	uint32_t recheck;   /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
+	struct cv_dp_flow_list *list; /**< listing under way */
+	uint32_t list_next;
+};
+
+/** A worker. */
+struct cv_dp_worker {
+	/* Read by every packet. */
+	CV_CACHE_ALIGNED const struct cv_view *view; /**< valid within one loop */
+	struct cv_flow_table *flows;
+	struct cv_stats *stats;
+	uint64_t now_ms;
+	uint32_t id;
+	uint32_t n_workers;
+	struct cv_stats_obj *endpoints; /**< stats->obj[CV_STATS_ENDPOINT] */
+	uint64_t lb_seed;
+	struct rte_mempool *mbufs;
+	cv_dp_tx_fn *tx;
+	void *tx_arg;
+	uint16_t n_ports;
+	struct cv_view_pub *pub;
+	uint64_t tsc_per_ms;
+
+	struct dp_out *out;      /**< shape [n_ports] */
+	struct dp_out *handoff;  /**< shape [n_workers]: packets for other workers */
+	struct rte_ring **in;    /**< shape [n_workers]: from worker i to this one; NULL for itself */
+	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */
+	struct rte_ring *events; /**< of struct cv_dp_neigh_event, to control */
+	struct rte_ring *cmds;   /**< of struct dp_cmd, from control */
+
+	struct dp_sweep sweep;
+	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */
+	uint32_t timer_head, timer_tail;
+};
+
+/** All workers and what control keeps of them. */
+struct cv_dp {
+	uint64_t tsc_per_ms;
+	unsigned int n_workers;
+	struct cv_dp_worker **workers;
+	struct cv_stats **stats; /**< shape [n_workers] */
+};
+
+/* ---- small things, inline (any dp file) ---- */
+
+static inline void dp_event(struct cv_dp_worker *w, enum cv_event event)
+{
+	cv_ctr_add(&w->stats->ev[event], 1);
+}
+
+/** Drop a packet: the only way to. */
+static inline void dp_drop(struct cv_dp_worker *w, struct rte_mbuf *m, enum cv_drop reason)
+{
+	cv_ctr_add(&w->stats->drop[reason], 1);
+	rte_pktmbuf_free(m);
+}
+
+void dp_out_flush(struct cv_dp_worker *w, uint16_t port);
+
+/** Gather a finished frame for a port. */
+static inline void dp_send(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t port)
+{
+	struct dp_out *out = &w->out[port];
+
+	out->pkts[out->n++] = m;
+	if (__builtin_expect(out->n == DP_OUT_MAX, 0))
+		dp_out_flush(w, port);
+}
+
+void dp_handoff_flush(struct cv_dp_worker *w, uint32_t to);
+
+/** Gather a packet for another worker. @param how 0 or DP_AS_CLIENT */
+static inline void dp_handoff(struct cv_dp_worker *w, struct rte_mbuf *m, uint32_t to, uint32_t how)
+{
+	struct dp_out *out = &w->handoff[to];
+
+	m->hash.fdir.hi = how;
+	out->pkts[out->n++] = m;
+	if (out->n == DP_OUT_MAX)
+		dp_handoff_flush(w, to);
+}
+
+/** Worker that owns flows of a client-side hash. */
+static inline uint32_t dp_owner(const struct cv_dp_worker *w, uint64_t hash)
+{
+	return (uint32_t)(((uint64_t)(uint32_t)(hash >> 16) * w->n_workers) >> 32);
+}
+
+/** Owner word of a flow, as SNAT ports carry it. */
+static inline uint32_t dp_owner_word(const struct cv_dp_worker *w, uint32_t flow)
+{
+	return w->id << 24 | flow;
+}
+
+static inline struct rte_tcp_hdr *dp_tcp_hdr(const struct dp_pkt *p)
+{
+	return (struct rte_tcp_hdr *)(void *)((uint8_t *)p->ip + DP_IP_LEN);
+}
+
+static inline uint16_t dp_tcp_len(const struct rte_tcp_hdr *tcp)
+{
+	return (uint16_t)((tcp->data_off >> 4) * 4);
+}
+
+static inline unsigned int dp_hops(const struct cv_flow *flow)
+{
+	return flow->endpoint == CV_VIEW_DIRECT ? DP_HOPS_DIRECT : DP_HOPS_ENDPOINT;
+}
+
+static inline struct cv_flow_key dp_key(const struct dp_pkt *p)
+{
+	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+
+	return (struct cv_flow_key){
+		.client_ip = p->ip->src_addr,
+		.dialled_ip = p->ip->dst_addr,
+		.client_port = tcp->src_port,
+		.dialled_port = tcp->dst_port,
+		.vpc = p->vpc,
+	};
+}
+
+/**
+ * Write the Ethernet header (and VLAN tag) in front of an IP header and make the frame end with the IP
+ * packet.
+ *
+ * @param ip       IP header inside m
+ * @param ip_len   IP total length
+ * @param vpc      VPC it leaves into
+ * @param dst_mac  shape [6]
+ * @param src      our address that it leaves from
+ * @param node     src is an NLB node's address
+ */
+static inline void dp_l2_put(struct rte_mbuf *m, void *ip, uint16_t ip_len,
+			     const struct cv_view_vpc *vpc, const uint8_t *dst_mac, cv_be32_t src,
+			     bool node)
+{
+	unsigned int l2_len = vpc->vlan == 0 ? 14 : 18;
+	uint8_t *l2 = (uint8_t *)ip - l2_len;
+	uint16_t type = DP_TYPE_IPV4;
+
+	memcpy(l2, dst_mac, 6);
+	cv_mac_of_ip((uint16_t)(vpc->mac_prefix | (node ? CV_MAC_NODE : 0)), src, l2 + 6);
+	if (vpc->vlan != 0) {
+		uint16_t tag[2] = {DP_TYPE_VLAN, cv_be16(vpc->vlan)};
+
+		memcpy(l2 + 12, tag, 4);
+	}
+	memcpy((uint8_t *)ip - 2, &type, 2);
+	m->data_off = (uint16_t)(l2 - (uint8_t *)m->buf_addr);
+	m->data_len = (uint16_t)(l2_len + ip_len);
+	m->pkt_len = m->data_len;
+}
+
+/* ---- dp_hot.c ---- */
+
+/** The pipeline. @param handed from another worker's ring, not from a port */
+void dp_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n, bool handed);
+
+/** A packet whose flow is p->flow. */
+void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p);
+
+/** Send a TCP packet of a flow on to the other side: addresses, ports, TTL, checksums, Ethernet. */
+void dp_forward(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow);
+
+/* ---- dp_open.c: packets of no flow ---- */
+
+/** A client's packet of no flow: open one, answer with RST, or drop. */
+void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p);
+
+/** A packet to a node's address, from a target, that no flow of this worker has. */
+void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p);
+
+/* ---- dp_tcp.c: packets that need more than rewriting ---- */
+
+/** A packet of a flow that is not in its steady state. */
+void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx);
+
+/** Handle a header timer that is due. */
+void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx);
+
+/** Ask for a call of dp_tcp_timer(). */
+void dp_timer_add(struct cv_dp_worker *w, uint32_t idx);
+
+/** End a flow: its port rests since its last packet, its entry is freed. @param event why */
+void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event);
+
+/** Why a flow that was last heard of long ago has ended; CV_EV_N: it has not. */
+enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow *flow);
+
+/* ---- dp_make.c: packets that a worker makes ---- */
+
+/** Answer a segment with RST, in its own buffer, which is counted as dropped. */
+void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason);
+
+/** Make and send a segment to the target that carries the PROXY header alone. */
+void dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
+		    const struct cv_tcp_built *seg);
+
+/** Write a flow's PROXY header. @param[out] buf shape [CV_PPV2_AWS_LEN] */
+void dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf);
+
+/* ---- dp_arp.c ---- */
+
+/** Handle an ARP frame. @param vlan VLAN id it came with @param arp_ofs where its ARP part starts */
+void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t arp_ofs);
+
+/** Send an ARP request from one of our addresses; ip == sender announces it. */
+void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc, cv_be32_t sender, cv_be32_t ip);
+
+/* ---- dp_age.c ---- */
+
+/** A bounded piece of ageing, rechecking against a new view, and listing. */
+void dp_age(struct cv_dp_worker *w);
+
+/** Start a listing on this worker; no other may be under way. */
+void dp_list_start(struct cv_dp_worker *w, struct cv_dp_flow_list *list);

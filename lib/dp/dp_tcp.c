@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Packets of a flow that need more than rewriting: handshake, header splice, close. What to do is
+ * decided by lib/tcp; here it is done to the bytes.
+ */
+
+#include "dp_priv.h"
+
+enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow *flow)
+{
+	const struct cv_view_settings *set = &w->view->spec.settings;
+	uint32_t age = (uint32_t)w->now_ms - flow->last_ms;
+
+	switch ((enum cv_tcp_state)flow->tcp.state) {
+	case CV_TCP_SYN_SENT:
+	case CV_TCP_SYN_RCVD:
+		return age > set->syn_ms ? CV_EV_FLOW_END_SYN : CV_EV_N;
+	case CV_TCP_FIN_BOTH:
+		return age > set->fin_ms ? CV_EV_FLOW_END_FIN : CV_EV_N;
+	case CV_TCP_CLOSED:
+		return age > set->linger_ms ? CV_EV_FLOW_END_FIN : CV_EV_N;
+	case CV_TCP_RESET:
+		return age > set->linger_ms ? CV_EV_FLOW_END_RST : CV_EV_N;
+	default:
+		return age > flow->idle_s * 1000u ? CV_EV_FLOW_END_IDLE : CV_EV_N;
+	}
+}
+
+void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
+	const struct cv_flow_cold *cold = &w->flows->cold[idx];
+	struct cv_snat_pool *pool = cv_view_pool_find(w->view, flow->target_vpc, flow->node_ip,
+						      flow->target_ip, flow->target_port);
+	uint32_t age = (uint32_t)w->now_ms - flow->last_ms;
+	bool closed = flow->tcp.state >= CV_TCP_CLOSED;
+
+	/* A pool stays in every view for as long as flows hold its ports. */
+	cv_assert(pool != NULL);
+	/* The port of a closed flow rests since the close, not since the end of its linger. */
+	cv_snat_free(pool, cv_be16_host(flow->node_port), w->now_ms - (closed ? age : 0));
+	dp_event(w, event);
+	cv_ctr_add(&w->endpoints[flow->endpoint].end_flows, 1);
+	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
+	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].end_flows, 1);
+	cv_flow_close(w->flows, idx);
+}
+
+/* Adds to a packet's TCP checksum. */
+static void dp_csum_add(struct rte_tcp_hdr *tcp, uint32_t diff)
+{
+	tcp->cksum = cv_csum_apply(tcp->cksum, diff);
+}
+
+/* The packet is now `len` bytes of IP: fixes lengths and what they do to the checksums. */
+static void dp_len_set(struct dp_pkt *p, uint16_t len)
+{
+	cv_be16_t from = p->ip->total_length, to = cv_be16(len);
+
+	p->ip->hdr_checksum = cv_csum_apply(p->ip->hdr_checksum, cv_csum_diff16(from, to));
+	dp_csum_add(dp_tcp_hdr(p), cv_csum_diff16(cv_be16((uint16_t)(p->len - DP_IP_LEN)),
+						  cv_be16((uint16_t)(len - DP_IP_LEN))));
+	p->ip->total_length = to;
+	p->len = len;
+}
+
+/* Moves the frame's headers by n bytes (towards the end if positive) beside their payload. */
+static void dp_headers_move(struct dp_pkt *p, int n)
+{
+	uint8_t *from = rte_pktmbuf_mtod(p->m, uint8_t *);
+	size_t len = (size_t)((uint8_t *)dp_tcp_hdr(p) - from) + dp_tcp_len(dp_tcp_hdr(p));
+
+	memmove(from + n, from, len);
+	p->m->data_off = (uint16_t)(p->m->data_off + n);
+	p->m->data_len = (uint16_t)(p->m->data_len - n);
+	p->m->pkt_len = p->m->data_len;
+	p->ip = (struct rte_ipv4_hdr *)(void *)((uint8_t *)p->ip + n);
+}
+
+/* Removes n bytes from the front of the payload. An odd n swaps the bytes of the rest's sum. */
+static void dp_payload_trim(struct dp_pkt *p, uint16_t n)
+{
+	uint8_t *payload = (uint8_t *)dp_tcp_hdr(p) + dp_tcp_len(dp_tcp_hdr(p));
+	uint16_t left = (uint16_t)(p->len - (payload - (uint8_t *)p->ip) - n);
+	uint16_t before = cv_csum_fold(cv_csum_add(payload, (size_t)n + left, 0));
+	uint16_t after = cv_csum_fold(cv_csum_add(payload + n, left, 0));
+
+	dp_csum_add(dp_tcp_hdr(p), cv_csum_diff16(before, after));
+	dp_headers_move(p, n);
+	dp_len_set(p, (uint16_t)(p->len - n));
+}
+
+/* Puts the PROXY header in front of the payload. */
+static void dp_header_insert(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow *flow)
+{
+	uint8_t *header;
+
+	dp_headers_move(p, -CV_PPV2_AWS_LEN);
+	header = (uint8_t *)dp_tcp_hdr(p) + dp_tcp_len(dp_tcp_hdr(p));
+	dp_header_put(w, flow, header);
+	dp_csum_add(dp_tcp_hdr(p), cv_csum_fold(cv_csum_add(header, CV_PPV2_AWS_LEN, 0)));
+	dp_len_set(p, (uint16_t)(p->len + CV_PPV2_AWS_LEN));
+}
+
+static void dp_numbers_set(struct rte_tcp_hdr *tcp, const struct cv_tcp_seg *seg,
+			   const struct cv_tcp_act *act)
+{
+	if (act->seq != seg->seq) {
+		rte_be32_t seq = rte_cpu_to_be_32(act->seq);
+
+		dp_csum_add(tcp, cv_csum_diff32(tcp->sent_seq, seq));
+		tcp->sent_seq = seq;
+	}
+	if ((seg->flags & CV_TCP_ACK) != 0 && act->ack != seg->ack) {
+		rte_be32_t ack = rte_cpu_to_be_32(act->ack);
+
+		dp_csum_add(tcp, cv_csum_diff32(tcp->recv_ack, ack));
+		tcp->recv_ack = ack;
+	}
+}
+
+static void dp_options_edit(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow *flow,
+			    struct cv_tcp_opts *opts, const struct cv_tcp_act *act)
+{
+	const struct cv_view_vpc *vpcs = w->view->spec.vpcs;
+	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+	uint8_t *bytes = (uint8_t *)tcp + DP_TCP_LEN;
+
+	if ((tcp->tcp_flags & RTE_TCP_SYN_FLAG) != 0) {
+		uint16_t max = RTE_MIN(vpcs[flow->client_vpc].mss_max, vpcs[flow->target_vpc].mss_max);
+		uint32_t diff = cv_tcp_mss_clamp(bytes, opts, max);
+
+		if (diff != 0) {
+			dp_csum_add(tcp, diff);
+			dp_event(w, CV_EV_MSS_CLAMPED);
+		}
+	}
+	if ((act->edit & CV_TCP_EDIT_TFO) != 0)
+		dp_csum_add(tcp, cv_tcp_tfo_strip(bytes, opts));
+	if ((act->edit & CV_TCP_EDIT_SACK) != 0)
+		dp_csum_add(tcp, cv_tcp_sack_raise(bytes, opts, flow->tcp.isn1));
+}
+
+/* Counts what happened and starts the timer of a header that no client's data will bring again. */
+static void dp_events_apply(struct cv_dp_worker *w, const struct dp_pkt *p, uint32_t idx,
+			    const struct cv_tcp_act *act)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
+
+	if ((act->events & CV_TCP_EV_HDR_SENT) != 0) {
+		dp_event(w, CV_EV_PPV2_SENT);
+		if ((flow->tcp.flags & CV_TCP_F_FIRST_ACK) != 0)
+			dp_timer_add(w, idx);
+	}
+	if ((act->events & CV_TCP_EV_HDR_RESENT) != 0)
+		dp_event(w, CV_EV_PPV2_RESENT);
+	if ((act->events & CV_TCP_EV_RESET) != 0) {
+		dp_event(w, p->side == DP_CLIENT ? CV_EV_CLIENT_RST : CV_EV_TARGET_RST);
+		cv_ctr_add(&w->endpoints[flow->endpoint].rsts, 1);
+	}
+}
+
+/* Headroom was eaten by the driver: the header goes out alone, the segment follows. */
+static void dp_header_split(struct cv_dp_worker *w, const struct cv_flow *flow,
+			    const struct cv_tcp_seg *seg, struct cv_tcp_act *act)
+{
+	struct cv_tcp_built built = {
+		.seq = act->seq,
+		.ack = act->ack,
+		.wnd = seg->wnd,
+		.flags = CV_TCP_ACK | CV_TCP_PSH,
+		.has_ts = seg->opts != NULL && seg->opts->ts_off != CV_TCP_OPT_NONE,
+	};
+
+	if (built.has_ts) {
+		built.ts_val = seg->opts->ts_val;
+		built.ts_ecr = seg->opts->ts_ecr;
+	}
+	dp_header_send(w, flow, &built);
+	act->seq += CV_PPV2_AWS_LEN;
+}
+
+static void dp_act_apply(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow *flow,
+			 const struct cv_tcp_seg *seg, struct cv_tcp_opts *opts,
+			 struct cv_tcp_act *act)
+{
+	bool insert = act->hdr == CV_TCP_HDR_IN_SEGMENT;
+
+	if (act->hdr == CV_TCP_HDR_BEFORE || act->hdr == CV_TCP_HDR_RESEND)
+		dp_header_send(w, flow, &act->built);
+	if (insert && rte_pktmbuf_headroom(p->m) < CV_PPV2_AWS_LEN + RTE_VLAN_HLEN) {
+		dp_header_split(w, flow, seg, act);
+		insert = false;
+	}
+	dp_numbers_set(dp_tcp_hdr(p), seg, act);
+	if (opts != NULL)
+		dp_options_edit(w, p, flow, opts, act);
+	if (act->trim > 0)
+		dp_payload_trim(p, act->trim);
+	if (insert)
+		dp_header_insert(w, p, flow);
+}
+
+static struct cv_tcp_seg dp_seg(const struct dp_pkt *p)
+{
+	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+	uint16_t tcp_len = dp_tcp_len(tcp);
+
+	return (struct cv_tcp_seg){
+		.seq = rte_be_to_cpu_32(tcp->sent_seq),
+		.ack = rte_be_to_cpu_32(tcp->recv_ack),
+		.wnd = rte_be_to_cpu_16(tcp->rx_win),
+		.payload_len = (uint16_t)(p->len - DP_IP_LEN - tcp_len),
+		.flags = tcp->tcp_flags,
+		.opts_len = (uint8_t)(tcp_len - DP_TCP_LEN),
+	};
+}
+
+/* The flow was over before this packet came: it is a packet of no flow. */
+static void dp_expired(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx, enum cv_event why)
+{
+	dp_flow_end(w, idx, why);
+	if (p->side == DP_CLIENT)
+		dp_client_miss(w, p);
+	else
+		dp_target_miss(w, p);
+}
+
+void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
+	struct cv_tcp_cold *cold = &w->flows->cold[idx].tcp;
+	struct cv_tcp_seg seg = dp_seg(p);
+	struct cv_tcp_opts opts;
+	struct cv_tcp_act act;
+	enum cv_tcp_verdict verdict;
+	enum cv_event why = dp_flow_expiry(w, flow);
+	uint32_t last_ms = flow->last_ms;
+
+	if (why != CV_EV_N) {
+		dp_expired(w, p, idx, why);
+		return;
+	}
+	if (cv_tcp_wants_opts(&flow->tcp, seg.flags) &&
+	    cv_tcp_opts_parse((uint8_t *)dp_tcp_hdr(p) + DP_TCP_LEN, seg.opts_len, &opts) == 0)
+		seg.opts = &opts;
+	if (p->side == DP_CLIENT)
+		verdict = cv_tcp_c2t(&flow->tcp, cold, &seg, &act);
+	else
+		verdict = cv_tcp_t2c(&flow->tcp, cold, &seg, &act);
+	if (verdict == CV_TCP_REOPEN) {
+		dp_expired(w, p, idx,
+			   flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST : CV_EV_FLOW_END_FIN);
+		return;
+	}
+	dp_events_apply(w, p, idx, &act);
+	if (verdict != CV_TCP_FORWARD) {
+		cv_ctr_add(&w->endpoints[flow->endpoint].drops, 1);
+		dp_drop(w, p->m,
+			verdict == CV_TCP_DROP_SPLICE ? CV_DROP_SPLICE : CV_DROP_TCP_STATE);
+		return;
+	}
+	dp_act_apply(w, p, flow, &seg, seg.opts != NULL ? &opts : NULL, &act);
+	dp_forward(w, p, flow);
+	/* Stragglers do not keep a closed flow: its time of death stays. */
+	if (flow->tcp.state >= CV_TCP_CLOSED && (act.events & CV_TCP_EV_CLOSED) == 0)
+		flow->last_ms = last_ms;
+}
+
+void dp_timer_add(struct cv_dp_worker *w, uint32_t idx)
+{
+	struct dp_timer *timer;
+
+	if (w->timer_tail - w->timer_head == DP_TIMERS)
+		return;
+	timer = &w->timers[w->timer_tail++ % DP_TIMERS];
+	timer->due_ms = w->now_ms + DP_TIMER_MS;
+	timer->flow = idx;
+	timer->node_port = w->flows->flows[idx].node_port;
+}
+
+void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
+	struct cv_tcp_act act;
+
+	if (!cv_tcp_is_hdr_unacked(&flow->tcp))
+		return;
+	if (cv_tcp_timer(&flow->tcp, &w->flows->cold[idx].tcp, &act)) {
+		dp_header_send(w, flow, &act.built);
+		dp_event(w, CV_EV_PPV2_RESENT);
+	}
+	dp_timer_add(w, idx);
+}

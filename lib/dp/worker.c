@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The worker loop, and everything in it that is not a received packet. */
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+
+#include "dp_priv.h"
+
+/* Control's requests and header timers per loop at most: packets come first. */
+#define DP_CMDS_PER_LOOP 8
+#define DP_TIMERS_PER_LOOP 64
+
+void dp_out_flush(struct cv_dp_worker *w, uint16_t port)
+{
+	struct dp_out *out = &w->out[port];
+	uint64_t bytes = 0;
+	uint16_t sent;
+
+	for (uint16_t i = 0; i < out->n; i++)
+		bytes += out->pkts[i]->pkt_len;
+	sent = w->tx(w->tx_arg, w->id, port, out->pkts, out->n);
+	for (uint16_t i = sent; i < out->n; i++) {
+		bytes -= out->pkts[i]->pkt_len;
+		dp_drop(w, out->pkts[i], CV_DROP_TX_FULL);
+	}
+	cv_ctr_add(&w->stats->ev[CV_EV_TX_PKTS], sent);
+	cv_ctr_add(&w->stats->ev[CV_EV_TX_BYTES], bytes);
+	out->n = 0;
+}
+
+void dp_handoff_flush(struct cv_dp_worker *w, uint32_t to)
+{
+	struct dp_out *out = &w->handoff[to];
+	unsigned int sent = rte_ring_sp_enqueue_burst(w->others[to], (void **)out->pkts, out->n, NULL);
+
+	for (unsigned int i = sent; i < out->n; i++)
+		dp_drop(w, out->pkts[i], CV_DROP_HANDOFF_FULL);
+	cv_ctr_add(&w->stats->ev[CV_EV_HANDOFF_OUT], sent);
+	out->n = 0;
+}
+
+void cv_dp_worker_flush(struct cv_dp_worker *w)
+{
+	for (uint16_t port = 0; port < w->n_ports; port++)
+		if (w->out[port].n > 0)
+			dp_out_flush(w, port);
+	for (uint32_t to = 0; to < w->n_workers; to++)
+		if (w->handoff[to].n > 0)
+			dp_handoff_flush(w, to);
+}
+
+static unsigned int dp_handed_poll(struct cv_dp_worker *w)
+{
+	struct rte_mbuf *pkts[CV_DP_BURST_MAX];
+	unsigned int total = 0;
+
+	for (uint32_t from = 0; from < w->n_workers; from++) {
+		unsigned int n;
+
+		if (w->in[from] == NULL)
+			continue;
+		n = rte_ring_sc_dequeue_burst(w->in[from], (void **)pkts, CV_DP_BURST_MAX, NULL);
+		if (n > 0)
+			dp_burst(w, pkts, (uint16_t)n, true);
+		total += n;
+	}
+	return total;
+}
+
+static void dp_cmds_poll(struct cv_dp_worker *w)
+{
+	struct dp_cmd cmd;
+
+	for (int i = 0; i < DP_CMDS_PER_LOOP; i++) {
+		/* One listing at a time: its request stays in the ring until there is room. */
+		if (w->sweep.list != NULL ||
+		    rte_ring_sc_dequeue_elem(w->cmds, &cmd, sizeof(cmd)) != 0)
+			return;
+		if (cmd.kind == DP_CMD_LIST)
+			dp_list_start(w, cmd.list);
+		else
+			dp_arp_send(w, cmd.vpc, cmd.sender, cmd.ip);
+	}
+}
+
+static void dp_timers_poll(struct cv_dp_worker *w)
+{
+	for (int i = 0; i < DP_TIMERS_PER_LOOP && w->timer_head != w->timer_tail; i++) {
+		struct dp_timer timer = w->timers[w->timer_head % DP_TIMERS];
+
+		if (timer.due_ms > w->now_ms)
+			return;
+		w->timer_head++;
+		if (w->flows->flows[timer.flow].node_port == timer.node_port)
+			dp_tcp_timer(w, timer.flow);
+	}
+}
+
+unsigned int cv_dp_worker_poll(struct cv_dp_worker *w, const struct cv_view *view, uint64_t now_ms)
+{
+	unsigned int n;
+
+	w->view = view;
+	w->now_ms = now_ms;
+	n = dp_handed_poll(w);
+	dp_cmds_poll(w);
+	dp_timers_poll(w);
+	dp_age(w);
+	atomic_store_explicit(&w->stats->flows, w->flows->n, memory_order_relaxed);
+	atomic_store_explicit(&w->stats->view_gen, view->spec.gen, memory_order_relaxed);
+	return n;
+}
+
+/* One turn: receive from each queue, then the rest. Returns packets handled. */
+static unsigned int dp_turn(struct cv_dp_worker *w, const struct cv_dp_run *run, uint64_t now_ms)
+{
+	const struct cv_view *view = cv_view_read(w->pub);
+	struct rte_mbuf *pkts[CV_DP_BURST_MAX];
+	unsigned int total = 0;
+
+	if (view == NULL)
+		return 0;
+	for (unsigned int queue = 0; queue < run->n_queues; queue++) {
+		uint16_t n = run->rx(run->rx_arg, w->id, queue, pkts);
+
+		if (n > 0)
+			cv_dp_burst(w, view, pkts, n, now_ms);
+		total += n;
+	}
+	total += cv_dp_worker_poll(w, view, now_ms);
+	cv_dp_worker_flush(w);
+	return total;
+}
+
+int cv_dp_worker_run(void *arg)
+{
+	const struct cv_dp_run *run = arg;
+	struct cv_dp_worker *w = run->worker;
+	uint64_t start = rte_rdtsc();
+
+	cv_view_reader_online(w->pub, w->id);
+	while (!atomic_load_explicit(run->stop, memory_order_relaxed)) {
+		unsigned int n = dp_turn(w, run, start / w->tsc_per_ms);
+		uint64_t end = rte_rdtsc();
+
+		cv_view_quiescent(w->pub, w->id);
+		if (n > 0) {
+			cv_ctr_add(&w->stats->tsc_busy, end - start);
+			cv_ctr_add(&w->stats->busy_pkts, n);
+		}
+		cv_ctr_add(&w->stats->tsc_total, end - start);
+		cv_ctr_add(&w->stats->loops, 1);
+		start = end;
+	}
+	cv_view_reader_offline(w->pub, w->id);
+	return 0;
+}
