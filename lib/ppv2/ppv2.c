@@ -133,8 +133,8 @@ int cv_ppv2_tlv_next(const uint8_t *tlvs, size_t len, size_t *pos, struct cv_ppv
 	return 1;
 }
 
-static int decode_addresses(uint8_t protocol, const uint8_t *p, size_t left,
-			    struct cv_ppv2_info *info)
+/* Lays out addresses and TLVs. Reads nothing of them: they may not have arrived yet. */
+static int decode_layout(uint8_t protocol, const uint8_t *p, size_t left, struct cv_ppv2_info *info)
 {
 	static const uint8_t addr_lens[] = {0, 4, 16, 108};
 	uint8_t family = protocol >> 4;
@@ -154,10 +154,6 @@ static int decode_addresses(uint8_t protocol, const uint8_t *p, size_t left,
 		len += 4;
 	if (left < len)
 		return -EBADMSG;
-	if (len > 2 * (size_t)info->addr_len) {
-		info->src_port = cv_be16(get_be16(p + len - 4));
-		info->dst_port = cv_be16(get_be16(p + len - 2));
-	}
 	info->tlvs = p + len;
 	info->tlvs_len = left - len;
 	return 0;
@@ -230,11 +226,15 @@ int cv_ppv2_decode(const uint8_t *buf, size_t len, struct cv_ppv2_info *ret_info
 		return -EBADMSG;
 	info.command = buf[12] & 15;
 	total = CV_PPV2_FIXED_LEN + (size_t)get_be16(buf + 14);
-	ret = decode_addresses(buf[13], buf + CV_PPV2_FIXED_LEN, total - CV_PPV2_FIXED_LEN, &info);
+	ret = decode_layout(buf[13], buf + CV_PPV2_FIXED_LEN, total - CV_PPV2_FIXED_LEN, &info);
 	if (ret != 0)
 		return ret;
 	if (len < total)
 		return -EAGAIN;
+	if (info.family == CV_PPV2_INET || info.family == CV_PPV2_INET6) {
+		memcpy(&info.src_port, info.tlvs - 4, sizeof(info.src_port));
+		memcpy(&info.dst_port, info.tlvs - 2, sizeof(info.dst_port));
+	}
 	ret = decode_tlvs(&info, &crc);
 	if (ret != 0)
 		return ret;
