@@ -98,11 +98,13 @@ int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms
 		  uint16_t *ret_port);
 
 /**
- * Give a port back. It rests from now; cv_snat_owner() goes on telling its last owner until it is given
- * out again.
+ * Give a port back. It rests; cv_snat_owner() goes on telling its last owner until it is given out again.
+ *
+ * Ports go out again in the order in which they were given back. So one whose flow ended some time ago
+ * waits for those freed before it; it never goes out early.
  *
  * @param port    from cv_snat_alloc(), host order, freed once only
- * @param now_ms  as for cv_snat_alloc()
+ * @param now_ms  when its flow ended, clock as for cv_snat_alloc(): it rests from then
  * @threads any worker
  */
 void cv_snat_free(struct cv_snat_pool *pool, uint16_t port, uint64_t now_ms);
@@ -116,7 +118,8 @@ struct cv_snat_counts {
 };
 
 /**
- * Count ports. Exact while no other thread allocates or frees; otherwise off by what they do meanwhile.
+ * Count ports. Exact while no other thread allocates or frees and if ports were freed in the order of
+ * their times; otherwise off by what happens meanwhile, and resting against free by the disorder.
  *
  * @threads any
  */

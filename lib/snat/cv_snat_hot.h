@@ -55,3 +55,11 @@ static inline uint32_t cv_snat_owner(const struct cv_snat_pool *pool, uint16_t p
 		return CV_SNAT_NONE;
 	return ~atomic_load_explicit(&pool->owner_inv[i], memory_order_relaxed);
 }
+
+/** Start to load what cv_snat_owner() reads. @param port host order, any value */
+static inline void cv_snat_owner_prefetch(const struct cv_snat_pool *pool, uint16_t port)
+{
+	uint32_t i = (uint32_t)port - pool->port_first;
+
+	__builtin_prefetch(&pool->owner_inv[i < pool->n_ports ? i : 0]);
+}
