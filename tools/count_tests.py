@@ -34,7 +34,7 @@ def emit(suite, program, text, verdict, where):
     found = cases(text)
     for name, (how, note) in found.items():
         full = f'{suite}/{program}:{name}' if program else f'{suite}/{name}'
-        print(how, full, note.strip() or where, sep='\t')
+        print(how, full, note.strip() if how == 'skip' and note.strip() else where, sep='\t')
     said = [how for how, _note in found.values()]
     if verdict == 'fail' and 'fail' not in said:
         print('fail', f'{suite}/{program}' if program else suite, where, sep='\t')
