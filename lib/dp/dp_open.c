@@ -62,9 +62,11 @@ static bool dp_route_allows(const struct cv_view *view, const struct dp_route *r
 {
 	const struct cv_view_endpoint *ep = &view->spec.endpoints[route->local->endpoint];
 	const struct cv_view_node *node = route->node;
+	bool node_any = node->sg_any ||
+			(node->sg_not_endpoints && route->local->endpoint != CV_VIEW_DIRECT);
 
 	return dp_sg_allows(view, ep->sg_any, ep->sg_first, ep->sg_n, key) &&
-	       dp_sg_allows(view, node->sg_any, node->sg_first, node->sg_n, key);
+	       dp_sg_allows(view, node_any, node->sg_first, node->sg_n, key);
 }
 
 /* Target slot for a new flow, CV_VIEW_NONE if the listener has none for the node's zone. */

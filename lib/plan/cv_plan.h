@@ -89,7 +89,8 @@ struct cv_plan_in {
 	const struct cv_plan_cfg *cfg;
 	struct cv_plan_slots *slots;
 	struct cv_snat_registry *registry;
-	const cv_neigh_t *neigh; /**< shape [cv_plan_slots_cap(CV_PLAN_NEIGH)]; outlives every view */
+	/** Shape [cv_plan_slots_cap(CV_PLAN_NEIGH)]; outlives every view. */
+	const cv_neigh_t *neigh;
 	uint64_t gen;
 };
 
@@ -99,12 +100,15 @@ struct cv_plan_obj {
 	uint32_t idx;   /**< index in the owner or the model; CV_MODEL_NONE: the slot is unused */
 };
 
-/** A neighbour that must be resolved. */
+/**
+ * A neighbour. The word of one that is not used any more must stay as it is: flows may still drain
+ * through it.
+ */
 struct cv_plan_neigh {
 	cv_be32_t ip;
 	cv_be32_t sender; /**< a node IP to ask from */
 	uint16_t vpc;     /**< VPC slot */
-	bool used;        /**< false: nothing needs it any more */
+	bool used;        /**< false: no new flow needs it, do not ask */
 };
 
 struct cv_plan_priv;
@@ -113,7 +117,8 @@ struct cv_plan_priv;
 struct cv_plan {
 	struct cv_view *view;             /**< NULL once taken */
 	uint32_t n_slots[CV_PLAN_KIND_N]; /**< slots given out so far, unused ones included */
-	const struct cv_plan_obj *objs[CV_PLAN_NEIGH]; /**< per kind, shape [n_slots[kind]], by slot */
+	/** Per kind, shape [n_slots[kind]], by slot. */
+	const struct cv_plan_obj *objs[CV_PLAN_NEIGH];
 	const struct cv_plan_neigh *neighs; /**< shape [n_slots[CV_PLAN_NEIGH]], by slot */
 	struct cv_plan_priv *priv;
 };

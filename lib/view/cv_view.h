@@ -62,10 +62,10 @@ struct cv_view_sg_rule {
 /** An interface endpoint. */
 struct cv_view_endpoint {
 	bool used;
-	uint8_t verdict;   /**< enum cv_drop: CV_DROP_NONE when it may forward */
-	bool sg_any;       /**< no security groups: every client is allowed */
-	uint32_t sg_first; /**< first rule in cv_view_spec.sg_rules */
-	uint32_t sg_n;     /**< rules */
+	uint8_t verdict;               /**< enum cv_drop: CV_DROP_NONE when it may forward */
+	bool sg_any;                   /**< no security groups: every client is allowed */
+	uint32_t sg_first;             /**< first rule in cv_view_spec.sg_rules */
+	uint32_t sg_n;                 /**< rules */
 	uint8_t ppv2[CV_PPV2_AWS_LEN]; /**< header template of its flows */
 };
 
@@ -122,11 +122,10 @@ struct cv_view_pool {
 
 /** Settings that workers need. Times in milliseconds. */
 struct cv_view_settings {
-	uint32_t syn_ms;       /**< handshake must finish within */
-	uint32_t fin_ms;       /**< both FINs seen, last ACK must come within */
-	uint32_t linger_ms;    /**< a closed flow still passes stragglers for; <= the pools' rest time */
-	bool exhausted_reset;  /**< RST to the client on port allocation errors; false = drop, as AWS */
-	bool sg_on_direct;     /**< judge clients that dial the NLB itself by its security groups */
+	uint32_t syn_ms;    /**< handshake must finish within */
+	uint32_t fin_ms;    /**< both FINs seen, last ACK must come within */
+	uint32_t linger_ms; /**< a closed flow passes late segments; <= the pools' rest time */
+	bool exhausted_reset; /**< RST to the client on port allocation errors; false = drop, as AWS */
 };
 
 /**
@@ -141,8 +140,8 @@ struct cv_view_spec {
 	uint64_t gen;     /**< configuration generation */
 	uint16_t n_ports; /**< logical ports */
 	uint16_t n_zones;
-	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners, n_choices,
-		n_choice_targets, n_groups, n_targets, n_pools;
+	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
+		n_choices, n_choice_targets, n_groups, n_targets, n_pools;
 	const struct cv_view_vpc *vpcs;           /**< by slot */
 	const struct cv_view_local *locals;       /**< any order */
 	const struct cv_view_endpoint *endpoints; /**< by slot; slot CV_VIEW_DIRECT must be there */

@@ -107,8 +107,8 @@ static inline uint16_t cv_view_vpc_find(const struct cv_view *view, uint16_t por
 }
 
 /** Our address in a VPC; NULL if it is not ours. */
-static inline const struct cv_view_local *cv_view_local_find(const struct cv_view *view, uint16_t vpc,
-							     cv_be32_t ip)
+static inline const struct cv_view_local *cv_view_local_find(const struct cv_view *view,
+							     uint16_t vpc, cv_be32_t ip)
 {
 	uint64_t key = cv_view_local_key(vpc, ip);
 	uint32_t i = cv_view_mix(key) & view->local_mask;

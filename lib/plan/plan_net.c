@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "plan_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cv_drops.h"
+#include "cv_ppv2.h"
+
+/* IP and TCP header without options: what an MSS leaves out of a packet. */
+#define HEADERS_LEN 40
+
+static uint32_t slot_of(const struct plan_build *b, enum cv_plan_kind kind, uint32_t idx)
+{
+	return cv_plan_slot(b->plan, kind, 0, idx);
+}
+
+static int port_find(const struct plan_build *b, const char *name, uint16_t *ret_port)
+{
+	const struct cv_plan_cfg *cfg = b->in->cfg;
+
+	for (uint16_t i = 0; i < cfg->n_ports; i++) {
+		if (strcmp(cfg->ports[i].name, name) == 0) {
+			*ret_port = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static uint16_t mss_max(const struct cv_plan_cfg *cfg, uint16_t mtu)
+{
+	uint32_t mss = mtu > HEADERS_LEN ? (uint32_t)mtu - HEADERS_LEN : 0;
+
+	if (cfg->mss_clamp == 0)
+		return UINT16_MAX;
+	return (uint16_t)(cfg->mss_clamp < mss ? cfg->mss_clamp : mss);
+}
+
+static int fill_vpcs(struct plan_build *b)
+{
+	const struct cv_plan_cfg *cfg = b->in->cfg;
+	int err = 0;
+
+	b->spec.n_vpcs = b->plan->n_slots[CV_PLAN_VPC];
+	b->vpcs = cv_plan_mem_get(&b->tmp, b->spec.n_vpcs, sizeof(*b->vpcs));
+	if (b->vpcs == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->model->n_vpcs; i++) {
+		const struct cv_model_vpc *vpc = &b->model->vpcs[i];
+		char path[CV_ERR_PATH_LEN];
+		uint16_t port;
+
+		if (port_find(b, vpc->port, &port) != 0) {
+			snprintf(path, sizeof(path), "vpcs[%u].attachment.port", i);
+			cv_errs_add(b->errs, path, 0, "no port is called \"%s\"", vpc->port);
+			err = -EINVAL;
+			continue;
+		}
+		b->vpcs[slot_of(b, CV_PLAN_VPC, i)] = (struct cv_view_vpc){
+			.used = true,
+			.port = port,
+			.vlan = vpc->vlan,
+			.mac_prefix = cv_mac_prefix(vpc->id),
+			.mss_max = mss_max(cfg, cfg->ports[port].mtu),
+			.mtu = cfg->ports[port].mtu,
+		};
+	}
+	return err;
+}
+
+static uint32_t rules_of(const struct plan_build *b, const uint32_t *sgs, uint32_t n_sgs)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < n_sgs; i++)
+		n += b->model->sgs[sgs[i]].n_rules;
+	return n;
+}
+
+/* Rules at most: each group once, each VPC's own CIDRs, and the sum for who has several groups. */
+static uint32_t rules_max(const struct plan_build *b)
+{
+	const struct cv_model *m = b->model;
+	uint32_t i, n = 0;
+
+	for (i = 0; i < m->n_sgs; i++)
+		n += m->sgs[i].n_rules;
+	for (i = 0; i < m->n_endpoints; i++)
+		n += m->endpoints[i].n_sgs > 0
+			     ? rules_of(b, m->endpoints[i].sgs, m->endpoints[i].n_sgs)
+			     : m->vpcs[m->endpoints[i].vpc].n_cidrs;
+	for (i = 0; i < m->n_lbs; i++)
+		n += rules_of(b, m->lbs[i].sgs, m->lbs[i].n_sgs);
+	return n;
+}
+
+static void add_group(struct plan_build *b, const struct cv_model_security_group *sg)
+{
+	for (uint32_t i = 0; i < sg->n_rules; i++) {
+		b->rules[b->spec.n_sg_rules++] = (struct cv_view_sg_rule){
+			.from = sg->rules[i].cidr,
+			.port_first = sg->rules[i].port_first,
+			.port_last = sg->rules[i].port_last,
+		};
+	}
+}
+
+static int fill_groups(struct plan_build *b)
+{
+	b->rules = cv_plan_mem_get(&b->tmp, rules_max(b), sizeof(*b->rules));
+	b->sg_first = cv_plan_mem_get(&b->tmp, b->model->n_sgs, sizeof(*b->sg_first));
+	if (b->rules == NULL || b->sg_first == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->model->n_sgs; i++) {
+		b->sg_first[i] = b->spec.n_sg_rules;
+		add_group(b, &b->model->sgs[i]);
+	}
+	return 0;
+}
+
+/* The rules of several groups in one row; one group's are there already and shared by its users. */
+static void flatten(struct plan_build *b, const uint32_t *sgs, uint32_t n_sgs, uint32_t *ret_first,
+		    uint32_t *ret_n)
+{
+	if (n_sgs == 1) {
+		*ret_first = b->sg_first[sgs[0]];
+		*ret_n = b->model->sgs[sgs[0]].n_rules;
+		return;
+	}
+	*ret_first = b->spec.n_sg_rules;
+	for (uint32_t i = 0; i < n_sgs; i++)
+		add_group(b, &b->model->sgs[sgs[i]]);
+	*ret_n = b->spec.n_sg_rules - *ret_first;
+}
+
+/* The default security group: the VPC may reach the endpoint, others may not. */
+static void default_group(struct plan_build *b, const struct cv_model_vpc *vpc, uint32_t *ret_first,
+			  uint32_t *ret_n)
+{
+	*ret_first = b->spec.n_sg_rules;
+	*ret_n = vpc->n_cidrs;
+	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
+		b->rules[b->spec.n_sg_rules++] = (struct cv_view_sg_rule){
+			.from = vpc->cidrs[i], .port_first = 0, .port_last = UINT16_MAX};
+}
+
+static enum cv_drop verdict(enum cv_model_state state)
+{
+	switch (state) {
+	case CV_MODEL_AVAILABLE:
+		return CV_DROP_NONE;
+	case CV_MODEL_PENDING_ACCEPTANCE:
+		return CV_DROP_ENDPOINT_PENDING;
+	case CV_MODEL_REJECTED:
+		return CV_DROP_ENDPOINT_REJECTED;
+	default:
+		return CV_DROP_ENDPOINT_STATE;
+	}
+}
+
+static void add_enis(struct plan_build *b, const struct cv_model_endpoint *ep, uint32_t slot)
+{
+	for (uint32_t i = 0; i < ep->n_enis; i++) {
+		const struct cv_model_eni *eni = &ep->enis[i];
+		bool has_node = eni->lb != CV_MODEL_NONE && eni->node != CV_MODEL_NONE;
+
+		b->locals[b->spec.n_locals++] = (struct cv_view_local){
+			.ip = eni->ip,
+			.vpc = (uint16_t)slot_of(b, CV_PLAN_VPC, ep->vpc),
+			.kind = CV_VIEW_ENI,
+			.endpoint = slot,
+			.node = has_node ? cv_plan_slot(b->plan, CV_PLAN_NODE, eni->lb, eni->node)
+					 : CV_VIEW_NONE,
+		};
+	}
+}
+
+static int fill_endpoints(struct plan_build *b)
+{
+	struct cv_view_endpoint *direct;
+
+	b->spec.n_endpoints = b->plan->n_slots[CV_PLAN_ENDPOINT];
+	b->endpoints = cv_plan_mem_get(&b->tmp, b->spec.n_endpoints, sizeof(*b->endpoints));
+	if (b->endpoints == NULL)
+		return -ENOMEM;
+	direct = &b->endpoints[CV_VIEW_DIRECT];
+	direct->used = true;
+	direct->verdict = CV_DROP_NONE;
+	direct->sg_any = true;
+	cv_ppv2_aws_template(direct->ppv2, NULL);
+	for (uint32_t i = 0; i < b->model->n_endpoints; i++) {
+		const struct cv_model_endpoint *ep = &b->model->endpoints[i];
+		uint32_t slot = slot_of(b, CV_PLAN_ENDPOINT, i);
+		struct cv_view_endpoint *to = &b->endpoints[slot];
+
+		to->used = true;
+		to->verdict = (uint8_t)verdict(ep->state);
+		if (ep->n_sgs > 0)
+			flatten(b, ep->sgs, ep->n_sgs, &to->sg_first, &to->sg_n);
+		else
+			default_group(b, &b->model->vpcs[ep->vpc], &to->sg_first, &to->sg_n);
+		cv_ppv2_aws_template(to->ppv2, ep->id);
+		add_enis(b, ep, slot);
+	}
+	return 0;
+}
+
+static void add_node(struct plan_build *b, uint32_t lb_idx, uint32_t idx,
+		     const struct cv_view_node *proto)
+{
+	const struct cv_model_node *node = &b->model->lbs[lb_idx].nodes[idx];
+	uint32_t slot = cv_plan_slot(b->plan, CV_PLAN_NODE, lb_idx, idx);
+	struct cv_view_node *to = &b->nodes[slot];
+
+	*to = *proto;
+	to->zone = (uint16_t)node->zone;
+	to->ip_first = b->spec.n_node_ips;
+	to->n_ips = node->n_ips;
+	for (uint32_t i = 0; i < node->n_ips; i++) {
+		b->node_ips[b->spec.n_node_ips++] = node->ips[i];
+		b->locals[b->spec.n_locals++] = (struct cv_view_local){
+			.ip = node->ips[i],
+			.vpc = to->vpc,
+			.kind = CV_VIEW_NODE,
+			.endpoint = CV_VIEW_DIRECT,
+			.node = slot,
+		};
+	}
+}
+
+static int fill_nodes(struct plan_build *b, uint32_t n_ips)
+{
+	b->spec.n_nodes = b->plan->n_slots[CV_PLAN_NODE];
+	b->nodes = cv_plan_mem_get(&b->tmp, b->spec.n_nodes, sizeof(*b->nodes));
+	b->node_ips = cv_plan_mem_get(&b->tmp, n_ips, sizeof(*b->node_ips));
+	if (b->nodes == NULL || b->node_ips == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->model->n_lbs; i++) {
+		const struct cv_model_lb *lb = &b->model->lbs[i];
+		struct cv_view_node proto = {
+			.used = true,
+			.vpc = (uint16_t)slot_of(b, CV_PLAN_VPC, lb->vpc),
+			.lb = slot_of(b, CV_PLAN_LB, i),
+			.sg_any = lb->n_sgs == 0,
+			.sg_not_endpoints = !lb->sg_on_privatelink,
+		};
+
+		if (lb->n_sgs > 0)
+			flatten(b, lb->sgs, lb->n_sgs, &proto.sg_first, &proto.sg_n);
+		for (uint32_t j = 0; j < lb->n_nodes; j++)
+			add_node(b, i, j, &proto);
+	}
+	return 0;
+}
+
+int cv_plan_net_fill(struct plan_build *b)
+{
+	const struct cv_model *m = b->model;
+	uint32_t n_ips = 0, n_enis = 0, i, j;
+	int err;
+
+	for (i = 0; i < m->n_lbs; i++) {
+		for (j = 0; j < m->lbs[i].n_nodes; j++)
+			n_ips += m->lbs[i].nodes[j].n_ips;
+	}
+	for (i = 0; i < m->n_endpoints; i++)
+		n_enis += m->endpoints[i].n_enis;
+	b->locals = cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis, sizeof(*b->locals));
+	if (b->locals == NULL)
+		return -ENOMEM;
+	err = fill_vpcs(b);
+	if (err == 0)
+		err = fill_groups(b);
+	if (err == 0)
+		err = fill_endpoints(b);
+	if (err == 0)
+		err = fill_nodes(b, n_ips);
+	return err;
+}

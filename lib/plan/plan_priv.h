@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What the parts of the plan share: memory that is freed at once, slots under construction, the
+ * specification of the view while it is filled.
+ *
+ * @threads control
+ */
+
+#include "cv_plan.h"
+
+/** Kinds that stand in the model: all but CV_PLAN_NEIGH. */
+#define PLAN_MODEL_KINDS CV_PLAN_NEIGH
+
+/** Memory that is freed at once; NULL is an empty list. */
+struct plan_mem;
+
+/** Zeroed memory, at least one byte. @return NULL when memory ran out */
+void *cv_plan_mem_get(struct plan_mem **list, size_t n, size_t size);
+
+/** Free all of a list. */
+void cv_plan_mem_free(struct plan_mem **list);
+
+/* ---- slots ---- */
+
+/** Where a plan started, to go back to when it fails. */
+struct plan_mark {
+	uint32_t n[CV_PLAN_KIND_N];
+};
+
+/** Remember which slots there are. */
+struct plan_mark cv_plan_slots_mark(const struct cv_plan_slots *slots);
+
+/** Forget the slots given out since a mark. No view that knows them may exist. */
+void cv_plan_slots_rollback(struct cv_plan_slots *slots, const struct plan_mark *mark);
+
+/** Slots of a kind given out so far. */
+uint32_t cv_plan_slots_n(const struct cv_plan_slots *slots, enum cv_plan_kind kind);
+
+/**
+ * The slot of an object, given out if it has none.
+ *
+ * @param      key       shape [len]: what the object is known by
+ * @param[out] ret_slot  untouched on failure
+ * @return 0, -ENOSPC (no slot of this kind is left) or -ENOMEM
+ */
+int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const void *key,
+		      size_t len, uint32_t *ret_slot);
+
+/** Say that a kind's slots are used up. @param path of the object that has none */
+void cv_plan_slots_full(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			struct cv_errs *errs, const char *path);
+
+/* ---- the plan under construction ---- */
+
+/** What the plan keeps to itself. */
+struct cv_plan_priv {
+	struct plan_mem *mem;
+	uint32_t *slot[PLAN_MODEL_KINDS]; /**< by place in the model, see first */
+	uint32_t *first
+		[PLAN_MODEL_KINDS]; /**< shape [n_owners + 1]: where an owner's objects begin */
+	uint32_t n_owners[PLAN_MODEL_KINDS];
+	uint32_t *wanted; /**< shape [n_wanted]: numbers of pools, ascending */
+	uint32_t n_wanted;
+};
+
+/** The specification while it is filled: what struct cv_view_spec points at, writable. */
+struct plan_build {
+	const struct cv_plan_in *in;
+	const struct cv_model *model;
+	struct cv_errs *errs;
+	struct cv_plan *plan;
+	struct plan_mem *tmp; /**< until the view has its copies */
+	struct cv_view_spec spec;
+	struct cv_view_vpc *vpcs;
+	struct cv_view_local *locals;
+	struct cv_view_endpoint *endpoints;
+	struct cv_view_sg_rule *rules;
+	struct cv_view_node *nodes;
+	cv_be32_t *node_ips;
+	struct cv_view_listener *listeners;
+	struct cv_view_choice *choices;
+	uint32_t *choice_targets;
+	struct cv_view_group *groups;
+	struct cv_view_target *targets;
+	struct cv_view_pool *pools;
+	struct cv_plan_neigh *neighs;
+	uint32_t *sg_first; /**< by security group: its rules in `rules` */
+};
+
+/** Give every object of the model its slot, and fill plan->objs. @return 0, -ENOSPC or -ENOMEM */
+int cv_plan_slots_assign(struct plan_build *b);
+
+/** VPCs, our addresses, endpoints, nodes, security groups. @return 0, -EINVAL or -ENOMEM */
+int cv_plan_net_fill(struct plan_build *b);
+
+/** Listeners, groups, targets, neighbours, choices. @return 0, -EINVAL, -ENOSPC or -ENOMEM */
+int cv_plan_targets_fill(struct plan_build *b);
+
+/** Pools: those that choices need, made if missing, and those that drain. @return 0 or -ENOMEM */
+int cv_plan_pools_fill(struct plan_build *b);
+
+/** Take back the pools made by cv_plan_pools_fill(). @param n_before pools before it */
+void cv_plan_pools_undo(struct cv_snat_registry *registry, uint32_t n_before);
