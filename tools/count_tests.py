@@ -13,7 +13,7 @@ import re
 import sys
 
 CMOCKA = re.compile(r'^\[\s*(OK|FAILED|SKIPPED)\s*\] (?!\d+ test)(?:[\w.-]+: )?([\w ]+)', re.M)
-LINE = re.compile(r'^(ok|not ok|skip)\b[ \d]*[- ]*(\S+)(.*)$', re.M)
+LINE = re.compile(r'^(ok|not ok|skip)\b[ \d]*[- ]*(\S+?):?(?=\s|$)(.*)$', re.M)
 VERDICT = {'OK': 'pass', 'FAILED': 'fail', 'SKIPPED': 'skip', 'ok': 'pass', 'not ok': 'fail', 'skip': 'skip'}
 
 

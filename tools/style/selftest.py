@@ -163,6 +163,7 @@ BREACHES = [
     ('text', {'tools/x': '#!/usr/bin/env python3\n' + MESON}, 'say #!/usr/bin/python3'),
     ('text', {'README.md': 'See `lib/none/x.c`.\n'}, 'does not exist'),
     ('text', {'README.md': '| `tests/unit/test_base.c` `no_such_case` |\n'}, 'no_such_case is not in'),
+    ('text', {'doc/behaviour.md': '| a | b | c | exact | |\n'}, 'row "a" names no test'),
     ('text', {'README.md': 'See [x](nowhere.md).\n'}, 'link to nowhere.md'),
     ('format', base_c('int  f( void ) ;\n'), 'clang-format would'),
 ]
