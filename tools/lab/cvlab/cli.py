@@ -111,6 +111,7 @@ def main():
     opts = parser().parse_args()
     if os.geteuid():
         sys.exit('lab: needs root (network namespaces): run it with sudo')
+    lab.catch_signals()
     try:
         {'up': cmd_up, 'down': cmd_down, 'exec': cmd_exec, 'list': cmd_list}[opts.cmd](opts)
     except proc.LabError as err:

@@ -160,3 +160,16 @@ class Culvertd:
             return text
         finally:
             conn.close()
+
+    def drops(self):
+        """Dropped packets by reason."""
+        return _by_name(self.show('drops'), 'drops')
+
+    def endpoints(self):
+        """Endpoints as dicts: id, name, vpc, state, enis with ip and az_id."""
+        return self.show('endpoints')['endpoints']
+
+
+def _by_name(shown, key):
+    rows = shown[key]
+    return rows if isinstance(rows, dict) else {r['reason']: r['packets'] for r in rows}

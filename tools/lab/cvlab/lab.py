@@ -10,6 +10,7 @@ A VPC with several hosts has a namespace with a bridge between them; one with a 
 All veth ends are made inside namespaces: the machine's own network never sees them.
 """
 
+import atexit
 import contextlib
 import os
 import re
@@ -34,6 +35,17 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signum):
         super().__init__(signum)
         self.signum = signum
+
+
+def raise_on_signal(signum, _frame):
+    """Signal handler: leave the way an exception does, so that every `finally` runs."""
+    raise Interrupted(signum)
+
+
+def catch_signals():
+    """Let signals raise Interrupted from now on."""
+    for sig in SIGNALS:
+        signal.signal(sig, raise_on_signal)
 
 
 class Lab:
@@ -75,7 +87,7 @@ class Lab:
 
     def __enter__(self):
         for sig in SIGNALS:
-            self._handlers[sig] = signal.signal(sig, self._on_signal)
+            self._handlers[sig] = signal.signal(sig, raise_on_signal)
         try:
             self.up()
         except BaseException:
@@ -85,10 +97,6 @@ class Lab:
 
     def __exit__(self, kind, value, trace):
         self._leave()
-
-    @staticmethod
-    def _on_signal(signum, _frame):
-        raise Interrupted(signum)
 
     def _leave(self):
         for sig in SIGNALS:
@@ -111,6 +119,7 @@ class Lab:
         if old or proc.ns_list(self.prefix):
             self.log(f'removing the lab of an earlier run: {self.prefix}')
             state.destroy(self.prefix)
+        atexit.register(self._at_exit, os.getpid())
         self.state.save()
         self._add_ns(self.culvert_ns)
         for vpc in self.vpcs.values():
@@ -119,6 +128,12 @@ class Lab:
     def down(self):
         """Remove everything of this lab."""
         state.destroy(self.prefix)
+        atexit.unregister(self._at_exit)
+
+    def _at_exit(self, pid):
+        """The last net: an exception that came just before our caller could catch it."""
+        if os.getpid() == pid and not self.state.keep:
+            state.destroy(self.prefix)
 
     # Processes --------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Servers for labs: each in a target's namespace, with its own files, started and waited for."""
 
+import json
 import os
 import pathlib
 import socket
@@ -50,7 +51,7 @@ http {{
         location /files/ {{ }}
         location / {{
             default_type application/json;
-            return 200 '{{"server": "nginx", "target": "{name}", "client": "{client}", "dst": "{dst}", "peer": "$remote_addr:$remote_port"}}\\n';
+            return 200 '{answer}\\n';
         }}
     }}
 }}
@@ -64,9 +65,11 @@ def nginx(lab, vpc, ip, port, proxy=True, name=None):
     both = ('$proxy_protocol_addr:$proxy_protocol_port',
             '$proxy_protocol_server_addr:$proxy_protocol_server_port')
     seen = both if proxy else ('$remote_addr:$remote_port', '$server_addr:$server_port')
+    answer = json.dumps({'server': 'nginx', 'target': name or f'{ip}:{port}', 'client': seen[0],
+                         'dst': seen[1], 'peer': '$remote_addr:$remote_port'})
     pathlib.Path(where, 'nginx.conf').write_text(NGINX.format(
-        dir=where, ip=ip, port=port, name=name or f'{ip}:{port}', client=seen[0], dst=seen[1],
-        proxy=' proxy_protocol' if proxy else ''), encoding='ascii')
+        dir=where, ip=ip, port=port, answer=answer, proxy=' proxy_protocol' if proxy else ''),
+        encoding='ascii')
     argv = ['nginx', '-p', where, '-e', f'{where}/error.log', '-c', f'{where}/nginx.conf']
     return _start(lab, 'nginx', lab.ns(vpc, ip), ip, port, argv)
 
@@ -84,16 +87,17 @@ defaults
 frontend in
     bind {ip}:{port}{proxy}
     log-format "saw %ci:%cp at %[dst]:%[dst_port] status %ST"
-    http-request return status 200 content-type application/json lf-string '{{"server":"haproxy","target":"{name}","client":"%[src]:%[src_port]","dst":"%[dst]:%[dst_port]"}}'
+    http-request return status 200 content-type application/json lf-string '{answer}'
 '''
 
 
 def haproxy(lab, vpc, ip, port, proxy=True, name=None):
     """HAProxy with accept-proxy: the protocol's authors' own parser, which also checks the CRC32C."""
     path = lab.path(f'haproxy-{ip}-{port}.cfg')
+    answer = json.dumps({'server': 'haproxy', 'target': name or f'{ip}:{port}',
+                         'client': '%[src]:%[src_port]', 'dst': '%[dst]:%[dst_port]'})
     pathlib.Path(path).write_text(HAPROXY.format(
-        ip=ip, port=port, name=name or f'{ip}:{port}', proxy=' accept-proxy' if proxy else ''),
-        encoding='ascii')
+        ip=ip, port=port, answer=answer, proxy=' accept-proxy' if proxy else ''), encoding='ascii')
     argv = ['haproxy', '-db', '-f', path]
     return _start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, argv)
 

@@ -113,6 +113,11 @@ def _nets(vpc):
     return [ipaddress.ip_network(c) for c in subnets]
 
 
+def holds(cidr, ip):
+    """Whether a prefix holds an address."""
+    return ipaddress.ip_address(ip) in ipaddress.ip_network(cidr)
+
+
 def _in_subnet(ip, nets):
     for net in nets:
         if ipaddress.ip_address(ip) in net:

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the lab tests share: the configuration, a lab per class of tests, clients, loss, raw packets.
+
+A class of tests (a LabCase) has one lab and one culvertd, made before its first test and removed after
+its last. Its tests use what the class built and may be run alone.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import importlib.util
+import itertools
+import json
+import os
+import pathlib
+import socket
+import struct
+import sys
+import time
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / 'tools' / 'lab'))
+from cvlab import culvertd, lab, peers, ppv2, proc  # noqa: E402
+
+_spec = importlib.util.spec_from_file_location('ppv2_target', peers.DECODER)
+decoder = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(decoder)
+
+VERBOSE = bool(os.environ.get('LAB_VERBOSE'))
+ZONES = {'us-east-1a': 'use1-az1', 'us-east-1b': 'use1-az2'}
+SWAPPED = {'us-east-1a': 'use1-az2', 'us-east-1b': 'use1-az1'}
+ENI = '172.16.1.10'      # of every consumer, in its subnet a
+ENI_B = '172.16.2.10'
+NODE = '10.0.1.10'       # of the load balancer, in use1-az1
+NODE_B = '10.0.2.10'
+_labs = []               # those that exist now, for the runner to remove whatever happens
+_serial = itertools.count(1)
+
+
+def note(text):
+    if VERBOSE:
+        print(f'# {text}', flush=True)
+
+
+# Configuration --------------------------------------------------------------------------------
+
+
+def group(name, port, targets, proxy=True, placement=None, **attributes):
+    """A target group with a listener of the same port."""
+    attrs = {'proxy_protocol_v2.enabled': proxy, 'load_balancing.cross_zone.enabled': True}
+    if placement:
+        attrs['proxy_protocol_v2.client_to_server.header_placement'] = placement
+    attrs.update(attributes)
+    return {'name': name, 'vpc': 'provider', 'port': port, 'attributes': attrs,
+            'targets': [{'ip': ip, 'port': p} for ip, p in targets]}
+
+
+def port(name, idx, queues):
+    """A port on AF_XDP: one device a queue."""
+    return {'name': name, 'devices': [
+        f'net_af_xdp{idx * 10 + q},iface=cv-{name},start_queue={q}' for q in range(queues)]}
+
+
+def consumer(idx):
+    """Account and VPC of consumer idx. All consumers have the same CIDR; even ones swap their zones."""
+    name = f'c{idx}'
+    account = {'id': f'{idx + 1:d}' * 12, 'name': name, 'zones': SWAPPED if idx % 2 == 0 else ZONES}
+    vpc = {'name': name, 'owner': name, 'cidrs': ['172.16.0.0/16'], 'attachment': {'port': name},
+           'subnets': [{'name': 'a', 'cidr': '172.16.1.0/24', 'zone': 'us-east-1a'},
+                       {'name': 'b', 'cidr': '172.16.2.0/24', 'zone': 'us-east-1b'}]}
+    endpoint = {'name': name, 'vpc': name, 'service': 'svc',
+                'subnets': [{'subnet': 'a', 'ip': ENI}, {'subnet': 'b', 'ip': ENI_B}]}
+    return account, vpc, endpoint
+
+
+def config(groups, consumers=1, workers=1, queues=1, accept=None, reject=()):
+    """A region with one provider, one load balancer with a listener per group, n consumers."""
+    names = [f'c{i}' for i in range(1, consumers + 1)]
+    parts = [consumer(i) for i in range(1, consumers + 1)]
+    conf = {
+        'region': 'us-east-1', 'zones': sorted(ZONES.values()),
+        'accounts': [{'id': '1' * 12, 'name': 'provider', 'zones': ZONES}] + [p[0] for p in parts],
+        'dpdk': {'workers': workers, 'memory_mb': 512, 'mbufs': 32768,
+                 'ports': [port(n, i, queues) for i, n in enumerate(['prov'] + names)]},
+        'limits': {'flows': 131072},
+        'vpcs': [{'name': 'provider', 'owner': 'provider', 'cidrs': ['10.0.0.0/16'],
+                  'attachment': {'port': 'prov'},
+                  'subnets': [{'name': 'a', 'cidr': '10.0.1.0/24', 'zone': 'us-east-1a'},
+                              {'name': 'b', 'cidr': '10.0.2.0/24', 'zone': 'us-east-1b'}]}]
+        + [p[1] for p in parts],
+        'target_groups': groups,
+        'load_balancers': [{
+            'name': 'nlb', 'vpc': 'provider',
+            'subnets': [{'subnet': 'a', 'ips': [NODE]}, {'subnet': 'b', 'ips': [NODE_B]}],
+            'listeners': [{'port': g['port'], 'target_group': g['name']} for g in groups]}],
+        'endpoint_services': [{
+            'name': 'svc', 'load_balancers': ['nlb'], 'allowed_principals': ['*'],
+            'accept': [n for n in names if n not in reject] if accept is None else accept,
+            'reject': list(reject)}],
+        'endpoints': [p[2] for p in parts],
+    }
+    return conf
+
+
+# Labs -----------------------------------------------------------------------------------------
+
+
+def make_lab(conf):
+    """A lab with a name of its own; remove with drop_lab()."""
+    made = lab.Lab(conf, f'cvl-t{os.getpid()}-{next(_serial)}', note)
+    made.__enter__()
+    _labs.append(made)
+    return made
+
+
+def drop_lab(made):
+    if made in _labs:
+        _labs.remove(made)
+        made.__exit__(None, None, None)
+
+
+def drop_all():
+    while _labs:
+        drop_lab(_labs[-1])
+
+
+class LabCase(unittest.TestCase):
+    """One lab and one culvertd for all tests of the class."""
+
+    huge = True
+
+    @classmethod
+    def make_config(cls):
+        raise NotImplementedError
+
+    @classmethod
+    def start_servers(cls):
+        raise NotImplementedError
+
+    @classmethod
+    def setUpClass(cls):
+        begin = time.monotonic()
+        cls.conf = cls.make_config()
+        cls.lab = make_lab(cls.conf)
+        cls.addClassCleanup(drop_lab, cls.lab)
+        cls.start_servers()
+        cls.culvert = culvertd.Culvertd(cls.lab, huge=cls.huge).start()
+        note(f'{cls.__name__}: lab up in {time.monotonic() - begin:.1f} s')
+
+    def setUp(self):
+        self.assertTrue(self.culvert.is_running(), f'culvertd is gone:\n{self.culvert.tail()}')
+
+    def tearDown(self):
+        self.assertTrue(self.culvert.is_running(), f'culvertd died:\n{self.culvert.tail()}')
+
+    def assert_kernel_saw_no_bad_segment(self):
+        """No host was ever given a segment that its kernel had to throw away."""
+        for vpc in self.lab.vpcs.values():
+            for host in vpc.hosts:
+                snmp = proc.run(['cat', '/proc/net/snmp'], ns=self.lab.ns(vpc.name, host)).stdout
+                for proto, key in (('Tcp', 'InErrs'), ('Tcp', 'InCsumErrors'), ('Ip', 'InHdrErrors')):
+                    names, values = (x.split() for x in snmp.splitlines()
+                                     if x.startswith(proto + ':'))
+                    self.assertEqual(values[names.index(key)], '0', f'{vpc.name}/{host} {proto}.{key}')
+
+
+# Clients --------------------------------------------------------------------------------------
+
+
+def curl(made, vpc, url, *args, timeout=60):
+    """curl on a VPC's client: CompletedProcess with bytes in stdout."""
+    return proc.run(['curl', '-sS', '--max-time', timeout, *args, url], ns=made.ns(vpc), check=False,
+                    text=False, timeout=timeout + 10)
+
+
+def curl_json(made, vpc, url, *args, timeout=20):
+    """curl that must succeed with JSON; adds `local`, the client's own address."""
+    done = curl(made, vpc, url, '-w', '%{stderr}%{local_ip}:%{local_port}', *args, timeout=timeout)
+    if done.returncode:
+        raise AssertionError(f'curl {url}: exit {done.returncode}: {done.stderr.decode()}')
+    return {**json.loads(done.stdout), 'local': done.stderr.decode().split()[-1]}
+
+
+class Answer:
+    """What a client got: status 0 when the connection failed, error says how."""
+
+    def __init__(self):
+        self.status, self.body, self.error, self.local, self.seconds = 0, b'', None, None, 0.0
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Load:
+    """Many HTTP/1.1 requests from one namespace, each on a connection of its own."""
+
+    def __init__(self, ns, ip, tcp_port, timeout=30):
+        self.ns, self.addr, self.timeout = ns, (ip, tcp_port), timeout
+
+    async def one(self, path='/', data=None):
+        """One request; an Answer, never an exception."""
+        got, begin = Answer(), time.monotonic()
+        sock = proc.socket_in(self.ns, socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            await asyncio.wait_for(self._talk(sock, got, path, data), self.timeout)
+        except (OSError, ValueError, EOFError, asyncio.TimeoutError) as err:
+            got.error, got.status = repr(err), 0
+        finally:
+            sock.close()
+        got.seconds = time.monotonic() - begin
+        return got
+
+    async def _talk(self, sock, got, path, data):
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, self.addr)
+        got.local = '%s:%d' % sock.getsockname()
+        reader, writer = await asyncio.open_connection(sock=sock)
+        head = f'{"GET" if data is None else "POST"} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
+        if data is not None:
+            head += f'Content-Length: {len(data)}\r\n'
+        writer.write(head.encode() + b'\r\n' + (data or b''))
+        start = await reader.readuntil(b'\r\n\r\n')
+        size = next(int(x.split(b':')[1]) for x in start.split(b'\r\n')
+                    if x.lower().startswith(b'content-length'))
+        got.body = await reader.readexactly(size)
+        got.status = int(start.split()[1])
+        writer.close()
+
+    async def many(self, n, path='/', data=None, at_once=None):
+        """n requests, at most at_once at the same time."""
+        gate = asyncio.Semaphore(at_once or n)
+
+        async def gated():
+            async with gate:
+                return await self.one(path, data)
+        return await asyncio.gather(*(gated() for _ in range(n)))
+
+
+def load(made, vpc, ip, tcp_port, n, path='/', data=None, at_once=None, timeout=30):
+    """Answers of n requests."""
+    return asyncio.run(Load(made.ns(vpc), ip, tcp_port, timeout).many(n, path, data, at_once))
+
+
+def direct(made, ip, tcp_port, path, header=True):
+    """GET straight from a target, past culvert, with a header of our own; the JSON body."""
+    with proc.socket_in(made.ns('provider'), socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(10)
+        sock.connect((ip, tcp_port))
+        head = ppv2.encode(sock.getsockname(), (ip, tcp_port)) if header else b''
+        sock.sendall(head + f'GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n'.encode())
+        data = b''
+        while part := sock.recv(65536):
+            data += part
+    return json.loads(data.partition(b'\r\n\r\n')[2])
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def body(size):
+    """The first bytes of the decoding target's endless body."""
+    return b''.join(decoder.body_block(i) for i in range((size + decoder.BLOCK - 1) // decoder.BLOCK)
+                    )[:size]
+
+
+# Loss -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def nft(ns, rules):
+    """Rules of an nftables table in a namespace, for a while. Yields a function that reads the packets
+    that its counters counted."""
+    table = f'netdev lab{next(_serial)}'
+    proc.run(['nft', '-f', '-'], ns=ns, input=f'table {table} {{\n{rules}\n}}\n')
+
+    def counted():
+        listed = json.loads(proc.run(['nft', '-j', 'list', 'table', *table.split()], ns=ns).stdout)
+        return sum(e['counter']['packets'] for item in listed['nftables']
+                   for e in item.get('rule', {}).get('expr', []) if 'counter' in e)
+    try:
+        yield counted
+    finally:
+        proc.run(['nft', 'delete', 'table', *table.split()], ns=ns, check=False)
+
+
+def lose(ns, percent, direction):
+    """Lose packets at random on a host's eth0: direction `ingress` or `egress`."""
+    return nft(ns, f'chain c {{ type filter hook {direction} device eth0 priority 0;\n'
+               f'meta protocol ip numgen random mod 1000 < {round(percent * 10)} counter drop\n}}')
+
+
+def lose_headers(ns, n):
+    """Lose the first n segments that start with the PROXY v2 signature (0d0a0d0a 000d0a51)."""
+    # Payload starts after 32 bytes of TCP: Linux always sends the 12 bytes of the timestamp option.
+    return nft(ns, f'chain c {{ type filter hook ingress device eth0 priority 0;\n'
+               f'meta protocol ip meta l4proto tcp @th,256,64 0x0d0a0d0a000d0a51 '
+               f'limit rate 1/day burst {n} packets counter drop\n}}')
+
+
+# Raw packets ----------------------------------------------------------------------------------
+
+
+def _sum16(data):
+    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+class RawTcp:
+    """Segments made by hand, from one address of a namespace to another host."""
+
+    def __init__(self, ns, src, dst):
+        self.src, self.dst = src, dst
+        self.sock = proc.socket_in(ns, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        self.sock.bind((src, 0))
+
+    def send(self, sport, dport, flags, seq=0, ack=0, payload=b''):
+        head = struct.pack('!HHIIBBHHH', sport, dport, seq, ack, 5 << 4, flags, 8192, 0, 0)
+        pseudo = socket.inet_aton(self.src) + socket.inet_aton(self.dst) + struct.pack(
+            '!HH', socket.IPPROTO_TCP, len(head) + len(payload))
+        full = pseudo + head + payload
+        crc = _sum16(full + b'\0' * (len(full) % 2))
+        self.sock.sendto(head[:16] + struct.pack('!H', crc) + head[18:] + payload, (self.dst, 0))
+
+    def receive(self, sport, dport, timeout):
+        """The next segment from dst:dport to sport as (flags, seq, ack), or None."""
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            self.sock.settimeout(left)
+            try:
+                data = self.sock.recv(65536)
+            except TimeoutError:
+                return None
+            tcp = data[(data[0] & 15) * 4:]
+            if data[12:16] == socket.inet_aton(self.dst) and \
+                    struct.unpack_from('!HH', tcp) == (dport, sport):
+                seq, ack = struct.unpack_from('!II', tcp, 4)
+                return tcp[13], seq, ack
+
+    def close(self):
+        self.sock.close()
