@@ -163,13 +163,9 @@ class Culvertd:
 
     def drops(self):
         """Dropped packets by reason."""
-        return _by_name(self.show('drops'), 'drops')
+        return {r['reason']: r['packets'] for r in self.show('drops')['drops']}
 
     def endpoints(self):
-        """Endpoints as dicts: id, name, vpc, state, enis with ip and az_id."""
-        return self.show('endpoints')['endpoints']
-
-
-def _by_name(shown, key):
-    rows = shown[key]
-    return rows if isinstance(rows, dict) else {r['reason']: r['packets'] for r in rows}
+        """Endpoints as dicts: id, name, state, enis with ip and az_id; and vpc, as configured."""
+        vpcs = {e['name']: e['vpc'] for e in self.conf['endpoints']}
+        return [{**e, 'vpc': vpcs[e['name']]} for e in self.show('endpoints')['endpoints']]

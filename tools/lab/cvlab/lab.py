@@ -13,6 +13,7 @@ All veth ends are made inside namespaces: the machine's own network never sees t
 import atexit
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import tempfile
 from . import proc, state, topo
 from .proc import LabError, run
 
+TRUNK = str(pathlib.Path(__file__).resolve().parent.parent / 'vlan_trunk.py')
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 OFFLOADS = 'tx off rx off tso off gso off gro off sg off txvlan off rxvlan off'
 # What must read "off" afterwards: a segment larger than the MTU or without a checksum is one that no
@@ -123,7 +125,17 @@ class Lab:
         self.state.save()
         self._add_ns(self.culvert_ns)
         for vpc in self.vpcs.values():
-            self._build(vpc)
+            for host in vpc.hosts:
+                self._add_ns(self.ns(vpc.name, host))
+            if len(vpc.hosts) > 1:
+                self._add_ns(self._hub(vpc))
+        for iface in dict.fromkeys(v.iface for v in self.vpcs.values()):
+            self._wire([v for v in self.vpcs.values() if v.iface == iface])
+        for vpc in self.vpcs.values():
+            if len(vpc.hosts) > 1:
+                self._bridge(vpc)
+            for host in vpc.hosts.values():
+                self._address(self.ns(vpc.name, host.name), host)
 
     def down(self):
         """Remove everything of this lab."""
@@ -176,25 +188,40 @@ class Lab:
         if on:
             raise LabError(f'{name}: cannot switch off {", ".join(on)}')
 
-    def _build(self, vpc):
-        names = [f'{self.prefix}.{vpc.name}.{h}' for h in vpc.hosts]
-        for ns in names:
-            self._add_ns(ns)
-        if len(names) == 1:
-            self._veth(self.culvert_ns, vpc.iface, names[0], 'eth0', vpc.mtu, vpc.queues)
-        else:
-            self._bridge(vpc, names)
-        for ns, host in zip(names, vpc.hosts.values()):
-            self._address(ns, host)
+    def _hub(self, vpc):
+        """Namespace of a VPC's bridge."""
+        return f'{self.prefix}.{vpc.name}'
 
-    def _bridge(self, vpc, names):
-        hub = f'{self.prefix}.{vpc.name}'
-        self._add_ns(hub)
+    def _far_end(self, vpc):
+        """Where culvert's wire ends: at the bridge, or at the only host."""
+        if len(vpc.hosts) > 1:
+            return self._hub(vpc), 'up'
+        return self.ns(vpc.name), 'eth0'
+
+    def _wire(self, vpcs):
+        """The wire from one interface of culvert to the VPC behind it, or to several by VLAN."""
+        one = vpcs[0]
+        if not one.vlan:
+            self._veth(self.culvert_ns, one.iface, *self._far_end(one), one.mtu, one.queues)
+            return
+        trunk = f'{self.prefix}.trunk-{one.iface}'
+        self._add_ns(trunk)
+        self._veth(self.culvert_ns, one.iface, trunk, 'wire', one.mtu, one.queues)
+        taps = [f'{v.vlan}:vlan{v.vlan}' for v in vpcs]
+        name = f'trunk-{one.iface}'
+        self.spawn(name, [TRUNK, 'wire', *taps], ns=trunk)
+        proc.wait_for(lambda: 'ready' in self.output(name), 5, f'{name} to open its TAPs')
+        for vpc in vpcs:
+            ns, dev = self._far_end(vpc)
+            run(['ip', '-n', trunk, 'link', 'set', 'dev', f'vlan{vpc.vlan}', 'netns', ns, 'name', dev])
+            run(['ip', '-n', ns, 'link', 'set', 'dev', dev, 'mtu', vpc.mtu, 'up'])
+
+    def _bridge(self, vpc):
+        hub = self._hub(vpc)
         run(['ip', '-n', hub, 'link', 'add', 'br0', 'mtu', vpc.mtu, 'type', 'bridge'])
-        self._veth(self.culvert_ns, vpc.iface, hub, 'up', vpc.mtu, vpc.queues)
         ports = ['up']
-        for idx, ns in enumerate(names):
-            self._veth(hub, f'p{idx}', ns, 'eth0', vpc.mtu)
+        for idx, host in enumerate(vpc.hosts):
+            self._veth(hub, f'p{idx}', self.ns(vpc.name, host), 'eth0', vpc.mtu)
             ports.append(f'p{idx}')
         for port in ports:
             run(['ip', '-n', hub, 'link', 'set', 'dev', port, 'master', 'br0'])

@@ -28,6 +28,7 @@ class Vpc:
     iface: str
     queues: int
     mtu: int
+    vlan: int                  # 0: untagged
     hosts: dict                # name -> Host; 'client' always exists
 
 
@@ -151,9 +152,10 @@ def plan(conf):
         if len(ifaces) != 1 or None in ifaces:
             raise LabError(f'port {port["name"]}: a lab needs devices with one iface=, not {devs}')
         iface = ifaces.pop()
-        if 'vlan' in att or iface in seen:
-            raise LabError(f'VPC {vpc["name"]}: a lab gives each VPC a port of its own')
-        seen.add(iface)
-        out.append(Vpc(vpc['name'], iface, _queues(devs), port.get('mtu', 1500),
+        vlan = att.get('vlan', 0)
+        if (iface, vlan) in seen or (iface, 0) in seen or vlan == 0 and any(i == iface for i, _ in seen):
+            raise LabError(f'VPC {vpc["name"]}: a lab gives each VPC a port or a VLAN of its own')
+        seen.add((iface, vlan))
+        out.append(Vpc(vpc['name'], iface, _queues(devs), port.get('mtu', 1500), vlan,
                        _hosts(vpc, conf, taken)))
     return out
