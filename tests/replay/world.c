@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+
+#include "world.h"
+
+static const uint8_t TARGET_MACS[2][6] = {{2, 0xaa, 0, 0, 0, 30}, {2, 0xaa, 0, 0, 0, 31}};
+
+void world_eal(void)
+{
+	static bool done;
+	char *argv[] = {(char *)(uintptr_t)"test", (char *)(uintptr_t)"--no-huge",
+			(char *)(uintptr_t)"--no-pci", (char *)(uintptr_t)"--no-shconf",
+			(char *)(uintptr_t)"--no-telemetry", (char *)(uintptr_t)"-m",
+			(char *)(uintptr_t)"256", (char *)(uintptr_t)"--log-level=error"};
+
+	if (done)
+		return;
+	assert_true(rte_eal_init((int)CV_ARRAY_LEN(argv), argv) >= 0);
+	done = true;
+}
+
+static uint16_t world_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf **pkts,
+			 uint16_t n)
+{
+	struct world *w = arg;
+
+	n = RTE_MIN(n, w->tx_room);
+	for (uint16_t i = 0; i < n; i++) {
+		struct world_frame *f = &w->out[w->n_out];
+
+		if (w->n_out < WORLD_CAUGHT_MAX) {
+			assert_true(pkts[i]->pkt_len <= WORLD_FRAME_MAX);
+			assert_int_equal(pkts[i]->pkt_len, pkts[i]->data_len);
+			f->port = port;
+			f->worker = (uint8_t)worker;
+			f->len = (uint16_t)pkts[i]->pkt_len;
+			memcpy(f->data, rte_pktmbuf_mtod(pkts[i], void *), f->len);
+			w->n_out++;
+		}
+		rte_pktmbuf_free(pkts[i]);
+	}
+	return n;
+}
+
+static void world_parts(struct world *w, uint16_t mtu)
+{
+	static const char *const ids[] = {"vpc-a", "vpc-b", "vpc-p"};
+	static const char *const vpces[N_EPS] = {NULL, "vpce-00000000000000001",
+						 "vpce-00000000000000002", "vpce-00000000000000003",
+						 "vpce-00000000000000004", "vpce-00000000000000005"};
+
+	for (int i = 0; i < N_VPCS; i++)
+		w->vpcs[i] = (struct cv_view_vpc){
+			.used = true,
+			.port = i == VPC_P,
+			.vlan = i == VPC_B ? 7 : 0,
+			.mac_prefix = cv_mac_prefix(ids[i]),
+			.mss_max = (uint16_t)RTE_MIN(8365, mtu - 40),
+			.mtu = mtu,
+		};
+	for (int i = 0; i < N_EPS; i++) {
+		w->endpoints[i] = (struct cv_view_endpoint){.used = true, .sg_any = i != EP_GUARDED};
+		w->endpoints[i].sg_n = i == EP_GUARDED;
+		cv_ppv2_aws_template(w->endpoints[i].ppv2, vpces[i]);
+	}
+	w->endpoints[EP_PENDING].verdict = CV_DROP_ENDPOINT_PENDING;
+	w->endpoints[EP_REJECTED].verdict = CV_DROP_ENDPOINT_REJECTED;
+	for (uint32_t i = 0; i < 4; i++)
+		w->listeners[i] = (struct cv_view_listener){
+			.used = true,
+			.port = (uint16_t)(80 + i),
+			.idle_s = 350,
+			.group = i,
+			.zone_first = i < 3 ? 0 : 2,
+		};
+	w->targets[0] = (struct cv_view_target){true, TARGET_0, cv_be16(TARGET_PORT), VPC_P, 0};
+	w->targets[1] = (struct cv_view_target){true, TARGET_1, cv_be16(TARGET_PORT), VPC_P, 1};
+	for (int i = 0; i < 2; i++) {
+		uint64_t word = CV_NEIGH_KNOWN;
+
+		memcpy(&word, TARGET_MACS[i], 6);
+		w->neigh[i] = word | CV_NEIGH_KNOWN;
+	}
+	w->settings = (struct cv_view_settings){.syn_ms = 30000, .fin_ms = 60000, .linger_ms = 2000};
+	w->n_locals = 9;
+}
+
+struct world *world_create(const struct world_cfg *cfg)
+{
+	struct world *w = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*w), 64));
+	struct cv_dp_cfg dp = {0};
+	static unsigned int n_worlds;
+	char name[24];
+
+	world_eal();
+	assert_non_null(w);
+	memset(w, 0, sizeof(*w));
+	w->n_workers = cfg->n_workers > 0 ? cfg->n_workers : 1;
+	w->out = calloc(WORLD_CAUGHT_MAX, sizeof(*w->out));
+	w->tx_room = UINT16_MAX;
+	w->now_ms = 1000000;
+	w->snat = (struct cv_snat_cfg){
+		.port_first = 20000,
+		.n_ports = cfg->n_ports > 0 ? cfg->n_ports : 1000,
+		.rest_ms = cfg->rest_ms > 0 ? cfg->rest_ms : 60000,
+		.n_slices = (uint16_t)w->n_workers,
+	};
+	w->registry = cv_snat_registry_create();
+	w->pub = cv_view_pub_create(w->n_workers);
+	/* A name of its own: after a failed test the pool before is still there. */
+	snprintf(name, sizeof(name), "world%u", n_worlds++);
+	w->mbufs = rte_pktmbuf_pool_create(name, 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	assert_non_null(w->out);
+	assert_non_null(w->registry);
+	assert_non_null(w->pub);
+	assert_non_null(w->mbufs);
+	world_parts(w, cfg->mtu > 0 ? cfg->mtu : 1500);
+	w->settings.exhausted_reset = cfg->exhausted_reset;
+	dp.n_workers = w->n_workers;
+	dp.n_flows = cfg->n_flows > 0 ? cfg->n_flows : 1024;
+	dp.n_ports = 2;
+	dp.n_obj[CV_STATS_ENDPOINT] = N_EPS;
+	dp.n_obj[CV_STATS_LISTENER] = 4;
+	dp.n_obj[CV_STATS_TARGET] = 2;
+	dp.mbufs = w->mbufs;
+	dp.pub = w->pub;
+	dp.tx = world_tx;
+	dp.tx_arg = w;
+	dp.seed = 42;
+	dp.tsc_hz = 1000000000;
+	assert_int_equal(cv_dp_create(&dp, &w->dp), 0);
+	world_publish(w);
+	return w;
+}
+
+void world_publish(struct world *w)
+{
+	static const cv_be32_t node_ips[] = {NODE_0, NODE_1};
+	/* Zone 0 has target 0, zone 1 has target 1, as far as they are registered. */
+	const uint32_t choice_targets[] = {w->targets[0].used ? 0 : 1, 1};
+	const struct cv_view_choice choices[] = {{0, w->targets[0].used}, {1, 1}, {0, 0}, {0, 0}};
+	static const struct cv_view_group groups[] = {
+		{true, true, false}, {true, false, false}, {true, true, true}, {true, true, false}};
+	const struct cv_view_sg_rule rule = {{CLIENT_IP, 32}, 81, 81};
+	const struct cv_view_local locals[] = {
+		{ENI_A, VPC_A, CV_VIEW_ENI, EP_A, 0},
+		{ENI_A2, VPC_A, CV_VIEW_ENI, EP_A, 1},
+		{ENI_A, VPC_B, CV_VIEW_ENI, EP_B, 0},
+		{ENI_PENDING, VPC_A, CV_VIEW_ENI, EP_PENDING, 0},
+		{ENI_REJECTED, VPC_A, CV_VIEW_ENI, EP_REJECTED, 0},
+		{ENI_GUARDED, VPC_A, CV_VIEW_ENI, EP_GUARDED, 0},
+		{NODE_0, VPC_P, CV_VIEW_NODE, EP_DIRECT, 0},
+		{NODE_1, VPC_P, CV_VIEW_NODE, EP_DIRECT, 1},
+		{ENI_NO_NODE, VPC_A, CV_VIEW_ENI, EP_A, CV_VIEW_NONE},
+	};
+	const struct cv_view_node nodes[] = {
+		{true, VPC_P, 0, 0, 0, 1, true, 0, 0},
+		{true, VPC_P, 1, 0, 1, 1, true, 0, 0},
+	};
+	struct cv_view_pool pools[4];
+	struct cv_view_spec spec = {
+		.gen = ++w->gen,
+		.n_ports = 2,
+		.n_zones = 2,
+		.n_vpcs = N_VPCS,
+		.n_locals = w->n_locals,
+		.n_endpoints = N_EPS,
+		.n_sg_rules = 1,
+		.n_nodes = 2,
+		.n_node_ips = 2,
+		.n_listeners = 4,
+		.n_choices = 4,
+		.n_choice_targets = 2,
+		.n_groups = 4,
+		.n_targets = 2,
+		.n_pools = 4,
+		.vpcs = w->vpcs,
+		.locals = locals,
+		.endpoints = w->endpoints,
+		.sg_rules = &rule,
+		.nodes = nodes,
+		.node_ips = node_ips,
+		.listeners = w->listeners,
+		.choices = choices,
+		.choice_targets = choice_targets,
+		.groups = groups,
+		.targets = w->targets,
+		.pools = pools,
+		.settings = w->settings,
+		.neigh = w->neigh,
+		.n_neigh = 2,
+	};
+	struct cv_view *view;
+
+	for (int i = 0; i < 4; i++) {
+		pools[i].key = (struct cv_snat_key){
+			.node_ip = node_ips[i / 2],
+			.target_ip = w->targets[i % 2].ip,
+			.target_port = w->targets[i % 2].port,
+			.vpc = VPC_P,
+		};
+		assert_int_equal(cv_snat_registry_get(w->registry, &pools[i].key, &w->snat,
+						      &pools[i].pool),
+				 0);
+	}
+	assert_int_equal(cv_view_create(&spec, &view), 0);
+	assert_int_equal(cv_view_pub_publish(w->pub, view), 0);
+}
+
+static void world_settle(struct world *w)
+{
+	const struct cv_view *view = cv_view_pub_current(w->pub);
+	unsigned int n;
+
+	do {
+		n = 0;
+		for (unsigned int i = 0; i < w->n_workers; i++)
+			cv_dp_worker_flush(cv_dp_worker_get(w->dp, i));
+		for (unsigned int i = 0; i < w->n_workers; i++)
+			n += cv_dp_worker_poll(cv_dp_worker_get(w->dp, i), view, w->now_ms);
+	} while (n > 0);
+	for (unsigned int i = 0; i < w->n_workers; i++)
+		cv_dp_worker_flush(cv_dp_worker_get(w->dp, i));
+}
+
+void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data, uint16_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
+
+	assert_non_null(m);
+	memcpy(rte_pktmbuf_append(m, len), data, len);
+	m->port = port;
+	cv_dp_burst(cv_dp_worker_get(w->dp, worker), cv_view_pub_current(w->pub), &m, 1, w->now_ms);
+	world_settle(w);
+}
+
+void world_wait(struct world *w, uint64_t ms)
+{
+	while (ms > 0) {
+		uint64_t step = RTE_MIN(ms, (uint64_t)100);
+
+		w->now_ms += step;
+		ms -= step;
+		/* A walk goes in pieces: give it as many turns as a second of a busy loop has. */
+		for (int i = 0; i < 20; i++)
+			world_settle(w);
+	}
+}
+
+uint64_t world_drops(const struct world *w, enum cv_drop reason)
+{
+	return cv_stats_drop_sum(cv_dp_stats(w->dp), w->n_workers, reason);
+}
+
+uint64_t world_events(const struct world *w, enum cv_event event)
+{
+	return cv_stats_event_sum(cv_dp_stats(w->dp), w->n_workers, event);
+}
+
+uint64_t world_flows(const struct world *w)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < w->n_workers; i++)
+		sum += cv_ctr_get(&cv_dp_stats(w->dp)[i]->flows);
+	return sum;
+}
+
+void world_destroy(struct world *w)
+{
+	uint64_t dropped = 0;
+
+	world_settle(w);
+	for (int i = 1; i < CV_DROP_N; i++)
+		dropped += world_drops(w, (enum cv_drop)i);
+	assert_int_equal(world_events(w, CV_EV_RX_PKTS) + world_events(w, CV_EV_GEN_PKTS),
+			 world_events(w, CV_EV_TX_PKTS) + dropped);
+	assert_int_equal(rte_mempool_in_use_count(w->mbufs), 0);
+	cv_dp_destroy(w->dp);
+	cv_view_pub_destroy(w->pub);
+	cv_snat_registry_destroy(w->registry);
+	rte_mempool_free(w->mbufs);
+	free(w->out);
+	free(w);
+}
+
+void world_mac(const struct world *w, unsigned int vpc, cv_be32_t ip, bool node, uint8_t *mac)
+{
+	cv_mac_of_ip((uint16_t)(w->vpcs[vpc].mac_prefix | (node ? CV_MAC_NODE : 0)), ip, mac);
+}
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	put16(p, (uint16_t)(v >> 16));
+	put16(p + 2, (uint16_t)v);
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static uint16_t tcp_sum(const uint8_t *ip, const uint8_t *tcp, uint16_t len)
+{
+	uint64_t sum = cv_csum_add(ip + 12, 8, (uint64_t)cv_be16(6) + cv_be16(len));
+
+	return cv_csum_fold(cv_csum_add(tcp, len, sum));
+}
+
+uint16_t seg_build(const struct seg *s, uint8_t *frame)
+{
+	uint16_t l2 = s->vlan == 0 ? 14 : 18;
+	uint16_t tcp_len = (uint16_t)(20 + s->opts_len + s->len), csum;
+	uint8_t *ip = frame + l2, *tcp = ip + 20;
+
+	memset(frame, 0, l2 + 40u + s->opts_len);
+	memcpy(frame, s->dst_mac, 6);
+	memcpy(frame + 6, s->src_mac, 6);
+	if (s->vlan != 0) {
+		put16(frame + 12, 0x8100);
+		put16(frame + 14, s->vlan);
+	}
+	put16(ip - 2, 0x0800);
+	ip[0] = 0x45;
+	ip[1] = s->tos;
+	put16(ip + 2, (uint16_t)(20 + tcp_len));
+	put16(ip + 4, s->id);
+	put16(ip + 6, 0x4000);
+	ip[8] = s->ttl;
+	ip[9] = 6;
+	memcpy(ip + 12, &s->src, 4);
+	memcpy(ip + 16, &s->dst, 4);
+	csum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, 20, 0));
+	memcpy(ip + 10, &csum, 2);
+	put16(tcp, s->sport);
+	put16(tcp + 2, s->dport);
+	put32(tcp + 4, s->seq);
+	put32(tcp + 8, s->ack);
+	tcp[12] = (uint8_t)((20 + s->opts_len) / 4 << 4);
+	tcp[13] = s->flags;
+	put16(tcp + 14, s->wnd);
+	memcpy(tcp + 20, s->opts, s->opts_len);
+	if (s->len > 0)
+		memcpy(tcp + 20 + s->opts_len, s->payload, s->len);
+	csum = (uint16_t)~tcp_sum(ip, tcp, tcp_len);
+	memcpy(tcp + 16, &csum, 2);
+	memset(tcp + tcp_len, 0, s->pad);
+	return (uint16_t)(l2 + 20 + tcp_len + s->pad);
+}
+
+struct seg seg_parse(const struct world_frame *f)
+{
+	struct seg s = {.port = f->port};
+	const uint8_t *ip = f->data + 14, *tcp;
+	uint16_t tcp_len;
+
+	if (get16(f->data + 12) == 0x8100) {
+		s.vlan = get16(f->data + 14) & 4095;
+		ip += 4;
+	}
+	assert_int_equal(get16(ip - 2), 0x0800);
+	assert_int_equal(ip[0], 0x45);
+	assert_int_equal(get16(ip + 2), f->len - (ip - f->data));
+	assert_int_equal(cv_csum_fold(cv_csum_add(ip, 20, 0)), 0xffff);
+	tcp = ip + 20;
+	tcp_len = (uint16_t)(get16(ip + 2) - 20);
+	assert_int_equal(tcp_sum(ip, tcp, tcp_len), 0xffff);
+	memcpy(s.dst_mac, f->data, 6);
+	memcpy(s.src_mac, f->data + 6, 6);
+	memcpy(&s.src, ip + 12, 4);
+	memcpy(&s.dst, ip + 16, 4);
+	s.tos = ip[1];
+	s.id = get16(ip + 4);
+	s.ttl = ip[8];
+	s.sport = get16(tcp);
+	s.dport = get16(tcp + 2);
+	s.seq = get32(tcp + 4);
+	s.ack = get32(tcp + 8);
+	s.flags = tcp[13];
+	s.wnd = get16(tcp + 14);
+	s.opts_len = (uint8_t)((tcp[12] >> 4) * 4 - 20);
+	memcpy(s.opts, tcp + 20, s.opts_len);
+	s.payload = tcp + 20 + s.opts_len;
+	s.len = (uint16_t)(tcp_len - 20 - s.opts_len);
+	return s;
+}

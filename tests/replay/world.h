@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * A small region for tests of the packet core: two consumer VPCs with one CIDR (one on port 0 untagged,
+ * one on port 0 VLAN 7), a provider VPC on port 1 with a two-zone NLB, and the data plane on it with a
+ * clock of its own. No ports: what would be sent is caught.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include "cv_dp.h"
+
+#define WORLD_WORKERS_MAX 4
+#define WORLD_CAUGHT_MAX 4096
+#define WORLD_FRAME_MAX 2048
+
+/** VPC slots. */
+enum { VPC_A, VPC_B, VPC_P, N_VPCS };
+/** Endpoint slots. */
+enum { EP_DIRECT, EP_A, EP_B, EP_PENDING, EP_REJECTED, EP_GUARDED, N_EPS };
+/** Listener ports. */
+enum { L_PROXY = 80, L_PLAIN = 81, L_FIRST_ACK = 82, L_EMPTY = 83 };
+
+/* A constant also where a call is none. */
+#define IP4(a, b, c, d) __builtin_bswap32((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define CLIENT_IP IP4(10, 1, 0, 50)
+#define ENI_A IP4(10, 1, 0, 20) /* in VPC_A and in VPC_B */
+#define ENI_A2 IP4(10, 1, 1, 20) /* EP_A's ENI in zone 1 */
+#define ENI_PENDING IP4(10, 1, 0, 21)
+#define ENI_REJECTED IP4(10, 1, 0, 22)
+#define ENI_GUARDED IP4(10, 1, 0, 23)
+#define ENI_NO_NODE IP4(10, 1, 0, 24)
+#define NODE_0 IP4(10, 0, 0, 10)
+#define NODE_1 IP4(10, 0, 1, 10)
+#define TARGET_0 IP4(10, 0, 0, 30)
+#define TARGET_1 IP4(10, 0, 1, 31)
+#define TARGET_PORT 8080
+
+struct world_cfg {
+	unsigned int n_workers; /**< 0 = 1 */
+	uint16_t n_ports;       /**< SNAT ports per pool, 0 = 1000 */
+	uint32_t n_flows;       /**< 0 = 1024 */
+	uint32_t rest_ms;       /**< 0 = 60,000 */
+	bool exhausted_reset;
+	uint16_t mtu; /**< 0 = 1500 */
+};
+
+struct world_frame {
+	uint16_t port, len;
+	uint8_t worker;
+	uint8_t data[WORLD_FRAME_MAX];
+};
+
+struct world {
+	struct cv_dp *dp;
+	struct cv_view_pub *pub;
+	struct cv_snat_registry *registry;
+	struct rte_mempool *mbufs;
+	unsigned int n_workers;
+	uint64_t now_ms;
+	uint64_t gen;
+	struct world_frame *out; /**< shape [WORLD_CAUGHT_MAX]: what was sent, in order */
+	unsigned int n_out;
+	uint16_t tx_room; /**< packets that a transmit call takes, UINT16_MAX = all */
+	/* The view's parts, to be changed before world_publish(). */
+	struct cv_view_vpc vpcs[N_VPCS];
+	struct cv_view_endpoint endpoints[N_EPS];
+	struct cv_view_listener listeners[4];
+	struct cv_view_target targets[2];
+	struct cv_view_settings settings;
+	uint32_t n_locals;
+	cv_neigh_t neigh[2];
+	struct cv_snat_cfg snat;
+};
+
+/** Start the EAL once, without ports or huge pages. */
+void world_eal(void);
+
+/** Make a world; fails the test if it can not. */
+struct world *world_create(const struct world_cfg *cfg);
+
+/** Check that no packet was lost or leaked, and free. */
+void world_destroy(struct world *w);
+
+/** Build a view of the parts and publish it under the next generation. */
+void world_publish(struct world *w);
+
+/** Hand one frame that came by a port to a worker, then let every worker finish its work. */
+void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data, uint16_t len);
+
+/** Let time pass in steps, with all workers polling. */
+void world_wait(struct world *w, uint64_t ms);
+
+/** Sum of a drop reason over workers. */
+uint64_t world_drops(const struct world *w, enum cv_drop reason);
+/** Sum of an event over workers. */
+uint64_t world_events(const struct world *w, enum cv_event event);
+/** Live flows. */
+uint64_t world_flows(const struct world *w);
+
+/** A TCP segment in words, for building and for what came out. */
+struct seg {
+	uint16_t port;  /**< logical port */
+	uint16_t vlan;  /**< 0 = untagged */
+	uint8_t dst_mac[6], src_mac[6];
+	cv_be32_t src, dst;
+	uint16_t sport, dport; /**< host order */
+	uint32_t seq, ack;
+	uint8_t flags, ttl, tos;
+	uint16_t id, wnd;
+	uint8_t opts[40];
+	uint8_t opts_len;
+	const uint8_t *payload;
+	uint16_t len;
+	uint16_t pad; /**< Ethernet padding after the packet */
+};
+
+/** Write a segment as a frame with right checksums. @return bytes */
+uint16_t seg_build(const struct seg *s, uint8_t *frame);
+
+/** Read a frame that came out; fails the test if a length or checksum is wrong. */
+struct seg seg_parse(const struct world_frame *f);
+
+/** The MAC of one of our addresses. */
+void world_mac(const struct world *w, unsigned int vpc, cv_be32_t ip, bool node, uint8_t *mac);
