@@ -18,9 +18,14 @@ _Noreturn void cv_assert_fail(const char *cond, const char *file, int line)
 
 void cv_errs_add(struct cv_errs *errs, const char *path, int line, const char *fmt, ...)
 {
-	struct cv_err *err;
+	struct cv_err err = {.line = line};
 	va_list ap;
 
+	/* Before the list moves: path and arguments may lie in it. */
+	snprintf(err.path, sizeof(err.path), "%s", path != NULL ? path : "");
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
 	if (errs->n == errs->cap) {
 		size_t cap = errs->cap == 0 ? 8 : errs->cap * 2;
 		struct cv_err *items = realloc(errs->items, cap * sizeof(*items));
@@ -32,12 +37,7 @@ void cv_errs_add(struct cv_errs *errs, const char *path, int line, const char *f
 		errs->items = items;
 		errs->cap = cap;
 	}
-	err = &errs->items[errs->n++];
-	snprintf(err->path, sizeof(err->path), "%s", path != NULL ? path : "");
-	err->line = line;
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
+	errs->items[errs->n++] = err;
 }
 
 const char *cv_err_str(const struct cv_err *err, char *buf, size_t cap)
