@@ -15,12 +15,19 @@ NESTING = 4
 PARAMETERS = 6
 C_LINES = 800
 HEADER_LINES = 300
+PRIVATE_HEADER_LINES = 400
 SCRIPT_LINES = 800
 INCLUDES = 22
 WIDTH = 110 # clang-format keeps code within 100; comments and scripts may run on a little
 
 # Functions over COMPLEXITY, each with its reason: file, function.
 COMPLEX_OK = {}
+
+# Functions with more than PARAMETERS, likewise.
+PARAMETERS_OK = {
+    ('lib/api/api.c', 'handle'): 'the signature is libmicrohttpd\'s',
+    ('lib/dp/dp_priv.h', 'dp_l2_put'): 'inlined: a struct would be built to be taken apart',
+}
 
 
 def check_functions(tree, report, paths):
@@ -66,7 +73,7 @@ def check_nesting(tree, report, path, text):
 def check_parameters(tree, report, path, text):
     for got in re.finditer(r'^[A-Za-z_][\w\s*]*?\b(\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)', text, re.M):
         n = len(re.sub(r'\([^()]*\)', '', got.group(2)).split(','))
-        if n > PARAMETERS and not got.group(0).startswith('#'):
+        if n > PARAMETERS and (tree.rel(path), got.group(1)) not in PARAMETERS_OK:
             report.add(f'{tree.rel(path)}:{line_of(text, got.start())}',
                        f'{got.group(1)} has {n} parameters (at most {PARAMETERS})')
 
@@ -93,7 +100,8 @@ def main():
     for path in code + tests:
         text = strip_comments(path.read_text())
         header = path.suffix == '.h'
-        n = check_file(tree, report, path, HEADER_LINES if header else C_LINES)
+        limit = HEADER_LINES if path.name.startswith('cv_') else PRIVATE_HEADER_LINES
+        n = check_file(tree, report, path, limit if header else C_LINES)
         if path in code and not header:
             lengths.append(n)
         check_nesting(tree, report, path, text)
