@@ -28,7 +28,7 @@ struct cv_conf_port {
 	const char *name;
 	const char **devices; /**< shape [n_devices]; PCI addresses or `vdev,args` */
 	uint32_t n_devices;   /**< 1..CV_CONF_DEVICES_MAX */
-	uint32_t queues;      /**< per device; 0: one per worker */
+	uint32_t queues;      /**< receive queues of each device */
 	uint32_t mtu;         /**< bytes, without the Ethernet header */
 	uint32_t rx_desc;     /**< per queue */
 	uint32_t tx_desc;     /**< per queue */
@@ -94,7 +94,8 @@ struct cv_conf {
  *
  * @param      file  path
  * @param[out] errs  grows by every error found
- * @return the configuration, or NULL with at least one error in errs
+ * @return the configuration, or NULL with at least one error in errs; at most 1000 are listed, and
+ *         truncated is set if there are more or if memory ran out
  * @owner  caller; cv_conf_destroy()
  */
 struct cv_conf *cv_conf_load(const char *file, struct cv_errs *errs);

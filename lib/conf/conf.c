@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "conf_priv.h"
+
+#include "cv_model_ops.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A configuration of a whole region has some MB; this is to stop before a disk image is read. */
+#define FILE_SIZE_MAX (256u * 1024 * 1024)
+
+static void build_families(struct conf_run *run)
+{
+	uint32_t n;
+
+	(void)cv_conf_schema(&n);
+	for (uint32_t i = 0; i < n; i++)
+		run->rows[i].first = run->rows[i].next = CONF_NONE;
+	/* From the last, so that each family is in the table's order. */
+	for (uint32_t i = n; i-- > 0;) {
+		uint32_t parent = cv_conf_row_parent(i, &run->rows[i].key);
+
+		run->rows[i].parent = parent;
+		run->rows[i].key_len = strlen(run->rows[i].key);
+		if (parent == CONF_NONE)
+			continue;
+		run->rows[i].next = run->rows[parent].first;
+		run->rows[parent].first = i;
+	}
+}
+
+struct place {
+	int line;
+	size_t idx;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return (x->idx > y->idx) - (x->idx < y->idx);
+}
+
+/* Puts errors in the order of the file. Left as they are if memory ran out. */
+static void sort_errs(struct cv_errs *errs)
+{
+	struct place *places = calloc(errs->n + 1, sizeof(*places));
+	struct cv_err *sorted = calloc(errs->n + 1, sizeof(*sorted));
+
+	if (places != NULL && sorted != NULL) {
+		for (size_t i = 0; i < errs->n; i++)
+			places[i] = (struct place){errs->items[i].line, i};
+		qsort(places, errs->n, sizeof(*places), compare_places);
+		for (size_t i = 0; i < errs->n; i++)
+			sorted[i] = errs->items[places[i].idx];
+		for (size_t i = 0; i < errs->n; i++)
+			errs->items[i] = sorted[i];
+	}
+	free(places);
+	free(sorted);
+}
+
+/* The strings of ports and sockets stay in the document's values, which are kept. */
+static int keep_values(struct conf_run *run)
+{
+	json_t *kept = json_array();
+
+	if (kept == NULL)
+		return -ENOMEM;
+	run->conf->priv = kept;
+	if (json_array_append(kept, json_object_get(run->doc.root, "dpdk")) != 0)
+		return -ENOMEM;
+	if (json_object_get(run->doc.root, "control") == NULL)
+		return 0;
+	return json_array_append(kept, json_object_get(run->doc.root, "control")) == 0 ? 0
+										       : -ENOMEM;
+}
+
+static void run_checks(struct conf_run *run)
+{
+	build_families(run);
+	cv_conf_validate(run);
+	if (!run->doc.nodes[0].is_object)
+		return;
+	cv_conf_build_settings(run);
+	cv_conf_build_model(run);
+	if (run->errs->n == 0 && keep_values(run) != 0)
+		run->oom = true;
+}
+
+static json_t *parse(const char *text, size_t len, struct cv_errs *errs)
+{
+	json_error_t error;
+	json_t *root = json_loadb(text, len, 0, &error);
+
+	if (root == NULL) {
+		char line[CV_ERR_TEXT_LEN];
+
+		snprintf(line, sizeof(line), "not JSON: %s", error.text);
+		for (char *p = line; *p != '\0'; p++) {
+			if ((unsigned char)*p < 0x20 || *p == 0x7f)
+				*p = '?';
+		}
+		cv_errs_add(errs, NULL, error.line > 0 ? error.line : 1, "%s", line);
+	}
+	return root;
+}
+
+/* Reads and checks into conf; every error goes to run->errs. */
+static void parse_into(struct conf_run *run, const char *text, size_t len)
+{
+	json_t *root = parse(text, len, run->errs);
+	int ret;
+
+	if (root == NULL)
+		return;
+	ret = cv_conf_doc_init(&run->doc, text, len, root);
+	run->oom = ret == -ENOMEM;
+	if (ret == 0)
+		run_checks(run);
+	else if (ret == -EMSGSIZE)
+		cv_errs_add(run->errs, NULL, 0, "too many values");
+	cv_conf_doc_fini(&run->doc);
+	sort_errs(run->errs);
+	sort_errs(&run->conf->warnings);
+	if (run->errs->truncated && !run->oom)
+		cv_errs_add(run->errs, NULL, 0, "more errors follow");
+}
+
+struct cv_conf *cv_conf_parse(const char *text, size_t len, struct cv_errs *errs)
+{
+	struct cv_errs mine = {0};
+	struct conf_run run = {.errs = &mine};
+	bool good;
+
+	run.conf = calloc(1, sizeof(*run.conf));
+	run.oom = run.conf == NULL;
+	if (run.conf != NULL)
+		parse_into(&run, text, len);
+	if (run.oom)
+		cv_errs_add(&mine, NULL, 0, "out of memory");
+	good = mine.n == 0 && !mine.truncated;
+	for (size_t i = 0; i < mine.n; i++)
+		cv_errs_add(errs, mine.items[i].path, mine.items[i].line, "%s", mine.items[i].text);
+	errs->truncated = errs->truncated || mine.truncated;
+	cv_errs_fini(&mine);
+	if (good)
+		return run.conf;
+	cv_conf_destroy(run.conf);
+	return NULL;
+}
+
+static char *read_all(FILE *f, size_t *ret_len)
+{
+	size_t len = 0, cap = 65536;
+	char *text = malloc(cap);
+
+	while (text != NULL) {
+		char *bigger;
+
+		len += fread(text + len, 1, cap - len, f);
+		if (len < cap)
+			break;
+		if (cap >= FILE_SIZE_MAX) {
+			errno = EFBIG;
+			free(text);
+			return NULL;
+		}
+		cap *= 2;
+		bigger = realloc(text, cap);
+		if (bigger == NULL)
+			free(text);
+		text = bigger;
+	}
+	if (text != NULL && ferror(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	*ret_len = len;
+	return text;
+}
+
+struct cv_conf *cv_conf_load(const char *file, struct cv_errs *errs)
+{
+	struct cv_conf *conf = NULL;
+	FILE *f = fopen(file, "re");
+	char *text = NULL;
+	size_t len = 0;
+
+	if (f != NULL)
+		text = read_all(f, &len);
+	if (text == NULL)
+		cv_errs_add(errs, NULL, 0, "cannot read %s: %s", file, strerror(errno));
+	else
+		conf = cv_conf_parse(text, len, errs);
+	free(text);
+	if (f != NULL)
+		fclose(f);
+	return conf;
+}
+
+void cv_conf_destroy(struct cv_conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (uint32_t i = 0; i < conf->dpdk.n_ports; i++)
+		free(conf->dpdk.ports[i].devices);
+	free(conf->dpdk.ports);
+	free(conf->dpdk.cores);
+	free(conf->dpdk.eal_args);
+	cv_model_destroy(conf->model);
+	cv_errs_fini(&conf->warnings);
+	json_decref(conf->priv);
+	free(conf);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Inside the reader: the schema table, and the document as a flat list of values that know their line,
+ * their parent and their row of the schema.
+ */
+
+#include <jansson.h>
+
+#include "cv_conf.h"
+
+#define CONF_NONE UINT32_MAX
+
+/** What a value must be. */
+enum conf_type {
+	CONF_OBJECT,
+	CONF_MAP, /**< object with keys of the user's choice */
+	CONF_LIST,
+	CONF_STRING,
+	CONF_INT,
+	CONF_BOOL,
+	CONF_ENUM,   /**< one of choices; `true` and `false` stand for the JSON literals */
+	CONF_IP,     /**< string: IPv4 address */
+	CONF_PREFIX, /**< string: IPv4 prefix */
+	CONF_PORTS,  /**< integer, or string `80` or `80-443` */
+};
+
+/** A value that stands for one resource: an error inside spoils it and nothing around it. */
+#define CONF_RESOURCE 1
+#define CONF_REQUIRED 2
+
+/** One row of the schema: what one place of the configuration may hold. */
+struct conf_row {
+	const char *path; /**< `vpcs[].cidrs[]`; `[]` is an element, `*` any key, "" the whole */
+	enum conf_type type;
+	unsigned int flags;
+	int64_t min; /**< integer: least value; string: length; list or map: elements */
+	int64_t max;
+	const char *def;     /**< default as text, NULL for none */
+	const char *unit;    /**< "" for none */
+	const char *choices; /**< of CONF_ENUM: `a|b|c` */
+	const char *help;
+};
+
+/** Most rows that the schema may have. */
+#define CONF_ROWS_MAX 160
+
+/** The schema, parents before children. @return the rows, shape [*ret_n] */
+const struct conf_row *cv_conf_schema(uint32_t *ret_n);
+
+/** The parent of a row, or CONF_NONE for the first; *ret_key is the row's own part of the path. */
+uint32_t cv_conf_row_parent(uint32_t row, const char **ret_key);
+
+/** A value of the document. */
+struct conf_node {
+	json_t *value;   /**< borrowed; NULL inside what a duplicate key hides */
+	const char *key; /**< in an object; not NUL-terminated */
+	uint32_t key_len;
+	uint32_t parent;
+	uint32_t ord; /**< position among the parent's values */
+	uint32_t end; /**< index after the last value inside this one */
+	uint32_t line;
+	uint32_t row;   /**< CONF_NONE: unknown, or inside something unknown */
+	bool is_object; /**< in the text */
+	bool hidden;    /**< a later key of the same name replaces it */
+	bool spoiled;   /**< an error is in it */
+};
+
+/** The document, in the order of the text. */
+struct conf_doc {
+	struct conf_node *nodes; /**< shape [n]; the first is the whole */
+	uint32_t n;
+	json_t *root;    /**< owned */
+	json_t *decoded; /**< owned: keys that were written with escapes */
+};
+
+/** One run of the reader. */
+struct conf_run {
+	struct conf_doc doc;
+	struct cv_errs *errs;
+	struct cv_conf *conf;
+	struct {
+		uint32_t parent, first, next; /* family of a row */
+		const char *key;
+		size_t key_len;
+	} rows[CONF_ROWS_MAX];
+	bool oom;
+};
+
+/**
+ * Record where each value of valid JSON text stands.
+ *
+ * @param text  shape [len], accepted by jansson as root
+ * @param root  taken over, also on failure
+ * @return 0, -ENOMEM, or -EMSGSIZE (more values than can be numbered)
+ */
+int cv_conf_doc_init(struct conf_doc *doc, const char *text, size_t len, json_t *root);
+
+/** Free a document. */
+void cv_conf_doc_fini(struct conf_doc *doc);
+
+/** The value of a key, or CONF_NONE. */
+uint32_t cv_conf_doc_child(const struct conf_doc *doc, uint32_t node, const char *key, size_t len);
+
+/** The first value inside a list, map or object, or CONF_NONE. */
+uint32_t cv_conf_doc_first(const struct conf_doc *doc, uint32_t node);
+
+/** The value after this one inside the same list, map or object, or CONF_NONE. */
+uint32_t cv_conf_doc_next(const struct conf_doc *doc, uint32_t node);
+
+/** Add an error at a value, and spoil the resource it is in. */
+void cv_conf_err(struct conf_run *run, uint32_t node, const char *fmt, ...) CV_PRINTF(3, 4);
+
+/** Add an error to a list, at a part of a value that need not exist: `subnets[1].ip` or "". */
+void cv_conf_err_at(struct conf_run *run, struct cv_errs *errs, uint32_t node, const char *part,
+		    const char *text);
+
+/** Check the whole document against the schema. */
+void cv_conf_validate(struct conf_run *run);
+
+/* Values below `base`, by a path such as `snat.port_first`; the schema's default if absent or wrong. */
+uint32_t cv_conf_node(struct conf_run *run, uint32_t base, const char *path);
+const char *cv_conf_str(struct conf_run *run, uint32_t base, const char *path);
+uint32_t cv_conf_u32(struct conf_run *run, uint32_t base, const char *path);
+bool cv_conf_bool(struct conf_run *run, uint32_t base, const char *path);
+
+/** The position of a value among choices, or CONF_NONE. */
+uint32_t cv_conf_choice_of(const char *choices, const json_t *value);
+
+/** A choice as its index in the row's list. */
+uint32_t cv_conf_choice(struct conf_run *run, uint32_t base, const char *path);
+
+/** The address or prefix that a value holds; 0 if it is absent or wrong. */
+cv_be32_t cv_conf_ip(const struct conf_run *run, uint32_t node);
+struct cv_prefix cv_conf_prefix(const struct conf_run *run, uint32_t node);
+
+/** Elements of a list, 0 if it is absent. */
+uint32_t cv_conf_count(const struct conf_run *run, uint32_t list);
+
+/** Strings of a list in a new array; NULL if there are none or memory ran out (run->oom). */
+const char **cv_conf_strs(struct conf_run *run, uint32_t list, uint32_t *ret_n);
+
+/** Read `80`, `80-443` or 80. @return whether it is that, with 0 <= first, last <= 65535 */
+bool cv_conf_ports(const json_t *value, uint32_t *ret_first, uint32_t *ret_last);
+
+/** Fill everything but the model. */
+void cv_conf_build_settings(struct conf_run *run);
+
+/** Fill the model. */
+void cv_conf_build_model(struct conf_run *run);

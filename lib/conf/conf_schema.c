@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The one table: reader, error texts, tests and doc/configuration.md come from it. */
+
+#include "conf_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define REQ CONF_REQUIRED
+#define RES CONF_RESOURCE
+#define MANY 1000000
+
+/* Longest name, id and ARN that is looked at; what they must be is the model's to say. */
+#define NAME 1, 64
+#define REF 1, 200
+
+#define OBJECT(path, flags, help)                                    \
+	{                                                            \
+		path, CONF_OBJECT, flags, 0, 0, NULL, "", NULL, help \
+	}
+#define LIST(path, flags, min, max, help)                              \
+	{                                                              \
+		path, CONF_LIST, flags, min, max, NULL, "", NULL, help \
+	}
+#define STRING(path, flags, min, max, def, help)                        \
+	{                                                               \
+		path, CONF_STRING, flags, min, max, def, "", NULL, help \
+	}
+#define TEXT(path, flags, bounds, def, help) STRING(path, flags, bounds, def, help)
+#define INT(path, min, max, def, unit, help)                       \
+	{                                                          \
+		path, CONF_INT, 0, min, max, def, unit, NULL, help \
+	}
+#define BOOL(path, def, help)                                 \
+	{                                                     \
+		path, CONF_BOOL, 0, 0, 0, def, "", NULL, help \
+	}
+#define ENUM(path, choices, def, help)                           \
+	{                                                        \
+		path, CONF_ENUM, 0, 0, 0, def, "", choices, help \
+	}
+#define IP(path, flags, help)                                    \
+	{                                                        \
+		path, CONF_IP, flags, 0, 0, NULL, "", NULL, help \
+	}
+#define PREFIX(path, flags, help)                                    \
+	{                                                            \
+		path, CONF_PREFIX, flags, 0, 0, NULL, "", NULL, help \
+	}
+
+static const struct conf_row schema[] = {
+	OBJECT("", RES, "the configuration"),
+	STRING("region", REQ, 1, 32, NULL, "region, as it stands in ARNs and service names"),
+	LIST("zones", REQ, 1, 64, "ids of the availability zones, the same for all accounts"),
+	STRING("zones[]", 0, 1, 32, NULL, "zone id, such as `use1-az1`"),
+
+	LIST("accounts", REQ, 1, MANY, "AWS accounts that own VPCs"),
+	OBJECT("accounts[]", RES, "an account"),
+	STRING("accounts[].id", REQ, 12, 12, NULL, "12 digits"),
+	TEXT("accounts[].name", 0, NAME, NULL, "name for use in this file; the id if absent"),
+	{"accounts[].zones", CONF_MAP, 0, 0, 64, NULL, "", NULL,
+	 "the account's own zone names, each with the zone id it stands for; zone ids may always be used"},
+	STRING("accounts[].zones.*", 0, 1, 32, NULL, "zone id of the zone name"),
+
+	OBJECT("dpdk", REQ, "DPDK: cores, memory, ports; a change needs a restart"),
+	INT("dpdk.workers", 1, CV_CONF_WORKERS_MAX, "1", "",
+	    "forwarding threads, each on a core of its own"),
+	LIST("dpdk.cores", 0, 1, CV_CONF_WORKERS_MAX,
+	     "lcores of the workers, one each; EAL's choice if absent"),
+	INT("dpdk.cores[]", 0, 1023, NULL, "", "lcore id"),
+	INT("dpdk.main_core", 0, 1023, NULL, "",
+	    "lcore of the control thread; EAL's choice if absent"),
+	BOOL("dpdk.huge_pages", "true", "false: ordinary memory (`--no-huge`)"),
+	INT("dpdk.memory_mb", 64, 1048576, NULL, "MB", "memory to reserve; EAL's choice if absent"),
+	INT("dpdk.mbufs", 1024, 16777216, "65536", "", "packet buffers, all ports together"),
+	LIST("dpdk.eal_args", 0, 0, 256, "further EAL arguments, passed on as they are"),
+	STRING("dpdk.eal_args[]", 0, 1, 1024, NULL, "one argument"),
+	LIST("dpdk.ports", REQ, 1, 256, "ports"),
+	OBJECT("dpdk.ports[]", RES, "a port"),
+	TEXT("dpdk.ports[].name", REQ, NAME, NULL, "name for use in `vpcs[].attachment.port`"),
+	STRING("dpdk.ports[].device", 0, 1, 1024, NULL,
+	       "PCI address, or virtual device with its arguments: `net_af_xdp0,iface=eth1`"),
+	LIST("dpdk.ports[].devices", 0, 1, CV_CONF_DEVICES_MAX,
+	     "instead of `device`: several devices on one network that make one port"),
+	STRING("dpdk.ports[].devices[]", 0, 1, 1024, NULL, "as `device`"),
+	INT("dpdk.ports[].queues", 1, CV_CONF_WORKERS_MAX, "1", "",
+	    "receive queues of each device"),
+	INT("dpdk.ports[].mtu", 576, 9216, "1500", "bytes",
+	    "largest packet, without Ethernet header"),
+	INT("dpdk.ports[].rx_desc", 64, 32768, "1024", "", "receive descriptors of each queue"),
+	INT("dpdk.ports[].tx_desc", 64, 32768, "1024", "", "transmit descriptors of each queue"),
+	BOOL("dpdk.ports[].promiscuous", "true",
+	     "receive all frames; needed where the device cannot filter for the MACs of ENIs"),
+
+	OBJECT("limits", 0, "how much of each there may be; memory is reserved for flows only"),
+	INT("limits.flows", 1024, 16000000, "1048576", "", "connections of each worker"),
+	INT("limits.endpoints", 1, MANY, "100000", "", "endpoints"),
+	INT("limits.targets", 1, MANY, "200000", "", "targets, all target groups together"),
+	INT("limits.listeners", 1, MANY, "100000", "", "listeners, all load balancers together"),
+
+	OBJECT("settings", 0, "how packets are handled"),
+	OBJECT("settings.timeouts", 0,
+	       "timeouts; the idle timeout is an attribute of each listener"),
+	INT("settings.timeouts.syn_seconds", 1, 600, "30", "s",
+	    "for a handshake to finish (AWS: 30)"),
+	INT("settings.timeouts.fin_seconds", 1, 600, "60", "s",
+	    "after FINs from both sides, for the last acknowledgement"),
+	INT("settings.timeouts.linger_ms", 0, 60000, "2000", "ms",
+	    "a closed connection answers late segments for so long"),
+	OBJECT("settings.snat", 0, "source ports towards targets"),
+	INT("settings.snat.port_first", 1024, 65535, "10536", "", "first source port"),
+	INT("settings.snat.n_ports", 1, 64512, "55000", "",
+	    "source ports for each pair of node address and target (AWS: 55,000)"),
+	INT("settings.snat.rest_seconds", 0, 3600, "60", "s",
+	    "rest of a source port before its next use"),
+	ENUM("settings.snat.on_exhaustion", "drop|reset", "drop",
+	     "answer to a new connection when no source port is left (AWS: drop)"),
+	INT("settings.mss_clamp", 0, 9176, "8365", "bytes",
+	    "largest MSS let through, both ways (AWS: 8365); 0: any"),
+
+	OBJECT("control", 0, "how operators reach the appliance"),
+	STRING("control.socket", 0, 1, 107, "/run/culvert/culvert.sock",
+	       "UNIX socket of `culvertctl` and of the metrics"),
+
+	LIST("vpcs", REQ, 1, MANY, "VPCs"),
+	OBJECT("vpcs[]", RES, "an isolated IPv4 network; its CIDRs may overlap any other VPC's"),
+	TEXT("vpcs[].name", REQ, NAME, NULL, "name for use in this file"),
+	TEXT("vpcs[].id", 0, REF, NULL,
+	     "`vpc-` and 17 hex digits; derived from the name if absent"),
+	TEXT("vpcs[].owner", REQ, REF, NULL, "account, by name or id"),
+	LIST("vpcs[].cidrs", REQ, 1, 64, "address ranges; what lies in them is on the VPC's link"),
+	PREFIX("vpcs[].cidrs[]", 0, "/8 to /28"),
+	OBJECT("vpcs[].attachment", REQ, "where the VPC's packets arrive and leave"),
+	TEXT("vpcs[].attachment.port", REQ, NAME, NULL, "a name of `dpdk.ports`"),
+	INT("vpcs[].attachment.vlan", 1, 4094, NULL, "", "VLAN; untagged if absent"),
+	LIST("vpcs[].subnets", 0, 0, MANY, "subnets"),
+	OBJECT("vpcs[].subnets[]", RES, "a subnet, inside one CIDR of the VPC"),
+	TEXT("vpcs[].subnets[].name", REQ, NAME, NULL, "name, unique in the VPC"),
+	TEXT("vpcs[].subnets[].id", 0, REF, NULL, "`subnet-` and 17 hex digits; derived if absent"),
+	PREFIX("vpcs[].subnets[].cidr", REQ,
+	       "/8 to /28; the first four addresses and the last are reserved"),
+	STRING("vpcs[].subnets[].zone", REQ, 1, 64, NULL, "zone as the owner names it, or zone id"),
+	IP("vpcs[].subnets[].gateway", 0, "router towards targets outside the VPC's CIDRs"),
+	LIST("vpcs[].security_groups", 0, 0, MANY, "security groups"),
+	OBJECT("vpcs[].security_groups[]", RES, "who may open connections; no rule, nobody"),
+	TEXT("vpcs[].security_groups[].name", REQ, NAME, NULL, "name, unique in the VPC"),
+	TEXT("vpcs[].security_groups[].id", 0, REF, NULL,
+	     "`sg-` and 17 hex digits; derived if absent"),
+	LIST("vpcs[].security_groups[].ingress", 0, 0, MANY, "rules"),
+	OBJECT("vpcs[].security_groups[].ingress[]", 0, "a rule"),
+	PREFIX("vpcs[].security_groups[].ingress[].cidr", REQ, "clients"),
+	{"vpcs[].security_groups[].ingress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
+	 "listener port 80 or ports `80-443`"},
+
+	LIST("target_groups", 0, 0, MANY, "target groups"),
+	OBJECT("target_groups[]", RES, "servers and how they are spoken to, in TCP"),
+	STRING("target_groups[].name", REQ, 1, 32, NULL, "letters, digits and inner hyphens"),
+	TEXT("target_groups[].arn", 0, REF, NULL, "derived if absent"),
+	TEXT("target_groups[].vpc", REQ, REF, NULL,
+	     "VPC in which the targets are, or from which they are routed to"),
+	{"target_groups[].port", CONF_INT, REQ, 1, 65535, NULL, "", NULL,
+	 "port of targets that name none"},
+	OBJECT("target_groups[].attributes", 0, "attributes, by AWS's keys"),
+	BOOL("target_groups[].attributes.proxy_protocol_v2.enabled", "false",
+	     "begin each connection with a PROXY protocol v2 header"),
+	ENUM("target_groups[].attributes.proxy_protocol_v2.client_to_server.header_placement",
+	     "on_first_ack_with_payload|on_first_ack", "on_first_ack_with_payload",
+	     "when the header goes out; servers that speak first need `on_first_ack`"),
+	ENUM("target_groups[].attributes.load_balancing.cross_zone.enabled",
+	     "false|true|use_load_balancer_configuration", "use_load_balancer_configuration",
+	     "nodes use targets of other zones"),
+	LIST("target_groups[].targets", 0, 0, MANY, "targets"),
+	OBJECT("target_groups[].targets[]", RES, "a target"),
+	IP("target_groups[].targets[].ip", REQ, "private address"),
+	INT("target_groups[].targets[].port", 1, 65535, NULL, "", "the group's if absent"),
+	STRING("target_groups[].targets[].zone", 0, 1, 64, NULL,
+	       "zone or `all`, of a target outside the VPC's subnets; `all` if absent"),
+
+	LIST("load_balancers", 0, 0, MANY, "Network Load Balancers"),
+	OBJECT("load_balancers[]", RES, "a load balancer: one node in the zone of each subnet"),
+	STRING("load_balancers[].name", REQ, 1, 32, NULL, "letters, digits and inner hyphens"),
+	TEXT("load_balancers[].arn", 0, REF, NULL, "derived if absent"),
+	TEXT("load_balancers[].vpc", REQ, REF, NULL, "VPC"),
+	LIST("load_balancers[].subnets", REQ, 1, 64, "where the nodes are, in different zones"),
+	OBJECT("load_balancers[].subnets[]", 0, "a node"),
+	TEXT("load_balancers[].subnets[].subnet", REQ, REF, NULL, "subnet of the VPC"),
+	LIST("load_balancers[].subnets[].ips", 0, 1, CV_MODEL_NODE_IPS_MAX,
+	     "addresses, the primary first; the primary is chosen if absent"),
+	IP("load_balancers[].subnets[].ips[]", 0, "free address of the subnet"),
+	LIST("load_balancers[].security_groups", 0, 0, 64, "who may connect; anybody if absent"),
+	TEXT("load_balancers[].security_groups[]", 0, REF, NULL, "security group of the VPC"),
+	BOOL("load_balancers[].enforce_security_group_inbound_rules_on_private_link_traffic",
+	     "true", "`security_groups` hold for endpoint traffic, too, with the client's address"),
+	OBJECT("load_balancers[].attributes", 0, "attributes, by AWS's keys"),
+	BOOL("load_balancers[].attributes.load_balancing.cross_zone.enabled", "false",
+	     "nodes use targets of other zones"),
+	INT("load_balancers[].attributes.secondary_ips.auto_assigned.per_subnet", 0, 7, "0", "",
+	    "further addresses of each node, each with source ports of its own"),
+	LIST("load_balancers[].listeners", 0, 0, MANY, "listeners"),
+	OBJECT("load_balancers[].listeners[]", RES, "a TCP port"),
+	{"load_balancers[].listeners[].port", CONF_INT, REQ, 1, 65535, NULL, "", NULL, "port"},
+	TEXT("load_balancers[].listeners[].target_group", REQ, REF, NULL,
+	     "target group of the same VPC that no other load balancer uses"),
+	OBJECT("load_balancers[].listeners[].attributes", 0, "attributes, by AWS's keys"),
+	INT("load_balancers[].listeners[].attributes.tcp.idle_timeout.seconds",
+	    CV_MODEL_IDLE_SECONDS_MIN, CV_MODEL_IDLE_SECONDS_MAX, "350", "s",
+	    "an idle connection is forgotten"),
+
+	LIST("endpoint_services", 0, 0, MANY, "endpoint services"),
+	OBJECT("endpoint_services[]", RES, "load balancers offered to other accounts"),
+	TEXT("endpoint_services[].name", REQ, NAME, NULL, "name for use in this file"),
+	TEXT("endpoint_services[].id", 0, REF, NULL,
+	     "`vpce-svc-` and 17 hex digits; derived from the name if absent"),
+	LIST("endpoint_services[].load_balancers", REQ, 1, 64, "load balancers of one account"),
+	TEXT("endpoint_services[].load_balancers[]", 0, REF, NULL, "name or ARN"),
+	LIST("endpoint_services[].allowed_principals", 0, 0, MANY,
+	     "who may make endpoints; nobody if absent"),
+	TEXT("endpoint_services[].allowed_principals[]", 0, REF, NULL,
+	     "`arn:aws:iam::ACCOUNT:root` (the whole account), `...:user/NAME`, `...:role/NAME`, or `*`"),
+	BOOL("endpoint_services[].acceptance_required", "true",
+	     "endpoints wait until they are accepted"),
+	LIST("endpoint_services[].accept", 0, 0, MANY, "endpoints that are accepted"),
+	TEXT("endpoint_services[].accept[]", 0, REF, NULL, "endpoint, by name or id"),
+	LIST("endpoint_services[].reject", 0, 0, MANY, "endpoints that are rejected"),
+	TEXT("endpoint_services[].reject[]", 0, REF, NULL, "endpoint, by name or id"),
+
+	LIST("endpoints", 0, 0, MANY, "interface endpoints"),
+	OBJECT("endpoints[]", RES, "an endpoint: one ENI in each subnet"),
+	TEXT("endpoints[].name", REQ, NAME, NULL, "name for use in this file"),
+	TEXT("endpoints[].id", 0, REF, NULL,
+	     "`vpce-` and 17 hex digits; derived from the name if absent. Targets see it in the PROXY header"),
+	TEXT("endpoints[].principal", 0, REF, NULL,
+	     "who asks for it; the root of the VPC's owner if absent"),
+	TEXT("endpoints[].vpc", REQ, REF, NULL, "VPC of the consumer"),
+	TEXT("endpoints[].service", REQ, REF, NULL,
+	     "`com.amazonaws.vpce.REGION.vpce-svc-...`, `vpce-svc-...`, or name"),
+	LIST("endpoints[].subnets", REQ, 1, 64,
+	     "where the ENIs are, in different zones that the service offers"),
+	OBJECT("endpoints[].subnets[]", 0, "an ENI"),
+	TEXT("endpoints[].subnets[].subnet", REQ, REF, NULL, "subnet of the VPC"),
+	IP("endpoints[].subnets[].ip", 0, "free address of the subnet; chosen if absent"),
+	LIST("endpoints[].security_groups", 0, 0, 64, "who may connect; the VPC's CIDRs if absent"),
+	TEXT("endpoints[].security_groups[]", 0, REF, NULL, "security group of the VPC"),
+};
+
+static_assert(CV_ARRAY_LEN(schema) <= CONF_ROWS_MAX, "CONF_ROWS_MAX is too small");
+
+const struct conf_row *cv_conf_schema(uint32_t *ret_n)
+{
+	*ret_n = CV_ARRAY_LEN(schema);
+	return schema;
+}
+
+uint32_t cv_conf_row_parent(uint32_t row, const char **ret_key)
+{
+	const char *path = schema[row].path;
+
+	*ret_key = path;
+	if (row == 0)
+		return CONF_NONE;
+	/* The longest row that this one continues; attributes have dots in their keys. */
+	for (uint32_t i = row - 1; i > 0; i--) {
+		size_t len = strlen(schema[i].path);
+
+		if (strncmp(path, schema[i].path, len) != 0 ||
+		    (path[len] != '.' && path[len] != '['))
+			continue;
+		*ret_key = path[len] == '.' ? path + len + 1 : path + len;
+		return i;
+	}
+	return 0;
+}

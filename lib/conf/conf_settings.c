@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Everything but the model: DPDK, limits, settings, control. */
+
+#include "conf_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void build_devices(struct conf_run *run, uint32_t node, struct cv_conf_port *port)
+{
+	uint32_t devices = cv_conf_node(run, node, "devices");
+	const char *device = cv_conf_str(run, node, "device");
+
+	if ((device == NULL) == (devices == CONF_NONE)) {
+		cv_conf_err(run, node, "port '%s' needs either 'device' or 'devices'", port->name);
+		return;
+	}
+	if (device == NULL) {
+		port->devices = cv_conf_strs(run, devices, &port->n_devices);
+		return;
+	}
+	port->devices = calloc(1, sizeof(*port->devices));
+	if (port->devices == NULL) {
+		run->oom = true;
+		return;
+	}
+	port->devices[0] = device;
+	port->n_devices = 1;
+}
+
+static void build_port(struct conf_run *run, uint32_t node, struct cv_conf_port *port)
+{
+	port->name = cv_conf_str(run, node, "name");
+	port->queues = cv_conf_u32(run, node, "queues");
+	port->mtu = cv_conf_u32(run, node, "mtu");
+	port->rx_desc = cv_conf_u32(run, node, "rx_desc");
+	port->tx_desc = cv_conf_u32(run, node, "tx_desc");
+	port->promiscuous = cv_conf_bool(run, node, "promiscuous");
+	if (!run->doc.nodes[node].spoiled)
+		build_devices(run, node, port);
+}
+
+/* The same device, whatever its arguments. */
+static bool same_device(const char *a, const char *b)
+{
+	size_t len = strcspn(a, ",");
+
+	return len == strcspn(b, ",") && memcmp(a, b, len) == 0;
+}
+
+/* A device serves one port; a name names one. Ports are few: comparing all pairs will do. */
+static void check_port_pair(struct conf_run *run, uint32_t node, const struct cv_conf_port *port,
+			    const struct cv_conf_port *other)
+{
+	if (port->name != NULL && other->name != NULL && strcmp(port->name, other->name) == 0)
+		cv_conf_err(run, node, "a port named '%s' already exists", port->name);
+	for (uint32_t i = 0; i < port->n_devices; i++) {
+		for (uint32_t j = 0; j < other->n_devices; j++) {
+			if (same_device(port->devices[i], other->devices[j]))
+				cv_conf_err(run, node, "device '%.*s' is already port '%s'",
+					    (int)strcspn(port->devices[i], ","), port->devices[i],
+					    other->name);
+		}
+	}
+}
+
+static void check_own_devices(struct conf_run *run, uint32_t node, const struct cv_conf_port *port)
+{
+	for (uint32_t i = 1; i < port->n_devices; i++) {
+		for (uint32_t j = 0; j < i; j++) {
+			if (same_device(port->devices[i], port->devices[j]))
+				cv_conf_err(run, node, "device '%.*s' is listed twice",
+					    (int)strcspn(port->devices[i], ","), port->devices[i]);
+		}
+	}
+}
+
+static void build_ports(struct conf_run *run, uint32_t list)
+{
+	struct cv_conf_dpdk *dpdk = &run->conf->dpdk;
+	uint32_t n = cv_conf_count(run, list);
+	uint32_t node;
+
+	if (n == 0)
+		return;
+	dpdk->ports = calloc(n, sizeof(*dpdk->ports));
+	if (dpdk->ports == NULL) {
+		run->oom = true;
+		return;
+	}
+	for (node = list + 1; node != CONF_NONE; node = cv_conf_doc_next(&run->doc, node)) {
+		struct cv_conf_port *port = &dpdk->ports[dpdk->n_ports];
+
+		if (!run->doc.nodes[node].is_object)
+			continue;
+		build_port(run, node, port);
+		check_own_devices(run, node, port);
+		for (uint32_t i = 0; i < dpdk->n_ports; i++)
+			check_port_pair(run, node, port, &dpdk->ports[i]);
+		dpdk->n_ports++;
+	}
+}
+
+static void build_cores(struct conf_run *run, uint32_t dpdk_node)
+{
+	struct cv_conf_dpdk *dpdk = &run->conf->dpdk;
+	uint32_t list = cv_conf_node(run, dpdk_node, "cores");
+	uint32_t workers = cv_conf_node(run, dpdk_node, "workers");
+	uint32_t n = cv_conf_count(run, list);
+
+	if (n == 0)
+		return;
+	dpdk->cores = calloc(n, sizeof(*dpdk->cores));
+	if (dpdk->cores == NULL) {
+		run->oom = true;
+		return;
+	}
+	for (uint32_t i = list + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i)) {
+		uint32_t core = (uint32_t)json_integer_value(run->doc.nodes[i].value);
+
+		for (uint32_t j = 0; j < dpdk->n_cores; j++) {
+			if (dpdk->cores[j] == core)
+				cv_conf_err(run, i, "core %u is listed twice", core);
+		}
+		if (dpdk->main_core == (int32_t)core)
+			cv_conf_err(run, i, "core %u is the main core; a worker needs its own",
+				    core);
+		dpdk->cores[dpdk->n_cores++] = core;
+	}
+	if (workers == CONF_NONE)
+		dpdk->workers = n;
+	else if (dpdk->workers != n && !run->doc.nodes[workers].spoiled)
+		cv_conf_err(run, list, "%u cores for %u workers; each needs one", n, dpdk->workers);
+}
+
+static void build_dpdk(struct conf_run *run, uint32_t node)
+{
+	struct cv_conf_dpdk *dpdk = &run->conf->dpdk;
+	uint32_t main_core = cv_conf_node(run, node, "main_core");
+
+	dpdk->workers = cv_conf_u32(run, node, "workers");
+	dpdk->main_core =
+		main_core == CONF_NONE ? -1 : (int32_t)cv_conf_u32(run, node, "main_core");
+	dpdk->huge_pages = cv_conf_bool(run, node, "huge_pages");
+	dpdk->memory_mb = cv_conf_u32(run, node, "memory_mb");
+	dpdk->mbufs = cv_conf_u32(run, node, "mbufs");
+	dpdk->eal_args = cv_conf_strs(run, cv_conf_node(run, node, "eal_args"), &dpdk->n_eal_args);
+	build_cores(run, node);
+	build_ports(run, cv_conf_node(run, node, "ports"));
+}
+
+static void build_snat(struct conf_run *run)
+{
+	struct cv_conf_settings *set = &run->conf->settings;
+	uint32_t node = cv_conf_node(run, 0, "settings.snat");
+
+	set->snat_port_first = (uint16_t)cv_conf_u32(run, 0, "settings.snat.port_first");
+	set->snat_n_ports = cv_conf_u32(run, 0, "settings.snat.n_ports");
+	set->snat_rest_seconds = cv_conf_u32(run, 0, "settings.snat.rest_seconds");
+	set->snat_on_exhaustion = cv_conf_choice(run, 0, "settings.snat.on_exhaustion");
+	if (node != CONF_NONE && !run->doc.nodes[node].spoiled &&
+	    set->snat_port_first + set->snat_n_ports > 65536)
+		cv_conf_err(run, node, "%u ports from %u on end beyond 65535", set->snat_n_ports,
+			    set->snat_port_first);
+}
+
+void cv_conf_build_settings(struct conf_run *run)
+{
+	struct cv_conf *conf = run->conf;
+	uint32_t dpdk = cv_conf_node(run, 0, "dpdk");
+
+	if (dpdk != CONF_NONE && run->doc.nodes[dpdk].is_object)
+		build_dpdk(run, dpdk);
+	conf->limits.flows = cv_conf_u32(run, 0, "limits.flows");
+	conf->limits.endpoints = cv_conf_u32(run, 0, "limits.endpoints");
+	conf->limits.targets = cv_conf_u32(run, 0, "limits.targets");
+	conf->limits.listeners = cv_conf_u32(run, 0, "limits.listeners");
+	conf->settings.syn_seconds = cv_conf_u32(run, 0, "settings.timeouts.syn_seconds");
+	conf->settings.fin_seconds = cv_conf_u32(run, 0, "settings.timeouts.fin_seconds");
+	conf->settings.linger_ms = cv_conf_u32(run, 0, "settings.timeouts.linger_ms");
+	conf->settings.mss_clamp = cv_conf_u32(run, 0, "settings.mss_clamp");
+	build_snat(run);
+	conf->control.socket = cv_conf_str(run, 0, "control.socket");
+}
