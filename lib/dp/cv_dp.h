@@ -51,16 +51,16 @@ typedef uint16_t cv_dp_rx_fn(void *arg, unsigned int worker, unsigned int queue,
 
 /** What the data plane is made of. */
 struct cv_dp_cfg {
-	unsigned int n_workers;     /**< 1..CV_DP_WORKERS_MAX */
-	uint32_t n_flows;           /**< flow table size of each worker, 1..2^24 - 1 */
-	uint16_t n_ports;           /**< logical ports, at most CV_DP_PORTS_MAX */
+	unsigned int n_workers;          /**< 1..CV_DP_WORKERS_MAX */
+	uint32_t n_flows;                /**< flow table size of each worker, 1..2^24 - 1 */
+	uint16_t n_ports;                /**< logical ports, at most CV_DP_PORTS_MAX */
 	uint32_t n_obj[CV_STATS_KIND_N]; /**< counted slots per kind */
-	struct rte_mempool *mbufs;  /**< for packets that workers make */
-	struct cv_view_pub *pub;    /**< where workers read the view, reader ids = worker ids */
+	struct rte_mempool *mbufs;       /**< for packets that workers make */
+	struct cv_view_pub *pub; /**< where workers read the view, reader ids = worker ids */
 	cv_dp_tx_fn *tx;
 	void *tx_arg;
-	uint64_t seed;     /**< random secret of flow hash and target choice */
-	uint64_t tsc_hz;   /**< TSC cycles per second */
+	uint64_t seed;   /**< random secret of flow hash and target choice */
+	uint64_t tsc_hz; /**< TSC cycles per second */
 };
 
 struct cv_dp;
@@ -97,8 +97,8 @@ uint64_t cv_dp_now_ms(const struct cv_dp *dp);
  * @param pkts    shape [n], n <= CV_DP_BURST_MAX; taken over
  * @param now_ms  monotonic time, milliseconds; the same clock in all calls
  */
-void cv_dp_burst(struct cv_dp_worker *w, const struct cv_view *view, struct rte_mbuf **pkts, uint16_t n,
-		 uint64_t now_ms);
+void cv_dp_burst(struct cv_dp_worker *w, const struct cv_view *view, struct rte_mbuf **pkts,
+		 uint16_t n, uint64_t now_ms);
 
 /**
  * Everything that is not a received packet: packets handed over by other workers, control's requests,
@@ -116,8 +116,8 @@ struct cv_dp_run {
 	struct cv_dp_worker *worker;
 	cv_dp_rx_fn *rx;
 	void *rx_arg;
-	unsigned int n_queues;        /**< receive queues of this worker */
-	const _Atomic bool *stop;     /**< leave when set */
+	unsigned int n_queues;    /**< receive queues of this worker */
+	const _Atomic bool *stop; /**< leave when set */
 };
 
 /**
@@ -145,7 +145,7 @@ int cv_dp_arp_announce(struct cv_dp *dp, uint16_t vpc, cv_be32_t ip);
 /** A neighbour that a worker saw in an ARP packet. */
 struct cv_dp_neigh_event {
 	cv_be32_t ip;
-	uint16_t vpc;   /**< VPC slot */
+	uint16_t vpc; /**< VPC slot */
 	uint8_t mac[6];
 };
 
@@ -162,7 +162,7 @@ unsigned int cv_dp_neigh_burst(struct cv_dp *dp, struct cv_dp_neigh_event *event
 struct cv_dp_flow_info {
 	cv_be32_t client_ip, dialled_ip, node_ip, target_ip;
 	cv_be16_t client_port, dialled_port, node_port, target_port;
-	uint16_t client_vpc, target_vpc; /**< VPC slots */
+	uint16_t client_vpc, target_vpc;     /**< VPC slots */
 	uint32_t endpoint, listener, target; /**< slots */
 	uint32_t idle_ms;                    /**< since the last packet */
 	uint32_t age_ms;                     /**< since the SYN */

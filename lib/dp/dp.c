@@ -25,8 +25,7 @@ static struct rte_ring *dp_ring_create(unsigned int elem_len, unsigned int n)
 	ssize_t len = rte_ring_get_memsize_elem(elem_len, n);
 	struct rte_ring *ring = len < 0 ? NULL : dp_zalloc(1, (size_t)len);
 
-	if (ring != NULL &&
-	    rte_ring_init(ring, "culvert", n, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+	if (ring != NULL && rte_ring_init(ring, "culvert", n, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
 		free(ring);
 		return NULL;
 	}
@@ -202,7 +201,8 @@ int cv_dp_arp_announce(struct cv_dp *dp, uint16_t vpc, cv_be32_t ip)
 	return cv_dp_arp_request(dp, vpc, ip, ip);
 }
 
-unsigned int cv_dp_neigh_burst(struct cv_dp *dp, struct cv_dp_neigh_event *events, unsigned int n_max)
+unsigned int cv_dp_neigh_burst(struct cv_dp *dp, struct cv_dp_neigh_event *events,
+			       unsigned int n_max)
 {
 	unsigned int n = 0;
 

@@ -8,8 +8,9 @@
 
 static bool dp_arp_is_valid(const struct rte_arp_hdr *arp)
 {
-	return arp->arp_hardware == RTE_BE16(RTE_ARP_HRD_ETHER) && arp->arp_protocol == DP_TYPE_IPV4 &&
-	       arp->arp_hlen == RTE_ETHER_ADDR_LEN && arp->arp_plen == 4 &&
+	return arp->arp_hardware == RTE_BE16(RTE_ARP_HRD_ETHER) &&
+	       arp->arp_protocol == DP_TYPE_IPV4 && arp->arp_hlen == RTE_ETHER_ADDR_LEN &&
+	       arp->arp_plen == 4 &&
 	       (arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) ||
 		arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REPLY));
 }

@@ -136,8 +136,7 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 		enum cv_drop reason;
 
 		if (i + DP_PREFETCH_AHEAD < n)
-			__builtin_prefetch(
-				rte_pktmbuf_mtod(pkts[i + DP_PREFETCH_AHEAD], void *));
+			__builtin_prefetch(rte_pktmbuf_mtod(pkts[i + DP_PREFETCH_AHEAD], void *));
 		bytes += m->pkt_len;
 		memcpy(&type, l2 + 12, 2);
 		if (type == DP_TYPE_VLAN) {
@@ -173,7 +172,8 @@ static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pk
 
 		p->flow = CV_FLOW_NONE;
 		if (p->side == DP_TARGET) {
-			uint32_t word = cv_snat_owner(p->pool, cv_be16_host(dp_tcp_hdr(p)->dst_port));
+			uint32_t word =
+				cv_snat_owner(p->pool, cv_be16_host(dp_tcp_hdr(p)->dst_port));
 
 			if (word != CV_SNAT_NONE) {
 				owner = word >> 24;

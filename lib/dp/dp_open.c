@@ -52,8 +52,8 @@ static enum cv_drop dp_route_find(const struct cv_dp_worker *w, const struct cv_
 	if (local->node == CV_VIEW_NONE)
 		return CV_DROP_NO_NODE;
 	ret_route->node = &spec->nodes[local->node];
-	ret_route->listener = cv_view_listener_find(view, ret_route->node->lb,
-						    cv_be16_host(key->dialled_port));
+	ret_route->listener =
+		cv_view_listener_find(view, ret_route->node->lb, cv_be16_host(key->dialled_port));
 	return ret_route->listener == CV_VIEW_NONE ? CV_DROP_NO_LISTENER : CV_DROP_NONE;
 }
 
@@ -125,8 +125,8 @@ static enum cv_drop dp_port_alloc(struct cv_dp_worker *w, const struct cv_view_n
 }
 
 /* Fills the rest of a flow that has its key and its port. */
-static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p, const struct dp_route *route,
-			 uint32_t target_slot, uint32_t idx)
+static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
+			 const struct dp_route *route, uint32_t target_slot, uint32_t idx)
 {
 	const struct cv_view_spec *spec = &w->view->spec;
 	const struct cv_view_target *target = &spec->targets[target_slot];
@@ -221,8 +221,8 @@ static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_f
 
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 {
-	const uint8_t mask = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG |
-			     RTE_TCP_FIN_FLAG;
+	const uint8_t mask =
+		RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_FIN_FLAG;
 	struct cv_flow_key key = dp_key(p);
 	enum cv_drop reason;
 

@@ -51,13 +51,13 @@ enum dp_side { DP_CLIENT, DP_TARGET };
 struct dp_pkt {
 	struct rte_mbuf *m;
 	struct rte_ipv4_hdr *ip;
-	uint64_t hash; /**< client side only */
+	uint64_t hash;             /**< client side only */
 	struct cv_snat_pool *pool; /**< target side only */
-	uint32_t flow; /**< likely flow, CV_FLOW_NONE if none */
-	uint16_t vpc;  /**< VPC slot it came from */
-	uint16_t len;  /**< IP total length, host order */
-	uint8_t side;  /**< enum dp_side */
-	bool is_node;  /**< sent to an NLB node's address (else to an endpoint ENI's) */
+	uint32_t flow;             /**< likely flow, CV_FLOW_NONE if none */
+	uint16_t vpc;              /**< VPC slot it came from */
+	uint16_t len;              /**< IP total length, host order */
+	uint8_t side;              /**< enum dp_side */
+	bool is_node;              /**< sent to an NLB node's address (else to an endpoint ENI's) */
 };
 
 /** Packets for one port. */
@@ -83,11 +83,11 @@ struct dp_cmd {
 
 /** A walk over all entries, in pieces. */
 struct dp_sweep {
-	uint32_t next;      /**< entry to look at next */
-	uint64_t last_ms;   /**< when the last piece was done */
-	uint32_t credit;    /**< entries that may be looked at now */
-	uint64_t gen;       /**< view generation that the recheck walk is for */
-	uint32_t recheck;   /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
+	uint32_t next;                /**< entry to look at next */
+	uint64_t last_ms;             /**< when the last piece was done */
+	uint32_t credit;              /**< entries that may be looked at now */
+	uint64_t gen;                 /**< view generation that the recheck walk is for */
+	uint32_t recheck;             /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
 	struct cv_dp_flow_list *list; /**< listing under way */
 	uint32_t list_next;
 };
@@ -110,12 +110,12 @@ struct cv_dp_worker {
 	struct cv_view_pub *pub;
 	uint64_t tsc_per_ms;
 
-	struct dp_out *out;      /**< shape [n_ports] */
-	struct dp_out *handoff;  /**< shape [n_workers]: packets for other workers */
-	struct rte_ring **in;    /**< shape [n_workers]: from worker i to this one; NULL for itself */
+	struct dp_out *out;     /**< shape [n_ports] */
+	struct dp_out *handoff; /**< shape [n_workers]: packets for other workers */
+	struct rte_ring **in; /**< shape [n_workers]: from worker i to this one; NULL for itself */
 	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */
-	struct rte_ring *events; /**< of struct cv_dp_neigh_event, to control */
-	struct rte_ring *cmds;   /**< of struct dp_cmd, from control */
+	struct rte_ring *events;  /**< of struct cv_dp_neigh_event, to control */
+	struct rte_ring *cmds;    /**< of struct dp_cmd, from control */
 
 	struct dp_sweep sweep;
 	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */

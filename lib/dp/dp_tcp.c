@@ -128,7 +128,8 @@ static void dp_options_edit(struct cv_dp_worker *w, struct dp_pkt *p, const stru
 	uint8_t *bytes = (uint8_t *)tcp + DP_TCP_LEN;
 
 	if ((tcp->tcp_flags & RTE_TCP_SYN_FLAG) != 0) {
-		uint16_t max = RTE_MIN(vpcs[flow->client_vpc].mss_max, vpcs[flow->target_vpc].mss_max);
+		uint16_t max =
+			RTE_MIN(vpcs[flow->client_vpc].mss_max, vpcs[flow->target_vpc].mss_max);
 		uint32_t diff = cv_tcp_mss_clamp(bytes, opts, max);
 
 		if (diff != 0) {
@@ -251,7 +252,8 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 		verdict = cv_tcp_t2c(&flow->tcp, cold, &seg, &act);
 	if (verdict == CV_TCP_REOPEN) {
 		dp_expired(w, p, idx,
-			   flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST : CV_EV_FLOW_END_FIN);
+			   flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST
+							   : CV_EV_FLOW_END_FIN);
 		return;
 	}
 	dp_events_apply(w, p, idx, &act);

@@ -32,7 +32,8 @@ void dp_out_flush(struct cv_dp_worker *w, uint16_t port)
 void dp_handoff_flush(struct cv_dp_worker *w, uint32_t to)
 {
 	struct dp_out *out = &w->handoff[to];
-	unsigned int sent = rte_ring_sp_enqueue_burst(w->others[to], (void **)out->pkts, out->n, NULL);
+	unsigned int sent =
+		rte_ring_sp_enqueue_burst(w->others[to], (void **)out->pkts, out->n, NULL);
 
 	for (unsigned int i = sent; i < out->n; i++)
 		dp_drop(w, out->pkts[i], CV_DROP_HANDOFF_FULL);

@@ -85,9 +85,9 @@ struct cv_flow_table {
 	uint64_t key[2];                /**< secret of the hash */
 	uint32_t mask;
 	uint32_t n_max;
-	uint32_t n;         /**< live flows */
-	uint32_t high;      /**< entries at or above were never used */
-	uint32_t free_head; /**< first free entry below high, CV_FLOW_NONE if none */
+	uint32_t n;                /**< live flows */
+	uint32_t high;             /**< entries at or above were never used */
+	uint32_t free_head;        /**< first free entry below high, CV_FLOW_NONE if none */
 	struct cv_flow_cold *cold; /**< shape [n_max] */
 	size_t mem_len;
 };

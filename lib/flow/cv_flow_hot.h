@@ -30,7 +30,8 @@ static inline uint64_t cv_flow_hash_raw(const uint64_t secret[2], uint64_t ips, 
 }
 
 /** Hash of a key. */
-static inline uint64_t cv_flow_hash(const struct cv_flow_table *table, const struct cv_flow_key *key)
+static inline uint64_t cv_flow_hash(const struct cv_flow_table *table,
+				    const struct cv_flow_key *key)
 {
 	return cv_flow_hash_raw(table->key, (uint64_t)key->client_ip << 32 | key->dialled_ip,
 				(uint64_t)key->client_port << 48 |
@@ -115,11 +116,12 @@ static inline bool cv_flow_is(const struct cv_flow *flow, const struct cv_flow_k
 }
 
 /** Tell whether an entry is live and has this target side. */
-static inline bool cv_flow_is_target_side(const struct cv_flow *flow, uint16_t vpc, cv_be32_t node_ip,
-					  cv_be16_t node_port, cv_be32_t target_ip,
-					  cv_be16_t target_port)
+static inline bool cv_flow_is_target_side(const struct cv_flow *flow, uint16_t vpc,
+					  cv_be32_t node_ip, cv_be16_t node_port,
+					  cv_be32_t target_ip, cv_be16_t target_port)
 {
 	return ((flow->node_ip ^ node_ip) | (flow->target_ip ^ target_ip) |
 		(uint32_t)(flow->node_port ^ node_port) |
-		(uint32_t)(flow->target_port ^ target_port) | (uint32_t)(flow->target_vpc ^ vpc)) == 0;
+		(uint32_t)(flow->target_port ^ target_port) | (uint32_t)(flow->target_vpc ^ vpc)) ==
+	       0;
 }

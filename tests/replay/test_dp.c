@@ -709,13 +709,15 @@ static void syn_is_dropped_for_one_named_reason(void **state)
 
 		if (cases[i].endpoint >= 0)
 			before = cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT,
-						  (uint32_t)cases[i].endpoint).drops;
+						  (uint32_t)cases[i].endpoint)
+					 .drops;
 		t.eni = cases[i].eni;
 		s = client_seg(&t, F_SYN, "");
 		none(w, 0, &s, cases[i].reason);
 		if (cases[i].endpoint >= 0)
 			assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT,
-							  (uint32_t)cases[i].endpoint).drops,
+							  (uint32_t)cases[i].endpoint)
+						 .drops,
 					 before + 1);
 	}
 	assert_int_equal(world_flows(w), 0);
@@ -849,7 +851,8 @@ static void unknown_neighbour_drops_and_takes_no_port(void **state)
 
 /* ---- frames that are not what they should be ---- */
 
-static void raw(struct world *w, uint16_t port, const uint8_t *frame, uint16_t len, enum cv_drop reason)
+static void raw(struct world *w, uint16_t port, const uint8_t *frame, uint16_t len,
+		enum cv_drop reason)
 {
 	uint64_t before = world_drops(w, reason);
 
@@ -871,14 +874,14 @@ static void malformed_frames_have_their_reasons(void **state)
 		uint8_t value;
 		enum cv_drop reason;
 	} cases[] = {
-		{0, 0x55, CV_DROP_NOT_FOR_US},   {5, 0x55, CV_DROP_NOT_FOR_US},
-		{12, 0x86, CV_DROP_ETHERTYPE},   {14, 0x65, CV_DROP_IP_HEADER},
-		{14, 0x44, CV_DROP_IP_HEADER},   {14, 0x46, CV_DROP_IP_OPTIONS},
-		{14, 0x4f, CV_DROP_IP_OPTIONS},  {17, 39, CV_DROP_RUNT},
-		{17, 200, CV_DROP_RUNT},         {20, 0x20, CV_DROP_FRAGMENT},
-		{21, 0x01, CV_DROP_FRAGMENT},    {23, 1, CV_DROP_ICMP},
-		{23, 17, CV_DROP_PROTOCOL},      {25, 0x55, CV_DROP_IP_HEADER},
-		{46, 0x40, CV_DROP_TCP_HEADER},  {46, 0x60, CV_DROP_TCP_HEADER},
+		{0, 0x55, CV_DROP_NOT_FOR_US},  {5, 0x55, CV_DROP_NOT_FOR_US},
+		{12, 0x86, CV_DROP_ETHERTYPE},  {14, 0x65, CV_DROP_IP_HEADER},
+		{14, 0x44, CV_DROP_IP_HEADER},  {14, 0x46, CV_DROP_IP_OPTIONS},
+		{14, 0x4f, CV_DROP_IP_OPTIONS}, {17, 39, CV_DROP_RUNT},
+		{17, 200, CV_DROP_RUNT},        {20, 0x20, CV_DROP_FRAGMENT},
+		{21, 0x01, CV_DROP_FRAGMENT},   {23, 1, CV_DROP_ICMP},
+		{23, 17, CV_DROP_PROTOCOL},     {25, 0x55, CV_DROP_IP_HEADER},
+		{46, 0x40, CV_DROP_TCP_HEADER}, {46, 0x60, CV_DROP_TCP_HEADER},
 	};
 
 	(void)state;
@@ -907,7 +910,8 @@ static void random_frames_lose_nothing(void **state)
 
 	(void)state;
 	for (int i = 0; i < 60000; i++) {
-		static const uint8_t flags[] = {F_SYN, F_ACK, F_PSH, F_FIN, CV_TCP_RST, F_SYN | F_ACK};
+		static const uint8_t flags[] = {F_SYN, F_ACK,      F_PSH,
+						F_FIN, CV_TCP_RST, F_SYN | F_ACK};
 		struct seg s;
 		uint16_t len;
 
@@ -916,8 +920,9 @@ static void random_frames_lose_nothing(void **state)
 		t.dport = (uint16_t)(80 + (x >> 22) % 5);
 		t.nport = (uint16_t)(20000 + (x >> 12) % 60);
 		t.cseq = ISN + (x >> 8) % 200;
-		s = (x & 256) != 0 ? client_seg(&t, flags[(x >> 16) % 6], "payload")
-				   : target_seg(&t, ISN - 50 + (x >> 8) % 200, flags[(x >> 16) % 6], "x");
+		s = (x & 256) != 0
+			    ? client_seg(&t, flags[(x >> 16) % 6], "payload")
+			    : target_seg(&t, ISN - 50 + (x >> 8) % 200, flags[(x >> 16) % 6], "x");
 		s.opts_len = (uint8_t)(x >> 29) * 4;
 		for (uint8_t j = 0; j < s.opts_len; j++)
 			s.opts[j] = (uint8_t)(x >> j % 24);
@@ -1071,11 +1076,15 @@ static void any_queue_will_do(void **state)
 			if (step == 0)
 				*k = talk(w, (uint16_t)(40000 + i), i % 2 == 0 ? L_PROXY : L_PLAIN);
 			if (step == 1)
-				s = target_seg(k, ISN + 1 - (i % 2 == 0 ? H : 0), F_SYN | F_ACK, "");
+				s = target_seg(k, ISN + 1 - (i % 2 == 0 ? H : 0), F_SYN | F_ACK,
+					       "");
 			else if (step == 4)
 				s = target_seg(k, ISN + 4, F_PSH, "yes");
 			else
-				s = client_seg(k, step == 0 ? F_SYN : step == 3 ? F_PSH : F_ACK,
+				s = client_seg(k,
+					       step == 0   ? F_SYN
+					       : step == 3 ? F_PSH
+							   : F_ACK,
 					       step == 3 ? "abc" : "");
 			x = x * 1664525 + 1013904223;
 			send_by(w, (x >> 16) % 3, from_target ? 1 : 0, &s);

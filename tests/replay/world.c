@@ -16,10 +16,14 @@ static const uint8_t TARGET_MACS[2][6] = {{2, 0xaa, 0, 0, 0, 30}, {2, 0xaa, 0, 0
 void world_eal(void)
 {
 	static bool done;
-	char *argv[] = {(char *)(uintptr_t)"test", (char *)(uintptr_t)"--no-huge",
-			(char *)(uintptr_t)"--no-pci", (char *)(uintptr_t)"--no-shconf",
-			(char *)(uintptr_t)"--no-telemetry", (char *)(uintptr_t)"-m",
-			(char *)(uintptr_t)"256", (char *)(uintptr_t)"--log-level=error"};
+	char *argv[] = {(char *)(uintptr_t) "test",
+			(char *)(uintptr_t) "--no-huge",
+			(char *)(uintptr_t) "--no-pci",
+			(char *)(uintptr_t) "--no-shconf",
+			(char *)(uintptr_t) "--no-telemetry",
+			(char *)(uintptr_t) "-m",
+			(char *)(uintptr_t) "256",
+			(char *)(uintptr_t) "--log-level=error"};
 
 	if (done)
 		return;
@@ -53,9 +57,12 @@ static uint16_t world_tx(void *arg, unsigned int worker, uint16_t port, struct r
 static void world_parts(struct world *w, uint16_t mtu)
 {
 	static const char *const ids[] = {"vpc-a", "vpc-b", "vpc-p"};
-	static const char *const vpces[N_EPS] = {NULL, "vpce-00000000000000001",
-						 "vpce-00000000000000002", "vpce-00000000000000003",
-						 "vpce-00000000000000004", "vpce-00000000000000005"};
+	static const char *const vpces[N_EPS] = {NULL,
+						 "vpce-00000000000000001",
+						 "vpce-00000000000000002",
+						 "vpce-00000000000000003",
+						 "vpce-00000000000000004",
+						 "vpce-00000000000000005"};
 
 	for (int i = 0; i < N_VPCS; i++)
 		w->vpcs[i] = (struct cv_view_vpc){
@@ -67,7 +74,8 @@ static void world_parts(struct world *w, uint16_t mtu)
 			.mtu = mtu,
 		};
 	for (int i = 0; i < N_EPS; i++) {
-		w->endpoints[i] = (struct cv_view_endpoint){.used = true, .sg_any = i != EP_GUARDED};
+		w->endpoints[i] =
+			(struct cv_view_endpoint){.used = true, .sg_any = i != EP_GUARDED};
 		w->endpoints[i].sg_n = i == EP_GUARDED;
 		cv_ppv2_aws_template(w->endpoints[i].ppv2, vpces[i]);
 	}
@@ -89,7 +97,8 @@ static void world_parts(struct world *w, uint16_t mtu)
 		memcpy(&word, TARGET_MACS[i], 6);
 		w->neigh[i] = word | CV_NEIGH_KNOWN;
 	}
-	w->settings = (struct cv_view_settings){.syn_ms = 30000, .fin_ms = 60000, .linger_ms = 2000};
+	w->settings =
+		(struct cv_view_settings){.syn_ms = 30000, .fin_ms = 60000, .linger_ms = 2000};
 	w->n_locals = 9;
 }
 
@@ -207,9 +216,9 @@ void world_publish(struct world *w)
 			.target_port = w->targets[i % 2].port,
 			.vpc = VPC_P,
 		};
-		assert_int_equal(cv_snat_registry_get(w->registry, &pools[i].key, &w->snat,
-						      &pools[i].pool),
-				 0);
+		assert_int_equal(
+			cv_snat_registry_get(w->registry, &pools[i].key, &w->snat, &pools[i].pool),
+			0);
 	}
 	assert_int_equal(cv_view_create(&spec, &view), 0);
 	assert_int_equal(cv_view_pub_publish(w->pub, view), 0);
@@ -231,7 +240,8 @@ static void world_settle(struct world *w)
 		cv_dp_worker_flush(cv_dp_worker_get(w->dp, i));
 }
 
-void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data, uint16_t len)
+void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data,
+	      uint16_t len)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
 

@@ -31,7 +31,7 @@ enum { L_PROXY = 80, L_PLAIN = 81, L_FIRST_ACK = 82, L_EMPTY = 83 };
 /* A constant also where a call is none. */
 #define IP4(a, b, c, d) __builtin_bswap32((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 #define CLIENT_IP IP4(10, 1, 0, 50)
-#define ENI_A IP4(10, 1, 0, 20) /* in VPC_A and in VPC_B */
+#define ENI_A IP4(10, 1, 0, 20)  /* in VPC_A and in VPC_B */
 #define ENI_A2 IP4(10, 1, 1, 20) /* EP_A's ENI in zone 1 */
 #define ENI_PENDING IP4(10, 1, 0, 21)
 #define ENI_REJECTED IP4(10, 1, 0, 22)
@@ -93,7 +93,8 @@ void world_destroy(struct world *w);
 void world_publish(struct world *w);
 
 /** Hand one frame that came by a port to a worker, then let every worker finish its work. */
-void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data, uint16_t len);
+void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data,
+	      uint16_t len);
 
 /** Let time pass in steps, with all workers polling. */
 void world_wait(struct world *w, uint64_t ms);
@@ -107,8 +108,8 @@ uint64_t world_flows(const struct world *w);
 
 /** A TCP segment in words, for building and for what came out. */
 struct seg {
-	uint16_t port;  /**< logical port */
-	uint16_t vlan;  /**< 0 = untagged */
+	uint16_t port; /**< logical port */
+	uint16_t vlan; /**< 0 = untagged */
 	uint8_t dst_mac[6], src_mac[6];
 	cv_be32_t src, dst;
 	uint16_t sport, dport; /**< host order */
