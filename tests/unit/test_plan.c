@@ -254,6 +254,7 @@ static void security_groups_are_flattened(void **state)
 	add_endpoint(m, "none", "a", NULL, 0);
 	add_endpoint(m, "one", "a", sgs, 1);
 	add_endpoint(m, "both", "a", sgs, 2);
+	add_endpoint(m, "too", "b", sgs, 1);
 	add_lb(m, "judged", "10.0.1.12", NULL, false, "lb");
 	add_lb(m, "direct", "10.0.1.13", NULL, false, "lb-direct-only");
 	p = plan(&w, m);
@@ -271,6 +272,9 @@ static void security_groups_are_flattened(void **state)
 	assert_int_equal(ep->sg_n, 2);
 	check_rule(s, ep->sg_first, "10.0.3.0/24", 80, 80);
 	check_rule(s, ep->sg_first + 1, "10.0.4.0/24", 22, 23);
+	/* One group is there once, however many use it. */
+	assert_int_equal(s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 3)].sg_first,
+			 s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 1)].sg_first);
 	node = &s->nodes[cv_plan_slot(p, CV_PLAN_NODE, 0, 0)];
 	assert_true(node->sg_any);
 	node = &s->nodes[cv_plan_slot(p, CV_PLAN_NODE, 1, 0)];
@@ -318,6 +322,8 @@ static void next_hop_is_the_target_or_a_gateway(void **state)
 	assert_int_equal(p->n_slots[CV_PLAN_NEIGH], 5);
 	/* Targets of no zone serve each. */
 	assert_string_equal(choice(p, 0, 0), "10.0.1.21:80 10.7.0.9:80 192.168.5.5:80");
+	assert_string_equal(choice(p, 0, 1), "10.0.2.22:80 10.0.2.23:8080 10.7.0.9:80 "
+					     "192.168.5.5:80 192.168.5.6:80");
 	cv_plan_destroy(p);
 	world_fini(&w);
 }

@@ -138,6 +138,24 @@ static void pools_drain_before_they_go(void **state)
 	world_fini(&w);
 }
 
+static void pools_are_wanted_in_any_order(void **state)
+{
+	struct cv_model *m = shuffled_model();
+	struct cv_plan *p;
+	struct world w;
+
+	(void)state;
+	world_init(&w, roomy);
+	cv_plan_destroy(plan(&w, plain_model()));
+	add_target(m, 1, "10.0.2.22", 0, NULL); /* now after 10.0.2.23 */
+	p = plan(&w, m);
+	assert_int_equal(spec_of(p)->n_pools, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_true(cv_plan_pool_is_wanted(spec_of(p)->pools[i].pool, p));
+	cv_plan_destroy(p);
+	world_fini(&w);
+}
+
 static void view_outlives_the_plan_once_taken(void **state)
 {
 	struct cv_view *view;
@@ -192,7 +210,7 @@ static void limits_are_named_and_nothing_is_kept(void **state)
 	m = plain_model();
 	for (int i = 0; i < 3; i++)
 		add_endpoint(m, (const char *[]){"x", "y", "z"}[i], "a", NULL, 0);
-	refuse(&w, m, -ENOSPC, "endpoints[2]", "limits.endpoints");
+	refuse(&w, m, -ENOSPC, "endpoints[2]", "room for 2 endpoints");
 	m = plain_model();
 	add_listener(m, 0, 82, "web");
 	add_listener(m, 0, 83, "web");
@@ -200,7 +218,7 @@ static void limits_are_named_and_nothing_is_kept(void **state)
 	m = plain_model();
 	add_target(m, 0, "10.0.1.30", 80, NULL);
 	add_target(m, 0, "10.0.1.31", 80, NULL);
-	refuse(&w, m, -ENOSPC, "target_groups[0].targets[4]", "room for 4 targets");
+	refuse(&w, m, -ENOSPC, "target_groups[0].targets[4]", "limits.targets");
 
 	/* What the failed plans had taken is free for others. */
 	m = plain_model();
@@ -214,6 +232,9 @@ static void limits_are_named_and_nothing_is_kept(void **state)
 	assert_int_equal(cv_plan_slot(p, CV_PLAN_TARGET, 0, 3), 3);
 	cv_plan_destroy(p);
 	/* Removed ones count. */
+	m = plain_model();
+	add_endpoint(m, "r", "a", NULL, 0);
+	refuse(&w, m, -ENOSPC, "endpoints[0]", "raise limits.endpoints");
 	m = plain_model();
 	add_listener(m, 0, 85, "web");
 	refuse(&w, m, -ENOSPC, "load_balancers[0].listeners[2]", "restart");
@@ -257,6 +278,7 @@ static void what_cannot_be_planned_is_explained(void **state)
 	refuse(&w, m, -EINVAL, "vpcs[1].attachment.port", "\"p9\"");
 	m = plain_model();
 	add_target(m, 0, "192.168.5.5", 80, "all");
+	add_target(m, 0, "10.0.1.33", 80, NULL); /* a good one after the bad */
 	m->subnets[1].gateway = 0;
 	refuse(&w, m, -EINVAL, "target_groups[0].targets[3]", "192.168.5.5");
 
@@ -380,6 +402,8 @@ static void large_model_is_planned_quickly(void **state)
 	assert_int_equal(try_plan(&w, m, &p), 0);
 	first = now_ms() - start;
 	assert_int_equal(spec_of(p)->n_pools, 2 * SCALE_LBS * SCALE_LISTENERS * SCALE_TARGETS);
+	for (uint32_t i = 0; i < spec_of(p)->n_pools; i++)
+		assert_true(cv_plan_pool_is_wanted(spec_of(p)->pools[i].pool, p));
 	cv_plan_destroy(p);
 	start = now_ms();
 	assert_int_equal(try_plan(&w, m, &p), 0);
@@ -398,6 +422,7 @@ int main(void)
 		cmocka_unit_test(slots_are_stable),
 		cmocka_unit_test(slots_lead_back_to_the_model),
 		cmocka_unit_test(pools_drain_before_they_go),
+		cmocka_unit_test(pools_are_wanted_in_any_order),
 		cmocka_unit_test(view_outlives_the_plan_once_taken),
 		cmocka_unit_test(limits_are_named_and_nothing_is_kept),
 		cmocka_unit_test(gateways_fill_the_neighbours),
