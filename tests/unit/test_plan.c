@@ -419,8 +419,15 @@ static void every_node_address_has_its_pools(void **state)
 	m->lbs[0].nodes[1].ips[1] = ip("10.0.2.11");
 	m->lbs[0].nodes[1].ips[2] = ip("10.0.2.12");
 	m->lbs[0].nodes[1].n_ips = 3;
+	add_target(m, 0, "10.0.1.21", 8081, NULL);
 	p = plan(&w, m);
-	assert_int_equal(spec_of(p)->n_pools, 1 + 3 * 2);
+	assert_int_equal(spec_of(p)->n_pools, 2 + 3 * 2);
+	/* One address, two ports: two targets. */
+	assert_int_not_equal(cv_plan_slot(p, CV_PLAN_TARGET, 0, 0),
+			     cv_plan_slot(p, CV_PLAN_TARGET, 0, 3));
+	assert_ptr_not_equal(pool(p, "10.0.1.10", "10.0.1.21", 80),
+			     pool(p, "10.0.1.10", "10.0.1.21", 8081));
+	assert_ptr_equal(next_hop(p, 0, 0), next_hop(p, 0, 3));
 	assert_non_null(pool(p, "10.0.2.12", "10.0.2.22", 80));
 	assert_non_null(pool(p, "10.0.2.11", "10.0.2.23", 8080));
 	assert_int_equal(local(p, 0, ip("10.0.2.12"))->node, cv_plan_slot(p, CV_PLAN_NODE, 0, 1));
