@@ -66,7 +66,7 @@ enum cv_tcp_state {
 #define CV_TCP_F_UNACKED 0x01   /**< there is a header, not yet acknowledged in full */
 #define CV_TCP_F_SENT 0x02      /**< the header has been sent at least once */
 #define CV_TCP_F_FIRST_ACK 0x04 /**< the header goes out with the handshake ACK */
-#define CV_TCP_F_RESENT 0x08    /**< a target's ACK made us resend since the last tick */
+#define CV_TCP_F_RESENT 0x08    /**< an ACK made us resend; not again before the next tick */
 #define CV_TCP_F_FIN_C_ACKED 0x10
 #define CV_TCP_F_FIN_T_ACKED 0x20
 #define CV_TCP_F_RST_C 0x40 /**< RESET from ESTABLISHED by the client: may be revived */

@@ -29,14 +29,20 @@ enum {
 	XX = CV_TCP_STATE_N,
 };
 
+/* clang-format off */
 static const uint8_t next_state[CV_TCP_STATE_N][CV_TCP_IN_N] = {
 	/*       client:             target:              */
-	/*       SYN ACK FIN RST     SYNACK ACK FIN RST    */
-	[SS] = {SS, XX, XX, RS, SR, SS, SS, RS}, [SR] = {SR, ES, FC, RS, SR, SR, FT, RS},
-	[ES] = {ES, ES, FC, RS, ES, ES, FT, RS}, [FC] = {FC, FC, FC, RS, FC, FC, FB, RS},
-	[FT] = {FT, FT, FB, RS, FT, FT, FT, RS}, [FB] = {FB, FB, FB, RS, FB, FB, FB, RS},
-	[CL] = {XX, CL, CL, CL, CL, CL, CL, CL}, [RS] = {XX, RS, RS, RS, RS, RS, RS, RS},
+	/*       SYN ACK FIN RST     SYNACK ACK FIN RST   */
+	[SS] = { SS, XX, XX, RS,     SR,    SS, SS, RS },
+	[SR] = { SR, ES, FC, RS,     SR,    SR, FT, RS },
+	[ES] = { ES, ES, FC, RS,     ES,    ES, FT, RS },
+	[FC] = { FC, FC, FC, RS,     FC,    FC, FB, RS },
+	[FT] = { FT, FT, FB, RS,     FT,    FT, FT, RS },
+	[FB] = { FB, FB, FB, RS,     FB,    FB, FB, RS },
+	[CL] = { XX, CL, CL, CL,     CL,    CL, CL, CL },
+	[RS] = { XX, RS, RS, RS,     RS,    RS, RS, RS },
 };
+/* clang-format on */
 
 void cv_tcp_init(struct cv_tcp *t, struct cv_tcp_cold *c, uint32_t isn, uint8_t hdr_len,
 		 bool first_ack, uint16_t mss_max)

@@ -64,6 +64,8 @@ static void hdr_place(struct cv_tcp *t, const struct cv_tcp_cold *c, const struc
 		act->hdr = CV_TCP_HDR_BEFORE;
 		hdr_segment_build(t, c, &act->built);
 	}
+	/* A new round: the target's next ACK below may ask again, timer or not. */
+	t->flags &= (uint8_t)~CV_TCP_F_RESENT;
 	if ((t->flags & CV_TCP_F_SENT) != 0) {
 		act->events |= CV_TCP_EV_HDR_RESENT;
 		return;
@@ -139,8 +141,9 @@ enum cv_tcp_verdict cv_tcp_splice_c2t(struct cv_tcp *t, struct cv_tcp_cold *c,
 }
 
 /*
- * The target does not have the header. Resend at once, but no more than once a tick for all its
- * ACKs: a target that speaks first may have many under way from before the header came.
+ * The target does not have the header. Resend at once, but for all its ACKs no more than once
+ * until the next tick or the client's next try: a target that speaks first may have many under
+ * way from before the header came.
  */
 static void ack_below(struct cv_tcp *t, const struct cv_tcp_cold *c, const struct cv_tcp_seg *seg,
 		      struct cv_tcp_act *act)
