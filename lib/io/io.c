@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include <rte_cycles.h>
-#include <rte_errno.h>
+#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_version.h>
 
 #include "io_priv.h"
@@ -141,21 +142,41 @@ static int configure_all(struct cv_io *io, const struct cv_io_cfg *cfg, struct c
 	return rc;
 }
 
+static bool uses_umem(const struct cv_io *io)
+{
+	uint32_t i;
+
+	for (i = 0; i < io->n_devs; i++) {
+		if (io->devs[i].driver->umem)
+			return true;
+	}
+	return false;
+}
+
+static int check_umem(uint32_t room, struct cv_errs *errs)
+{
+	if (rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL) > UMEM_FRAME_MAX) {
+		cv_errs_add(errs, "dpdk.ports", 0,
+			    "with net_af_xdp a packet must fit one page: no port's MTU may exceed 3400");
+		return -EINVAL;
+	}
+	if (rte_eal_iova_mode() != RTE_IOVA_VA) {
+		cv_errs_add(errs, "dpdk.ports", 0,
+			    "net_af_xdp does not work beside a NIC without IOMMU: use one of the two");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_pool(const struct cv_io *io, const struct cv_io_cfg *cfg, uint32_t room,
 		      struct cv_errs *errs)
 {
 	uint32_t held = 0, need, i;
 
-	for (i = 0; i < io->n_devs; i++) {
+	if (uses_umem(io) && check_umem(room, errs) != 0)
+		return -EINVAL;
+	for (i = 0; i < io->n_devs; i++)
 		held += cv_io_dev_held(&io->devs[i]);
-		if (io->devs[i].driver->umem &&
-		    rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL) > UMEM_FRAME_MAX) {
-			cv_errs_add(errs, "dpdk.ports", 0,
-				    "with net_af_xdp a packet must fit one page: no port's MTU may "
-				    "exceed 3400");
-			return -EINVAL;
-		}
-	}
 	/* Threads keep up to one and a half caches each. */
 	need = held + (cfg->n_workers + 1) * POOL_CACHE * 3 / 2;
 	if (cfg->n_mbufs >= need)
@@ -166,25 +187,48 @@ static int check_pool(const struct cv_io *io, const struct cv_io_cfg *cfg, uint3
 	return -EINVAL;
 }
 
+/*
+ * As rte_pktmbuf_pool_create(), but for AF_XDP without gaps between the packets. DPDK leaves gaps so
+ * that none crosses a page (every second packet's worth with 4 kB pages), while AF_XDP's driver counts
+ * none when it tells the kernel how much memory there is: packets beyond would vanish. Addresses are
+ * virtual there, so that crossing a page is no matter.
+ */
+static struct rte_mempool *create_pool(uint32_t n, uint32_t room, int socket, bool umem)
+{
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
+	struct rte_mempool *pool;
+
+	pool = rte_mempool_create_empty("culvert", n, (uint32_t)sizeof(struct rte_mbuf) + room,
+					POOL_CACHE, sizeof(priv), socket,
+					umem ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
+	if (pool == NULL)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &priv);
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
+	    rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static int make_pool(struct cv_io *io, const struct cv_io_cfg *cfg, uint32_t room,
 		     struct cv_errs *errs)
 {
 	int socket = io->n_devs > 0 ? rte_eth_dev_socket_id(io->devs[0].id) : SOCKET_ID_ANY;
-	uint32_t i;
 
 	if (check_pool(io, cfg, room, errs) != 0)
 		return -EINVAL;
-	io->mbufs = rte_pktmbuf_pool_create("culvert", cfg->n_mbufs, POOL_CACHE, 0, (uint16_t)room,
-					    socket);
+	io->mbufs = create_pool(cfg->n_mbufs, room, socket, uses_umem(io));
 	if (io->mbufs == NULL) {
-		cv_errs_add(errs, "dpdk.mbufs", 0, "no memory for %u packets of %u bytes (%s): raise "
-			    "dpdk.memory_mb or lower dpdk.mbufs", cfg->n_mbufs, room,
-			    rte_strerror(rte_errno));
+		cv_errs_add(errs, "dpdk.mbufs", 0,
+			    "no memory for %u packets of %u bytes: raise dpdk.memory_mb or lower "
+			    "dpdk.mbufs",
+			    cfg->n_mbufs, room);
 		return -ENOMEM;
 	}
-	for (i = 0; i < io->n_devs; i++) {
-		if (!io->devs[i].driver->umem || io->mbufs->nb_mem_chunks == 1)
-			continue;
+	if (uses_umem(io) && io->mbufs->nb_mem_chunks != 1) {
 		cv_errs_add(errs, "dpdk.memory_mb", 0,
 			    "the packets' memory is in %u pieces, net_af_xdp needs one: set more",
 			    io->mbufs->nb_mem_chunks);
@@ -275,6 +319,8 @@ void cv_io_destroy(struct cv_io *io)
 
 	if (io == NULL)
 		return;
+	if (io->tsc_hz != 0)
+		cv_io_log_capture(io->log);
 	if (io->workers != NULL)
 		cv_io_deal_undo(io);
 	for (i = 0; io->eal && i < io->n_devs; i++) {

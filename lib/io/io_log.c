@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <rte_log.h>
 
@@ -9,6 +11,7 @@
 
 /* Lines about one failure; the first say what went wrong, later ones only who noticed. */
 #define TEXT_LEN 240
+#define LINE_LEN 512
 /* Errors of a running driver that are logged per second; a broken device can make thousands. */
 #define ERRORS_PER_SECOND 5
 
@@ -16,12 +19,15 @@ struct cv_io_log {
 	FILE *stream;
 	bool settled;
 	size_t line_len;
-	char line[512];
+	char line[LINE_LEN];
 	char errors[TEXT_LEN];
 	char warnings[TEXT_LEN];
 	char text[TEXT_LEN];
-	uint64_t second; /* of cv_clock_ms(), in which `logged` errors were logged */
-	unsigned int logged;
+	uint64_t second;     /* of cv_clock_ms(), in which `n_logged` errors were logged */
+	unsigned int n_logged;
+	int file;            /* where everything goes while it is captured; -1: it is not */
+	int saved[2];        /* stdout and stderr meanwhile */
+	off_t mark;          /* end of file when the lines were forgotten */
 };
 
 /* Appends a line to a text, "; " between; what does not fit whole is left out, but for the first. */
@@ -29,7 +35,7 @@ static void keep(char *text, const char *line)
 {
 	size_t len = strlen(text), line_len = strlen(line);
 
-	if (strstr(text, line) != NULL)
+	if (line_len == 0 || strstr(text, line) != NULL)
 		return;
 	if (len > 0 && len + 2 + line_len < TEXT_LEN) {
 		memcpy(text + len, "; ", 2);
@@ -47,9 +53,9 @@ static void log_error(struct cv_io_log *log)
 
 	if (second != log->second) {
 		log->second = second;
-		log->logged = 0;
+		log->n_logged = 0;
 	}
-	if (log->logged++ < ERRORS_PER_SECOND)
+	if (log->n_logged++ < ERRORS_PER_SECOND)
 		cv_log(CV_LOG_WARNING, "dpdk: %s", log->line);
 }
 
@@ -63,7 +69,9 @@ static void end_line(struct cv_io_log *log, uint32_t level)
 		keep(log->errors, log->line);
 	else if (level == RTE_LOG_WARNING)
 		keep(log->warnings, log->line);
-	if (log->settled && level <= RTE_LOG_ERR)
+	if (log->file >= 0)
+		dprintf(log->file, "%s\n", log->line);
+	else if (log->settled && level <= RTE_LOG_ERR)
 		log_error(log);
 	else
 		cv_log(CV_LOG_DEBUG, "dpdk: %s", log->line);
@@ -85,6 +93,21 @@ static ssize_t on_write(void *cookie, const char *buf, size_t len)
 	return (ssize_t)len;
 }
 
+void cv_io_log_capture(struct cv_io_log *log)
+{
+	/* Without a file to capture to, libraries simply print. */
+	log->mark = 0;
+	log->file = memfd_create("culvert-log", MFD_CLOEXEC);
+	if (log->file < 0)
+		return;
+	fflush(stdout);
+	fflush(stderr);
+	log->saved[0] = dup(STDOUT_FILENO);
+	log->saved[1] = dup(STDERR_FILENO);
+	dup2(log->file, STDOUT_FILENO);
+	dup2(log->file, STDERR_FILENO);
+}
+
 struct cv_io_log *cv_io_log_create(void)
 {
 	static const cookie_io_functions_t io = {.write = on_write};
@@ -97,8 +120,53 @@ struct cv_io_log *cv_io_log_create(void)
 		free(log);
 		return NULL;
 	}
+	cv_io_log_capture(log);
 	rte_openlog_stream(log->stream);
 	return log;
+}
+
+/* Reads the captured text from an offset. @return NULL if there is none */
+static char *read_captured(const struct cv_io_log *log, off_t from)
+{
+	off_t end = log->file >= 0 ? lseek(log->file, 0, SEEK_CUR) : 0;
+	char *text;
+	ssize_t len;
+
+	if (end <= from)
+		return NULL;
+	text = malloc((size_t)(end - from) + 1);
+	if (text == NULL)
+		return NULL;
+	len = pread(log->file, text, (size_t)(end - from), from);
+	text[len > 0 ? len : 0] = '\0';
+	return text;
+}
+
+void cv_io_log_settle(struct cv_io_log *log)
+{
+	char *text, *line, *rest;
+
+	flockfile(log->stream);
+	log->settled = true;
+	fflush(stdout);
+	fflush(stderr);
+	text = read_captured(log, 0);
+	if (log->file >= 0) {
+		dup2(log->saved[0], STDOUT_FILENO);
+		dup2(log->saved[1], STDERR_FILENO);
+		close(log->saved[0]);
+		close(log->saved[1]);
+		close(log->file);
+		log->file = -1;
+	}
+	for (line = text; line != NULL && *line != '\0'; line = rest) {
+		rest = line + strcspn(line, "\n");
+		if (*rest == '\n')
+			*rest++ = '\0';
+		cv_log(CV_LOG_DEBUG, "dpdk: %s", line);
+	}
+	free(text);
+	funlockfile(log->stream);
 }
 
 void cv_io_log_destroy(struct cv_io_log *log)
@@ -106,6 +174,7 @@ void cv_io_log_destroy(struct cv_io_log *log)
 	if (log == NULL)
 		return;
 	rte_openlog_stream(NULL);
+	cv_io_log_settle(log);
 	fclose(log->stream);
 	free(log);
 }
@@ -113,23 +182,49 @@ void cv_io_log_destroy(struct cv_io_log *log)
 void cv_io_log_reset(struct cv_io_log *log)
 {
 	flockfile(log->stream);
+	fflush(stdout);
+	fflush(stderr);
+	log->mark = log->file >= 0 ? lseek(log->file, 0, SEEK_CUR) : 0;
 	log->errors[0] = '\0';
 	log->warnings[0] = '\0';
 	funlockfile(log->stream);
 }
 
-const char *cv_io_log_text(struct cv_io_log *log)
+/* What the kernel told a library is the cause; DPDK's own lines are its consequences. */
+static void keep_causes(char *captured, char *text)
 {
-	flockfile(log->stream);
-	snprintf(log->text, sizeof(log->text), "%s",
-		 log->errors[0] != '\0' ? log->errors : log->warnings);
-	funlockfile(log->stream);
-	return log->text;
+	static const char *const marks[] = {"Kernel error message: ", "libxdp: Error ",
+					    "unrecognized option", "invalid option"};
+	char *line, *rest;
+	const char *cause;
+	size_t i;
+
+	for (line = captured; line != NULL && *line != '\0'; line = rest) {
+		rest = line + strcspn(line, "\n");
+		if (*rest == '\n')
+			*rest++ = '\0';
+		for (i = 0; i < CV_ARRAY_LEN(marks); i++) {
+			cause = strstr(line, marks[i]);
+			if (cause == NULL)
+				continue;
+			keep(text, i == 0 ? cause + strlen(marks[i]) : line);
+			break;
+		}
+	}
 }
 
-void cv_io_log_settle(struct cv_io_log *log)
+const char *cv_io_log_text(struct cv_io_log *log)
 {
+	char *captured;
+
 	flockfile(log->stream);
-	log->settled = true;
+	fflush(stdout);
+	fflush(stderr);
+	log->text[0] = '\0';
+	captured = read_captured(log, log->mark);
+	keep_causes(captured, log->text);
+	free(captured);
+	keep(log->text, log->errors[0] != '\0' ? log->errors : log->warnings);
 	funlockfile(log->stream);
+	return log->text;
 }

@@ -41,7 +41,7 @@ static int failed(int rc, const char *what, const char *path, struct cv_io_log *
 	const char *said = cv_io_log_text(log);
 
 	cv_errs_add(errs, path, 0, "%s: %s", what, said[0] != '\0' ? said : strerror(-rc));
-	return rc == -EINVAL ? -EINVAL : -ENODEV;
+	return -ENODEV;
 }
 
 static void choose_queues(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,

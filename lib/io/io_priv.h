@@ -21,15 +21,25 @@ struct rte_ring;
 
 struct cv_io_log;
 
-/** Take over DPDK's log. @return NULL if memory ran out @owner caller; cv_io_log_destroy() */
+/**
+ * Take over DPDK's log, and capture what libraries print to stdout and stderr, until it settles.
+ *
+ * @return NULL if memory ran out
+ * @owner  caller; cv_io_log_destroy()
+ */
 struct cv_io_log *cv_io_log_create(void);
-/** Give DPDK its log back. NULL is fine. */
+/** Capture again, after it settled. */
+void cv_io_log_capture(struct cv_io_log *log);
+/** Give DPDK its log back, settled or not. NULL is fine. */
 void cv_io_log_destroy(struct cv_io_log *log);
 /** Forget the lines kept so far. */
 void cv_io_log_reset(struct cv_io_log *log);
-/** The errors (or, if none, the warnings) since the reset, joined by "; ". @return text, "" if none */
+/** Causes and errors (or, if none, warnings) since the reset, joined by "; ". @return text, "" if none */
 const char *cv_io_log_text(struct cv_io_log *log);
-/** From now on errors are logged as warnings; before, they only appear in cv_io_log_text(). */
+/**
+ * Stop to capture; what was captured is logged at debug level. From now on DPDK's errors are logged as
+ * warnings; before, they only appear in cv_io_log_text().
+ */
 void cv_io_log_settle(struct cv_io_log *log);
 
 /* ---- io_cores.c: which thread runs where ---- */
