@@ -4,6 +4,7 @@
 
 #include "plan_world.h"
 
+#include "cv_conf.h"
 #include "cv_plan.h"
 
 static void nodes_choose_targets_of_their_zone(void **state)
@@ -435,6 +436,56 @@ static void every_node_address_has_its_pools(void **state)
 	world_fini(&w);
 }
 
+/* From the text of a configuration to what each of its consumers gets. */
+static void quickstart_serves_two_consumers_of_four(void **state)
+{
+	static const struct {
+		uint8_t verdict;
+		uint32_t zones[2];
+	} want[] = {
+		{CV_DROP_NONE, {0, 1}},
+		{CV_DROP_NONE, {1, 0}}, /* its account names the zones the other way round */
+		{CV_DROP_ENDPOINT_REJECTED, {0}},
+		{CV_DROP_ENDPOINT_PENDING, {0}},
+	};
+	static const char *const eni_ips[] = {"172.16.1.10", "172.16.2.10"};
+	struct cv_plan_port all[8];
+	struct cv_errs errs = {0};
+	struct cv_conf *conf = cv_conf_load(SRC_DIR "/config/quickstart.json", &errs);
+	struct cv_plan *p = NULL;
+	struct world w;
+
+	(void)state;
+	if (conf == NULL)
+		fail_msg("%s", errs.n > 0 ? errs.items[0].text : "");
+	world_init(&w, roomy);
+	for (uint32_t i = 0; i < conf->dpdk.n_ports; i++)
+		all[i] = (struct cv_plan_port){conf->dpdk.ports[i].name, 1500};
+	w.cfg.ports = all;
+	w.cfg.n_ports = (uint16_t)conf->dpdk.n_ports;
+	assert_int_equal(try_plan(&w, conf->model, &p), 0);
+	assert_int_equal(conf->model->n_endpoints, CV_ARRAY_LEN(want));
+	for (uint32_t i = 0; i < CV_ARRAY_LEN(want); i++) {
+		for (uint32_t j = 0; j < conf->model->endpoints[i].n_enis; j++) {
+			const struct cv_view_local *l =
+				local(p, conf->model->endpoints[i].vpc, ip(eni_ips[j]));
+
+			assert_non_null(l);
+			assert_int_equal(l->endpoint, cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, i));
+			assert_int_equal(spec_of(p)->endpoints[l->endpoint].verdict,
+					 want[i].verdict);
+			assert_int_equal(spec_of(p)->nodes[l->node].zone, want[i].zones[j]);
+		}
+	}
+	assert_string_equal(choice(p, 0, 0), "10.0.1.21:80");
+	assert_string_equal(choice(p, 0, 1), "10.0.2.22:80");
+	assert_string_equal(choice(p, 1, 1), "10.0.1.31:8080"); /* cross-zone by the group */
+	cv_plan_destroy(p);
+	world_fini(&w);
+	cv_conf_destroy(conf);
+	cv_errs_fini(&errs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +502,7 @@ int main(void)
 		cmocka_unit_test(groups_without_load_balancer_wait),
 		cmocka_unit_test(listeners_share_a_group_or_have_their_own),
 		cmocka_unit_test(every_node_address_has_its_pools),
+		cmocka_unit_test(quickstart_serves_two_consumers_of_four),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
