@@ -41,8 +41,8 @@ static void neigh_begin(struct ctl_neigh *neigh, const struct cv_plan_neigh *wan
 	};
 }
 
-int cv_ctl_neigh_update(struct ctl_neigh_table *table, const struct cv_plan_neigh *wants,
-			uint32_t n, uint64_t now_ms)
+int cv_ctl_neigh_build(const struct ctl_neigh_table *old, const struct cv_plan_neigh *wants,
+		       uint32_t n, uint64_t now_ms, struct ctl_neigh_table *ret_table)
 {
 	struct ctl_neigh *items;
 	uint32_t *idx, mask = 1;
@@ -60,15 +60,14 @@ int cv_ctl_neigh_update(struct ctl_neigh_table *table, const struct cv_plan_neig
 		if (!wants[slot].used)
 			continue;
 		idx_add(idx, mask, &wants[slot], slot);
-		if (slot < table->n && is_same(&table->items[slot], &wants[slot])) {
-			items[slot] = table->items[slot];
+		if (slot < old->n && is_same(&old->items[slot], &wants[slot])) {
+			items[slot] = old->items[slot];
 			items[slot].sender = wants[slot].sender;
 		} else {
 			neigh_begin(&items[slot], &wants[slot], now_ms);
 		}
 	}
-	cv_ctl_neigh_fini(table);
-	*table = (struct ctl_neigh_table){.items = items, .n = n, .idx = idx, .mask = mask};
+	*ret_table = (struct ctl_neigh_table){.items = items, .n = n, .idx = idx, .mask = mask};
 	return 0;
 }
 
@@ -128,28 +127,11 @@ enum ctl_neigh_news cv_ctl_neigh_hear(struct ctl_neigh_table *table, uint16_t vp
 	return news;
 }
 
-void cv_ctl_neigh_wish(struct ctl_neigh_table *table, uint16_t vpc, cv_be32_t ip, uint64_t now_ms)
-{
-	uint32_t slot = cv_ctl_neigh_find(table, vpc, ip);
-	struct ctl_neigh *neigh;
-
-	if (slot == UINT32_MAX)
-		return;
-	neigh = &table->items[slot];
-	if (neigh->state == CTL_NEIGH_REACHABLE)
-		return;
-	if (neigh->asked_ms != 0 && now_ms - neigh->asked_ms < CTL_NEIGH_WISH_MS)
-		return;
-	if (neigh->next_ms > now_ms)
-		neigh->next_ms = now_ms;
-}
-
 /* Note one request and say when the next is due. Tells whether the neighbour became stale by it. */
 static bool neigh_asked(struct ctl_neigh *neigh, uint64_t now_ms)
 {
 	bool went_stale = false;
 
-	neigh->asked_ms = now_ms;
 	if (neigh->state == CTL_NEIGH_REACHABLE && neigh->tries == CTL_NEIGH_TRIES) {
 		neigh->state = CTL_NEIGH_STALE;
 		went_stale = true;

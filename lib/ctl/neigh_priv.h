@@ -24,8 +24,6 @@
 #define CTL_NEIGH_ANSWER_MS 1000
 /** So many tries without an answer make a known neighbour stale. */
 #define CTL_NEIGH_TRIES 3
-/** A worker's wish is granted at most so often per neighbour. */
-#define CTL_NEIGH_WISH_MS 50
 
 /** How a neighbour stands. */
 enum ctl_neigh_state {
@@ -45,7 +43,6 @@ struct ctl_neigh {
 	uint8_t mac[6];
 	uint32_t wait_ms;  /**< between the last request and the next */
 	uint64_t next_ms;  /**< when to ask next */
-	uint64_t asked_ms; /**< when it was last asked; 0: never */
 	uint64_t heard_ms; /**< when it was last heard of */
 };
 
@@ -58,14 +55,16 @@ struct ctl_neigh_table {
 };
 
 /**
- * Take over which neighbours are wanted. What is known of one that keeps its slot is kept; a new one is
- * to be asked at once.
+ * Make a table of the neighbours that are wanted now. What is known of one that keeps its slot is taken
+ * over; a new one is to be asked at once.
  *
- * @param wants  shape [n], by slot
- * @return 0, or -ENOMEM with nothing changed
+ * @param      old        table so far; unchanged
+ * @param      wants      shape [n], by slot
+ * @param[out] ret_table  untouched on failure
+ * @return 0, or -ENOMEM
  */
-int cv_ctl_neigh_update(struct ctl_neigh_table *table, const struct cv_plan_neigh *wants,
-			uint32_t n, uint64_t now_ms);
+int cv_ctl_neigh_build(const struct ctl_neigh_table *old, const struct cv_plan_neigh *wants,
+		       uint32_t n, uint64_t now_ms, struct ctl_neigh_table *ret_table);
 
 /** Free everything and make the table empty. */
 void cv_ctl_neigh_fini(struct ctl_neigh_table *table);
@@ -90,9 +89,6 @@ enum ctl_neigh_news {
  */
 enum ctl_neigh_news cv_ctl_neigh_hear(struct ctl_neigh_table *table, uint16_t vpc, cv_be32_t ip,
 				      const uint8_t *mac, uint64_t now_ms, uint32_t *ret_slot);
-
-/** A flow waits for a neighbour: ask at the next opportunity, unless it was asked just now. */
-void cv_ctl_neigh_wish(struct ctl_neigh_table *table, uint16_t vpc, cv_be32_t ip, uint64_t now_ms);
 
 /** Whom to ask. */
 struct ctl_neigh_ask {

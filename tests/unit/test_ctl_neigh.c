@@ -18,6 +18,16 @@ static const uint8_t mac_b[6] = {2, 0, 0, 0, 0, 0xb};
 
 #define T0 1000000
 
+static void update(struct ctl_neigh_table *table, const struct cv_plan_neigh *wants, uint32_t n,
+		   uint64_t now_ms)
+{
+	struct ctl_neigh_table next;
+
+	assert_int_equal(cv_ctl_neigh_build(table, wants, n, now_ms, &next), 0);
+	cv_ctl_neigh_fini(table);
+	*table = next;
+}
+
 static struct cv_plan_neigh want_get(uint16_t vpc, uint32_t ip)
 {
 	return (struct cv_plan_neigh){
@@ -55,7 +65,7 @@ static void one_setup(struct ctl_neigh_table *table)
 	struct cv_plan_neigh want = want_get(3, 0x0a000005);
 
 	memset(table, 0, sizeof(*table));
-	assert_int_equal(cv_ctl_neigh_update(table, &want, 1, T0), 0);
+	update(table, &want, 1, T0);
 }
 
 static void unresolved_is_asked_at_once_then_ever_slower(void **state)
@@ -194,30 +204,6 @@ static void stale_with_another_mac_is_a_change(void **state)
 	cv_ctl_neigh_fini(&table);
 }
 
-static void wish_asks_at_once_but_not_more_than_every_50_ms(void **state)
-{
-	const cv_be32_t ip = cv_be32(0x0a000005);
-	struct ctl_neigh_table table;
-	uint64_t t = T0;
-	uint32_t slot;
-
-	(void)state;
-	one_setup(&table);
-	for (int i = 0; i < 6; i++)
-		t = next_ask(&table, t, NULL); /* a second apart by now */
-	cv_ctl_neigh_wish(&table, 3, ip, t + CTL_NEIGH_WISH_MS - 1);
-	assert_int_equal(due_one(&table, t + CTL_NEIGH_WISH_MS - 1, NULL), UINT32_MAX);
-	cv_ctl_neigh_wish(&table, 3, ip, t + CTL_NEIGH_WISH_MS);
-	assert_int_equal(due_one(&table, t + CTL_NEIGH_WISH_MS, NULL), 0);
-	/* A wish for what nobody wants, or for one that is known, does nothing. */
-	cv_ctl_neigh_wish(&table, 3, cv_be32(0x0a000006), t + 500);
-	assert_int_equal(due_one(&table, t + 500, NULL), UINT32_MAX);
-	cv_ctl_neigh_hear(&table, 3, ip, mac_a, t + 500, &slot);
-	cv_ctl_neigh_wish(&table, 3, ip, t + 700);
-	assert_int_equal(due_one(&table, t + 700, NULL), UINT32_MAX);
-	cv_ctl_neigh_fini(&table);
-}
-
 static void unsent_request_is_due_again_and_does_not_count(void **state)
 {
 	struct ctl_neigh_table table;
@@ -249,7 +235,7 @@ static void few_places_serve_every_slot_in_turn(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 100; i++)
 		wants[i] = want_get((uint16_t)(i % 3), 0x0a000000 + i);
-	assert_int_equal(cv_ctl_neigh_update(&table, wants, 100, T0), 0);
+	update(&table, wants, 100, T0);
 	for (int round = 0; round < 20; round++) {
 		uint32_t n = cv_ctl_neigh_due(&table, T0, &pos, asks, 7);
 
@@ -271,7 +257,7 @@ static void update_keeps_what_is_known_and_forgets_the_rest(void **state)
 	struct ctl_neigh_ask asks[8];
 
 	(void)state;
-	assert_int_equal(cv_ctl_neigh_update(&table, wants, 4, T0), 0);
+	update(&table, wants, 4, T0);
 	assert_int_equal(cv_ctl_neigh_due(&table, T0, &pos, asks, 8), 3);
 	assert_int_equal(cv_ctl_neigh_find(&table, 2, cv_be32(1)), 3);
 	assert_int_equal(cv_ctl_neigh_find(&table, 0, 0), UINT32_MAX);
@@ -282,7 +268,7 @@ static void update_keeps_what_is_known_and_forgets_the_rest(void **state)
 	wants[1] = want_get(1, 9);
 	wants[2] = want_get(1, 2);
 	wants[3].used = false;
-	assert_int_equal(cv_ctl_neigh_update(&table, wants, 4, T0 + 10), 0);
+	update(&table, wants, 4, T0 + 10);
 	assert_int_equal(table.items[0].state, CTL_NEIGH_REACHABLE);
 	assert_int_equal(table.items[0].sender, cv_be32(77));
 	assert_memory_equal(table.items[0].mac, mac_a, 6);
@@ -294,9 +280,9 @@ static void update_keeps_what_is_known_and_forgets_the_rest(void **state)
 	assert_int_equal(cv_ctl_neigh_due(&table, T0 + 10, &pos, asks, 8), 2);
 	/* A VPC slot that is another now is another neighbour. */
 	wants[0].vpc = 2;
-	assert_int_equal(cv_ctl_neigh_update(&table, wants, 1, T0 + 20), 0);
+	update(&table, wants, 1, T0 + 20);
 	assert_int_equal(table.items[0].state, CTL_NEIGH_UNRESOLVED);
-	assert_int_equal(cv_ctl_neigh_update(&table, NULL, 0, T0 + 30), 0);
+	update(&table, NULL, 0, T0 + 30);
 	assert_int_equal(cv_ctl_neigh_find(&table, 2, cv_be32(1)), UINT32_MAX);
 	assert_int_equal(cv_ctl_neigh_due(&table, T0 + 99999, &pos, asks, 8), 0);
 	cv_ctl_neigh_fini(&table);
@@ -313,7 +299,7 @@ static void ten_thousand_are_found_and_do_not_refresh_together(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < N; i++)
 		wants[i] = want_get((uint16_t)(i & 1), 0x0a000000 + i / 2);
-	assert_int_equal(cv_ctl_neigh_update(&table, wants, N, T0), 0);
+	update(&table, wants, N, T0);
 	for (uint32_t i = 0; i < N; i++) {
 		assert_int_equal(cv_ctl_neigh_find(&table, wants[i].vpc, wants[i].ip), i);
 		cv_ctl_neigh_hear(&table, wants[i].vpc, wants[i].ip, mac_a, T0, &slot);
@@ -354,7 +340,6 @@ int main(void)
 		cmocka_unit_test(known_is_refreshed_about_every_30_s),
 		cmocka_unit_test(silent_neighbour_goes_stale_after_three_tries_and_comes_back),
 		cmocka_unit_test(stale_with_another_mac_is_a_change),
-		cmocka_unit_test(wish_asks_at_once_but_not_more_than_every_50_ms),
 		cmocka_unit_test(unsent_request_is_due_again_and_does_not_count),
 		cmocka_unit_test(few_places_serve_every_slot_in_turn),
 		cmocka_unit_test(update_keeps_what_is_known_and_forgets_the_rest),

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "layout.h"
+
+#include <string.h>
+
+static const struct culvertctl_col ports_cols[] = {
+	{"PORT", "name", FORM_TEXT},
+	{"DRIVER", "driver", FORM_TEXT},
+	{"LINK", "link", FORM_TEXT},
+	{"MBIT/S", "mbps", FORM_COUNT},
+	{"MTU", "mtu", FORM_COUNT},
+	{"MAC", "mac", FORM_TEXT},
+	{"RXQ", "rx_queues", FORM_COUNT},
+	{"TXQ", "tx_queues", FORM_COUNT},
+	{"RX PKTS", "rx_packets", FORM_COUNT},
+	{"RX BYTES", "rx_bytes", FORM_BYTES},
+	{"TX PKTS", "tx_packets", FORM_COUNT},
+	{"TX BYTES", "tx_bytes", FORM_BYTES},
+	{"MISSED", "rx_missed", FORM_COUNT},
+	{"RX ERR", "rx_errors", FORM_COUNT},
+	{"TX ERR", "tx_errors", FORM_COUNT},
+	{0},
+};
+
+static const struct culvertctl_section ports[] = {
+	{
+		.rows = "ports",
+		.none = "no ports",
+		.cols = ports_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col vpcs_cols[] = {
+	{"VPC", "id", FORM_TEXT},      {"NAME", "name", FORM_TEXT},
+	{"OWNER", "owner", FORM_TEXT}, {"CIDRS", "cidrs", FORM_TEXT},
+	{"PORT", "port", FORM_TEXT},   {"VLAN", "vlan", FORM_COUNT},
+	{"MTU", "mtu", FORM_COUNT},    {0},
+};
+
+static const struct culvertctl_col vpcs_subnets_cols[] = {
+	{"SUBNET", "id", FORM_TEXT},       {"NAME", "name", FORM_TEXT},
+	{"VPC", "^name", FORM_TEXT},       {"CIDR", "cidr", FORM_TEXT},
+	{"AZ ID", "az_id", FORM_TEXT},     {"AZ", "az_name", FORM_TEXT},
+	{"GATEWAY", "gateway", FORM_TEXT}, {0},
+};
+
+static const struct culvertctl_section vpcs[] = {
+	{
+		.rows = "vpcs",
+		.none = "no VPCs",
+		.cols = vpcs_cols,
+	},
+	{
+		.rows = "vpcs",
+		.inner = "subnets",
+		.title = "subnets",
+		.none = "no subnets",
+		.cols = vpcs_subnets_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col load_balancers_cols[] = {
+	{"LOAD BALANCER", "name", FORM_TEXT},
+	{"VPC", "vpc", FORM_TEXT},
+	{"CROSS-ZONE", "cross_zone", FORM_TEXT},
+	{"SERVICE", "service", FORM_TEXT},
+	{"ZONES", "nodes.az_id", FORM_TEXT},
+	{"ARN", "arn", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_col load_balancers_nodes_cols[] = {
+	{"LOAD BALANCER", "^name", FORM_TEXT},
+	{"AZ ID", "az_id", FORM_TEXT},
+	{"SUBNET", "subnet", FORM_TEXT},
+	{"IPS", "ips", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_col load_balancers_listeners_cols[] = {
+	{"LOAD BALANCER", "^name", FORM_TEXT},
+	{"PORT", "port", FORM_COUNT},
+	{"TARGET GROUP", "target_group", FORM_TEXT},
+	{"IDLE S", "idle_seconds", FORM_COUNT},
+	{"ACTIVE", "active_flows", FORM_COUNT},
+	{"NEW", "new_flows", FORM_COUNT},
+	{"TO TARGET", "bytes_to_target", FORM_BYTES},
+	{"TO CLIENT", "bytes_to_client", FORM_BYTES},
+	{"DROPS", "drops", FORM_COUNT},
+	{"RST", "rsts", FORM_COUNT},
+	{0},
+};
+
+static const struct culvertctl_section load_balancers[] = {
+	{
+		.rows = "load_balancers",
+		.none = "no load balancers",
+		.cols = load_balancers_cols,
+	},
+	{
+		.rows = "load_balancers",
+		.inner = "nodes",
+		.title = "nodes",
+		.none = "no nodes",
+		.cols = load_balancers_nodes_cols,
+	},
+	{
+		.rows = "load_balancers",
+		.inner = "listeners",
+		.title = "listeners",
+		.none = "no listeners",
+		.cols = load_balancers_listeners_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col targets_cols[] = {
+	{"TARGET GROUP", "name", FORM_TEXT},           {"VPC", "vpc", FORM_TEXT},
+	{"LOAD BALANCER", "load_balancer", FORM_TEXT}, {"PROXY V2", "proxy_protocol_v2", FORM_TEXT},
+	{"HEADER", "header_placement", FORM_TEXT},     {0},
+};
+
+static const struct culvertctl_col targets_targets_cols[] = {
+	{"TARGET", "target", FORM_TEXT},
+	{"GROUP", "^name", FORM_TEXT},
+	{"AZ ID", "az_id", FORM_TEXT},
+	{"NEXT HOP", "next_hop", FORM_TEXT},
+	{"MAC", "mac", FORM_TEXT},
+	{"NEIGHBOUR", "neighbour", FORM_TEXT},
+	{"ACTIVE", "active_flows", FORM_COUNT},
+	{"NEW", "new_flows", FORM_COUNT},
+	{"TO TARGET", "bytes_to_target", FORM_BYTES},
+	{"TO CLIENT", "bytes_to_client", FORM_BYTES},
+	{"RST", "rsts", FORM_COUNT},
+	{0},
+};
+
+static const struct culvertctl_section targets[] = {
+	{
+		.rows = "target_groups",
+		.none = "no target groups",
+		.cols = targets_cols,
+	},
+	{
+		.rows = "target_groups",
+		.inner = "targets",
+		.title = "targets",
+		.none = "no targets",
+		.cols = targets_targets_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col services_cols[] = {
+	{"SERVICE", "id", FORM_TEXT},
+	{"NAME", "name", FORM_TEXT},
+	{"OWNER", "owner", FORM_TEXT},
+	{"LOAD BALANCERS", "load_balancers", FORM_TEXT},
+	{"ACCEPTANCE", "acceptance_required", FORM_TEXT},
+	{"AVAILABLE", "endpoints.available", FORM_COUNT},
+	{"PENDING", "endpoints.pendingAcceptance", FORM_COUNT},
+	{"REJECTED", "endpoints.rejected", FORM_COUNT},
+	{"PRINCIPALS", "principals", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section services[] = {
+	{
+		.rows = "services",
+		.none = "no services",
+		.cols = services_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col endpoints_cols[] = {
+	{"ENDPOINT", "id", FORM_TEXT},
+	{"NAME", "name", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT},
+	{"SERVICE", "service", FORM_TEXT},
+	{"OWNER", "owner", FORM_TEXT},
+	{"ENIS", "enis.ip", FORM_TEXT},
+	{"AZ IDS", "enis.az_id", FORM_TEXT},
+	{"ACTIVE", "active_flows", FORM_COUNT},
+	{"NEW", "new_flows", FORM_COUNT},
+	{"TO TARGET", "bytes_to_target", FORM_BYTES},
+	{"TO CLIENT", "bytes_to_client", FORM_BYTES},
+	{"DROPS", "drops", FORM_COUNT},
+	{"VERDICT", "verdict", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section endpoints[] = {
+	{
+		.rows = "endpoints",
+		.none = "no endpoints",
+		.cols = endpoints_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col flows_cols[] = {
+	{"CLIENT", "client", FORM_TEXT},      {"DIALLED", "dialled", FORM_TEXT},
+	{"NODE", "node", FORM_TEXT},          {"TARGET", "target", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT},        {"ENDPOINT", "endpoint", FORM_TEXT},
+	{"PROXY", "proxy_header", FORM_TEXT}, {"IDLE", "idle_ms", FORM_MS},
+	{"WORKER", "worker", FORM_COUNT},     {0},
+};
+
+static const struct culvertctl_section flows[] = {
+	{
+		.rows = "flows",
+		.none = "no flows",
+		.cols = flows_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col snat_cols[] = {
+	{"NODE IP", "node_ip", FORM_TEXT}, {"TARGET", "target", FORM_TEXT},
+	{"VPC", "vpc", FORM_TEXT},         {"PORTS", "ports", FORM_COUNT},
+	{"USED", "used", FORM_COUNT},      {"RESTING", "resting", FORM_COUNT},
+	{"FREE", "free", FORM_COUNT},      {"ERRORS", "errors", FORM_COUNT},
+	{"WANTED", "wanted", FORM_TEXT},   {0},
+};
+
+static const struct culvertctl_section snat[] = {
+	{
+		.rows = "pools",
+		.none = "no source port pools",
+		.cols = snat_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col drops_cols[] = {
+	{"REASON", "reason", FORM_TEXT},
+	{"PACKETS", "packets", FORM_COUNT},
+	{"MEANING", "help", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section drops[] = {
+	{
+		.rows = "drops",
+		.none = "nothing was dropped",
+		.only_if = "packets",
+		.cols = drops_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col workers_cols[] = {
+	{"WORKER", "id", FORM_COUNT},
+	{"BUSY", "busy", FORM_PERCENT},
+	{"CYCLES/PKT", "cycles_per_packet", FORM_COUNT},
+	{"PKTS/S", "packets_per_second", FORM_COUNT},
+	{"PACKETS", "packets", FORM_COUNT},
+	{"FLOWS", "flows", FORM_COUNT},
+	{"CONFIG", "generation", FORM_COUNT},
+	{"SWEPT", "swept_generation", FORM_COUNT},
+	{0},
+};
+
+static const struct culvertctl_section workers[] = {
+	{
+		.rows = "workers",
+		.none = "no workers",
+		.cols = workers_cols,
+	},
+	{0},
+};
+
+static const struct culvertctl_col neighbours_cols[] = {
+	{"VPC", "vpc", FORM_TEXT},
+	{"IP", "ip", FORM_TEXT},
+	{"MAC", "mac", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT},
+	{"HEARD", "heard_ms_ago", FORM_MS},
+	{"TRIES", "tries", FORM_COUNT},
+	{0},
+};
+
+static const struct culvertctl_section neighbours[] = {
+	{
+		.rows = "neighbours",
+		.none = "no neighbours",
+		.cols = neighbours_cols,
+	},
+	{0},
+};
+
+static const struct {
+	const char *what;
+	const struct culvertctl_section *sections;
+} layouts[] = {
+	{"ports", ports},
+	{"vpcs", vpcs},
+	{"load-balancers", load_balancers},
+	{"targets", targets},
+	{"services", services},
+	{"endpoints", endpoints},
+	{"flows", flows},
+	{"snat", snat},
+	{"drops", drops},
+	{"workers", workers},
+	{"neighbours", neighbours},
+};
+
+const struct culvertctl_section *culvertctl_layout_find(const char *what)
+{
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+		if (strcmp(layouts[i].what, what) == 0)
+			return layouts[i].sections;
+	}
+	return NULL;
+}

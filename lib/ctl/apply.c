@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* From a configuration to what serves: plan, publish, retire. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ctl_priv.h"
+
+/* SNAT pools ended per second at most. */
+#define POOLS_REAPED_MAX 256
+
+static struct cv_plan_cfg plan_cfg_get(const struct cv_conf *conf, struct cv_plan_port *ports)
+{
+	const struct cv_conf_settings *s = &conf->settings;
+
+	for (uint32_t i = 0; i < conf->dpdk.n_ports; i++) {
+		ports[i].name = conf->dpdk.ports[i].name;
+		ports[i].mtu = (uint16_t)conf->dpdk.ports[i].mtu;
+	}
+	return (struct cv_plan_cfg){
+		.ports = ports,
+		.n_ports = (uint16_t)conf->dpdk.n_ports,
+		.mss_clamp = s->mss_clamp,
+		.snat =
+			{
+				.port_first = s->snat_port_first,
+				.n_ports = (uint16_t)s->snat_n_ports,
+				.rest_ms = s->snat_rest_seconds * 1000,
+				.n_slices = (uint16_t)conf->dpdk.workers,
+				.one_thread = conf->dpdk.workers == 1,
+			},
+		.view =
+			{
+				.syn_ms = s->syn_seconds * 1000,
+				.fin_ms = s->fin_seconds * 1000,
+				.linger_ms = s->linger_ms,
+				.exhausted_reset =
+					s->snat_on_exhaustion == CV_CONF_EXHAUSTION_RESET,
+			},
+	};
+}
+
+static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, uint64_t gen,
+		      struct cv_errs *errs, struct cv_plan **ret_plan)
+{
+	struct cv_plan_port ports[CV_DP_PORTS_MAX];
+	struct cv_plan_cfg cfg = plan_cfg_get(conf, ports);
+	const struct cv_plan_in in = {
+		.model = conf->model,
+		.cfg = &cfg,
+		.slots = ctl->slots,
+		.registry = ctl->registry,
+		.neigh = ctl->neigh,
+		.gen = gen,
+	};
+
+	return cv_plan_build(&in, errs, ret_plan);
+}
+
+static bool draining_is(const struct cv_ctl *ctl)
+{
+	for (uint32_t i = 0; i < cv_snat_registry_n(ctl->registry); i++) {
+		const struct cv_snat_pool *pool = cv_snat_registry_at(ctl->registry, i);
+
+		if (!cv_plan_pool_is_wanted(pool, ctl->plan))
+			return true;
+	}
+	return false;
+}
+
+/* Publish a plan's view; the plan and the neighbours that it wants become control's. */
+static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
+{
+	struct ctl_neigh_table neighs;
+	struct cv_view *view;
+	int ret;
+
+	ret = cv_ctl_neigh_build(&ctl->neighs, plan->neighs, plan->n_slots[CV_PLAN_NEIGH],
+				 cv_clock_ms(), &neighs);
+	if (ret < 0)
+		return ret;
+	view = cv_plan_view_take(plan);
+	ret = cv_ctl_announce_add(ctl, view, cv_view_pub_current(ctl->pub), cv_clock_ms());
+	if (ret == 0)
+		ret = cv_view_pub_publish(ctl->pub, view);
+	if (ret < 0) {
+		cv_view_destroy(view);
+		cv_ctl_neigh_fini(&neighs);
+		return ret;
+	}
+	cv_ctl_neigh_fini(&ctl->neighs);
+	ctl->neighs = neighs;
+	cv_plan_destroy(ctl->plan);
+	ctl->plan = plan;
+	ctl->draining = draining_is(ctl);
+	return 0;
+}
+
+int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
+{
+	uint32_t n_announces = ctl->n_announces;
+	struct cv_plan *plan;
+	int ret = plan_build(ctl, conf, ctl->gen + 1, errs, &plan);
+
+	if (ret < 0)
+		return ret;
+	ret = plan_serve(ctl, plan);
+	if (ret < 0) {
+		ctl->n_announces = n_announces;
+		ctl->draining = true; /* pools that only this plan wanted */
+		cv_plan_destroy(plan);
+		cv_errs_add(errs, NULL, 0, "out of memory");
+		return ret;
+	}
+	if (ctl->conf != conf)
+		cv_conf_destroy(ctl->conf);
+	ctl->conf = conf;
+	ctl->gen++;
+	ctl->loaded_at = time(NULL);
+	return 0;
+}
+
+/* Leave the dying pools out of the view, then free them once no worker can look one up. */
+static void dying_end(struct cv_ctl *ctl)
+{
+	struct cv_errs errs = {0};
+	struct cv_plan *plan;
+
+	if (plan_build(ctl, ctl->conf, ctl->gen, &errs, &plan) == 0) {
+		if (plan_serve(ctl, plan) < 0) {
+			cv_plan_destroy(plan);
+			goto out; /* no memory now: the next second will do */
+		}
+		while (ctl->n_dying > 0 &&
+		       cv_view_pub_retire(ctl->pub, ctl->dying[ctl->n_dying - 1],
+					  (cv_view_free_fn *)cv_snat_pool_destroy) == 0)
+			ctl->n_dying--;
+	}
+out:
+	cv_errs_fini(&errs);
+}
+
+void cv_ctl_pools_reap(struct cv_ctl *ctl)
+{
+	/* A view that wants a pool may still be read: wait until all but the last are gone. */
+	if ((!ctl->draining && ctl->n_dying == 0) || cv_view_pub_reap(ctl->pub) > 0)
+		return;
+	ctl->n_dying += cv_snat_registry_reap(ctl->registry, cv_plan_pool_is_wanted, ctl->plan,
+					      cv_dp_now_ms(ctl->dp), ctl->dying + ctl->n_dying,
+					      POOLS_REAPED_MAX - ctl->n_dying);
+	if (ctl->n_dying > 0)
+		dying_end(ctl);
+}
+
+/* ---- reload ---- */
+
+const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap)
+{
+	const struct cv_model *m = ctl->conf->model;
+	uint32_t by_state[3] = {0}, n_listeners = 0, n_targets = 0;
+
+	for (uint32_t i = 0; i < m->n_endpoints; i++)
+		by_state[m->endpoints[i].state]++;
+	for (uint32_t i = 0; i < m->n_lbs; i++)
+		n_listeners += m->lbs[i].n_listeners;
+	for (uint32_t i = 0; i < m->n_tgs; i++)
+		n_targets += m->tgs[i].n_targets;
+	snprintf(
+		buf, cap,
+		"generation %llu: VPCs %u, load balancers %u, listeners %u, targets %u, services %u, "
+		"endpoints %u (available %u, pending %u, rejected %u)",
+		(unsigned long long)ctl->gen, m->n_vpcs, m->n_lbs, n_listeners, n_targets,
+		m->n_services, m->n_endpoints, by_state[CV_MODEL_AVAILABLE],
+		by_state[CV_MODEL_PENDING_ACCEPTANCE], by_state[CV_MODEL_REJECTED]);
+	return buf;
+}
+
+static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
+{
+	struct cv_conf *conf = cv_conf_load(ctl->file, errs);
+	int ret;
+
+	if (conf == NULL)
+		return -EINVAL;
+	if (!cv_ctl_restart_is_spared(ctl->conf, conf, errs))
+		ret = -EBUSY;
+	else
+		ret = cv_ctl_apply(ctl, conf, errs);
+	if (ret < 0) {
+		cv_conf_destroy(conf);
+		/* What the plan refuses is wrong in the file, whichever way. */
+		return ret == -EBUSY || ret == -ENOMEM ? ret : -EINVAL;
+	}
+	return 0;
+}
+
+static void errs_log(const struct cv_errs *errs, enum cv_log_level level)
+{
+	char text[CV_ERR_PATH_LEN + CV_ERR_TEXT_LEN + 32];
+
+	for (size_t i = 0; i < errs->n; i++)
+		cv_log(level, "%s", cv_err_str(&errs->items[i], text, sizeof(text)));
+}
+
+static void errs_copy(struct cv_errs *to, const struct cv_errs *from, size_t first)
+{
+	cv_errs_fini(to);
+	for (size_t i = first; i < from->n; i++)
+		cv_errs_add(to, from->items[i].path, from->items[i].line, "%s",
+			    from->items[i].text);
+}
+
+int cv_ctl_reload(struct cv_ctl *ctl, struct cv_errs *errs)
+{
+	size_t first = errs->n;
+	char text[256];
+	int ret = reload(ctl, errs);
+
+	ctl->last_reload.at = time(NULL);
+	ctl->last_reload.ret = ret;
+	errs_copy(&ctl->last_reload.errs, errs, first);
+	if (ret == 0) {
+		errs_log(&ctl->conf->warnings, CV_LOG_WARNING);
+		cv_log(CV_LOG_NOTICE, "reloaded %s, %s", ctl->file,
+		       cv_ctl_counts_str(ctl, text, sizeof(text)));
+	} else {
+		errs_log(&ctl->last_reload.errs, CV_LOG_ERR);
+		cv_log(CV_LOG_ERR,
+		       "reload of %s refused (%zu errors), generation %llu goes on serving",
+		       ctl->file, ctl->last_reload.errs.n, (unsigned long long)ctl->gen);
+	}
+	return ret;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Neighbours and announcements: what is learned, asked and said by ARP. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl_priv.h"
+
+/* Events taken per turn at most, so that a flood of ARP leaves time for the rest. */
+#define EVENTS_MAX 1024
+#define EVENTS_BURST 64
+#define ASKS_BURST 64
+
+static int key_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t local_key(const struct cv_view_local *local)
+{
+	return (uint64_t)local->vpc << 32 | local->ip;
+}
+
+/* The addresses of a view, sorted; none for NULL. @return NULL if memory ran out */
+static uint64_t *keys_get(const struct cv_view *view, size_t *ret_n)
+{
+	const struct cv_view_spec *spec = view != NULL ? cv_view_spec_get(view) : NULL;
+	size_t n = spec != NULL ? spec->n_locals : 0;
+	uint64_t *keys = calloc(n + 1, sizeof(*keys));
+
+	if (keys == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		keys[i] = local_key(&spec->locals[i]);
+	qsort(keys, n, sizeof(*keys), key_cmp);
+	*ret_n = n;
+	return keys;
+}
+
+int cv_ctl_announce_add(struct cv_ctl *ctl, const struct cv_view *view, const struct cv_view *old,
+			uint64_t now_ms)
+{
+	const struct cv_view_spec *spec = cv_view_spec_get(view);
+	size_t n = ctl->n_announces + spec->n_locals, n_old = 0;
+	struct ctl_announce *list = realloc(ctl->announces, (n + 1) * sizeof(*list));
+	uint64_t *keys;
+
+	if (list == NULL)
+		return -ENOMEM;
+	ctl->announces = list;
+	keys = keys_get(old, &n_old);
+	if (keys == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < spec->n_locals; i++) {
+		const struct cv_view_local *local = &spec->locals[i];
+		uint64_t key = local_key(local);
+
+		if (bsearch(&key, keys, n_old, sizeof(*keys), key_cmp) != NULL)
+			continue;
+		list[ctl->n_announces++] =
+			(struct ctl_announce){.ip = local->ip, .vpc = local->vpc, .due_ms = now_ms};
+	}
+	free(keys);
+	return 0;
+}
+
+static void announce_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	/* After 0, 1 and 3 seconds: a switch port may take a while to forward. */
+	static const uint32_t gap_ms[CTL_ANNOUNCE_ROUNDS] = {1000, 2000, 0};
+	uint32_t n = 0, i;
+
+	for (i = 0; i < ctl->n_announces; i++) {
+		struct ctl_announce item = ctl->announces[i];
+
+		if (item.due_ms <= now_ms) {
+			if (cv_dp_arp_announce(ctl->dp, item.vpc, item.ip) < 0)
+				break;
+			item.due_ms = now_ms + gap_ms[item.round];
+			item.round++;
+		}
+		if (item.round < CTL_ANNOUNCE_ROUNDS)
+			ctl->announces[n++] = item;
+	}
+	/* The ring was full: the rest is for the next turn. */
+	memmove(&ctl->announces[n], &ctl->announces[i],
+		(ctl->n_announces - i) * sizeof(*ctl->announces));
+	ctl->n_announces = n + ctl->n_announces - i;
+}
+
+static void learn(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint64_t now_ms)
+{
+	char ip[CV_NET_STR_LEN], mac[CV_NET_STR_LEN];
+	enum ctl_neigh_news news;
+	uint64_t word = 0;
+	uint32_t slot;
+
+	news = cv_ctl_neigh_hear(&ctl->neighs, event->vpc, event->ip, event->mac, now_ms, &slot);
+	if (news == CTL_NEIGH_FOREIGN)
+		return;
+	memcpy(&word, event->mac, sizeof(event->mac));
+	atomic_store_explicit(&ctl->neigh[slot], word | CV_NEIGH_KNOWN, memory_order_release);
+	if (news == CTL_NEIGH_SAME)
+		return;
+	cv_log(news == CTL_NEIGH_CHANGED ? CV_LOG_NOTICE : CV_LOG_INFO, "neighbour %s in %s %s %s",
+	       cv_ip4_str(event->ip, ip), cv_ctl_vpc_name(ctl, event->vpc),
+	       news == CTL_NEIGH_CHANGED ? "moved to"
+	       : news == CTL_NEIGH_BACK  ? "answers again as"
+					 : "is",
+	       cv_mac_str(event->mac, mac));
+}
+
+static void learn_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	struct cv_dp_neigh_event events[EVENTS_BURST];
+	unsigned int n, total = 0;
+
+	do {
+		n = cv_dp_neigh_burst(ctl->dp, events, EVENTS_BURST);
+		for (unsigned int i = 0; i < n; i++)
+			learn(ctl, &events[i], now_ms);
+		total += n;
+	} while (n > 0 && total < EVENTS_MAX);
+}
+
+static void stale_log(const struct cv_ctl *ctl, const struct ctl_neigh *neigh)
+{
+	char ip[CV_NET_STR_LEN], mac[CV_NET_STR_LEN];
+
+	cv_log(CV_LOG_WARNING,
+	       "neighbour %s in %s does not answer ARP: forwarding to %s all the same",
+	       cv_ip4_str(neigh->ip, ip), cv_ctl_vpc_name(ctl, neigh->vpc),
+	       cv_mac_str(neigh->mac, mac));
+}
+
+static void ask_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	struct ctl_neigh_ask asks[ASKS_BURST];
+	bool full = false;
+	uint32_t n;
+
+	do {
+		n = cv_ctl_neigh_due(&ctl->neighs, now_ms, &ctl->neigh_pos, asks, ASKS_BURST);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct ctl_neigh *neigh = &ctl->neighs.items[asks[i].slot];
+
+			full = full ||
+			       cv_dp_arp_request(ctl->dp, neigh->vpc, neigh->sender, neigh->ip) < 0;
+			if (full)
+				cv_ctl_neigh_unasked(&ctl->neighs, asks[i].slot, now_ms);
+			if (asks[i].went_stale)
+				stale_log(ctl, neigh);
+		}
+	} while (n == ASKS_BURST && !full);
+}
+
+void cv_ctl_arp_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	learn_tick(ctl, now_ms);
+	ask_tick(ctl, now_ms);
+	announce_tick(ctl, now_ms);
+}
+
+bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl)
+{
+	for (uint32_t i = 0; i < ctl->neighs.n; i++) {
+		if (ctl->neighs.items[i].state == CTL_NEIGH_UNRESOLVED)
+			return true;
+	}
+	return false;
+}

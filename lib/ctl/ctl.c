@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Life of control, and its loop. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "show_priv.h"
+
+#define POOLS_DYING_MAX 256
+
+static void signals_get(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+}
+
+int cv_ctl_signals_block(void)
+{
+	sigset_t set;
+
+	signals_get(&set);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
+	return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static int fd_watch(struct cv_ctl *ctl, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(ctl->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int fds_open(struct cv_ctl *ctl)
+{
+	sigset_t set;
+
+	signals_get(&set);
+	ctl->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	ctl->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	ctl->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ctl->epoll_fd < 0 || ctl->signal_fd < 0 || ctl->stop_fd < 0)
+		return -errno;
+	if (fd_watch(ctl, ctl->signal_fd) < 0 || fd_watch(ctl, ctl->stop_fd) < 0 ||
+	    fd_watch(ctl, ctl->queue.event_fd) < 0)
+		return -errno;
+	return 0;
+}
+
+static int tables_make(struct cv_ctl *ctl, const struct cv_conf *conf)
+{
+	const struct cv_plan_limits limits = {
+		.endpoints = conf->limits.endpoints,
+		.listeners = conf->limits.listeners,
+		.targets = conf->limits.targets,
+	};
+
+	ctl->slots = cv_plan_slots_create(&limits);
+	ctl->registry = cv_snat_registry_create();
+	ctl->pub = cv_view_pub_create(conf->dpdk.workers);
+	ctl->dying = calloc(POOLS_DYING_MAX, sizeof(struct cv_snat_pool *));
+	if (ctl->slots == NULL || ctl->registry == NULL || ctl->pub == NULL || ctl->dying == NULL)
+		return -ENOMEM;
+	ctl->neigh = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_NEIGH), sizeof(*ctl->neigh));
+	return ctl->neigh != NULL ? 0 : -ENOMEM;
+}
+
+int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_errs *errs,
+		  struct cv_ctl **ret_ctl)
+{
+	struct cv_ctl *ctl = calloc(1, sizeof(*ctl));
+	int ret = -ENOMEM;
+
+	if (ctl == NULL)
+		goto fail_conf;
+	ctl->epoll_fd = ctl->signal_fd = ctl->stop_fd = -1;
+	ctl->io = cfg->io;
+	ctl->tsc_hz = cfg->tsc_hz;
+	ctl->started_ms = cv_clock_ms();
+	ret = cv_ctl_queue_init(&ctl->queue);
+	if (ret < 0) {
+		free(ctl);
+		goto fail_conf;
+	}
+	ctl->file = strdup(cfg->file);
+	ctl->version = strdup(cfg->version);
+	ret = ctl->file != NULL && ctl->version != NULL ? fds_open(ctl) : -ENOMEM;
+	if (ret == 0)
+		ret = tables_make(ctl, conf);
+	if (ret == 0)
+		ret = cv_ctl_apply(ctl, conf, errs);
+	if (ret < 0) {
+		cv_ctl_queue_close(&ctl->queue);
+		cv_ctl_destroy(ctl);
+		goto fail_conf;
+	}
+	*ret_ctl = ctl;
+	return 0;
+
+fail_conf:
+	cv_conf_destroy(conf);
+	if (errs->n == 0)
+		cv_errs_add(errs, NULL, 0, "the control thread cannot start: %s", strerror(-ret));
+	return ret == -EEXIST || ret == -ENOSPC ? -EINVAL : ret;
+}
+
+static void fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void cv_ctl_destroy(struct cv_ctl *ctl)
+{
+	if (ctl == NULL)
+		return;
+	cv_dp_flow_list_destroy(ctl->flows.list);
+	cv_view_pub_destroy(ctl->pub);
+	for (uint32_t i = 0; i < ctl->n_dying; i++)
+		cv_snat_pool_destroy(ctl->dying[i]);
+	free(ctl->dying);
+	cv_plan_destroy(ctl->plan);
+	cv_plan_slots_destroy(ctl->slots);
+	cv_snat_registry_destroy(ctl->registry);
+	cv_ctl_neigh_fini(&ctl->neighs);
+	free(ctl->neigh);
+	free(ctl->announces);
+	cv_errs_fini(&ctl->last_reload.errs);
+	cv_conf_destroy(ctl->conf);
+	cv_ctl_queue_fini(&ctl->queue);
+	fd_close(ctl->epoll_fd);
+	fd_close(ctl->signal_fd);
+	fd_close(ctl->stop_fd);
+	free(ctl->file);
+	free(ctl->version);
+	free(ctl);
+}
+
+void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg)
+{
+	const struct cv_conf *conf = ctl->conf;
+
+	dp_cfg->n_workers = conf->dpdk.workers;
+	dp_cfg->n_flows = conf->limits.flows;
+	dp_cfg->n_ports = (uint16_t)conf->dpdk.n_ports;
+	dp_cfg->n_obj[CV_STATS_ENDPOINT] = cv_plan_slots_cap(ctl->slots, CV_PLAN_ENDPOINT);
+	dp_cfg->n_obj[CV_STATS_LISTENER] = cv_plan_slots_cap(ctl->slots, CV_PLAN_LISTENER);
+	dp_cfg->n_obj[CV_STATS_TARGET] = cv_plan_slots_cap(ctl->slots, CV_PLAN_TARGET);
+	dp_cfg->pub = ctl->pub;
+}
+
+void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp)
+{
+	ctl->dp = dp;
+}
+
+void cv_ctl_stop(struct cv_ctl *ctl)
+{
+	const uint64_t one = 1;
+
+	/* Fails only when it has been told before, 2^64 times. */
+	if (write(ctl->stop_fd, &one, sizeof(one)) < 0)
+		cv_assert(errno == EAGAIN);
+}
+
+/* ---- the loop ---- */
+
+/* Tells whether to go on. */
+static bool signals_take(struct cv_ctl *ctl)
+{
+	struct signalfd_siginfo info;
+	bool go_on = true;
+
+	while (read(ctl->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			struct cv_errs errs = {0};
+
+			cv_ctl_reload(ctl, &errs);
+			cv_errs_fini(&errs);
+			ctl->tick_ms = 0; /* ask for new neighbours at once */
+		} else {
+			cv_log(CV_LOG_NOTICE, "stopping on %s", strsignal((int)info.ssi_signo));
+			go_on = false;
+		}
+	}
+	return go_on;
+}
+
+static void tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	cv_ctl_arp_tick(ctl, now_ms);
+	cv_view_pub_reap(ctl->pub);
+	ctl->tick_ms = now_ms + (cv_ctl_arp_is_waiting(ctl) ? CTL_TICK_BUSY_MS : CTL_TICK_MS);
+	if (now_ms < ctl->second_ms)
+		return;
+	ctl->second_ms = now_ms + 1000;
+	cv_ctl_workers_look(ctl, now_ms);
+	cv_ctl_pools_reap(ctl);
+}
+
+static int timeout_get(const struct cv_ctl *ctl)
+{
+	uint64_t now_ms = cv_clock_ms();
+
+	if (cv_ctl_flows_is_busy(ctl))
+		return CTL_TICK_BUSY_MS;
+	return ctl->tick_ms > now_ms ? (int)(ctl->tick_ms - now_ms) : 0;
+}
+
+int cv_ctl_run(struct cv_ctl *ctl)
+{
+	bool go_on = true;
+	int ret = 0;
+
+	cv_assert(ctl->dp != NULL);
+	while (go_on) {
+		struct epoll_event events[4];
+		int n = epoll_wait(ctl->epoll_fd, events, CV_ARRAY_LEN(events), timeout_get(ctl));
+
+		if (n < 0 && errno != EINTR) {
+			ret = -errno;
+			break;
+		}
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == ctl->queue.event_fd)
+				cv_ctl_queue_run(&ctl->queue, ctl);
+			else if (events[i].data.fd == ctl->signal_fd)
+				go_on = signals_take(ctl) && go_on;
+			else
+				go_on = false;
+		}
+		cv_ctl_flows_poll(ctl);
+		if (cv_clock_ms() >= ctl->tick_ms)
+			tick(ctl, cv_clock_ms());
+	}
+	cv_ctl_queue_close(&ctl->queue);
+	cv_ctl_flows_stop(ctl);
+	return ret;
+}

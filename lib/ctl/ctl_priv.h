@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Inside control: its state and the parts that work on it. All of it belongs to the control thread.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "cv_conf.h"
+#include "cv_ctl.h"
+#include "cv_dp.h"
+#include "cv_io.h"
+#include "cv_plan.h"
+#include "cv_snat.h"
+#include "cv_view.h"
+
+#include "neigh_priv.h"
+#include "queue_priv.h"
+
+/** Period of the control loop's routine, in milliseconds; shorter while somebody waits for it. */
+#define CTL_TICK_MS 100
+#define CTL_TICK_BUSY_MS 10
+
+/** How often an address is announced, and when. */
+#define CTL_ANNOUNCE_ROUNDS 3
+
+/** An address of ours that is being announced. */
+struct ctl_announce {
+	cv_be32_t ip;
+	uint16_t vpc; /**< VPC slot */
+	uint8_t round;
+	uint64_t due_ms;
+};
+
+/** Where a worker stood at the last look, and how it did since the one before. */
+struct ctl_worker {
+	uint64_t tsc_busy, tsc_total, busy_pkts;
+	double busy; /**< share of 1 */
+	double cycles_per_pkt, pkts_per_s;
+};
+
+/** What became of the last reload. */
+struct ctl_reload {
+	time_t at; /**< 0: there was none */
+	int ret;
+	struct cv_errs errs;
+};
+
+/** Listings of flows: one at a time, the others wait. */
+struct ctl_flows {
+	struct ctl_cmd *first;        /**< commands that wait */
+	struct ctl_show *cur;         /**< the one being answered; NULL for none */
+	struct cv_dp_flow_list *list; /**< NULL: to be started */
+	struct cv_dp_flow_filter filter;
+	uint32_t *targets; /**< target slots to go through, shape [n_targets] */
+	uint32_t n_targets, target_idx;
+	uint32_t worker, pos; /**< next record to render */
+	uint64_t matched;
+};
+
+struct cv_ctl {
+	char *file, *version;
+	struct cv_io *io; /**< may be NULL */
+	struct cv_dp *dp; /**< NULL until attached */
+	struct cv_conf *conf;
+	struct cv_plan *plan; /**< made from conf->model */
+	struct cv_plan_slots *slots;
+	struct cv_snat_registry *registry;
+	struct cv_snat_pool **dying; /**< unlinked, in a view yet; shape [n_dying] */
+	uint32_t n_dying;
+	bool draining; /**< the registry holds pools that the plan does not want */
+	struct cv_view_pub *pub;
+	cv_neigh_t *neigh; /**< by neighbour slot; workers read */
+	uint64_t gen;
+	uint64_t tsc_hz;
+
+	struct ctl_neigh_table neighs;
+	uint32_t neigh_pos;
+	struct ctl_announce *announces; /**< shape [n_announces] */
+	uint32_t n_announces;
+	struct ctl_worker workers[CV_DP_WORKERS_MAX];
+	struct ctl_reload last_reload;
+	struct ctl_flows flows;
+
+	struct ctl_queue queue;
+	int epoll_fd, signal_fd, stop_fd;
+	uint64_t tick_ms, second_ms; /**< when the routines are due */
+	uint64_t looked_ms;          /**< when the workers were looked at */
+	uint64_t started_ms;
+	time_t loaded_at;
+};
+
+/* ---- apply.c ---- */
+
+/**
+ * Plan a configuration, publish it, and make it what serves. Nothing changes on failure.
+ *
+ * @param conf  taken over on success
+ * @return 0, or what cv_plan_build() returns
+ */
+int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs);
+
+/** End SNAT pools that nobody wants any more. Once per second. */
+void cv_ctl_pools_reap(struct cv_ctl *ctl);
+
+/** Say what is served: "generation 3: 2 VPCs, ...", into buf, shape [cap]. @return buf */
+const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap);
+
+/* ---- restart.c ---- */
+
+/** List what only a restart can change. @return true if there is nothing of that kind */
+bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *to,
+			      struct cv_errs *errs);
+
+/* ---- arp.c ---- */
+
+/** Announce the addresses of a view that another does not have. @param old  NULL: all */
+int cv_ctl_announce_add(struct cv_ctl *ctl, const struct cv_view *view, const struct cv_view *old,
+			uint64_t now_ms);
+
+/** Learn, ask, announce. */
+void cv_ctl_arp_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Tell whether a wanted neighbour has never answered. */
+bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
+
+/* ---- workers.c ---- */
+
+/** Look at the workers' counters and work out their load since the last look. */
+void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
+
+/* ---- names.c ---- */
+
+/** Name of a VPC slot; "?" if it is unused. */
+const char *cv_ctl_vpc_name(const struct cv_ctl *ctl, uint16_t slot);
+
+/** Write `a.b.c.d:port` (port in host order) into buf, shape [CV_NET_STR_LEN]. @return buf */
+const char *cv_ctl_addr_str(cv_be32_t ip, uint16_t port, char *buf);
+
+/** Write a UTC time as `2026-11-21T21:30:11Z` into buf, shape [32]. @return buf */
+const char *cv_ctl_time_str(time_t at, char *buf);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What the answers have in common. */
+
+#include "show_priv.h"
+
+json_t *cv_ctl_json_ip(cv_be32_t ip)
+{
+	char buf[CV_NET_STR_LEN];
+
+	return json_string(cv_ip4_str(ip, buf));
+}
+
+json_t *cv_ctl_json_addr(cv_be32_t ip, uint16_t port)
+{
+	char buf[CV_NET_STR_LEN];
+
+	return json_string(cv_ctl_addr_str(ip, port, buf));
+}
+
+json_t *cv_ctl_json_mac(const uint8_t *mac)
+{
+	char buf[CV_NET_STR_LEN];
+
+	return json_string(cv_mac_str(mac, buf));
+}
+
+json_t *cv_ctl_json_text(const char *text)
+{
+	return text != NULL ? json_string(text) : json_null();
+}
+
+struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,
+					  uint32_t slot)
+{
+	if (ctl->dp == NULL)
+		return (struct cv_stats_obj_sum){0};
+	return cv_stats_obj_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, kind, slot);
+}
+
+void cv_ctl_json_counts(const struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind,
+			uint32_t slot)
+{
+	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, kind, slot);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} members[] = {
+		{"new_flows", sum.new_flows},
+		/* The two are read one after the other, while flows go on. */
+		{"active_flows", sum.new_flows > sum.end_flows ? sum.new_flows - sum.end_flows : 0},
+		{"packets_to_target", sum.pkts[0]},
+		{"packets_to_client", sum.pkts[1]},
+		{"bytes_to_target", sum.bytes[0]},
+		{"bytes_to_client", sum.bytes[1]},
+		{"drops", sum.drops},
+		{"rsts", sum.rsts},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(members); i++)
+		json_object_set_new(object, members[i].name,
+				    json_integer((json_int_t)members[i].value));
+}
+
+enum cv_drop cv_ctl_verdict_get(const struct cv_ctl *ctl, uint32_t endpoint)
+{
+	uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, endpoint);
+	const struct cv_view_spec *spec = cv_view_spec_get(cv_view_pub_current(ctl->pub));
+
+	return (enum cv_drop)spec->endpoints[slot].verdict;
+}
+
+const struct ctl_neigh *cv_ctl_target_neigh(const struct cv_ctl *ctl, uint32_t target_slot)
+{
+	const struct cv_view_spec *spec = cv_view_spec_get(cv_view_pub_current(ctl->pub));
+	uint32_t slot = spec->targets[target_slot].neigh;
+
+	if (slot >= ctl->neighs.n || ctl->neighs.items[slot].state == CTL_NEIGH_UNUSED)
+		return NULL;
+	return &ctl->neighs.items[slot];
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "ctl_priv.h"
+
+const char *cv_ctl_vpc_name(const struct cv_ctl *ctl, uint16_t slot)
+{
+	const struct cv_plan *plan = ctl->plan;
+	uint32_t idx;
+
+	if (slot >= plan->n_slots[CV_PLAN_VPC])
+		return "?";
+	idx = plan->objs[CV_PLAN_VPC][slot].idx;
+	return idx != CV_MODEL_NONE ? ctl->conf->model->vpcs[idx].name : "?";
+}
+
+const char *cv_ctl_addr_str(cv_be32_t ip, uint16_t port, char *buf)
+{
+	uint32_t host = cv_be32_host(ip);
+
+	snprintf(buf, CV_NET_STR_LEN, "%u.%u.%u.%u:%u", host >> 24, host >> 16 & 255,
+		 host >> 8 & 255, host & 255, port);
+	return buf;
+}
+
+const char *cv_ctl_time_str(time_t at, char *buf)
+{
+	struct tm tm;
+
+	buf[0] = '\0';
+	if (gmtime_r(&at, &tm) != NULL)
+		strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return buf;
+}

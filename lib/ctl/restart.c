@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Which changes of a configuration need a restart: what the EAL, the ports and fixed tables are made of. */
+
+#include <string.h>
+
+#include "ctl_priv.h"
+
+static void differs(struct cv_errs *errs, const char *path, const char *from, const char *to)
+{
+	cv_errs_add(errs, path, 0, "a change needs a restart: runs with %s, the file says %s", from,
+		    to);
+}
+
+static void number_check(struct cv_errs *errs, const char *path, int64_t from, int64_t to)
+{
+	char a[24], b[24];
+
+	if (from == to)
+		return;
+	snprintf(a, sizeof(a), "%lld", (long long)from);
+	snprintf(b, sizeof(b), "%lld", (long long)to);
+	differs(errs, path, a, b);
+}
+
+static void text_check(struct cv_errs *errs, const char *path, const char *from, const char *to)
+{
+	if (strcmp(from, to) != 0)
+		differs(errs, path, from, to);
+}
+
+static void flag_check(struct cv_errs *errs, const char *path, bool from, bool to)
+{
+	if (from != to)
+		differs(errs, path, from ? "true" : "false", to ? "true" : "false");
+}
+
+static void list_check(struct cv_errs *errs, const char *path, const char *const *from,
+		       uint32_t n_from, const char *const *to, uint32_t n_to)
+{
+	bool same = n_from == n_to;
+
+	for (uint32_t i = 0; same && i < n_from; i++)
+		same = strcmp(from[i], to[i]) == 0;
+	if (!same)
+		cv_errs_add(errs, path, 0, "a change needs a restart");
+}
+
+static void port_check(struct cv_errs *errs, uint32_t i, const struct cv_conf_port *from,
+		       const struct cv_conf_port *to)
+{
+	const struct {
+		const char *key;
+		uint32_t from, to;
+	} numbers[] = {
+		{"queues", from->queues, to->queues},
+		{"mtu", from->mtu, to->mtu},
+		{"rx_desc", from->rx_desc, to->rx_desc},
+		{"tx_desc", from->tx_desc, to->tx_desc},
+		{"promiscuous", from->promiscuous, to->promiscuous},
+	};
+	char path[CV_ERR_PATH_LEN];
+
+	snprintf(path, sizeof(path), "dpdk.ports[%u].name", i);
+	text_check(errs, path, from->name, to->name);
+	snprintf(path, sizeof(path), "dpdk.ports[%u].devices", i);
+	list_check(errs, path, from->devices, from->n_devices, to->devices, to->n_devices);
+	for (size_t j = 0; j < CV_ARRAY_LEN(numbers); j++) {
+		snprintf(path, sizeof(path), "dpdk.ports[%u].%s", i, numbers[j].key);
+		number_check(errs, path, numbers[j].from, numbers[j].to);
+	}
+}
+
+static void cores_check(struct cv_errs *errs, const struct cv_conf_dpdk *from,
+			const struct cv_conf_dpdk *to)
+{
+	if (from->n_cores != to->n_cores ||
+	    (from->n_cores > 0 &&
+	     memcmp(from->cores, to->cores, from->n_cores * sizeof(*from->cores)) != 0))
+		cv_errs_add(errs, "dpdk.cores", 0, "a change needs a restart");
+}
+
+bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *to,
+			      struct cv_errs *errs)
+{
+	const struct cv_conf_dpdk *a = &from->dpdk, *b = &to->dpdk;
+	size_t n = errs->n;
+
+	number_check(errs, "dpdk.workers", a->workers, b->workers);
+	number_check(errs, "dpdk.main_core", a->main_core, b->main_core);
+	cores_check(errs, a, b);
+	flag_check(errs, "dpdk.huge_pages", a->huge_pages, b->huge_pages);
+	number_check(errs, "dpdk.memory_mb", a->memory_mb, b->memory_mb);
+	number_check(errs, "dpdk.mbufs", a->mbufs, b->mbufs);
+	list_check(errs, "dpdk.eal_args", a->eal_args, a->n_eal_args, b->eal_args, b->n_eal_args);
+	if (a->n_ports != b->n_ports)
+		cv_errs_add(errs, "dpdk.ports", 0,
+			    "a change needs a restart: runs with %u ports, the file has %u",
+			    a->n_ports, b->n_ports);
+	for (uint32_t i = 0; i < a->n_ports && i < b->n_ports; i++)
+		port_check(errs, i, &a->ports[i], &b->ports[i]);
+	number_check(errs, "limits.flows", from->limits.flows, to->limits.flows);
+	number_check(errs, "limits.endpoints", from->limits.endpoints, to->limits.endpoints);
+	number_check(errs, "limits.targets", from->limits.targets, to->limits.targets);
+	number_check(errs, "limits.listeners", from->limits.listeners, to->limits.listeners);
+	text_check(errs, "control.socket", from->control.socket, to->control.socket);
+	return errs->n == n && !errs->truncated;
+}

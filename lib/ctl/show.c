@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* From a question on an API thread to control and back. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "show_priv.h"
+
+#define TIMEOUT_MS 5000
+#define TIMEOUT_FLOWS_MS 20000
+
+static const struct ctl_show_kind kinds[] = {
+	{"ports", cv_ctl_show_ports, 0, TIMEOUT_MS},
+	{"vpcs", cv_ctl_show_vpcs, 0, TIMEOUT_MS},
+	{"load-balancers", cv_ctl_show_lbs, 0, TIMEOUT_MS},
+	{"targets", cv_ctl_show_targets, 0, TIMEOUT_MS},
+	{"services", cv_ctl_show_services, 0, TIMEOUT_MS},
+	{"endpoints", cv_ctl_show_endpoints, CTL_SHOW_ENDPOINT | CTL_SHOW_STATE, TIMEOUT_MS},
+	{"flows", cv_ctl_show_flows,
+	 CTL_SHOW_ENDPOINT | CTL_SHOW_TARGET | CTL_SHOW_STATE | CTL_SHOW_LIMIT, TIMEOUT_FLOWS_MS},
+	{"snat", cv_ctl_show_snat, CTL_SHOW_TARGET, TIMEOUT_MS},
+	{"drops", cv_ctl_show_drops, 0, TIMEOUT_MS},
+	{"workers", cv_ctl_show_workers, 0, TIMEOUT_MS},
+	{"neighbours", cv_ctl_show_neighbours, 0, TIMEOUT_MS},
+	{"config", cv_ctl_show_config, 0, TIMEOUT_MS},
+};
+
+static const struct ctl_show_kind metrics_kind = {"metrics", cv_ctl_show_metrics, 0, TIMEOUT_MS};
+
+const char *const *cv_ctl_whats(void)
+{
+	static const char *const whats[] = {
+		"ports", "vpcs",  "load-balancers", "targets",    "services", "endpoints", "flows",
+		"snat",  "drops", "workers",        "neighbours", "config",   NULL,
+	};
+
+	_Static_assert(CV_ARRAY_LEN(whats) == CV_ARRAY_LEN(kinds) + 1, "one name per kind");
+	return whats;
+}
+
+int cv_ctl_show_refuse(struct ctl_show *show, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&show->text, fmt, ap) < 0)
+		show->text = NULL;
+	va_end(ap);
+	return show->text != NULL ? err : -ENOMEM;
+}
+
+static void show_destroy(struct ctl_cmd *cmd)
+{
+	struct ctl_show *show = (struct ctl_show *)cmd;
+
+	json_decref(show->root);
+	free(show->endpoint);
+	free(show->target);
+	free(show->state);
+	free(show->text);
+	free(show);
+}
+
+static int show_run(void *owner, struct ctl_cmd *cmd)
+{
+	struct ctl_show *show = (struct ctl_show *)cmd;
+	int ret = show->kind->fn(owner, show);
+
+	if (ret == 0 && show->root == NULL && show->text == NULL)
+		return -ENOMEM;
+	return ret;
+}
+
+/* Copies a filter. Tells whether it could. */
+static bool filter_copy(char **to, const char *from)
+{
+	if (from == NULL)
+		return true;
+	*to = strdup(from);
+	return *to != NULL;
+}
+
+static struct ctl_show *show_create(const struct ctl_show_kind *kind,
+				    const struct cv_ctl_query *query)
+{
+	struct ctl_show *show = calloc(1, sizeof(*show));
+
+	if (show == NULL)
+		return NULL;
+	cv_ctl_cmd_init(&show->cmd, show_run, show_destroy);
+	show->kind = kind;
+	if (query == NULL)
+		return show;
+	show->limit = query->limit;
+	if (!filter_copy(&show->endpoint, query->endpoint) ||
+	    !filter_copy(&show->target, query->target) ||
+	    !filter_copy(&show->state, query->state)) {
+		show_destroy(&show->cmd);
+		return NULL;
+	}
+	return show;
+}
+
+/* Ask control. The text is made here, on the caller's thread, so that a long answer holds up nobody. */
+static int show_ask(struct cv_ctl *ctl, struct ctl_show *show, struct cv_ctl_reply *reply)
+{
+	int ret = cv_ctl_queue_call(&ctl->queue, &show->cmd, show->kind->timeout_ms);
+
+	if (ret == 0 && show->root != NULL) {
+		show->text = json_dumps(show->root, JSON_INDENT(2));
+		show->len = show->text != NULL ? strlen(show->text) : 0;
+		if (show->text == NULL)
+			ret = -ENOMEM;
+	}
+	if (ret == 0 || ret == -EINVAL || ret == -ENOENT) {
+		reply->text = show->text;
+		reply->len = ret == 0 ? show->len : strlen(show->text);
+		show->text = NULL;
+	}
+	cv_ctl_cmd_put(&ctl->queue, &show->cmd);
+	return ret;
+}
+
+/* A refusal that needs no control. */
+static int refuse(struct cv_ctl_reply *reply, int err, const char *text, const char *what)
+{
+	int len = asprintf(&reply->text, "%s: %s", what, text);
+
+	if (len < 0) {
+		reply->text = NULL;
+		return -ENOMEM;
+	}
+	reply->len = (size_t)len;
+	return err;
+}
+
+int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply *reply)
+{
+	const struct ctl_show_kind *kind = NULL;
+	struct ctl_show *show;
+	unsigned int given = (query->endpoint != NULL ? CTL_SHOW_ENDPOINT : 0) |
+			     (query->target != NULL ? CTL_SHOW_TARGET : 0) |
+			     (query->state != NULL ? CTL_SHOW_STATE : 0) |
+			     (query->limit != 0 ? CTL_SHOW_LIMIT : 0);
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(kinds); i++) {
+		if (strcmp(kinds[i].what, query->what) == 0)
+			kind = &kinds[i];
+	}
+	if (kind == NULL)
+		return refuse(reply, -ENOENT, "nothing to show has that name", query->what);
+	if ((given & ~kind->filters) != 0)
+		return refuse(reply, -EINVAL, "does not take that filter", query->what);
+	if (query->limit > CV_CTL_FLOWS_MAX)
+		return refuse(reply, -EINVAL, "the limit is too high", query->what);
+	show = show_create(kind, query);
+	return show != NULL ? show_ask(ctl, show, reply) : -ENOMEM;
+}
+
+int cv_ctl_metrics(void *ctl, struct cv_ctl_reply *reply)
+{
+	struct ctl_show *show = show_create(&metrics_kind, NULL);
+
+	return show != NULL ? show_ask(ctl, show, reply) : -ENOMEM;
+}

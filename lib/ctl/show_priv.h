@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Inside control: questions and their answers.
+ */
+
+#include <jansson.h>
+
+#include "ctl_priv.h"
+
+/** A question on its way. */
+struct ctl_show {
+	struct ctl_cmd cmd; /**< first */
+	const struct ctl_show_kind *kind;
+	char *endpoint, *target, *state; /**< filters; NULL for none */
+	uint32_t limit;
+	json_t *root; /**< the answer */
+	char *text;   /**< or the text of it; or why there is none */
+	size_t len;
+};
+
+/** Bits: the filters that a question takes. */
+#define CTL_SHOW_ENDPOINT 1
+#define CTL_SHOW_TARGET 2
+#define CTL_SHOW_STATE 4
+#define CTL_SHOW_LIMIT 8
+
+/** A kind of question. */
+struct ctl_show_kind {
+	const char *what;
+	/** Answers on control. @return 0 with root or text set, -errno, or CTL_CMD_LATER */
+	int (*fn)(struct cv_ctl *ctl, struct ctl_show *show);
+	unsigned int filters;
+	uint32_t timeout_ms;
+};
+
+/** Say why a question has no answer. @return err */
+int cv_ctl_show_refuse(struct ctl_show *show, int err, const char *fmt, ...) CV_PRINTF(3, 4);
+
+/* show_net.c */
+int cv_ctl_show_ports(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_vpcs(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_neighbours(struct cv_ctl *ctl, struct ctl_show *show);
+/* show_lb.c */
+int cv_ctl_show_lbs(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_targets(struct cv_ctl *ctl, struct ctl_show *show);
+/* show_link.c */
+int cv_ctl_show_services(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_endpoints(struct cv_ctl *ctl, struct ctl_show *show);
+/* show_run.c */
+int cv_ctl_show_snat(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_drops(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_workers(struct cv_ctl *ctl, struct ctl_show *show);
+int cv_ctl_show_config(struct cv_ctl *ctl, struct ctl_show *show);
+/* metrics.c */
+int cv_ctl_show_metrics(struct cv_ctl *ctl, struct ctl_show *show);
+
+/* ---- show_flows.c: answered later, piece by piece ---- */
+
+int cv_ctl_show_flows(struct cv_ctl *ctl, struct ctl_show *show);
+
+/** Go on with listings. */
+void cv_ctl_flows_poll(struct cv_ctl *ctl);
+
+/** Tell whether a listing is under way. */
+bool cv_ctl_flows_is_busy(const struct cv_ctl *ctl);
+
+/** Answer all listings with -ECANCELED. */
+void cv_ctl_flows_stop(struct cv_ctl *ctl);
+
+/* ---- json.c ---- */
+
+json_t *cv_ctl_json_ip(cv_be32_t ip);
+/** @param port  host order */
+json_t *cv_ctl_json_addr(cv_be32_t ip, uint16_t port);
+json_t *cv_ctl_json_mac(const uint8_t *mac);
+json_t *cv_ctl_json_text(const char *text);
+
+/** Add what is counted of an object of the view: flows, packets, bytes, drops. */
+void cv_ctl_json_counts(const struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind,
+			uint32_t slot);
+
+/** Sum of what is counted of an object of the view; zeros without a data plane. */
+struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,
+					  uint32_t slot);
+
+/** The verdict of an endpoint in the view. */
+enum cv_drop cv_ctl_verdict_get(const struct cv_ctl *ctl, uint32_t endpoint);
+
+/** Neighbour by which a target is reached, NULL if it has none. */
+const struct ctl_neigh *cv_ctl_target_neigh(const struct cv_ctl *ctl, uint32_t target_slot);
