@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* How flows begin, end and are refused. */
+
+#include "talk.h"
+
+/* ---- endings ---- */
+
+static void close_frees_the_port_after_linger_and_rest(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_ports = 1});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	c2t(&t, F_FIN, "");
+	t2c(&t, ISN + 2, F_FIN, "");
+	c2t(&t, F_ACK, "");
+	/* A repeated FIN still gets through to the other side while the flow lingers. */
+	t.tseq--;
+	t2c(&t, ISN + 2, F_FIN, "");
+	assert_int_equal(world_flows(w), 1);
+	world_wait(w, 4000);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FIN), 1);
+	t = talk(w, 40001, L_PLAIN);
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_PORT_ALLOCATION);
+	world_wait(w, 55900);
+	none(w, 0, &s, CV_DROP_PORT_ALLOCATION);
+	world_wait(w, 200);
+	one(w, 0, &s);
+	world_destroy(w);
+}
+
+static void reset_ends_a_flow(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	s = t2c(&t, ISN + 1, CV_TCP_RST | F_ACK, "");
+	assert_int_equal(s.flags, CV_TCP_RST | F_ACK);
+	assert_int_equal(world_events(w, CV_EV_TARGET_RST), 1);
+	world_wait(w, 5000);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_RST), 1);
+	world_destroy(w);
+}
+
+static void closed_target_port_refuses_the_client(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s = c2t(&t, F_SYN, "");
+
+	(void)state;
+	t.nport = s.sport;
+	t.tseq = 0;
+	s = t2c(&t, ISN + 1 - H, CV_TCP_RST | F_ACK, "");
+	assert_int_equal(s.flags, CV_TCP_RST | F_ACK);
+	assert_int_equal(s.ack, ISN + 1);
+	world_destroy(w);
+}
+
+static void idle_flow_expires_silently_then_resets(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	world_wait(w, 349000);
+	c2t(&t, F_PSH, "still here");
+	w->n_out = 0;
+	world_wait(w, 350000);
+	assert_int_equal(world_flows(w), 1);
+	world_wait(w, 3000);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_IDLE), 1);
+	s = client_seg(&t, F_ACK, "late");
+	s = one(w, 0, &s);
+	assert_int_equal(s.port, 0);
+	assert_int_equal(s.flags, CV_TCP_RST);
+	assert_int_equal(s.seq, TISN + 1);
+	assert_int_equal(s.dport, 40000);
+	s = target_seg(&t, ISN + 11, F_PSH, "late too");
+	s = one(w, 1, &s);
+	assert_int_equal(s.port, 1);
+	assert_int_equal(s.flags, CV_TCP_RST);
+	assert_int_equal(s.seq, ISN + 11);
+	assert_int_equal(world_events(w, CV_EV_ELB_RST), 2);
+	assert_int_equal(world_drops(w, CV_DROP_STRAY), 2);
+	world_destroy(w);
+}
+
+static void idle_limit_counts_before_the_walk_comes(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	w->now_ms += 350001;
+	s = client_seg(&t, F_ACK, "");
+	assert_int_equal(one(w, 0, &s).flags, CV_TCP_RST);
+	world_destroy(w);
+}
+
+static void handshake_that_stalls_times_out(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+
+	(void)state;
+	c2t(&t, F_SYN, "");
+	world_wait(w, 29000);
+	assert_int_equal(world_flows(w), 1);
+	world_wait(w, 3000);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_SYN), 1);
+	world_destroy(w);
+}
+
+static void syn_on_a_closed_flow_opens_a_new_one(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	uint16_t before;
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	before = t.nport;
+	c2t(&t, F_FIN, "");
+	t2c(&t, ISN + 2, F_FIN, "");
+	c2t(&t, F_ACK, "");
+	t.cseq = ISN + 100000;
+	s = c2t(&t, F_SYN, "");
+	assert_int_equal(s.flags, F_SYN);
+	assert_int_not_equal(s.sport, before);
+	assert_int_equal(world_events(w, CV_EV_FLOW_NEW), 2);
+	world_destroy(w);
+}
+
+/* ---- what is refused ---- */
+
+static void syn_is_dropped_for_one_named_reason(void **state)
+{
+	static const struct {
+		cv_be32_t eni;
+		uint16_t port;
+		enum cv_drop reason;
+		int endpoint;
+	} cases[] = {
+		{ENI_PENDING, L_PLAIN, CV_DROP_ENDPOINT_PENDING, EP_PENDING},
+		{ENI_REJECTED, L_PLAIN, CV_DROP_ENDPOINT_REJECTED, EP_REJECTED},
+		{ENI_A, 8443, CV_DROP_NO_LISTENER, EP_A},
+		{ENI_A, L_EMPTY, CV_DROP_NO_TARGET, EP_A},
+		{ENI_NO_NODE, L_PLAIN, CV_DROP_NO_NODE, EP_A},
+		{ENI_GUARDED, L_PROXY, CV_DROP_SECURITY_GROUP, EP_GUARDED},
+		{IP4(10, 1, 0, 99), L_PLAIN, CV_DROP_NO_ADDRESS, -1},
+	};
+	struct world *w = world_create(&(struct world_cfg){0});
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		struct talk t = talk(w, 40000, cases[i].port);
+		uint64_t before = 0;
+		struct seg s;
+
+		if (cases[i].endpoint >= 0)
+			before = cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT,
+						  (uint32_t)cases[i].endpoint)
+					 .drops;
+		t.eni = cases[i].eni;
+		s = client_seg(&t, F_SYN, "");
+		none(w, 0, &s, cases[i].reason);
+		if (cases[i].endpoint >= 0)
+			assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT,
+							  (uint32_t)cases[i].endpoint)
+						 .drops,
+					 before + 1);
+	}
+	assert_int_equal(world_flows(w), 0);
+	world_destroy(w);
+}
+
+static void security_group_lets_its_clients_in(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	t.eni = ENI_GUARDED;
+	open_plain(&t);
+	t.client = IP4(10, 1, 0, 51);
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_SECURITY_GROUP);
+	world_destroy(w);
+}
+
+static void stray_gets_a_reset_only_on_a_listener(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s, out;
+
+	(void)state;
+	t.cack = 4711;
+	s = client_seg(&t, F_PSH, "stray");
+	out = one(w, 0, &s);
+	assert_int_equal(out.flags, CV_TCP_RST);
+	assert_int_equal(out.seq, 4711);
+	assert_memory_equal(out.dst_mac, CLIENT_MAC, 6);
+	assert_memory_equal(out.src_mac, s.dst_mac, 6);
+	s = client_seg(&t, CV_TCP_FIN, "12345");
+	out = one(w, 0, &s);
+	assert_int_equal(out.flags, CV_TCP_RST | CV_TCP_ACK);
+	assert_int_equal(out.seq, 0);
+	assert_int_equal(out.ack, ISN + 6);
+	s = client_seg(&t, CV_TCP_RST, "");
+	none(w, 0, &s, CV_DROP_STRAY_RST);
+	t.dport = 8443;
+	s = client_seg(&t, F_ACK, "");
+	none(w, 0, &s, CV_DROP_NO_LISTENER);
+	t.dport = L_PLAIN;
+	t.eni = ENI_PENDING;
+	s = client_seg(&t, F_ACK, "");
+	none(w, 0, &s, CV_DROP_ENDPOINT_PENDING);
+	/* A target that talks to a port of no flow. */
+	t.nport = 20007;
+	s = target_seg(&t, 99, CV_TCP_RST, "");
+	none(w, 1, &s, CV_DROP_STRAY_RST);
+	s = target_seg(&t, 99, F_SYN, "");
+	none(w, 1, &s, CV_DROP_NO_LISTENER);
+	s = target_seg(&t, 99, F_ACK, "");
+	assert_int_equal(one(w, 1, &s).seq, 99);
+	world_destroy(w);
+}
+
+static void ports_run_out_exactly(void **state)
+{
+	for (int reset = 0; reset < 2; reset++) {
+		struct world *w = world_create(
+			&(struct world_cfg){.n_ports = 5, .exhausted_reset = reset != 0});
+		struct talk t;
+		struct seg s;
+
+		(void)state;
+		for (uint16_t i = 0; i < 5; i++) {
+			t = talk(w, (uint16_t)(40000 + i), L_PLAIN);
+			open_plain(&t);
+		}
+		t = talk(w, 50000, L_PLAIN);
+		s = client_seg(&t, F_SYN, "");
+		if (reset != 0) {
+			s = one(w, 0, &s);
+			assert_int_equal(s.flags, CV_TCP_RST | CV_TCP_ACK);
+			assert_int_equal(s.ack, ISN + 1);
+		} else {
+			none(w, 0, &s, CV_DROP_PORT_ALLOCATION);
+		}
+		assert_int_equal(world_drops(w, CV_DROP_PORT_ALLOCATION), 1);
+		assert_int_equal(world_events(w, CV_EV_PORT_ALLOC_ERR), 1);
+		assert_int_equal(world_flows(w), 5);
+		world_destroy(w);
+	}
+}
+
+static void full_flow_table_drops_and_recovers(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_flows = 3});
+	struct talk t;
+	struct seg s;
+
+	(void)state;
+	for (uint16_t i = 0; i < 3; i++) {
+		t = talk(w, (uint16_t)(40000 + i), L_PLAIN);
+		open_plain(&t);
+	}
+	t = talk(w, 50000, L_PLAIN);
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_FLOW_TABLE_FULL);
+	t = talk(w, 40001, L_PLAIN);
+	t.cseq = ISN + 1;
+	t.cack = TISN + 1;
+	c2t(&t, CV_TCP_RST | F_ACK, "");
+	world_wait(w, 5000);
+	one(w, 0, &s);
+	world_destroy(w);
+}
+
+static void unknown_neighbour_drops_and_takes_no_port(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_ports = 1});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	cv_neigh_t known = w->neigh[0];
+	struct seg s = client_seg(&t, F_SYN, "");
+
+	(void)state;
+	w->neigh[0] = 0;
+	none(w, 0, &s, CV_DROP_NEIGHBOUR);
+	assert_int_equal(world_flows(w), 0);
+	w->neigh[0] = known;
+	open_plain(&t);
+	w->neigh[0] = 0;
+	s = client_seg(&t, F_ACK, "");
+	none(w, 0, &s, CV_DROP_NEIGHBOUR);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(close_frees_the_port_after_linger_and_rest),
+		cmocka_unit_test(reset_ends_a_flow),
+		cmocka_unit_test(closed_target_port_refuses_the_client),
+		cmocka_unit_test(idle_flow_expires_silently_then_resets),
+		cmocka_unit_test(idle_limit_counts_before_the_walk_comes),
+		cmocka_unit_test(handshake_that_stalls_times_out),
+		cmocka_unit_test(syn_on_a_closed_flow_opens_a_new_one),
+		cmocka_unit_test(syn_is_dropped_for_one_named_reason),
+		cmocka_unit_test(security_group_lets_its_clients_in),
+		cmocka_unit_test(stray_gets_a_reset_only_on_a_listener),
+		cmocka_unit_test(ports_run_out_exactly),
+		cmocka_unit_test(full_flow_table_drops_and_recovers),
+		cmocka_unit_test(unknown_neighbour_drops_and_takes_no_port),
+	};
+
+	return cmocka_run_group_tests_name("dp_flows", tests, NULL, NULL);
+}

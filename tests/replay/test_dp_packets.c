@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Addresses, Ethernet, VLAN, TTL, MTU, MSS; frames that are not what they should be; ARP. */
+
+#include "talk.h"
+
+/* ---- addresses, Ethernet, TTL ---- */
+
+static void plain_flow_is_rewritten_both_ways(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	uint8_t mac[6];
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	s = c2t(&t, F_PSH, "odd");
+	assert_int_equal(s.port, 1);
+	assert_int_equal(s.vlan, 0);
+	assert_memory_equal(s.dst_mac, TARGET_MAC, 6);
+	world_mac(w, VPC_P, NODE_0, true, mac);
+	assert_memory_equal(s.src_mac, mac, 6);
+	assert_int_equal(s.src, NODE_0);
+	assert_int_equal(s.dst, TARGET_0);
+	assert_int_equal(s.sport, t.nport);
+	assert_int_equal(s.dport, TARGET_PORT);
+	assert_int_equal(s.seq, ISN + 1);
+	assert_int_equal(s.ack, TISN + 1);
+	assert_int_equal(s.ttl, 62);
+	assert_int_equal(s.tos, 0x10);
+	assert_int_equal(s.id, 77);
+	assert_int_equal(s.wnd, 1000);
+	assert_memory_equal(s.payload, "odd", 3);
+	s = t2c(&t, ISN + 4, F_PSH, "reply");
+	assert_int_equal(s.port, 0);
+	assert_memory_equal(s.dst_mac, CLIENT_MAC, 6);
+	world_mac(w, VPC_A, ENI_A, false, mac);
+	assert_memory_equal(s.src_mac, mac, 6);
+	assert_int_equal(s.src, ENI_A);
+	assert_int_equal(s.dst, CLIENT_IP);
+	assert_int_equal(s.sport, L_PLAIN);
+	assert_int_equal(s.dport, 40000);
+	assert_int_equal(s.ttl, 62);
+	assert_int_equal(s.id, 99);
+	assert_int_equal(s.ack, ISN + 4);
+	assert_memory_equal(s.payload, "reply", 5);
+	world_destroy(w);
+}
+
+static void ethernet_padding_is_not_payload(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s;
+
+	(void)state;
+	dial(&t, H);
+	s = client_seg(&t, F_PSH, "x");
+	s.pad = 5;
+	s = one(w, 0, &s);
+	assert_int_equal(s.len, H + 1);
+	want_header(s.payload, &t, "vpce-00000000000000001");
+	world_destroy(w);
+}
+
+static void vlan_is_changed_on_the_way(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s;
+
+	(void)state;
+	t.vpc = VPC_B;
+	dial(&t, H);
+	s = c2t(&t, F_PSH, "hello");
+	assert_int_equal(s.port, 1);
+	assert_int_equal(s.vlan, 0);
+	want_header(s.payload, &t, "vpce-00000000000000002");
+	s = t2c(&t, ISN + 6, F_PSH, "back");
+	assert_int_equal(s.port, 0);
+	assert_int_equal(s.vlan, 7);
+	assert_memory_equal(s.payload, "back", 4);
+	world_destroy(w);
+}
+
+static void equal_clients_of_overlapping_vpcs_are_two_flows(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk a = talk(w, 40000, L_PLAIN), b = a;
+	struct seg s;
+
+	(void)state;
+	b.vpc = VPC_B;
+	open_plain(&a);
+	open_plain(&b);
+	assert_int_not_equal(a.nport, b.nport);
+	assert_int_equal(world_flows(w), 2);
+	s = t2c(&a, ISN + 1, F_PSH, "for a");
+	assert_int_equal(s.vlan, 0);
+	s = t2c(&b, ISN + 1, F_PSH, "for b");
+	assert_int_equal(s.vlan, 7);
+	world_destroy(w);
+}
+
+static void ttl_that_runs_out_is_dropped(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	s = client_seg(&t, F_ACK, "");
+	s.ttl = 2;
+	none(w, 0, &s, CV_DROP_TTL);
+	s.ttl = 3;
+	assert_int_equal(one(w, 0, &s).ttl, 1);
+	world_destroy(w);
+}
+
+static void packet_above_the_mtu_is_dropped(void **state)
+{
+	static char big[1501];
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	memset(big, 'x', 1460);
+	s = client_seg(&t, F_ACK, big);
+	assert_int_equal(one(w, 0, &s).len, 1460);
+	memset(big, 'x', 1461);
+	s = client_seg(&t, F_ACK, big);
+	none(w, 0, &s, CV_DROP_TOO_BIG);
+	world_destroy(w);
+}
+
+static void mss_is_clamped_in_both_directions(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.mtu = 1300});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s = client_seg(&t, F_SYN, "");
+
+	(void)state;
+	memcpy(s.opts, "\x02\x04\x05\xb4\x01\x03\x03\x07", 8);
+	s.opts_len = 8;
+	s = one(w, 0, &s);
+	assert_memory_equal(s.opts, "\x02\x04\x04\xec\x01\x03\x03\x07", 8);
+	t.nport = s.sport;
+	s = target_seg(&t, ISN + 1, F_SYN | F_ACK, "");
+	memcpy(s.opts, "\x01\x02\x04\x23\x05\x01\x01\x01", 8);
+	s.opts_len = 8;
+	s = one(w, 1, &s);
+	assert_memory_equal(s.opts, "\x01\x02\x04\x04\xec\x01\x01\x01", 8);
+	assert_int_equal(world_events(w, CV_EV_MSS_CLAMPED), 2);
+	world_destroy(w);
+}
+
+/* ---- frames that are not what they should be ---- */
+
+static void raw(struct world *w, uint16_t port, const uint8_t *frame, uint16_t len,
+		enum cv_drop reason)
+{
+	uint64_t before = world_drops(w, reason);
+
+	w->n_out = 0;
+	world_rx(w, 0, port, frame, len);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_drops(w, reason), before + 1);
+}
+
+static void malformed_frames_have_their_reasons(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s = client_seg(&t, F_SYN, "");
+	uint8_t good[WORLD_FRAME_MAX], bad[WORLD_FRAME_MAX];
+	uint16_t len = seg_build(&s, good);
+	static const struct {
+		unsigned int at;
+		uint8_t value;
+		enum cv_drop reason;
+	} cases[] = {
+		{0, 0x55, CV_DROP_NOT_FOR_US},  {5, 0x55, CV_DROP_NOT_FOR_US},
+		{12, 0x86, CV_DROP_ETHERTYPE},  {14, 0x65, CV_DROP_IP_HEADER},
+		{14, 0x44, CV_DROP_IP_HEADER},  {14, 0x46, CV_DROP_IP_OPTIONS},
+		{14, 0x4f, CV_DROP_IP_OPTIONS}, {17, 39, CV_DROP_RUNT},
+		{17, 200, CV_DROP_RUNT},        {20, 0x20, CV_DROP_FRAGMENT},
+		{21, 0x01, CV_DROP_FRAGMENT},   {23, 1, CV_DROP_ICMP},
+		{23, 17, CV_DROP_PROTOCOL},     {25, 0x55, CV_DROP_IP_HEADER},
+		{46, 0x40, CV_DROP_TCP_HEADER}, {46, 0x60, CV_DROP_TCP_HEADER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		memcpy(bad, good, len);
+		bad[cases[i].at] = cases[i].value;
+		raw(w, 0, bad, len, cases[i].reason);
+	}
+	for (uint16_t cut = 14; cut < len; cut++)
+		raw(w, 0, good, cut, CV_DROP_RUNT);
+	memcpy(bad, good, len);
+	memcpy(bad + 12, "\x81\x00\x00\x09\x08\x00", 6);
+	raw(w, 0, bad, len, CV_DROP_NO_VPC);
+	raw(w, 1, bad, len, CV_DROP_NO_VPC);
+	memcpy(bad + 12, "\x81\x00\x00\x07\x81\x00", 6);
+	raw(w, 0, bad, len, CV_DROP_ETHERTYPE);
+	world_destroy(w);
+}
+
+static void random_frames_lose_nothing(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2, .n_ports = 50});
+	struct talk t = talk(w, 40000, L_PROXY);
+	uint8_t frame[WORLD_FRAME_MAX];
+	uint32_t x = 12345;
+
+	(void)state;
+	for (int i = 0; i < 60000; i++) {
+		static const uint8_t flags[] = {F_SYN, F_ACK,      F_PSH,
+						F_FIN, CV_TCP_RST, F_SYN | F_ACK};
+		struct seg s;
+		uint16_t len;
+
+		x = x * 1664525 + 1013904223;
+		t.cport = (uint16_t)(40000 + (x >> 24) % 40);
+		t.dport = (uint16_t)(80 + (x >> 22) % 5);
+		t.nport = (uint16_t)(20000 + (x >> 12) % 60);
+		t.cseq = ISN + (x >> 8) % 200;
+		s = (x & 256) != 0
+			    ? client_seg(&t, flags[(x >> 16) % 6], "payload")
+			    : target_seg(&t, ISN - 50 + (x >> 8) % 200, flags[(x >> 16) % 6], "x");
+		s.opts_len = (uint8_t)(x >> 29) * 4;
+		for (uint8_t j = 0; j < s.opts_len; j++)
+			s.opts[j] = (uint8_t)(x >> j % 24);
+		len = seg_build(&s, frame);
+		if ((x & 0x600) == 0)
+			frame[(x >> 11) % len] ^= (uint8_t)(1 << (x >> 28) % 8);
+		w->n_out = 0;
+		world_rx(w, (x >> 5) & 1, (x & 256) != 0 ? 0 : 1, frame, len);
+		if (i % 100 == 0)
+			world_wait(w, 1000);
+	}
+	assert_true(world_events(w, CV_EV_FLOW_NEW) > 100);
+	assert_true(world_events(w, CV_EV_HANDOFF_IN) > 100);
+	world_destroy(w);
+}
+
+/* ---- ARP ---- */
+
+static uint16_t arp_build(uint8_t *frame, uint8_t op, cv_be32_t sip, cv_be32_t tip)
+{
+	memset(frame, 0, 60);
+	memset(frame, 0xff, 6);
+	memcpy(frame + 6, CLIENT_MAC, 6);
+	memcpy(frame + 12, "\x08\x06\x00\x01\x08\x00\x06\x04\x00", 9);
+	frame[21] = op;
+	memcpy(frame + 22, CLIENT_MAC, 6);
+	memcpy(frame + 28, &sip, 4);
+	memcpy(frame + 38, &tip, 4);
+	return 60;
+}
+
+static void arp_is_answered_for_our_addresses_only(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct cv_dp_neigh_event ev[4];
+	uint8_t frame[64], mac[6];
+	uint16_t len = arp_build(frame, 1, CLIENT_IP, ENI_A);
+
+	(void)state;
+	world_rx(w, 0, 0, frame, len);
+	assert_int_equal(w->n_out, 1);
+	assert_int_equal(w->out[0].port, 0);
+	world_mac(w, VPC_A, ENI_A, false, mac);
+	assert_memory_equal(w->out[0].data, CLIENT_MAC, 6);
+	assert_memory_equal(w->out[0].data + 6, mac, 6);
+	assert_int_equal(w->out[0].data[21], 2);
+	assert_memory_equal(w->out[0].data + 22, mac, 6);
+	assert_memory_equal(w->out[0].data + 28, frame + 38, 4);
+	assert_memory_equal(w->out[0].data + 32, CLIENT_MAC, 6);
+	assert_memory_equal(w->out[0].data + 38, frame + 28, 4);
+	assert_int_equal(cv_dp_neigh_burst(w->dp, ev, 4), 1);
+	assert_int_equal(ev[0].ip, CLIENT_IP);
+	assert_int_equal(ev[0].vpc, VPC_A);
+	assert_memory_equal(ev[0].mac, CLIENT_MAC, 6);
+	len = arp_build(frame, 1, 0, NODE_1);
+	w->n_out = 0;
+	world_rx(w, 0, 1, frame, len);
+	assert_int_equal(w->n_out, 1);
+	world_mac(w, VPC_P, NODE_1, true, mac);
+	assert_memory_equal(w->out[0].data + 22, mac, 6);
+	assert_int_equal(cv_dp_neigh_burst(w->dp, ev, 4), 0);
+	len = arp_build(frame, 1, CLIENT_IP, IP4(10, 1, 0, 1));
+	raw(w, 0, frame, len, CV_DROP_ARP_CONSUMED);
+	len = arp_build(frame, 2, CLIENT_IP, ENI_A);
+	raw(w, 0, frame, len, CV_DROP_ARP_CONSUMED);
+	assert_int_equal(cv_dp_neigh_burst(w->dp, ev, 4), 2);
+	len = arp_build(frame, 1, ENI_A, ENI_A);
+	w->n_out = 0;
+	world_rx(w, 0, 0, frame, len);
+	assert_int_equal(cv_dp_neigh_burst(w->dp, ev, 4), 0);
+	assert_int_equal(world_events(w, CV_EV_ARP_REPLIED), 3);
+	world_destroy(w);
+}
+
+static void bad_arp_is_counted(void **state)
+{
+	static const unsigned int at[] = {15, 16, 18, 19, 21, 22};
+	struct world *w = world_create(&(struct world_cfg){0});
+	uint8_t frame[64];
+	uint16_t len;
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(at); i++) {
+		len = arp_build(frame, 1, CLIENT_IP, ENI_A);
+		frame[at[i]] = 0x55;
+		raw(w, 0, frame, len, CV_DROP_ARP_INVALID);
+	}
+	len = arp_build(frame, 1, CLIENT_IP, ENI_A);
+	raw(w, 0, frame, 41, CV_DROP_ARP_INVALID);
+	for (int i = 0; i < 1023; i++) {
+		world_rx(w, 0, 0, frame, len);
+	}
+	assert_int_equal(world_drops(w, CV_DROP_PUNT_FULL), 0);
+	world_rx(w, 0, 0, frame, len);
+	assert_int_equal(world_drops(w, CV_DROP_PUNT_FULL), 1);
+	world_destroy(w);
+}
+
+static void control_can_ask_and_announce(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	uint8_t mac[6];
+	cv_be32_t ip = TARGET_0;
+
+	(void)state;
+	assert_int_equal(cv_dp_arp_request(w->dp, VPC_P, NODE_0, TARGET_0), 0);
+	world_wait(w, 1);
+	assert_int_equal(w->n_out, 1);
+	assert_int_equal(w->out[0].port, 1);
+	assert_int_equal(w->out[0].len, 60);
+	assert_memory_equal(w->out[0].data, "\xff\xff\xff\xff\xff\xff", 6);
+	world_mac(w, VPC_P, NODE_0, true, mac);
+	assert_memory_equal(w->out[0].data + 6, mac, 6);
+	assert_memory_equal(w->out[0].data + 12, "\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01", 10);
+	assert_memory_equal(w->out[0].data + 22, mac, 6);
+	assert_memory_equal(w->out[0].data + 38, &ip, 4);
+	assert_int_equal(cv_dp_arp_announce(w->dp, VPC_B, ENI_A), 0);
+	world_wait(w, 1);
+	assert_int_equal(w->n_out, 2);
+	assert_memory_equal(w->out[1].data + 12, "\x81\x00\x00\x07\x08\x06", 6);
+	ip = ENI_A;
+	assert_memory_equal(w->out[1].data + 32, &ip, 4);
+	assert_memory_equal(w->out[1].data + 42, &ip, 4);
+	/* An address that is not ours (any more) is not asked from. */
+	assert_int_equal(cv_dp_arp_request(w->dp, VPC_A, CLIENT_IP, ENI_A), 0);
+	world_wait(w, 1);
+	assert_int_equal(w->n_out, 2);
+	for (int i = 0; i < 1023; i++)
+		assert_int_equal(cv_dp_arp_announce(w->dp, VPC_B, ENI_A), 0);
+	assert_int_equal(cv_dp_arp_announce(w->dp, VPC_B, ENI_A), -EAGAIN);
+	world_wait(w, 1000);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_flow_is_rewritten_both_ways),
+		cmocka_unit_test(ethernet_padding_is_not_payload),
+		cmocka_unit_test(vlan_is_changed_on_the_way),
+		cmocka_unit_test(equal_clients_of_overlapping_vpcs_are_two_flows),
+		cmocka_unit_test(ttl_that_runs_out_is_dropped),
+		cmocka_unit_test(packet_above_the_mtu_is_dropped),
+		cmocka_unit_test(mss_is_clamped_in_both_directions),
+		cmocka_unit_test(malformed_frames_have_their_reasons),
+		cmocka_unit_test(random_frames_lose_nothing),
+		cmocka_unit_test(arp_is_answered_for_our_addresses_only),
+		cmocka_unit_test(bad_arp_is_counted),
+		cmocka_unit_test(control_can_ask_and_announce),
+	};
+
+	return cmocka_run_group_tests_name("dp_packets", tests, NULL, NULL);
+}

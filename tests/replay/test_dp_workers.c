@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Several workers, full queues, configuration changes, listings. */
+
+#include "talk.h"
+
+/* ---- several workers ---- */
+
+/* Every packet of many conversations arrives at a worker that chance picks. */
+static void any_queue_will_do(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 3});
+	struct talk t[60];
+	uint32_t x = 1;
+
+	(void)state;
+	for (int step = 0; step < 6; step++) {
+		for (int i = 0; i < 60; i++) {
+			struct talk *k = &t[i];
+			struct seg s;
+			bool from_target = step == 1 || step == 4;
+
+			if (step == 0)
+				*k = talk(w, (uint16_t)(40000 + i), i % 2 == 0 ? L_PROXY : L_PLAIN);
+			if (step == 1)
+				s = target_seg(k, ISN + 1 - (i % 2 == 0 ? H : 0), F_SYN | F_ACK,
+					       "");
+			else if (step == 4)
+				s = target_seg(k, ISN + 4, F_PSH, "yes");
+			else
+				s = client_seg(k,
+					       step == 0   ? F_SYN
+					       : step == 3 ? F_PSH
+							   : F_ACK,
+					       step == 3 ? "abc" : "");
+			x = x * 1664525 + 1013904223;
+			send_by(w, (x >> 16) % 3, from_target ? 1 : 0, &s);
+			assert_int_equal(w->n_out, 1);
+			s = seg_parse(&w->out[0]);
+			assert_int_equal(s.port, from_target ? 0 : 1);
+			if (step == 0) {
+				k->nport = s.sport;
+				k->cseq++;
+			}
+			if (step == 1) {
+				k->cack = TISN + 1;
+				k->tseq++;
+			}
+			if (step == 3) {
+				assert_int_equal(s.len, i % 2 == 0 ? H + 3 : 3);
+				k->cseq += 3;
+			}
+			if (step == 4) {
+				assert_int_equal(s.dport, k->cport);
+				assert_int_equal(s.ack, ISN + 4);
+			}
+		}
+	}
+	assert_int_equal(world_events(w, CV_EV_FLOW_NEW), 60);
+	assert_int_equal(world_flows(w), 60);
+	assert_true(world_events(w, CV_EV_HANDOFF_OUT) > 100);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), world_events(w, CV_EV_HANDOFF_IN));
+	world_destroy(w);
+}
+
+static void exhaustion_is_exact_over_workers(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 3, .n_ports = 100});
+	unsigned int served = 0;
+
+	(void)state;
+	for (uint16_t i = 0; i < 150; i++) {
+		struct talk t = talk(w, (uint16_t)(30000 + i * 7), L_PLAIN);
+		struct seg s = client_seg(&t, F_SYN, "");
+
+		send_by(w, i % 3, 0, &s);
+		served += w->n_out;
+	}
+	assert_int_equal(served, 100);
+	assert_int_equal(world_drops(w, CV_DROP_PORT_ALLOCATION), 50);
+	world_destroy(w);
+}
+
+static void full_queues_drop_and_count(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	w->tx_room = 0;
+	s = client_seg(&t, F_ACK, "");
+	none(w, 0, &s, CV_DROP_TX_FULL);
+	w->tx_room = UINT16_MAX;
+	one(w, 0, &s);
+	world_destroy(w);
+}
+
+static void full_handoff_ring_drops_and_counts(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2});
+	struct cv_dp_worker *first = cv_dp_worker_get(w->dp, 0);
+	uint8_t frame[WORLD_FRAME_MAX];
+	uint64_t sent = 0;
+
+	(void)state;
+	/* Worker 0 receives, worker 1 never looks. */
+	for (uint16_t i = 0; i < 4000; i++) {
+		struct talk t = talk(w, (uint16_t)(20000 + i), 9999);
+		struct seg s = client_seg(&t, F_SYN, "");
+		struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
+		uint16_t len = seg_build(&s, frame);
+
+		memcpy(rte_pktmbuf_append(m, len), frame, len);
+		m->port = 0;
+		cv_dp_burst(first, cv_view_pub_current(w->pub), &m, 1, w->now_ms);
+		cv_dp_worker_flush(first);
+		sent++;
+	}
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), 1023);
+	assert_true(world_drops(w, CV_DROP_HANDOFF_FULL) > 500);
+	assert_int_equal(world_drops(w, CV_DROP_HANDOFF_FULL) + 1023 +
+				 world_drops(w, CV_DROP_NO_LISTENER),
+			 sent);
+	world_destroy(w);
+}
+
+/* ---- configuration changes ---- */
+
+static void rejecting_an_endpoint_ends_its_flows_only(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk a = talk(w, 40000, L_PROXY), b = a;
+	struct seg s;
+
+	(void)state;
+	b.vpc = VPC_B;
+	open_proxy(&a);
+	open_proxy(&b);
+	w->endpoints[EP_A].verdict = CV_DROP_ENDPOINT_REJECTED;
+	world_publish(w);
+	w->n_out = 0;
+	world_wait(w, 100);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_flows(w), 1);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 1);
+	assert_int_equal(cv_ctr_get(&cv_dp_stats(w->dp)[0]->swept_gen), 2);
+	s = client_seg(&a, F_PSH, "x");
+	none(w, 0, &s, CV_DROP_ENDPOINT_REJECTED);
+	c2t(&b, F_PSH, "still");
+	world_destroy(w);
+}
+
+static void flows_outlive_their_listener_and_target(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s;
+
+	(void)state;
+	open_proxy(&t);
+	w->listeners[0].port = 443;
+	w->targets[0].used = false;
+	world_publish(w);
+	world_wait(w, 100);
+	s = c2t(&t, F_PSH, "on");
+	assert_int_equal(s.len, 2);
+	t2c(&t, ISN + 5, F_PSH, "and on");
+	t.cport++;
+	t.cseq = ISN;
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_NO_LISTENER);
+	world_destroy(w);
+}
+
+static void eni_that_went_takes_its_flows(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+
+	(void)state;
+	t.eni = ENI_A2;
+	open_plain(&t);
+	assert_int_equal(t.node, NODE_1);
+	world_wait(w, 10);
+	w->endpoints[EP_A].used = false;
+	world_publish(w);
+	world_wait(w, 100);
+	assert_int_equal(world_flows(w), 0);
+	world_destroy(w);
+}
+
+/* ---- listings ---- */
+
+static void flows_are_listed_by_filter(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk a = talk(w, 40000, L_PROXY), b = talk(w, 40001, L_PLAIN);
+	const struct cv_dp_flow_info *infos;
+	struct cv_dp_flow_filter all = {CV_VIEW_NONE, CV_VIEW_NONE, -1}, some = all;
+	struct cv_dp_flow_list *list;
+	uint64_t matched;
+	uint32_t n;
+
+	(void)state;
+	b.vpc = VPC_B;
+	open_proxy(&a);
+	c2t(&b, F_SYN, "");
+	w->now_ms += 1234;
+	assert_int_equal(cv_dp_flow_list_create(w->dp, &all, 1, &list), 0);
+	assert_false(cv_dp_flow_list_is_done(list));
+	world_wait(w, 1);
+	assert_true(cv_dp_flow_list_is_done(list));
+	cv_dp_flow_list_get(list, 0, &matched, &n);
+	assert_int_equal(matched, 2);
+	assert_int_equal(n, 1);
+	cv_dp_flow_list_destroy(list);
+	some.endpoint = EP_A;
+	some.target = 0;
+	some.state = CV_TCP_ESTABLISHED;
+	assert_int_equal(cv_dp_flow_list_create(w->dp, &some, 10, &list), 0);
+	world_wait(w, 1);
+	infos = cv_dp_flow_list_get(list, 0, &matched, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(infos[0].client_ip, CLIENT_IP);
+	assert_int_equal(infos[0].client_port, cv_be16(40000));
+	assert_int_equal(infos[0].node_port, cv_be16(a.nport));
+	assert_int_equal(infos[0].endpoint, EP_A);
+	assert_int_equal(infos[0].header_len, H);
+	assert_true(infos[0].header_done);
+	assert_true(infos[0].idle_ms >= 1234 && infos[0].idle_ms < 1300);
+	cv_dp_flow_list_destroy(list);
+	world_destroy(w);
+}
+
+static void bad_numbers_are_refused(void **state)
+{
+	struct cv_dp_cfg ok = {.n_workers = 1, .n_flows = 10, .n_ports = 1, .tsc_hz = 1000000};
+	struct cv_dp *dp;
+
+	(void)state;
+	for (int i = 0; i < 7; i++) {
+		struct cv_dp_cfg bad = ok;
+
+		bad.n_workers = i == 0 ? 0 : i == 1 ? CV_DP_WORKERS_MAX + 1 : 1;
+		bad.n_flows = i == 2 ? 0 : i == 3 ? CV_FLOW_MAX + 1 : 10;
+		bad.n_ports = i == 4 ? 0 : i == 5 ? CV_DP_PORTS_MAX + 1 : 1;
+		bad.tsc_hz = i == 6 ? 0 : 1000000;
+		assert_int_equal(cv_dp_create(&bad, &dp), -EINVAL);
+	}
+	cv_dp_destroy(NULL);
+	cv_dp_flow_list_destroy(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_queue_will_do),
+		cmocka_unit_test(exhaustion_is_exact_over_workers),
+		cmocka_unit_test(full_queues_drop_and_count),
+		cmocka_unit_test(full_handoff_ring_drops_and_counts),
+		cmocka_unit_test(rejecting_an_endpoint_ends_its_flows_only),
+		cmocka_unit_test(flows_outlive_their_listener_and_target),
+		cmocka_unit_test(eni_that_went_takes_its_flows),
+		cmocka_unit_test(flows_are_listed_by_filter),
+		cmocka_unit_test(bad_numbers_are_refused),
+	};
+
+	return cmocka_run_group_tests_name("dp_workers", tests, NULL, NULL);
+}
