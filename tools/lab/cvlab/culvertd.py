@@ -131,9 +131,12 @@ class Culvertd:
         self.signal(signal.SIGHUP)
         proc.wait_for(lambda: 'reload' in self.lab.output(self.name)[before:].lower(), 10,
                       'culvertd to say what became of the reload')
-        # Control handles one thing at a time: an answer now was given after the reload.
-        self.show('workers')
+        proc.wait_for(self._is_in_force, 10, 'every worker to run the new configuration')
         return self.lab.output(self.name)[before:]
+
+    def _is_in_force(self):
+        shown = self.show('workers')
+        return all(w['generation'] == shown['generation'] for w in shown['workers'])
 
     # Questions --------------------------------------------------------------------------------
 
@@ -164,6 +167,10 @@ class Culvertd:
     def drops(self):
         """Dropped packets by reason."""
         return {r['reason']: r['packets'] for r in self.show('drops')['drops']}
+
+    def events(self):
+        """What the workers counted beside drops, by name."""
+        return {r['event']: r['count'] for r in self.show('drops')['events']}
 
     def endpoints(self):
         """Endpoints as dicts: id, name, state, enis with ip and az_id; and vpc, as configured."""
