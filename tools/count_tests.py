@@ -17,12 +17,12 @@ LINE = re.compile(r'^(ok|not ok|skip)\b[ \d]*[- ]*(\S+?):?(?=\s|$)(.*)$', re.M)
 VERDICT = {'OK': 'pass', 'FAILED': 'fail', 'SKIPPED': 'skip', 'ok': 'pass', 'not ok': 'fail', 'skip': 'skip'}
 
 
-def cases(text):
+def cases(text, prefix):
     """name -> (verdict, note), in order; a failure is not taken back by a later line."""
     found = {}
     for pattern in (CMOCKA, LINE):
         for got in pattern.finditer(text):
-            name = got.group(2).strip()
+            name = got.group(2).strip().removeprefix(prefix)
             note = got.group(3).lstrip(': ') if pattern is LINE else ''
             if found.get(name, ('', ''))[0] != 'fail':
                 found[name] = VERDICT[got.group(1)], note
@@ -31,7 +31,7 @@ def cases(text):
 
 def emit(suite, program, text, verdict, where):
     """verdict: what the program's exit said, pass, fail or skip."""
-    found = cases(text)
+    found = cases(text, suite + '/')
     for name, (how, note) in found.items():
         full = f'{suite}/{program}:{name}' if program else f'{suite}/{name}'
         print(how, full, note.strip() if how == 'skip' and note.strip() else where, sep='\t')

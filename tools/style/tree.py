@@ -77,14 +77,18 @@ class Tree:
         return found.group(1) if found else ''
 
     def files(self, *patterns):
-        """Files of the tree that match, those that git ignores left out when there is a git."""
-        found = set()
-        for pattern in patterns:
-            found |= {p for p in self.root.glob(pattern) if p.is_file()}
-        return sorted(found & self.tracked() if self.tracked() else found)
+        """Files of the tree that match; where there is a git, of those that it knows: others are
+        build output or somebody's work in progress."""
+        if not self.tracked():
+            return sorted({p for pattern in patterns for p in self.root.glob(pattern) if p.is_file()})
+        # `**/` is any number of folders, `*` no slash.
+        text = '|'.join(re.escape(p).replace(r'\*\*/', '(?:.*/)?').replace(r'\*', '[^/]*')
+                        .replace(r'\[', '[').replace(r'\]', ']') for p in patterns)
+        match = re.compile(text)
+        return sorted(p for p in self.tracked() if match.fullmatch(self.rel(p)) and p.is_file())
 
     def tracked(self):
-        """What git knows: other files are somebody's work in progress. Empty without git."""
+        """What git knows. Empty without git."""
         if not hasattr(self, '_tracked'):
             done = git(self.root, 'ls-files', '-z')
             names = done.stdout.split('\0') if done.returncode == 0 else []
