@@ -351,18 +351,19 @@ void cv_model_check_name(struct model_ctx *ctx, uint32_t scope, const char *name
 	}
 	idx = cv_model_index_get(ctx->model->index, &key);
 	if (idx != CV_MODEL_NONE)
-		cv_model_err(ctx, EEXIST, word->taken, "name", "a %s named '%s' already exists",
-			     word->noun, name);
+		cv_model_err(ctx, EEXIST, word->taken, "name", "%s '%s' already exists", word->noun,
+			     name);
 }
 
 const char *cv_model_id(struct model_ctx *ctx, const char *id, const char *basis)
 {
 	const struct model_word *word = &words[ctx->kind];
 	struct model_key key = {.kind = ctx->kind, .scope = CV_MODEL_NONE};
+	bool derived = id == NULL;
 	const char *copy;
 	char buf[64];
 
-	if (id == NULL) {
+	if (derived) {
 		cv_id_derive(word->id_prefix, basis, 17, buf, sizeof(buf));
 		id = buf;
 	} else if (!cv_id_is(id, word->id_prefix, 17)) {
@@ -373,8 +374,10 @@ const char *cv_model_id(struct model_ctx *ctx, const char *id, const char *basis
 	}
 	key.str = id;
 	if (cv_model_index_get(ctx->model->index, &key) != CV_MODEL_NONE) {
-		cv_model_err(ctx, EEXIST, word->taken, "id", "a %s with id '%s' already exists",
-			     word->noun, id);
+		/* A derived id is taken because the name is: said already. */
+		if (!derived || ctx->ret == 0)
+			cv_model_err(ctx, EEXIST, word->taken, "id",
+				     "%s with id '%s' already exists", word->noun, id);
 		return NULL;
 	}
 	copy = cv_model_str(ctx->model, id);

@@ -38,9 +38,10 @@ static const char *elb_arn(struct model_ctx *ctx, const char *given, uint32_t vp
 	key.str = cv_model_str(ctx->model, arn);
 	if (key.str == NULL)
 		cv_model_oom(ctx);
-	else if (cv_model_index_get(model->index, &key) != CV_MODEL_NONE)
+	else if (cv_model_index_get(model->index, &key) != CV_MODEL_NONE &&
+		 (given != NULL || ctx->ret == 0)) /* a derived one is taken because the name is */
 		cv_model_err(ctx, EEXIST, cv_model_word(ctx->kind)->taken, "arn",
-			     "ARN %s is in use", arn);
+			     "ARN %.150s is in use", arn);
 	return key.str;
 }
 
