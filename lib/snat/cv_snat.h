@@ -3,13 +3,14 @@
 
 /**
  * @file
- * SNAT port pools: which source ports towards one target are in use, rest or are free, and which flow a
- * port stands for.
+ * SNAT port pools: which source ports towards one target are in use, rest or are free, and which
+ * flow a port stands for.
  *
- * A pool belongs to one (node IP, target IP:port). Its ports are divided among slices, one per worker;
- * a worker takes from its own slice first and from the others when that is empty, so the pool is used
- * up exactly, whatever the number of workers. In a slice, ports never used before go first, in an order
- * that looks random; then those that have rested, longest rest first. Both are O(1) at any fill.
+ * A pool belongs to one (node IP, target IP:port). Its ports are divided among slices, one per
+ * worker; a worker takes from its own slice first and from the others when that is empty, so the
+ * pool is used up exactly, whatever the number of workers. In a slice, ports never used before go
+ * first, in an order that looks random; then those that have rested, longest rest first. Both are
+ * O(1) at any fill.
  *
  * No clock (time is passed in), no log. Pools are allocated by control and take memory as ports are
  * used: about 12 bytes per port in the end.
@@ -73,7 +74,7 @@ void cv_snat_pool_destroy(struct cv_snat_pool *pool);
 /** What the pool belongs to. @threads any */
 const struct cv_snat_key *cv_snat_pool_key(const struct cv_snat_pool *pool);
 
-/** The settings that the pool runs with: rest_ms as of now, the rest as it was made. @threads any */
+/** The settings that the pool runs with: rest_ms as of now, others as created. @threads any */
 struct cv_snat_cfg cv_snat_pool_cfg(const struct cv_snat_pool *pool);
 
 /** The number it was given. @threads any */
@@ -98,10 +99,11 @@ int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms
 		  uint16_t *ret_port);
 
 /**
- * Give a port back. It rests; cv_snat_owner() goes on telling its last owner until it is given out again.
+ * Give a port back. It rests; cv_snat_owner() goes on telling its last owner until it is given out
+ * again.
  *
- * Ports go out again in the order in which they were given back. So one whose flow ended some time ago
- * waits for those freed before it; it never goes out early.
+ * Ports go out again in the order in which they were given back. So one whose flow ended some time
+ * ago waits for those freed before it; it never goes out early.
  *
  * @param port    from cv_snat_alloc(), host order, freed once only
  * @param now_ms  when its flow ended, clock as for cv_snat_alloc(): it rests from then
@@ -118,8 +120,9 @@ struct cv_snat_counts {
 };
 
 /**
- * Count ports. Exact while no other thread allocates or frees and if ports were freed in the order of
- * their times; otherwise off by what happens meanwhile, and resting against free by the disorder.
+ * Count ports. Exact while no other thread allocates or frees and if ports were freed in the order
+ * of their times; otherwise off by what happens meanwhile, and resting against free by the
+ * disorder.
  *
  * @threads any
  */
@@ -132,13 +135,13 @@ struct cv_snat_registry;
 /** Make an empty registry. @return NULL when memory ran out. @threads control */
 struct cv_snat_registry *cv_snat_registry_create(void);
 
-/** Free a registry and the pools in it; no thread may reach those. NULL is fine. @threads control */
+/** Free a registry and its pools; no thread may reach those. NULL is fine. @threads control */
 void cv_snat_registry_destroy(struct cv_snat_registry *registry);
 
 /**
- * The pool of a key, made if there is none. A pool that exists takes over cfg's rest_ms at once; its
- * other settings stay as they are, since flows hold its ports: new values hold for pools made later.
- * cv_snat_pool_cfg() tells.
+ * The pool of a key, made if there is none. A pool that exists takes over cfg's rest_ms at once;
+ * its other settings stay as they are, since flows hold its ports: new values hold for pools made
+ * later. cv_snat_pool_cfg() tells.
  *
  * @param[out] ret_pool  the pool; untouched on failure
  * @return 0, or -ENOMEM
@@ -164,8 +167,8 @@ typedef bool cv_snat_wanted_fn(const struct cv_snat_pool *pool, void *arg);
 /**
  * Unlink pools that nobody wants, that no flow uses and whose ports have all rested.
  *
- * The caller answers for it that no worker allocates from an unwanted pool any more: that a view without
- * it for new flows has been published and the grace period is over.
+ * The caller answers for it that no worker allocates from an unwanted pool any more: that a view
+ * without it for new flows has been published and the grace period is over.
  *
  * @param      wanted     asked once per pool
  * @param      arg        passed to it

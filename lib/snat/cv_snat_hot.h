@@ -18,8 +18,8 @@
 struct cv_snat_slice; /* snat.c */
 
 /**
- * A pool. Set at creation and only read afterwards, but for rest_ms (control writes) and what the two
- * pointers lead to (workers write).
+ * A pool. Set at creation and only read afterwards, but for rest_ms (control writes) and what the
+ * two pointers lead to (workers write).
  */
 struct cv_snat_pool {
 	_Atomic uint32_t *owner_inv;  /**< shape [n_ports]: inverted owner words; 0 = none yet */
@@ -40,12 +40,12 @@ _Static_assert(sizeof(struct cv_snat_pool) <= CV_CACHE_LINE, "one line per looku
 /**
  * The flow that a port stands for, also for a while after its end.
  *
- * The word alone orders nothing: a worker other than the owner may see it a moment late and must only
- * use it to find the owner, which then checks the flow's own addresses and ports.
+ * The word alone orders nothing: a worker other than the owner may see it a moment late and must
+ * only use it to find the owner, which then checks the flow's own addresses and ports.
  *
  * @param port  host order, any value
- * @return the owner word of the last allocation; CV_SNAT_NONE for a port that is not of this pool or was
- *         never given out
+ * @return the owner word of the last allocation; CV_SNAT_NONE for a port that is not of this pool
+ *         or was never given out
  */
 static inline uint32_t cv_snat_owner(const struct cv_snat_pool *pool, uint16_t port)
 {

@@ -10,8 +10,8 @@
 #include "cv_base.h"
 
 /*
- * Fresh ports go out chunk by chunk, in random order within a chunk, so that a pool's memory is touched
- * chunk by chunk too.
+ * Fresh ports go out chunk by chunk, in random order within a chunk, so that a pool's memory is
+ * touched chunk by chunk too.
  */
 #define CHUNK_BITS 10
 #define CHUNK_LEN (1U << CHUNK_BITS)
@@ -19,8 +19,8 @@
 
 /*
  * A slot of a slice's FIFO: time of the free << 18 | lap << 16 | position in the slice. 46 bits of
- * milliseconds never wrap. The slot that stands for position k of the queue has lap k / n + 1; what it
- * held before is one lap older, so the lap tells whether the freeing thread has stored it yet.
+ * milliseconds never wrap. The slot that stands for position k of the queue has lap k / n + 1; what
+ * it held before is one lap older, so the lap tells whether the freeing thread has stored it yet.
  */
 #define SLOT_TIME_SHIFT 18
 #define SLOT_LAP_SHIFT 16
@@ -69,8 +69,8 @@ static uint64_t mix(uint64_t x)
 }
 
 /*
- * A bijection on 0..n-1, n <= CHUNK_LEN: one on the next power of two, walked until it lands inside,
- * which takes less than two steps on average.
+ * A bijection on 0..n-1, n <= CHUNK_LEN: one on the next power of two, walked until it lands
+ * inside, which takes less than two steps on average.
  */
 static uint32_t scatter(uint64_t key, uint32_t i, uint32_t n)
 {
@@ -126,7 +126,7 @@ static size_t align_up(size_t len, size_t to)
 	return (len + to - 1) / to * to;
 }
 
-/* Lays pool, slices, owner words and slots out in one mapping, so that only used pages cost memory. */
+/* Lays pool, slices, owner words and slots out in one mapping: only touched pages cost memory. */
 struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 					 const struct cv_snat_cfg *cfg, uint32_t idx)
 {
@@ -139,10 +139,10 @@ struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 	_Atomic uint64_t *slots;
 	uint8_t *mem;
 
-	cv_assert(cfg->n_ports >= 1 && cfg->port_first >= 1);
+	cv_assert(cfg->port_first >= 1);
 	cv_assert(cfg->port_first + cfg->n_ports <= UINT16_MAX + 1);
 	cv_assert(cfg->n_slices >= 1 && cfg->n_slices <= CV_SNAT_SLICES_MAX);
-	cv_assert(cfg->n_slices <= cfg->n_ports);
+	cv_assert(cfg->n_slices <= cfg->n_ports); /* so there is a port, too */
 	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		   -1, 0);
 	if (mem == MAP_FAILED)
@@ -256,7 +256,7 @@ static bool alloc_rested(struct cv_snat_pool *pool, struct cv_snat_slice *slice,
 		if (!slot_read(slice, head, &slot)) {
 			uint64_t again = atomic_load_explicit(&slice->head, memory_order_acquire);
 
-			/* Empty, or being stored; or others took this one and the queue came round. */
+			/* Empty, or being stored; or others took this one and the lap is over. */
 			if (again == head)
 				return false;
 			head = again;
@@ -347,7 +347,7 @@ void cv_snat_counts(const struct cv_snat_pool *pool, uint64_t now_ms,
 
 	for (unsigned int i = 0; i < pool->n_slices; i++) {
 		const struct cv_snat_slice *slice = &pool->slices[i];
-		/* In this order, a running allocation cannot make the queue seem longer than it was. */
+		/* In this order, so that an allocation does not make the queue seem longer. */
 		uint64_t tail = atomic_load_explicit(&slice->tail, memory_order_acquire);
 		uint64_t head = atomic_load_explicit(&slice->head, memory_order_acquire);
 		uint32_t fresh = atomic_load_explicit(&slice->fresh, memory_order_relaxed);

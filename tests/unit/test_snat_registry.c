@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cv_net.h"
+#include "cv_snat.h"
+#include "cv_snat_hot.h"
+
+#define FIRST 10000
+
+static const struct cv_snat_key some_key = {
+	.node_ip = 0x0100000a, .target_ip = 0x0200000a, .target_port = 0x5000, .vpc = 3};
+
+/* These stand before libc's, so that a test can let the next mapping fail, and count them. */
+static bool mmap_fails;
+static int n_mapped;
+
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t ofs)
+{
+	if (mmap_fails) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	n_mapped++;
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, ofs);
+}
+
+int munmap(void *addr, size_t len)
+{
+	n_mapped--;
+	return (int)syscall(SYS_munmap, addr, len);
+}
+
+static const struct cv_snat_cfg small = {
+	.port_first = FIRST, .n_ports = 10, .rest_ms = 100, .n_slices = 2};
+
+static bool is_wanted(const struct cv_snat_pool *pool, void *arg)
+{
+	const struct cv_snat_pool *const *wanted = arg;
+
+	return pool == *wanted;
+}
+
+static struct cv_snat_pool *get(struct cv_snat_registry *reg, struct cv_snat_key key)
+{
+	struct cv_snat_pool *pool = NULL;
+
+	assert_int_equal(cv_snat_registry_get(reg, &key, &small, &pool), 0);
+	assert_non_null(pool);
+	assert_ptr_equal(cv_snat_registry_find(reg, &key), pool);
+	return pool;
+}
+
+static void registry_keeps_a_pool_per_key(void **state)
+{
+	int n_before = n_mapped;
+	struct cv_snat_registry *reg = cv_snat_registry_create();
+	struct cv_snat_pool *pool, *other[4];
+	struct cv_snat_key keys[4] = {some_key, some_key, some_key, some_key};
+	struct cv_snat_cfg cfg = {
+		.port_first = 500, .n_ports = 20, .rest_ms = 7, .n_slices = 1, .seed = 9};
+	uint16_t port;
+
+	(void)state;
+	assert_null(cv_snat_registry_find(reg, &some_key));
+	pool = get(reg, some_key);
+	assert_int_equal(cv_snat_alloc(pool, 0, 0, 0, &port), 0);
+	keys[0].node_ip++;
+	keys[1].target_ip++;
+	keys[2].target_port++;
+	keys[3].vpc++;
+	for (int i = 0; i < 4; i++) {
+		assert_null(cv_snat_registry_find(reg, &keys[i]));
+		other[i] = get(reg, keys[i]);
+		assert_ptr_not_equal(other[i], pool);
+		for (int j = 0; j < i; j++)
+			assert_ptr_not_equal(other[i], other[j]);
+	}
+	assert_int_equal(cv_snat_registry_n(reg), 5);
+	/* Again with other settings: the same pool, the new rest time, the old ports. */
+	assert_int_equal(cv_snat_registry_get(reg, &some_key, &cfg, &other[0]), 0);
+	assert_ptr_equal(other[0], pool);
+	assert_int_equal(cv_snat_pool_cfg(pool).rest_ms, 7);
+	assert_int_equal(cv_snat_pool_cfg(pool).port_first, FIRST);
+	assert_int_equal(cv_snat_pool_cfg(pool).n_ports, 10);
+	assert_int_equal(cv_snat_registry_n(reg), 5);
+	assert_int_equal(n_mapped, n_before + 5);
+	cv_snat_registry_destroy(reg);
+	assert_int_equal(n_mapped, n_before);
+	cv_snat_registry_destroy(NULL);
+}
+
+static void registry_grows_and_shrinks(void **state)
+{
+	struct cv_snat_registry *reg = cv_snat_registry_create();
+	static struct cv_snat_pool *pools[1000], *gone[1000];
+	struct cv_snat_pool *none = NULL;
+	struct cv_snat_key key = some_key;
+	uint32_t n;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		key.target_ip = cv_be32(0x0a000000 + i);
+		pools[i] = get(reg, key);
+		assert_int_equal(cv_snat_pool_idx(pools[i]), i);
+	}
+	assert_int_equal(cv_snat_registry_n(reg), 1000);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_ptr_equal(cv_snat_registry_at(reg, i), pools[i]);
+	/* Every third is in use and stays; the others go, not more at once than asked for. */
+	for (uint32_t i = 0; i < 1000; i += 3) {
+		uint16_t port;
+
+		assert_int_equal(cv_snat_alloc(pools[i], 0, 0, 0, &port), 0);
+	}
+	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 0, gone, 100), 100);
+	n = 100 + cv_snat_registry_reap(reg, is_wanted, &none, 0, gone + 100, 900);
+	assert_int_equal(n, 666);
+	assert_int_equal(cv_snat_registry_n(reg), 334);
+	for (uint32_t i = 0; i < 1000; i++) {
+		key.target_ip = cv_be32(0x0a000000 + i);
+		assert_ptr_equal(cv_snat_registry_find(reg, &key), i % 3 == 0 ? pools[i] : NULL);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		cv_snat_pool_destroy(gone[i]);
+	/* A key that comes back gets a new pool with a new number. */
+	assert_int_equal(cv_snat_pool_idx(get(reg, key)), 999);
+	key.target_ip = cv_be32(0x0a000001);
+	assert_int_equal(cv_snat_pool_idx(get(reg, key)), 1000);
+	cv_snat_registry_destroy(reg);
+}
+
+static void registry_reaps_only_what_is_unwanted_and_at_rest(void **state)
+{
+	struct cv_snat_registry *reg = cv_snat_registry_create();
+	struct cv_snat_pool *pool = get(reg, some_key);
+	struct cv_snat_pool *none = NULL, *gone[2] = {NULL};
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(cv_snat_alloc(pool, 0, 0, 0, &port), 0);
+	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1000, gone, 2), 0);
+	cv_snat_free(pool, port, 1000);
+	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1099, gone, 2), 0);
+	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &pool, 1100, gone, 2), 0);
+	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1100, gone, 0), 0);
+	assert_ptr_equal(cv_snat_registry_find(reg, &some_key), pool);
+	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1100, gone, 2), 1);
+	assert_ptr_equal(gone[0], pool);
+	assert_null(gone[1]);
+	assert_null(cv_snat_registry_find(reg, &some_key));
+	assert_int_equal(cv_snat_registry_n(reg), 0);
+	/* Still whole: a worker may look up ports in it until the caller frees it. */
+	assert_int_equal(cv_snat_owner(pool, port), 0);
+	cv_snat_pool_destroy(pool);
+	cv_snat_registry_destroy(reg);
+}
+
+static void registry_says_when_memory_is_out(void **state)
+{
+	struct cv_snat_registry *reg = cv_snat_registry_create();
+	struct cv_snat_pool untouched, *pool = &untouched;
+	int ret;
+
+	(void)state;
+	mmap_fails = true;
+	ret = cv_snat_registry_get(reg, &some_key, &small, &pool);
+	mmap_fails = false;
+	assert_int_equal(ret, -ENOMEM);
+	assert_ptr_equal(pool, &untouched);
+	assert_int_equal(cv_snat_registry_n(reg), 0);
+	assert_null(cv_snat_registry_find(reg, &some_key));
+	assert_int_equal(cv_snat_pool_idx(get(reg, some_key)), 0);
+	cv_snat_registry_destroy(reg);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(registry_keeps_a_pool_per_key),
+		cmocka_unit_test(registry_grows_and_shrinks),
+		cmocka_unit_test(registry_reaps_only_what_is_unwanted_and_at_rest),
+		cmocka_unit_test(registry_says_when_memory_is_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
