@@ -46,7 +46,8 @@ const char *cv_err_str(const struct cv_err *err, char *buf, size_t cap)
 
 	if (err->line > 0)
 		snprintf(line, sizeof(line), " (line %d)", err->line);
-	snprintf(buf, cap, "%s%s%s%s", err->path, err->path[0] != '\0' ? ": " : "", err->text, line);
+	snprintf(buf, cap, "%s%s%s%s", err->path, err->path[0] != '\0' ? ": " : "", err->text,
+		 line);
 	return buf;
 }
 
@@ -133,7 +134,8 @@ void cv_id_derive(const char *prefix, const char *name, unsigned int n_hex, char
 	char hex[33];
 
 	cv_assert(n_hex >= 1 && n_hex <= 32 && cap > strlen(prefix) + n_hex);
-	snprintf(hex, sizeof(hex), "%016llx%016llx", (unsigned long long)hi, (unsigned long long)lo);
+	snprintf(hex, sizeof(hex), "%016llx%016llx", (unsigned long long)hi,
+		 (unsigned long long)lo);
 	snprintf(buf, cap, "%s%.*s", prefix, (int)n_hex, hex);
 }
 

@@ -19,21 +19,25 @@
 typedef uint32_t cv_be32_t;
 typedef uint16_t cv_be16_t;
 
+/** Network order of a host-order value. */
 static inline cv_be16_t cv_be16(uint16_t host)
 {
 	return __builtin_bswap16(host);
 }
 
+/** Host order of a network-order value. */
 static inline uint16_t cv_be16_host(cv_be16_t be)
 {
 	return __builtin_bswap16(be);
 }
 
+/** Network order of a host-order value. */
 static inline cv_be32_t cv_be32(uint32_t host)
 {
 	return __builtin_bswap32(host);
 }
 
+/** Host order of a network-order value. */
 static inline uint32_t cv_be32_host(cv_be32_t be)
 {
 	return __builtin_bswap32(be);

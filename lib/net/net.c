@@ -103,8 +103,8 @@ uint16_t cv_mac_prefix(const char *vpc_id)
 
 const char *cv_mac_str(const uint8_t *mac, char *buf)
 {
-	snprintf(buf, CV_NET_STR_LEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-		 mac[4], mac[5]);
+	snprintf(buf, CV_NET_STR_LEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
 	return buf;
 }
 

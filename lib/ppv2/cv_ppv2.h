@@ -3,13 +3,14 @@
 
 /**
  * @file
- * PROXY protocol v2 headers: the two that an AWS Network Load Balancer writes, and a strict decoder.
+ * PROXY protocol v2 headers: the two that an AWS Network Load Balancer writes, and a strict
+ * decoder.
  *
  * Pure functions over bytes. No mbuf, no clock, no allocation, no log.
  *
  * @threads any; no shared state
- * @source  HAProxy proxy-protocol.txt, section 2.2; AWS, "Edit target group attributes for your Network
- *          Load Balancer" (TLV 0xEA)
+ * @source  HAProxy proxy-protocol.txt, section 2.2; AWS, "Edit target group attributes for your
+ *          Network Load Balancer" (TLV 0xEA)
  */
 
 #include <stdbool.h>
@@ -40,18 +41,20 @@ struct cv_ppv2_tuple {
 _Static_assert(sizeof(struct cv_ppv2_tuple) == 12, "the IPv4 address block of a header");
 
 /**
- * Write everything of an AWS header but the addresses: TLVs CRC32C, AWS endpoint id (if any), NOOP up to
- * 100 bytes. The CRC field holds the CRC of the template itself, which cv_ppv2_aws_finish() starts from.
+ * Write everything of an AWS header but the addresses: TLVs CRC32C, AWS endpoint id (if any), NOOP
+ * up to 100 bytes. The CRC field holds the CRC of the template itself, which cv_ppv2_aws_finish()
+ * starts from.
  *
  * @param[out] buf      shape [CV_PPV2_AWS_LEN]
- * @param      vpce_id  1..CV_PPV2_VPCE_ID_MAX characters; NULL for clients that dial the NLB directly
+ * @param      vpce_id  1..CV_PPV2_VPCE_ID_MAX characters; NULL for clients that dial the NLB
+ *                      directly
  * @source  the order and padding are those of captured NLB headers
  */
 void cv_ppv2_aws_template(uint8_t *buf, const char *vpce_id);
 
 /**
- * Write the header of one connection. On the per-connection path: no branch, no pass over the bytes for
- * the CRC.
+ * Write the header of one connection. On the per-connection path: no branch, no pass over the bytes
+ * for the CRC.
  *
  * @param[out] dst    shape [CV_PPV2_AWS_LEN], any alignment; not the template itself
  * @param      tmpl   shape [CV_PPV2_AWS_LEN], as cv_ppv2_aws_template() made it
@@ -107,9 +110,9 @@ struct cv_ppv2_info {
 };
 
 /**
- * Decode the header at the start of a stream. Strict: version 2, known command, a family and transport
- * that section 2.2 lists, addresses and TLVs that fill the stated length exactly, at most one TLV of each
- * kind that *ret_info reports, and a CRC that is right if there is one.
+ * Decode the header at the start of a stream. Strict: version 2, known command, a family and
+ * transport that section 2.2 lists, addresses and TLVs that fill the stated length exactly, at most
+ * one TLV of each kind that *ret_info reports, and a CRC that is right if there is one.
  *
  * A TLV of the types that clouds use (0xE0..0xEF are free for private use) whose value has not the
  * cloud's form is somebody else's and left alone.
@@ -117,7 +120,8 @@ struct cv_ppv2_info {
  * @param      buf       shape [len]
  * @param      len       bytes received so far
  * @param[out] ret_info  what it says; untouched on failure
- * @param[out] ret_len   bytes that the header takes: the stream proper follows; untouched on failure
+ * @param[out] ret_len   bytes that the header takes: the stream proper follows; untouched on
+ *                       failure
  * @return 0, or
  *   -EAGAIN   what is there is right so far, but more bytes are needed
  *   -ENOMSG   the bytes do not begin with the signature: not a PROXY v2 header

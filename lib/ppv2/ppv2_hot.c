@@ -5,14 +5,14 @@
 #include <string.h>
 
 /*
- * A CRC is linear: flipping a bit of the message flips always the same bits of its CRC. So the CRC of a
- * header is that of its template, whose tuple is zero, with one word per set tuple bit xored in. The
- * words of a nibble's 16 values are tabled (1.5 kB in all): 24 loads that do not wait for each other,
- * where a CRC over the 100 bytes is a chain of 13 CRC32 instructions at best.
+ * A CRC is linear: flipping a bit of the message flips always the same bits of its CRC. So the CRC
+ * of a header is that of its template, whose tuple is zero, with one word per set tuple bit xored
+ * in. The words of a nibble's 16 values are tabled (1.5 kB in all): 24 loads that do not wait for
+ * each other, where a CRC over the 100 bytes is a chain of 13 CRC32 instructions at best.
  *
- * Each row is a nibble (low one of a byte first), given by the words of its four bits, in network order.
- * A word is the CRC32C of 100 zero bytes with that bit set, xor the CRC32C of 100 zero bytes; the unit
- * test computes them again.
+ * Each row is a nibble (low one of a byte first), given by the words of its four bits, in network
+ * order. A word is the CRC32C of 100 zero bytes with that bit set, xor the CRC32C of 100 zero
+ * bytes; the unit test computes them again.
  */
 #define ROW(a, b, c, d)                                                                          \
 	{                                                                                        \

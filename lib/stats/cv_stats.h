@@ -5,6 +5,8 @@
  * @file
  * Per-worker counter blocks and their folding. One writer (the worker), any reader; a reader sees each
  * counter whole, but not several counters of one instant.
+ *
+ * @threads creation and destruction by control; adding by the block's worker; reading by any
  */
 
 #include <stdatomic.h>

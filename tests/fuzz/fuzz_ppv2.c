@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The PROXY v2 decoder on any bytes: what it accepts must hold together, what it wrote it must read. */
+/* The PROXY v2 decoder on any bytes: what it accepts must hold together. */
 
 #include <errno.h>
 #include <stdint.h>

@@ -308,7 +308,7 @@ static uint16_t csum_of(const void *words, size_t len)
 static const uint16_t edges[] = {0,      1,      2,      0x00ff, 0x0100, 0x1234, 0x7ffe, 0x7fff,
 				 0x8000, 0x8001, 0xabcd, 0xff00, 0xff7f, 0xfffd, 0xfffe, 0xffff};
 
-/* A header of three words, the last never zero, whose checksum is `csum`; false if there is none. */
+/* Three words, the last never zero, whose checksum is `csum`; false if there are none such. */
 static bool header_with(uint16_t csum, uint16_t word, uint16_t *words)
 {
 	words[0] = word;
