@@ -37,7 +37,7 @@ static void explain(CURL *curl, CURLcode code, const char *socket)
 		fprintf(stderr, "culvertctl: %s: %s\n", socket, curl_easy_strerror(code));
 	else if (err == EACCES || err == EPERM)
 		fprintf(stderr,
-			"culvertctl: cannot connect to %s: %s (the socket is for its owner only: try sudo)\n",
+			"culvertctl: cannot connect to %s: %s (the socket is for its owner only: run culvertctl as that user)\n",
 			socket, strerror((int)err));
 	else
 		fprintf(stderr, "culvertctl: cannot connect to %s: is culvertd running? (%s)\n",

@@ -87,10 +87,6 @@ static const struct culvertctl_col load_balancers_listeners_cols[] = {
 	{"IDLE S", "idle_seconds", FORM_COUNT},
 	{"ACTIVE", "active_flows", FORM_COUNT},
 	{"NEW", "new_flows", FORM_COUNT},
-	{"TO TARGET", "bytes_to_target", FORM_BYTES},
-	{"TO CLIENT", "bytes_to_client", FORM_BYTES},
-	{"DROPS", "drops", FORM_COUNT},
-	{"RST", "rsts", FORM_COUNT},
 	{0},
 };
 
@@ -132,9 +128,6 @@ static const struct culvertctl_col targets_targets_cols[] = {
 	{"NEIGHBOUR", "neighbour", FORM_TEXT},
 	{"ACTIVE", "active_flows", FORM_COUNT},
 	{"NEW", "new_flows", FORM_COUNT},
-	{"TO TARGET", "bytes_to_target", FORM_BYTES},
-	{"TO CLIENT", "bytes_to_client", FORM_BYTES},
-	{"RST", "rsts", FORM_COUNT},
 	{0},
 };
 

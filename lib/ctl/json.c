@@ -56,8 +56,10 @@ void cv_ctl_json_counts(const struct cv_ctl *ctl, json_t *object, enum cv_stats_
 		{"drops", sum.drops},
 		{"rsts", sum.rsts},
 	};
+	/* Workers count packets by endpoint only; listeners and targets have their flows counted. */
+	size_t n = kind == CV_STATS_ENDPOINT ? CV_ARRAY_LEN(members) : 2;
 
-	for (size_t i = 0; i < CV_ARRAY_LEN(members); i++)
+	for (size_t i = 0; i < n; i++)
 		json_object_set_new(object, members[i].name,
 				    json_integer((json_int_t)members[i].value));
 }

@@ -165,13 +165,15 @@ static const struct {
 static void objects_write(const struct cv_ctl *ctl, FILE *out, const char *noun,
 			  enum cv_stats_kind kind, const struct object *objects, size_t n)
 {
+	/* Workers count packets by endpoint only. */
+	const size_t n_rows = kind == CV_STATS_ENDPOINT ? CV_ARRAY_LEN(object_rows) : 2;
 	size_t i = 0;
 
-	while (i < CV_ARRAY_LEN(object_rows)) {
+	while (i < n_rows) {
 		size_t end = i + 1;
 		char name[80];
 
-		while (end < CV_ARRAY_LEN(object_rows) && object_rows[end].type == NULL)
+		while (end < n_rows && object_rows[end].type == NULL)
 			end++;
 		snprintf(name, sizeof(name), "%s_%s", noun, object_rows[i].name);
 		head_write(out, name, object_rows[i].type, object_rows[i].help);
