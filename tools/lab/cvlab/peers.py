@@ -102,6 +102,27 @@ def haproxy(lab, vpc, ip, port, proxy=True, name=None):
     return _start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, argv)
 
 
+HAPROXY_TCP = '''
+global
+    maxconn 4096
+defaults
+    mode tcp
+    timeout client 60s
+    timeout server 60s
+    timeout connect 5s
+listen in
+    bind {ip}:{port} accept-proxy
+    server behind {server} send-proxy-v2
+'''
+
+
+def haproxy_tcp(lab, vpc, ip, port, server):
+    """HAProxy in front of another server on the same host: it waits for the header, then connects."""
+    path = lab.path(f'haproxy-{ip}-{port}.cfg')
+    pathlib.Path(path).write_text(HAPROXY_TCP.format(ip=ip, port=port, server=server), encoding='ascii')
+    return _start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, ['haproxy', '-db', '-f', path])
+
+
 def mariadb(lab, vpc, ip, port, proxy=True):
     """MariaDB with an empty data directory; user `lab` without a password, from anywhere."""
     where = lab.scratch()
@@ -110,7 +131,7 @@ def mariadb(lab, vpc, ip, port, proxy=True):
               '--auth-root-authentication-method=normal', '--skip-test-db'],
              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     init = pathlib.Path(where, 'init.sql')
-    init.write_text("CREATE USER lab@'%'; CREATE DATABASE lab; GRANT ALL ON lab.* TO lab@'%';\n",
+    init.write_text("CREATE USER lab@'%';\nCREATE DATABASE lab;\nGRANT ALL ON lab.* TO lab@'%';\n",
                     encoding='ascii')
     argv = ['mariadbd', '--no-defaults', '--user=root', f'--datadir={data}', f'--init-file={init}',
             f'--bind-address={ip}', f'--port={port}', f'--socket={where}/sock',
