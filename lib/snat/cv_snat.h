@@ -48,7 +48,7 @@ struct cv_snat_cfg {
 	uint16_t port_first; /**< lowest port, host order, not 0; port_first + n_ports <= 65536 */
 	uint16_t n_ports;    /**< 1..65535 */
 	uint32_t rest_ms;    /**< a freed port is not given out again for this long */
-	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX, at most n_ports: workers */
+	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX: workers; the pool has at most n_ports */
 	bool one_thread; /**< one thread only ever allocates and frees: spares the atomic RMWs */
 	uint64_t seed;   /**< varies the order of ports from process to process; 0 in tests */
 };
@@ -87,7 +87,8 @@ void cv_snat_pool_rest_set(struct cv_snat_pool *pool, uint32_t rest_ms);
  * Take a port for a flow.
  *
  * @param      pool      pool
- * @param      slice     slice to take from first: the caller's worker number modulo n_slices
+ * @param      slice     slice to take from first: the caller's worker number modulo the pool's
+ *                    n_slices
  * @param      now_ms    any monotonic clock that all callers share, in milliseconds, below 2^46
  * @param      owner     what cv_snat_owner() shall tell for the port; not CV_SNAT_NONE
  * @param[out] ret_port  the port, host order; untouched on failure

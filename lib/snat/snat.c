@@ -54,9 +54,9 @@ static uint32_t port_offset(const struct cv_snat_pool *pool, unsigned int slice,
 	return pos * pool->n_slices + slice;
 }
 
-static uint32_t slice_len(const struct cv_snat_cfg *cfg, unsigned int slice)
+static uint32_t slice_len(uint32_t n_ports, unsigned int n_slices, unsigned int slice)
 {
-	return (cfg->n_ports - slice + cfg->n_slices - 1U) / cfg->n_slices;
+	return (n_ports - slice + n_slices - 1) / n_slices;
 }
 
 static uint64_t mix(uint64_t x)
@@ -130,8 +130,10 @@ static size_t align_up(size_t len, size_t to)
 struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 					 const struct cv_snat_cfg *cfg, uint32_t idx)
 {
+	/* No slice is empty. */
+	uint16_t n_slices = cfg->n_slices < cfg->n_ports ? cfg->n_slices : cfg->n_ports;
 	size_t slices_ofs = align_up(sizeof(struct cv_snat_pool), CV_CACHE_LINE);
-	size_t owner_ofs = slices_ofs + cfg->n_slices * sizeof(struct cv_snat_slice);
+	size_t owner_ofs = slices_ofs + n_slices * sizeof(struct cv_snat_slice);
 	size_t slots_ofs = align_up(owner_ofs + cfg->n_ports * sizeof(uint32_t), CV_CACHE_LINE);
 	size_t len = slots_ofs + cfg->n_ports * sizeof(uint64_t);
 	uint64_t seed = cv_siphash(key, sizeof(*key), cfg->seed, 0);
@@ -139,10 +141,9 @@ struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 	_Atomic uint64_t *slots;
 	uint8_t *mem;
 
-	cv_assert(cfg->port_first >= 1);
+	cv_assert(cfg->n_ports >= 1 && cfg->port_first >= 1);
 	cv_assert(cfg->port_first + cfg->n_ports <= UINT16_MAX + 1);
 	cv_assert(cfg->n_slices >= 1 && cfg->n_slices <= CV_SNAT_SLICES_MAX);
-	cv_assert(cfg->n_slices <= cfg->n_ports); /* so there is a port, too */
 	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		   -1, 0);
 	if (mem == MAP_FAILED)
@@ -154,7 +155,7 @@ struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 	pool->slices = (struct cv_snat_slice *)(mem + slices_ofs);
 	pool->port_first = cfg->port_first;
 	pool->n_ports = cfg->n_ports;
-	pool->n_slices = cfg->n_slices;
+	pool->n_slices = n_slices;
 	pool->one_thread = cfg->one_thread;
 	atomic_init(&pool->rest_ms, cfg->rest_ms);
 	pool->idx = idx;
@@ -162,9 +163,11 @@ struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 	pool->mem_len = len;
 	pool->seed = cfg->seed;
 	slots = (_Atomic uint64_t *)(mem + slots_ofs);
-	for (unsigned int i = 0; i < cfg->n_slices; i++) {
-		slice_init(&pool->slices[i], slice_len(cfg, i), mix(seed + i), slots);
-		slots += slice_len(cfg, i);
+	for (unsigned int i = 0; i < n_slices; i++) {
+		uint32_t n = slice_len(cfg->n_ports, n_slices, i);
+
+		slice_init(&pool->slices[i], n, mix(seed + i), slots);
+		slots += n;
 	}
 	return pool;
 }

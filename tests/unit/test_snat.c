@@ -87,6 +87,8 @@ static void use_up(uint32_t n_ports, unsigned int n_slices, enum caller who)
 	uint16_t port;
 
 	assert_non_null(taken);
+	/* A pool of few ports has fewer slices than asked for. */
+	n_slices = cv_snat_pool_cfg(pool).n_slices;
 	for (int round = 0; round < 4; round++) {
 		uint64_t now = 1000 * (uint64_t)round;
 
@@ -124,6 +126,8 @@ static void a_pool_serves_exactly_its_ports(void **state)
 			use_up(5000, slices[i], who);
 			use_up(slices[i], slices[i], who);
 			use_up(slices[i] + 1, slices[i], who);
+			use_up((slices[i] + 1) / 2, slices[i], who);
+			use_up(1, slices[i], who);
 		}
 		use_up(CV_SNAT_PORTS_DEFAULT, slices[i], AT_RANDOM);
 	}
@@ -350,6 +354,9 @@ static void describes_itself(void **state)
 	assert_int_equal(cfg.rest_ms, 10);
 	assert_false(cfg.one_thread);
 	cv_snat_pool_destroy(pool);
+	pool = make(3, 4, 10);
+	assert_int_equal(cv_snat_pool_cfg(pool).n_slices, 3);
+	cv_snat_pool_destroy(pool);
 	cv_snat_pool_destroy(NULL);
 }
 
@@ -485,12 +492,6 @@ static void make_with_too_many_slices(struct cv_snat_pool *pool)
 	make_with(FIRST, 1000, CV_SNAT_SLICES_MAX + 1);
 }
 
-static void make_with_empty_slices(struct cv_snat_pool *pool)
-{
-	(void)pool;
-	make_with(FIRST, 10, 11);
-}
-
 static bool aborts(void (*fn)(struct cv_snat_pool *), struct cv_snat_pool *pool)
 {
 	int status = 0;
@@ -518,7 +519,6 @@ static void misuse_is_caught(void **state)
 	assert_true(aborts(make_port_0, NULL));
 	assert_true(aborts(make_without_slices, NULL));
 	assert_true(aborts(make_with_too_many_slices, NULL));
-	assert_true(aborts(make_with_empty_slices, NULL));
 	make_with(60000, 5536, 1);
 	cv_snat_pool_destroy(pool);
 }
