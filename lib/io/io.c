@@ -100,10 +100,9 @@ static int probe_all(struct cv_io *io, const struct cv_io_cfg *cfg, struct cv_er
 		for (k = 0; k < p->n_devices; k++) {
 			struct cv_io_dev *dev = &io->devs[n];
 
-			dev->driver = cv_io_driver_find(p->devices[k]);
 			dev->port = (uint16_t)i;
-			one = cv_io_dev_probe(p->devices[k], dev_path(i, p, k, path), io->log, errs,
-					      &dev->id);
+			one = cv_io_dev_probe(dev, p->devices[k], dev_path(i, p, k, path), io->log,
+					      errs);
 			if (one == 0 && is_taken(io, n, dev->id)) {
 				cv_errs_add(errs, path, 0, "the device is configured twice");
 				one = -EINVAL;

@@ -170,10 +170,9 @@ static int probe_vdev(const struct cv_io_devname *name, const char *path, struct
 	return rc == -EPERM || rc == -EACCES ? -EPERM : -ENODEV;
 }
 
-int cv_io_dev_probe(const char *device, const char *path, struct cv_io_log *log,
-		    struct cv_errs *errs, uint16_t *ret_id)
+int cv_io_dev_probe(struct cv_io_dev *dev, const char *device, const char *path,
+		    struct cv_io_log *log, struct cv_errs *errs)
 {
-	const struct cv_io_driver *driver = cv_io_driver_find(device);
 	struct cv_io_devname name;
 	int rc;
 
@@ -181,19 +180,21 @@ int cv_io_dev_probe(const char *device, const char *path, struct cv_io_log *log,
 		cv_errs_add(errs, path, 0, "'%s' is neither a PCI address nor the name of a vdev", device);
 		return -EINVAL;
 	}
+	dev->driver = cv_io_driver_find(device);
+	dev->pci = name.pci;
 	/* Already there: PCI devices, and vdevs from the EAL's own arguments. */
-	if (rte_eth_dev_get_port_by_name(name.name, ret_id) == 0)
+	if (rte_eth_dev_get_port_by_name(name.name, &dev->id) == 0)
 		return 0;
 	if (name.pci)
 		return pci_missing(name.name, path, cv_io_log_text(log), errs);
-	rc = check_caps(driver, name.name, path, errs);
+	rc = check_caps(dev->driver, name.name, path, errs);
 	if (rc == 0)
-		rc = check_iface(driver, &name, path, errs);
+		rc = check_iface(dev->driver, &name, path, errs);
 	if (rc == 0)
 		rc = probe_vdev(&name, path, log, errs);
 	if (rc != 0)
 		return rc;
-	if (rte_eth_dev_get_port_by_name(name.name, ret_id) != 0) {
+	if (rte_eth_dev_get_port_by_name(name.name, &dev->id) != 0) {
 		cv_errs_add(errs, path, 0, "'%s' is not an Ethernet device", name.name);
 		return -ENODEV;
 	}

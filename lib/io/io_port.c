@@ -55,8 +55,8 @@ static void choose_queues(struct cv_io_dev *dev, const struct cv_io_port_cfg *cf
 	/* Pairs: several drivers (AF_XDP, TAP) know no other way, and a pair belongs to one worker. */
 	dev->n_rx = (uint16_t)RTE_MIN(want, max);
 	dev->n_tx = dev->n_rx;
-	/* A transmit queue for each worker where the device has its own, so that none need be passed on. */
-	if (dev->driver->name == NULL && info->device != NULL && info->if_index == 0)
+	/* Hardware has a transmit queue for each worker, so that nothing need be passed on. */
+	if (dev->pci)
 		dev->n_tx = (uint16_t)RTE_MAX(dev->n_rx, RTE_MIN(n_workers, info->max_tx_queues));
 	dev->rx_desc = cfg->rx_desc > 0 ? cfg->rx_desc : info->default_rxportconf.ring_size;
 	dev->tx_desc = cfg->tx_desc > 0 ? cfg->tx_desc : info->default_txportconf.ring_size;

@@ -125,25 +125,26 @@ int cv_io_devname_parse(const char *device, struct cv_io_devname *ret_name);
 /** Value of `key=` among comma-separated arguments. @return false if absent or too long for buf */
 bool cv_io_kvarg(const char *args, const char *key, char *buf, size_t cap);
 
-/**
- * Find or make an ethdev.
- *
- * @param path  in the configuration, for errors
- * @return 0, or -EINVAL, -ENODEV, -EPERM with errs filled
- */
-int cv_io_dev_probe(const char *device, const char *path, struct cv_io_log *log,
-		    struct cv_errs *errs, uint16_t *ret_id);
-
-/* ---- io_port.c: an ethdev's queues ---- */
-
 /** An ethdev. */
 struct cv_io_dev {
 	const struct cv_io_driver *driver;
 	uint16_t id;   /**< DPDK's port id */
 	uint16_t port; /**< logical port */
 	uint16_t n_rx, n_tx, rx_desc, tx_desc;
+	bool pci;
 	bool started;
 };
+
+/**
+ * Find or make an ethdev: fill id, driver and pci.
+ *
+ * @param path  in the configuration, for errors
+ * @return 0, or -EINVAL, -ENODEV, -EPERM with errs filled
+ */
+int cv_io_dev_probe(struct cv_io_dev *dev, const char *device, const char *path,
+		    struct cv_io_log *log, struct cv_errs *errs);
+
+/* ---- io_port.c: an ethdev's queues ---- */
 
 /** A logical port. */
 struct cv_io_port {
