@@ -51,25 +51,36 @@ class Loss(harness.LabCase):
         self.assertEqual({(got.json()['length'], got.json()['sha256']) for got in up}, {(SIZE, want)})
 
     def test_header_lost_once(self):
-        self._header_lost(ON, 1)
+        self._header_lost(ON, 1, 0.6)
 
     def test_header_lost_three_times(self):
-        self._header_lost(ON, 3)
+        self._header_lost(ON, 3, 2.0)
 
     def test_early_header_lost_once(self):
-        self._header_lost(EARLY, 1)
+        self._header_lost(EARLY, 1, 0.6)
 
     def test_early_header_lost_three_times(self):
-        self._header_lost(EARLY, 3)
+        self._header_lost(EARLY, 3, 2.0)
 
-    def _header_lost(self, tcp_port, n):
+    def test_header_lost_before_a_full_segment(self):
+        self._header_lost(ON, 2, 2.0, harness.body(100_000))
+
+    def test_early_header_lost_before_a_full_segment(self):
+        self._header_lost(EARLY, 2, 2.0, harness.body(100_000))
+
+    def _header_lost(self, tcp_port, n, seconds, body=None):
+        """The client's own retransmissions bring it back: no flow waits longer for the header."""
         before = self.culvert.events().get('ppv2_resent', 0)
         with harness.lose_headers(self.lab.ns('provider', DEC), n) as lost:
-            got, = load(self.lab, 'c1', ENI, tcp_port, 1, timeout=15)
+            got, = load(self.lab, 'c1', ENI, tcp_port, 1, '/sink' if body else '/', body, timeout=15)
             self.assertEqual(got.status, 200, got.error)
             self.assertEqual(lost(), n)
-        self.assertEqual((got.json()['client'], got.json()['crc_ok']), (got.local, True))
+        seen = got.json()
+        self.assertEqual((seen['client'], seen['crc_ok']), (got.local, True))
+        if body:
+            self.assertEqual(seen['sha256'], harness.sha256(body))
         self.assertGreaterEqual(self.culvert.events().get('ppv2_resent', 0) - before, n)
+        self.assertLess(got.seconds, seconds)
 
     def test_zz_no_kernel_threw_a_segment_away(self):
         self.assert_kernel_saw_no_bad_segment()

@@ -288,6 +288,15 @@ class Peers(harness.LabCase):
     def test_mariadb_behind_haproxy_works_with_first_ack(self):
         self._sql_works(DB_HAP_EARLY)
 
+    def test_lost_header_comes_again_though_the_client_is_silent(self):
+        for n in (1, 3):
+            with harness.lose_headers(self.lab.ns('provider', SQL), n) as lost:
+                done, took = self._sql(DB_HAP_EARLY, 20)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(lost(), n)
+                harness.note(f'{n} headers lost: {took:.1f} s')
+                self.assertLess(took, 2 + 4 * n)
+
     def test_mariadb_works_with_first_ack(self):
         self._sql_works(DB_EARLY)
 
@@ -302,6 +311,26 @@ class Peers(harness.LabCase):
                      'snat', 'drops', 'workers', 'config'):
             with self.subTest(what=what):
                 self.assertIsInstance(self.culvert.show(what), dict)
+
+    def test_every_show_prints_a_table(self):
+        for what in ('ports', 'vpcs', 'load-balancers', 'targets', 'services', 'endpoints', 'flows',
+                     'snat', 'drops', 'workers', 'config'):
+            with self.subTest(what=what):
+                shown = proc.run([harness.culvertd.CULVERTCTL, '-s', self.culvert.socket, 'show', what])
+                self.assertGreater(len(shown.stdout.splitlines()), 0)
+
+    def test_flows_are_listed_while_they_live(self):
+        with proc.socket_in(self.lab.ns('c2'), harness.socket.AF_INET,
+                            harness.socket.SOCK_STREAM) as sock:
+            sock.bind((CLIENT, 35555))
+            sock.connect((ENI, EARLY))
+            args = ('--endpoint', self.ids['c2'], '--target', f'{DEC1}:{EARLY}')
+            flow, = self.culvert.show('flows', *args)['flows']
+            self.assertEqual((flow['client'], flow['dialled'], flow['target'], flow['state']),
+                             (f'{CLIENT}:35555', f'{ENI}:{EARLY}', f'{DEC1}:{EARLY}', 'established'))
+            self.assertIn(flow['node'].split(':')[0], NODES)
+        proc.wait_for(lambda: not self.culvert.show('flows', *args, '--state', 'established')['flows'],
+                      3, 'the flow to leave the table')
 
     def test_metrics_are_prometheus_text(self):
         text = self.culvert.metrics_text()
