@@ -126,7 +126,7 @@ def drop_all():
 
 
 class LabCase(unittest.TestCase):
-    """One lab and one culvertd for all tests of the class."""
+    """One lab and one culvertd for all tests of the class. Tests run in the order of their names."""
 
     huge = True
 
@@ -153,6 +153,18 @@ class LabCase(unittest.TestCase):
 
     def tearDown(self):
         self.assertTrue(self.culvert.is_running(), f'culvertd died:\n{self.culvert.tail()}')
+
+    def assert_books_balance(self):
+        """Once it is quiet, each packet that came or was made has left or is in the drop count."""
+        def missing():
+            shown = self.culvert.show('drops')
+            count = {r['event']: r['count'] for r in shown['events']}
+            return count['rx_packets'] + count['generated_packets'] - count['tx_packets'] \
+                - sum(r['packets'] for r in shown['drops']), count['handoff_out'] - count['handoff_in']
+        end = time.monotonic() + 5
+        while missing() != (0, 0) and time.monotonic() < end:
+            time.sleep(0.2)
+        self.assertEqual(missing(), (0, 0), '(packets that vanished, hand-offs that did)')
 
     def assert_kernel_saw_no_bad_segment(self):
         """No host was ever given a segment that its kernel had to throw away."""

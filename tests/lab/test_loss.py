@@ -85,6 +85,9 @@ class Loss(harness.LabCase):
     def test_zz_no_kernel_threw_a_segment_away(self):
         self.assert_kernel_saw_no_bad_segment()
 
+    def test_zz_books_balance(self):
+        self.assert_books_balance()
+
 
 def _one_wire(name, percent, tcp_port):
     def test(self):

@@ -342,6 +342,9 @@ class Peers(harness.LabCase):
     def test_zz_no_kernel_threw_a_segment_away(self):
         self.assert_kernel_saw_no_bad_segment()
 
+    def test_zz_books_balance(self):
+        self.assert_books_balance()
+
 
 def _body_test(size, tcp_port, direction):
     def test(self):

@@ -59,6 +59,9 @@ class OneQueue(Base):
     def test_zz_no_kernel_threw_a_segment_away(self):
         self.assert_kernel_saw_no_bad_segment()
 
+    def test_zz_books_balance(self):
+        self.assert_books_balance()
+
 
 class TwoQueues(Base):
     """Ports with two queues, whose hash is the kernel's and unknown to culvert."""
@@ -73,3 +76,6 @@ class TwoQueues(Base):
 
     def test_zz_no_kernel_threw_a_segment_away(self):
         self.assert_kernel_saw_no_bad_segment()
+
+    def test_zz_books_balance(self):
+        self.assert_books_balance()

@@ -135,7 +135,11 @@ class Lab:
             if len(vpc.hosts) > 1:
                 self._bridge(vpc)
             for host in vpc.hosts.values():
-                self._address(self.ns(vpc.name, host.name), host)
+                if not host.behind:
+                    self._address(self.ns(vpc.name, host.name), host)
+            for idx, host in enumerate(h for h in vpc.hosts.values() if h.behind):
+                self.add_behind(self.ns(vpc.name, topo.GATEWAY), f'b{idx}',
+                                self.ns(vpc.name, host.name), host.name, vpc.mtu)
 
     def down(self):
         """Remove everything of this lab."""
@@ -165,6 +169,12 @@ class Lab:
         return ''
 
     # Building ---------------------------------------------------------------------------------
+
+    def add_ns(self, name):
+        """One more namespace that goes away with the lab; its name."""
+        ns = f'{self.prefix}.{name}'
+        self._add_ns(ns)
+        return ns
 
     def _add_ns(self, ns):
         run(['ip', 'netns', 'add', ns])
@@ -222,12 +232,21 @@ class Lab:
         hub = self._hub(vpc)
         run(['ip', '-n', hub, 'link', 'add', 'br0', 'mtu', vpc.mtu, 'type', 'bridge'])
         ports = ['up']
-        for idx, host in enumerate(vpc.hosts):
-            self._veth(hub, f'p{idx}', self.ns(vpc.name, host), 'eth0', vpc.mtu)
+        for idx, host in enumerate(h for h in vpc.hosts.values() if not h.behind):
+            self._veth(hub, f'p{idx}', self.ns(vpc.name, host.name), 'eth0', vpc.mtu)
             ports.append(f'p{idx}')
         for port in ports:
             run(['ip', '-n', hub, 'link', 'set', 'dev', port, 'master', 'br0'])
         run(['ip', '-n', hub, 'link', 'set', 'dev', 'br0', 'up'])
+
+    def add_behind(self, router, dev, ns, addr, mtu=1500):
+        """Put namespace ns (eth0, addr) behind a host that routes; the router answers ARP for the rest."""
+        self._veth(router, dev, ns, 'eth0', mtu)
+        run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward; '
+             f'echo 1 >/proc/sys/net/ipv4/conf/{dev}/proxy_arp'], ns=router)
+        run(['ip', '-n', router, 'route', 'add', addr, 'dev', dev])
+        run(['ip', '-n', ns, 'addr', 'replace', f'{addr}/32', 'dev', 'eth0'])
+        run(['ip', '-n', ns, 'route', 'replace', 'default', 'dev', 'eth0'])
 
     def _address(self, ns, host):
         batch = [f'addr add {a} dev eth0' for a in host.addrs]

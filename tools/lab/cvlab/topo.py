@@ -19,6 +19,7 @@ class Host:
     addrs: list                # 'ip/len', each in its subnet
     routes: list               # prefixes that are on-link beside them
     forwards: bool = False     # a router
+    behind: bool = False       # not on the VPC's link, but behind its router
 
 
 @dataclasses.dataclass
@@ -134,7 +135,9 @@ def _hosts(vpc, conf, taken):
     for target in targets(conf):
         if target.vpc == vpc['name']:
             addr = _in_subnet(target.ip, nets)
-            hosts.setdefault(target.ip, Host(target.ip, [addr], list(vpc['cidrs'])))
+            behind = bool(gws) and not any(holds(c, target.ip) for c in vpc['cidrs'])
+            routes = ['default'] if behind else list(vpc['cidrs'])
+            hosts.setdefault(target.ip, Host(target.ip, [addr], routes, behind=behind))
     if gws:
         hosts[GATEWAY] = Host(GATEWAY, [_in_subnet(g, nets) for g in gws], [], forwards=True)
     return hosts
