@@ -148,6 +148,22 @@ bool cv_id_is(const char *text, const char *prefix, unsigned int n_hex)
 	return strspn(text + len, "0123456789abcdef") == n_hex;
 }
 
+void cv_list_add(char *list, size_t cap, const char *item)
+{
+	static const char more[] = ", ...";
+	size_t len = strlen(list);
+	const char *comma = len > 0 ? ", " : "";
+
+	cv_assert(cap > sizeof(more));
+	if (len >= 3 && strcmp(list + len - 3, "...") == 0)
+		return;
+	/* Whatever is added, room for `, ...` must remain. */
+	if (len + strlen(comma) + strlen(item) + sizeof(more) <= cap)
+		snprintf(list + len, cap - len, "%s%s", comma, item);
+	else
+		snprintf(list + len, cap - len, "%s", len > 0 ? more : more + 2);
+}
+
 uint64_t cv_clock_ms(void)
 {
 	struct timespec ts;

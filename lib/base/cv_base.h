@@ -124,5 +124,15 @@ void cv_id_derive(const char *prefix, const char *name, unsigned int n_hex, char
  */
 bool cv_id_is(const char *text, const char *prefix, unsigned int n_hex);
 
+/**
+ * Append an item to a comma-separated list for a person. The first that does not fit becomes `...`,
+ * and what comes after it is left out.
+ *
+ * @param[in,out] list  shape [cap]; NUL-terminated, "" to begin with
+ * @param         cap   bytes in list, at least 8
+ * @param         item  what to append
+ */
+void cv_list_add(char *list, size_t cap, const char *item);
+
 /** Monotonic clock, in milliseconds. Control thread and API threads only: workers use the TSC. */
 uint64_t cv_clock_ms(void);

@@ -15,10 +15,10 @@
 static void report_one(struct conf_run *run, uint32_t node, const struct cv_model_err *err)
 {
 	struct cv_errs *errs = err->err == 0 ? &run->conf->warnings : run->errs;
-	char text[CV_ERR_TEXT_LEN];
+	char text[sizeof(err->text) + sizeof(err->hint) + 4];
 
-	snprintf(text, sizeof(text), "%s%s%.*s", err->text, err->hint[0] != '\0' ? "; " : "",
-		 (int)(sizeof(text) - sizeof(err->text) - 3), err->hint);
+	snprintf(text, sizeof(text), "%s%s%s", err->text, err->hint[0] != '\0' ? "; " : "",
+		 err->hint);
 	cv_conf_err_at(run, errs, node, err->field, text);
 }
 
@@ -197,27 +197,23 @@ static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 }
 
 /* Ports whose entries are wrong may have any name: then nothing can be said. */
-static bool check_attached(struct conf_run *run, uint32_t node)
+static void check_attached(struct conf_run *run, uint32_t node)
 {
 	const struct cv_conf_dpdk *dpdk = &run->conf->dpdk;
 	const char *port = cv_conf_str(run, node, "attachment.port");
 	char known[128] = "";
-	size_t len = 0;
 
 	for (uint32_t i = 0; i < dpdk->n_ports; i++) {
 		const char *name = dpdk->ports[i].name;
 
 		if (name == NULL || strcmp(name, port) == 0)
-			return true;
-		if (len < sizeof(known))
-			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
-						len > 0 ? ", " : "", name);
+			return;
+		cv_list_add(known, sizeof(known), name);
 	}
 	if (dpdk->n_ports == 0)
-		return true;
+		return;
 	cv_conf_err(run, cv_conf_node(run, node, "attachment.port"),
 		    "dpdk.ports has no port '%s'; known: %s", port, known);
-	return false;
 }
 
 static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)

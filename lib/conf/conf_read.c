@@ -158,7 +158,6 @@ static void err_unknown(struct conf_run *run, uint32_t node)
 	size_t best_distance = SIZE_MAX;
 	uint32_t best = CONF_NONE;
 	char list[256] = "";
-	size_t len = 0;
 
 	for (uint32_t r = run->rows[parent].first; r != CONF_NONE; r = run->rows[r].next) {
 		size_t d = distance(n->key, n->key_len, run->rows[r].key, run->rows[r].key_len);
@@ -167,9 +166,7 @@ static void err_unknown(struct conf_run *run, uint32_t node)
 			best_distance = d;
 			best = r;
 		}
-		if (len < sizeof(list))
-			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
-						len > 0 ? ", " : "", run->rows[r].key);
+		cv_list_add(list, sizeof(list), run->rows[r].key);
 	}
 	if (best != CONF_NONE && best_distance <= 2 + run->rows[best].key_len / 4)
 		cv_conf_err(run, node, "unknown key; did you mean '%s'?", run->rows[best].key);

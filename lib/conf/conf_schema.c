@@ -229,7 +229,7 @@ static const struct conf_row schema[] = {
 	OBJECT("endpoints[]", RES, "an endpoint: one ENI in each subnet"),
 	TEXT("endpoints[].name", REQ, NAME, NULL, "name for use in this file"),
 	TEXT("endpoints[].id", 0, REF, NULL,
-	     "`vpce-` and 17 hex digits; derived from the name if absent. Targets see it in the PROXY header"),
+	     "`vpce-` and 17 hex digits, as in the PROXY header; derived from the name if absent"),
 	TEXT("endpoints[].principal", 0, REF, NULL,
 	     "who asks for it; the root of the VPC's owner if absent"),
 	TEXT("endpoints[].vpc", REQ, REF, NULL, "VPC of the consumer"),

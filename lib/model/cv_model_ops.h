@@ -42,7 +42,7 @@ struct cv_model_err {
 	const char *code; /**< AWS's error code, such as `InvalidServiceName`; "" for a warning */
 	char field[64]; /**< part of the request or resource, such as `subnets[1].ip`; "" for all */
 	char text[224]; /**< what any caller may be told */
-	char hint[192]; /**< what only the operator may be told, "" if nothing */
+	char hint[256]; /**< what only the operator may be told, "" if nothing */
 };
 
 /** Violated rules. Zero-initialise; release with cv_model_errs_fini(). */

@@ -11,6 +11,7 @@
 /* Longest name and reference that is looked at; ARNs are the longest. */
 #define REF_LEN_MAX 200
 #define NAME_LEN_MAX 64
+#define ELB_NAME_LEN_MAX 32
 
 static const struct model_word words[] = {
 	[CV_MODEL_ZONE] = {"zone", NULL, "InvalidParameterValue", "InvalidParameterValue",
@@ -244,20 +245,16 @@ static void hint_known(struct model_ctx *ctx, struct cv_model_err *err, uint32_t
 		       enum cv_model_kind kind)
 {
 	char list[144] = "";
-	size_t len = 0;
 	const char *name;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; (name = name_of(ctx->model, kind, i)) != NULL; i++) {
+	for (uint32_t i = 0; n < 16 && (name = name_of(ctx->model, kind, i)) != NULL; i++) {
 		if (!in_scope(ctx->model, kind, scope, i))
 			continue;
-		if (len + strlen(name) + 6 > sizeof(list)) {
-			snprintf(list + len, sizeof(list) - len, ", ...");
-			break;
-		}
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? ", " : "",
-					name);
+		cv_list_add(list, sizeof(list), name);
+		n++;
 	}
-	if (len > 0)
+	if (list[0] != '\0')
 		cv_model_hint(err, "known: %s", list);
 	else
 		cv_model_hint(err, "there is no %s yet", words[kind].noun);
@@ -311,26 +308,23 @@ uint32_t *cv_model_resolve_all(struct model_ctx *ctx, enum cv_model_kind kind, u
 	return NULL;
 }
 
+static bool is_elb(enum cv_model_kind kind)
+{
+	return kind == CV_MODEL_LB || kind == CV_MODEL_TG;
+}
+
 /* ELBv2's names become parts of ARNs, DNS names and metrics, so AWS's narrower rule holds for them. */
 static bool name_is_good(enum cv_model_kind kind, const char *name)
 {
+	static const char good[] =
+		"._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t len = strlen(name);
-	size_t i;
 
-	if (kind == CV_MODEL_LB || kind == CV_MODEL_TG) {
-		if (len > 32 || name[0] == '-' || (len > 0 && name[len - 1] == '-'))
-			return false;
-	}
-	for (i = 0; i < len; i++) {
-		char c = name[i];
-		bool alnum =
-			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-		bool elb = kind == CV_MODEL_LB || kind == CV_MODEL_TG;
-
-		if (!alnum && c != '-' && (elb || (c != '.' && c != '_')))
-			return false;
-	}
-	return len >= 1 && len <= NAME_LEN_MAX;
+	if (len < 1 || strspn(name, is_elb(kind) ? good + 2 : good) != len)
+		return false;
+	if (is_elb(kind))
+		return len <= ELB_NAME_LEN_MAX && name[0] != '-' && name[len - 1] != '-';
+	return len <= NAME_LEN_MAX;
 }
 
 void cv_model_check_name(struct model_ctx *ctx, uint32_t scope, const char *name)
@@ -340,7 +334,7 @@ void cv_model_check_name(struct model_ctx *ctx, uint32_t scope, const char *name
 	uint32_t idx;
 
 	if (!name_is_good(ctx->kind, name)) {
-		bool elb = ctx->kind == CV_MODEL_LB || ctx->kind == CV_MODEL_TG;
+		bool elb = is_elb(ctx->kind);
 
 		cv_model_err(
 			ctx, EINVAL, elb ? "ValidationError" : "InvalidParameterValue", "name",

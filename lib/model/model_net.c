@@ -63,7 +63,7 @@ static void check_zone_map(struct model_ctx *ctx, const struct cv_model_account_
 		for (uint32_t j = 0; j < i; j++) {
 			if (strcmp(zones[j].name, name) == 0)
 				cv_model_err(ctx, EEXIST, "InvalidParameterValue", field,
-					     "zone name '%s' is given twice", name);
+					     "zone name '%s' is given twice", zones[j].name);
 			else if (zones[j].zone == zones[i].zone && zones[i].zone != CV_MODEL_NONE)
 				cv_model_err(ctx, EEXIST, "InvalidParameterValue", field,
 					     "zone '%s' already has the name '%s'",
@@ -302,16 +302,20 @@ static void check_subnet_zone(struct model_ctx *ctx, const struct cv_model_subne
 	uint32_t owner = ctx->model->vpcs[req->vpc].owner;
 	const struct cv_model_account *account = &ctx->model->accounts[owner];
 	struct cv_model_err *err;
+	char list[144] = "";
 
 	*ret_zone = cv_model_zone_of(ctx->model, owner, req->zone);
 	if (*ret_zone != CV_MODEL_NONE)
 		return;
 	err = cv_model_err(ctx, ENOENT, "InvalidParameterValue", "zone",
 			   "account '%s' has no zone '%.64s'", account->name, req->zone);
+	for (uint32_t i = 0; i < account->n_zones; i++)
+		cv_list_add(list, sizeof(list), account->zones[i].name);
 	if (account->n_zones > 0)
-		cv_model_hint(err, "its first is '%s'", account->zones[0].name);
+		cv_model_hint(err, "it has %s", list);
 	else
-		cv_model_hint(err, "accounts[].zones maps its zone names to zone ids");
+		cv_model_hint(err,
+			      "it names no zones; use zone ids, or map names to them in 'zones'");
 }
 
 /* Marks every prefix around the subnet, so that a later larger one is seen to overlap. */

@@ -261,18 +261,16 @@ static void check_allowed(struct model_ctx *ctx, const struct cv_model_endpoint 
 {
 	const struct cv_model_service *service = &ctx->model->services[endpoint->service];
 	struct cv_model_err *err;
+	char list[128] = "";
 
 	if (cv_model_principal_allowed(ctx->model, endpoint->service, endpoint->principal))
 		return;
 	err = cv_model_err(ctx, EINVAL, "InvalidServiceName", "service",
 			   "The Vpc Endpoint Service '%s' does not exist", service->service_name);
-	if (service->n_principals == 0)
-		cv_model_hint(err, "'%s' allows no principal; this endpoint's is %s", service->name,
-			      endpoint->principal);
-	else
-		cv_model_hint(err, "principal %s is not allowed; '%s' allows %s%s",
-			      endpoint->principal, service->name, service->principals[0],
-			      service->n_principals > 1 ? " and others" : "");
+	for (uint32_t i = 0; i < service->n_principals && i < 16; i++)
+		cv_list_add(list, sizeof(list), service->principals[i]);
+	cv_model_hint(err, "principal %s is not allowed; '%s' allows %s", endpoint->principal,
+		      service->name, service->n_principals == 0 ? "nobody" : list);
 }
 
 static void check_principal(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,

@@ -144,6 +144,26 @@ static void a_list_without_memory_says_so(void **state)
 }
 
 /* First vectors of the SipHash paper's reference: key 00..0f, message 00..(n-1). */
+static void lists_for_people_end_in_time(void **state)
+{
+	char list[17] = "";
+
+	(void)state;
+	cv_list_add(list, sizeof(list), "one");
+	assert_string_equal(list, "one");
+	cv_list_add(list, sizeof(list), "fives");
+	assert_string_equal(list, "one, fives"); /* just fits, with room for what follows */
+	cv_list_add(list, sizeof(list), "x");
+	assert_string_equal(list, "one, fives, ...");
+	cv_list_add(list, sizeof(list), "");
+	assert_string_equal(list, "one, fives, ...");
+	list[0] = '\0';
+	cv_list_add(list, sizeof(list), "longer than all of it");
+	assert_string_equal(list, "...");
+	cv_list_add(list, sizeof(list), "x");
+	assert_string_equal(list, "...");
+}
+
 static void siphash_gives_the_reference_s_values(void **state)
 {
 	static const uint64_t want[] = {
@@ -379,6 +399,7 @@ int main(void)
 		cmocka_unit_test(errors_render_with_what_they_have),
 		cmocka_unit_test(rendering_stops_at_the_buffer_s_end),
 		cmocka_unit_test(a_list_without_memory_says_so),
+		cmocka_unit_test(lists_for_people_end_in_time),
 		cmocka_unit_test(siphash_gives_the_reference_s_values),
 		cmocka_unit_test(ids_are_derived_for_ever),
 		cmocka_unit_test(ids_differ_by_name_and_by_prefix),

@@ -79,9 +79,9 @@ static void ids_are_stable(void **state)
 	assert_string_equal(
 		m->lbs[0].arn,
 		"arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/web/44358b9262f306ee");
-	assert_string_equal(
-		m->lbs[0].listeners[0].arn,
-		"arn:aws:elasticloadbalancing:us-east-1:111111111111:listener/net/web/44358b9262f306ee/a93ede36781b1d9d");
+	assert_string_equal(m->lbs[0].listeners[0].arn,
+			    "arn:aws:elasticloadbalancing:us-east-1:111111111111:listener/net/web/"
+			    "44358b9262f306ee/a93ede36781b1d9d");
 	assert_string_equal(m->services[0].service_name,
 			    "com.amazonaws.vpce.us-east-1.vpce-svc-3352aebf729b44481");
 	assert_string_equal(m->services[0].id, "vpce-svc-3352aebf729b44481");

@@ -109,7 +109,7 @@ static void principals_are_checked(void **state)
 	no_error(add_service("closed", "l", NULL));
 	other.service = "closed";
 	assert_int_equal(cv_model_endpoint_add(m, &other, &errs), -EINVAL);
-	assert_non_null(strstr(errs.items[0].hint, "'closed' allows no principal"));
+	assert_non_null(strstr(errs.items[0].hint, "'closed' allows nobody"));
 	one_error("InvalidServiceName", "service", "does not exist");
 	req.principal = "arn:aws:iam::222222222222:role/x";
 	no_error(cv_model_endpoint_add(m, &req, &errs));
@@ -352,7 +352,7 @@ static void unreachable_targets_are_errors(void **state)
 	no_error(add_target("web", "192.168.1.2", 0, "use1-az1"));
 	one_finding(
 		-EINVAL, CV_MODEL_TG, 0, "targets[3].ip",
-		"target 192.168.1.2 is outside VPC 'p', and subnet 'a' of load balancer 'web' has no gateway");
+		"192.168.1.2 is outside VPC 'p', and subnet 'a' of load balancer 'web' has no gateway");
 	m->tgs[0].n_targets--;
 	no_error(add_target("web", "192.168.1.3", 0, NULL));
 	one_finding(-EINVAL, CV_MODEL_TG, 0, "targets[3].ip", "subnet 'a'");
