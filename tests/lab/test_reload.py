@@ -74,7 +74,7 @@ class Reload(harness.LabCase):
         results, long, _said = asyncio.run(go())
         bad = [r.error or r.status for r in results + long if r.status != 200]
         self.assertEqual(bad, [], f'{len(bad)} of {len(results)} failed')
-        self.assertGreater(len(results), 500)
+        self.assertGreater(len(results), 100)
         want = harness.decoder.body_sha256(20_000_000)
         self.assertEqual({harness.sha256(r.body) for r in long}, {want})
 
