@@ -203,7 +203,8 @@ enum cv_tcp_verdict cv_tcp_t2c(struct cv_tcp *t, struct cv_tcp_cold *c,
 /**
  * The flow's timer: run every CV_TCP_TICK_MS from CV_TCP_EV_HDR_SENT on, while
  * cv_tcp_is_hdr_unacked(). It resends after 2, 4, 8 ... 128 ticks (0.5 s to 32 s), then leaves
- * the flow to its idle timeout.
+ * the flow to its idle timeout. Needed with first_ack only: otherwise the client has bytes of its
+ * own under way, and its own timer brings the header again.
  *
  * @param[in,out] t        hot part
  * @param         c        cold part

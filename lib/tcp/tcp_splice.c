@@ -72,7 +72,6 @@ static void hdr_place(struct cv_tcp *t, const struct cv_tcp_cold *c, const struc
 	}
 	act->events |= CV_TCP_EV_HDR_SENT;
 	t->flags |= CV_TCP_F_SENT;
-	t->aux = 0;
 }
 
 /*

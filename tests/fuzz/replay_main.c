@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Runs one fuzz target over the files named on the command line, and over damaged copies of each: every
- * shorter length, and every byte changed in turn. So the corpus is a test wherever the project builds,
- * without libFuzzer.
+ * Runs one fuzz target over the files named on the command line, and over damaged copies of each:
+ * every shorter length, and every byte changed in turn. So the corpus is a test wherever the
+ * project builds, without libFuzzer.
  */
 
 #include <stdint.h>

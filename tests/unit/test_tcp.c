@@ -62,6 +62,7 @@ static void establish(uint8_t hdr_len, bool first_ack)
 	assert_int_equal(cv_tcp_t2c(&t, &cold, &seg, &act), CV_TCP_FORWARD);
 	assert_int_equal(act.ack, ISN1);
 	assert_int_equal(t.state, CV_TCP_SYN_RCVD);
+	assert_int_equal(cold.ack_c, TISN1);
 	assert_int_equal(c2t(ISN1, TISN1, CV_TCP_ACK, 0), CV_TCP_FORWARD);
 	assert_int_equal(t.state, CV_TCP_ESTABLISHED);
 	assert_true((act.events & CV_TCP_EV_ESTABLISHED) != 0);
@@ -140,13 +141,15 @@ static void fins_close_in_either_order(void **state)
 	assert_int_equal(c2t(ISN1, TISN1, CV_TCP_FIN | CV_TCP_ACK, 5), CV_TCP_FORWARD);
 	assert_int_equal(t.state, CV_TCP_FIN_CLIENT);
 	assert_int_equal(act.events, 0);
-	t2c(TISN1, ISN1 + 6, CV_TCP_ACK, 1000);
+	t2c(TISN1, ISN1 + 5, CV_TCP_ACK, 1000);
 	assert_int_equal(t.state, CV_TCP_FIN_CLIENT);
-	t2c(TISN1 + 1000, ISN1 + 6, CV_TCP_FIN | CV_TCP_ACK, 0);
+	t2c(TISN1 + 990, ISN1 + 5, CV_TCP_FIN | CV_TCP_ACK, 10);
 	assert_int_equal(t.state, CV_TCP_FIN_BOTH);
 	c2t(ISN1 + 6, TISN1 + 1000, CV_TCP_ACK, 0);
 	assert_int_equal(t.state, CV_TCP_FIN_BOTH);
 	c2t(ISN1 + 6, TISN1 + 1001, CV_TCP_ACK, 0);
+	assert_int_equal(t.state, CV_TCP_FIN_BOTH);
+	t2c(TISN1 + 1001, ISN1 + 6, CV_TCP_ACK, 0);
 	assert_int_equal(t.state, CV_TCP_CLOSED);
 	assert_int_equal(act.events, CV_TCP_EV_CLOSED);
 	/* The target did not get that one. */
@@ -531,6 +534,10 @@ static void keepalives_never_count_as_header(void **state)
 		assert_int_equal(act.trim, 1);
 		assert_int_equal(act.seq, ISN1 - H);
 		assert_int_equal(act.hdr, CV_TCP_HDR_IN_SEGMENT);
+		assert_int_equal(c2t(ISN1 - 1, TISN1, CV_TCP_ACK, 1449), CV_TCP_FORWARD);
+		assert_int_equal(act.trim, 1);
+		assert_int_equal(act.seq, ISN1);
+		assert_int_equal(act.hdr, CV_TCP_HDR_BEFORE);
 		assert_int_equal(c2t(ISN1 - 1, TISN1, CV_TCP_ACK | CV_TCP_FIN, 0),
 				 CV_TCP_DROP_SPLICE);
 		assert_int_equal(c2t(ISN1 - 2, TISN1, CV_TCP_ACK, 0), CV_TCP_DROP_SPLICE);
@@ -637,6 +644,8 @@ static void built_segment_carries_what_the_client_said_last(void **state)
 	opts.ts_val = 510;
 	opts.ts_ecr = 610;
 	cv_tcp_c2t(&t, &cold, &seg, &act);
+	opts.ts_ecr = 611;
+	cv_tcp_c2t(&t, &cold, &seg, &act);
 	/* An older one, late, and an RST: neither counts. */
 	seg.ack = TISN1 + 10;
 	seg.wnd = 33;
@@ -651,7 +660,7 @@ static void built_segment_carries_what_the_client_said_last(void **state)
 	assert_int_equal(act.built.wnd, 22);
 	assert_true(act.built.has_ts);
 	assert_int_equal(act.built.ts_val, 510);
-	assert_int_equal(act.built.ts_ecr, 610);
+	assert_int_equal(act.built.ts_ecr, 611);
 	/* Client timestamps may start anywhere. */
 	establish(H, true);
 	opts.ts_val = 0xf0000000;
@@ -669,6 +678,10 @@ static void sack_is_edited_only_while_the_header_is_outstanding(void **state)
 	send_first();
 	cv_tcp_t2c(&t, &cold, &seg, &act);
 	assert_int_equal(act.edit, CV_TCP_EDIT_SACK);
+	opts.n_sack = 0;
+	cv_tcp_t2c(&t, &cold, &seg, &act);
+	assert_int_equal(act.edit, 0);
+	opts.n_sack = 1;
 	seg.ack = ISN1;
 	cv_tcp_t2c(&t, &cold, &seg, &act);
 	assert_int_equal(act.edit, CV_TCP_EDIT_SACK);

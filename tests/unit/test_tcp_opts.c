@@ -21,6 +21,7 @@ static void options_are_found_where_they_are(void **state)
 		34, 4, 9,    9,    5, 10, 0, 0,  0, 1, 0, 0, 0, 9, 0, 2, 4, 0, 1, 0,
 	};
 	static const uint8_t experiment[] = {1, 254, 6, 0xf9, 0x89, 1, 2, 1};
+	static const uint8_t request[] = {1, 1, 254, 4, 0xf9, 0x89};
 	static const uint8_t other[] = {254, 4, 0xf9, 0x88, 253, 4, 0xf9, 0x89};
 	struct cv_tcp_opts found;
 
@@ -40,6 +41,8 @@ static void options_are_found_where_they_are(void **state)
 	assert_int_equal(found.n_sack, 1);
 	assert_int_equal(cv_tcp_opts_parse(experiment, sizeof(experiment), &found), 0);
 	assert_int_equal(found.tfo_off, 1);
+	assert_int_equal(cv_tcp_opts_parse(request, sizeof(request), &found), 0);
+	assert_int_equal(found.tfo_off, 2);
 	assert_int_equal(cv_tcp_opts_parse(other, sizeof(other), &found), 0);
 	assert_int_equal(found.tfo_off, CV_TCP_OPT_NONE);
 	assert_int_equal(cv_tcp_opts_parse(NULL, 0, &found), 0);
@@ -145,6 +148,7 @@ static void every_edit_keeps_the_checksum_at_every_offset(void **state)
 					assert_int_equal(area[i], was[i]);
 			}
 			/* Again: nothing left to do. */
+			assert_int_equal(found.tfo_off, CV_TCP_OPT_NONE);
 			assert_int_equal(cv_tcp_mss_clamp(area, &found, 0x0514), 0);
 			assert_int_equal(cv_tcp_sack_raise(area, &found, 0x105), 0);
 			assert_int_equal(cv_tcp_tfo_strip(area, &found), 0);
