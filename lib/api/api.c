@@ -46,14 +46,15 @@ static enum MHD_Result param_add(void *cls, enum MHD_ValueKind kind, const char 
 static enum MHD_Result answer_send(const struct cv_api *api, struct MHD_Connection *conn,
 				   struct api_answer *answer)
 {
-	static char no_memory[] = "{\"error\": {\"status\": 500, \"message\": \"out of memory\"}}";
+	static const char no_memory[] =
+		"{\"error\": {\"status\": 500, \"message\": \"out of memory\"}}";
 	struct MHD_Response *response;
 	enum MHD_Result ret;
 
 	if (answer->text == NULL) {
 		answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-		response = MHD_create_response_from_buffer(strlen(no_memory), no_memory,
-							   MHD_RESPMEM_PERSISTENT);
+		response = MHD_create_response_from_buffer(
+			strlen(no_memory), (void *)(uintptr_t)no_memory, MHD_RESPMEM_PERSISTENT);
 	} else {
 		response = MHD_create_response_from_buffer(answer->len, answer->text,
 							   MHD_RESPMEM_MUST_FREE);

@@ -86,6 +86,7 @@ struct cv_ctl {
 	struct ctl_worker workers[CV_DP_WORKERS_MAX];
 	struct ctl_reload last_reload;
 	struct ctl_flows flows;
+	bool json_failed; /**< memory ran out while the answer was put together */
 
 	struct ctl_queue queue;
 	int epoll_fd, signal_fd, stop_fd;

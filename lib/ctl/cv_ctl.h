@@ -52,7 +52,7 @@ int cv_ctl_signals_block(void);
  * @return 0, or
  *   -EINVAL  the configuration cannot be planned; errs says why
  *   -ENOMEM  memory ran out
- *   -EMFILE, -ENFILE  no descriptor is free
+ *   -EMFILE  no descriptor is free
  * @owner  caller; cv_ctl_destroy()
  */
 int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_errs *errs,

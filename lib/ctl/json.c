@@ -4,6 +4,18 @@
 
 #include "show_priv.h"
 
+void cv_ctl_json_add(struct cv_ctl *ctl, json_t *array, json_t *item)
+{
+	if (json_array_append_new(array, item) < 0)
+		ctl->json_failed = true;
+}
+
+void cv_ctl_json_put(struct cv_ctl *ctl, json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value) < 0)
+		ctl->json_failed = true;
+}
+
 json_t *cv_ctl_json_ip(cv_be32_t ip)
 {
 	char buf[CV_NET_STR_LEN];
@@ -38,8 +50,7 @@ struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stat
 	return cv_stats_obj_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, kind, slot);
 }
 
-void cv_ctl_json_counts(const struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind,
-			uint32_t slot)
+void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot)
 {
 	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, kind, slot);
 	const struct {
@@ -60,8 +71,8 @@ void cv_ctl_json_counts(const struct cv_ctl *ctl, json_t *object, enum cv_stats_
 	size_t n = kind == CV_STATS_ENDPOINT ? CV_ARRAY_LEN(members) : 2;
 
 	for (size_t i = 0; i < n; i++)
-		json_object_set_new(object, members[i].name,
-				    json_integer((json_int_t)members[i].value));
+		cv_ctl_json_put(ctl, object, members[i].name,
+				json_integer((json_int_t)members[i].value));
 }
 
 enum cv_drop cv_ctl_verdict_get(const struct cv_ctl *ctl, uint32_t endpoint)

@@ -67,9 +67,12 @@ static void show_destroy(struct ctl_cmd *cmd)
 static int show_run(void *owner, struct ctl_cmd *cmd)
 {
 	struct ctl_show *show = (struct ctl_show *)cmd;
-	int ret = show->kind->fn(owner, show);
+	struct cv_ctl *ctl = owner;
+	int ret;
 
-	if (ret == 0 && show->root == NULL && show->text == NULL)
+	ctl->json_failed = false;
+	ret = show->kind->fn(ctl, show);
+	if (ret == 0 && (ctl->json_failed || (show->root == NULL && show->text == NULL)))
 		return -ENOMEM;
 	return ret;
 }
@@ -104,17 +107,45 @@ static struct ctl_show *show_create(const struct ctl_show_kind *kind,
 	return show;
 }
 
+/* Text that is being written. */
+struct sink {
+	FILE *out;
+	bool failed;
+};
+
+static int sink_write(const char *text, size_t len, void *arg)
+{
+	struct sink *sink = arg;
+
+	if (fwrite(text, 1, len, sink->out) != len)
+		sink->failed = true;
+	return sink->failed ? -1 : 0;
+}
+
+/* Not by json_dumps(): jansson 2.14 leaves out a key when memory ends within it, and reports success. */
+static int text_make(struct ctl_show *show)
+{
+	struct sink sink = {.out = open_memstream(&show->text, &show->len)};
+	int ret;
+
+	if (sink.out == NULL)
+		return -ENOMEM;
+	ret = json_dump_callback(show->root, sink_write, &sink, JSON_INDENT(2));
+	if (fclose(sink.out) != 0 || ret < 0 || sink.failed) {
+		free(show->text);
+		show->text = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Ask control. The text is made here, on the caller's thread, so that a long answer holds up nobody. */
 static int show_ask(struct cv_ctl *ctl, struct ctl_show *show, struct cv_ctl_reply *reply)
 {
 	int ret = cv_ctl_queue_call(&ctl->queue, &show->cmd, show->kind->timeout_ms);
 
-	if (ret == 0 && show->root != NULL) {
-		show->text = json_dumps(show->root, JSON_INDENT(2));
-		show->len = show->text != NULL ? strlen(show->text) : 0;
-		if (show->text == NULL)
-			ret = -ENOMEM;
-	}
+	if (ret == 0 && show->root != NULL)
+		ret = text_make(show);
 	if (ret == 0 || ret == -EINVAL || ret == -ENOENT) {
 		reply->text = show->text;
 		reply->len = ret == 0 ? show->len : strlen(show->text);

@@ -35,7 +35,7 @@ static const char *header_str(const struct cv_dp_flow_info *flow)
 	return flow->header_done ? "done" : "outstanding";
 }
 
-static json_t *flow_json(const struct cv_ctl *ctl, const struct cv_dp_flow_info *flow)
+static json_t *flow_json(struct cv_ctl *ctl, const struct cv_dp_flow_info *flow)
 {
 	return json_pack(
 		"{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:I, s:i}", "client",
@@ -182,10 +182,26 @@ static bool listing_render(struct cv_ctl *ctl)
 		for (; f->pos < n && json_array_size(show->root) < show->limit; f->pos++) {
 			if (n_left-- == 0)
 				return false;
-			json_array_append_new(show->root, flow_json(ctl, &infos[f->pos]));
+			cv_ctl_json_add(ctl, show->root, flow_json(ctl, &infos[f->pos]));
 		}
 		f->matched += matched;
 	}
+	return true;
+}
+
+/* Ask the workers for the next target's flows. Tells whether that could be done. */
+static bool listing_start(struct cv_ctl *ctl)
+{
+	struct ctl_flows *f = &ctl->flows;
+	int ret;
+
+	f->filter.target = f->targets[f->target_idx];
+	f->worker = f->pos = 0;
+	ret = cv_dp_flow_list_create(ctl->dp, &f->filter, f->cur->limit, &f->list);
+	if (ret == -EAGAIN && cv_ctl_queue_is_wanted(&ctl->queue, &f->cur->cmd))
+		return false; /* the ring is full: the next turn will do */
+	if (ret < 0)
+		listing_end(ctl, ret);
 	return true;
 }
 
@@ -193,28 +209,22 @@ static bool listing_render(struct cv_ctl *ctl)
 static bool listing_step(struct cv_ctl *ctl)
 {
 	struct ctl_flows *f = &ctl->flows;
-	bool wanted;
-	int ret;
+	int ret = -ECANCELED;
 
-	if (f->list == NULL) {
-		f->filter.target = f->targets[f->target_idx];
-		f->worker = f->pos = 0;
-		ret = cv_dp_flow_list_create(ctl->dp, &f->filter, f->cur->limit, &f->list);
-		if (ret < 0 && ret != -EAGAIN)
-			listing_end(ctl, ret);
-		else if (ret < 0 && !cv_ctl_queue_is_wanted(&ctl->queue, &f->cur->cmd))
-			listing_end(ctl, -ECANCELED);
-		return ret == 0;
-	}
+	if (f->list == NULL)
+		return listing_start(ctl);
 	if (!cv_dp_flow_list_is_done(f->list))
 		return false;
-	wanted = cv_ctl_queue_is_wanted(&ctl->queue, &f->cur->cmd);
-	if (wanted && !listing_render(ctl))
-		return false;
+	if (cv_ctl_queue_is_wanted(&ctl->queue, &f->cur->cmd)) {
+		ctl->json_failed = false;
+		if (!listing_render(ctl) && !ctl->json_failed)
+			return false;
+		ret = ctl->json_failed ? -ENOMEM : 0;
+	}
 	cv_dp_flow_list_destroy(f->list);
 	f->list = NULL;
-	if (!wanted || ++f->target_idx == f->n_targets)
-		listing_end(ctl, wanted ? 0 : -ECANCELED);
+	if (ret < 0 || ++f->target_idx == f->n_targets)
+		listing_end(ctl, ret);
 	return true;
 }
 

@@ -4,17 +4,18 @@
 
 #include "show_priv.h"
 
-static json_t *node_json(const struct cv_model *model, const struct cv_model_node *node)
+static json_t *node_json(struct cv_ctl *ctl, const struct cv_model_node *node)
 {
+	const struct cv_model *model = ctl->conf->model;
 	json_t *ips = json_array();
 
 	for (uint32_t i = 0; i < node->n_ips; i++)
-		json_array_append_new(ips, cv_ctl_json_ip(node->ips[i]));
+		cv_ctl_json_add(ctl, ips, cv_ctl_json_ip(node->ips[i]));
 	return json_pack("{s:s, s:s, s:o}", "az_id", model->zones[node->zone].id, "subnet",
 			 model->subnets[node->subnet].name, "ips", ips);
 }
 
-static json_t *listener_json(const struct cv_ctl *ctl, uint32_t lb, uint32_t idx)
+static json_t *listener_json(struct cv_ctl *ctl, uint32_t lb, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_listener *listener = &model->lbs[lb].listeners[idx];
@@ -28,16 +29,16 @@ static json_t *listener_json(const struct cv_ctl *ctl, uint32_t lb, uint32_t idx
 	return object;
 }
 
-static json_t *lb_json(const struct cv_ctl *ctl, uint32_t idx)
+static json_t *lb_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_lb *lb = &model->lbs[idx];
 	json_t *nodes = json_array(), *listeners = json_array();
 
 	for (uint32_t i = 0; i < lb->n_nodes; i++)
-		json_array_append_new(nodes, node_json(model, &lb->nodes[i]));
+		cv_ctl_json_add(ctl, nodes, node_json(ctl, &lb->nodes[i]));
 	for (uint32_t i = 0; i < lb->n_listeners; i++)
-		json_array_append_new(listeners, listener_json(ctl, idx, i));
+		cv_ctl_json_add(ctl, listeners, listener_json(ctl, idx, i));
 	return json_pack(
 		"{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", lb->name, "arn", lb->arn, "vpc",
 		model->vpcs[lb->vpc].name, "cross_zone", (int)lb->cross_zone, "service",
@@ -51,29 +52,28 @@ int cv_ctl_show_lbs(struct cv_ctl *ctl, struct ctl_show *show)
 	json_t *lbs = json_array();
 
 	for (uint32_t i = 0; i < ctl->conf->model->n_lbs; i++)
-		json_array_append_new(lbs, lb_json(ctl, i));
+		cv_ctl_json_add(ctl, lbs, lb_json(ctl, i));
 	show->root = json_pack("{s:o}", "load_balancers", lbs);
 	return 0;
 }
 
 /* A group that no load balancer uses has targets without a next hop. */
-static void neigh_add(const struct cv_ctl *ctl, json_t *object, uint32_t slot)
+static void neigh_add(struct cv_ctl *ctl, json_t *object, uint32_t slot)
 {
 	const struct ctl_neigh *neigh = cv_ctl_target_neigh(ctl, slot);
 
 	if (neigh == NULL) {
-		json_object_set_new(object, "neighbour", json_string("unused"));
+		cv_ctl_json_put(ctl, object, "neighbour", json_string("unused"));
 		return;
 	}
-	json_object_set_new(object, "next_hop", cv_ctl_json_ip(neigh->ip));
+	cv_ctl_json_put(ctl, object, "next_hop", cv_ctl_json_ip(neigh->ip));
 	if (neigh->state > CTL_NEIGH_UNRESOLVED)
-		json_object_set_new(object, "mac", cv_ctl_json_mac(neigh->mac));
-	json_object_set_new(
-		object, "neighbour",
-		json_string(cv_ctl_neigh_state_str((enum ctl_neigh_state)neigh->state)));
+		cv_ctl_json_put(ctl, object, "mac", cv_ctl_json_mac(neigh->mac));
+	cv_ctl_json_put(ctl, object, "neighbour",
+			json_string(cv_ctl_neigh_state_str((enum ctl_neigh_state)neigh->state)));
 }
 
-static json_t *target_json(const struct cv_ctl *ctl, uint32_t group, uint32_t idx)
+static json_t *target_json(struct cv_ctl *ctl, uint32_t group, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_target *target = &model->tgs[group].targets[idx];
@@ -87,14 +87,14 @@ static json_t *target_json(const struct cv_ctl *ctl, uint32_t group, uint32_t id
 	return object;
 }
 
-static json_t *group_json(const struct cv_ctl *ctl, uint32_t idx)
+static json_t *group_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_target_group *group = &model->tgs[idx];
 	json_t *targets = json_array();
 
 	for (uint32_t i = 0; i < group->n_targets; i++)
-		json_array_append_new(targets, target_json(ctl, idx, i));
+		cv_ctl_json_add(ctl, targets, target_json(ctl, idx, i));
 	return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "name", group->name, "arn",
 			 group->arn, "vpc", model->vpcs[group->vpc].name, "load_balancer",
 			 group->lb != CV_MODEL_NONE ? cv_ctl_json_text(model->lbs[group->lb].name)
@@ -110,7 +110,7 @@ int cv_ctl_show_targets(struct cv_ctl *ctl, struct ctl_show *show)
 	json_t *groups = json_array();
 
 	for (uint32_t i = 0; i < ctl->conf->model->n_tgs; i++)
-		json_array_append_new(groups, group_json(ctl, i));
+		cv_ctl_json_add(ctl, groups, group_json(ctl, i));
 	show->root = json_pack("{s:o}", "target_groups", groups);
 	return 0;
 }

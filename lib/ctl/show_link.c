@@ -9,8 +9,9 @@
 
 #include "show_priv.h"
 
-static json_t *states_json(const struct cv_model *model, uint32_t service)
+static json_t *states_json(struct cv_ctl *ctl, uint32_t service)
 {
+	const struct cv_model *model = ctl->conf->model;
 	uint32_t n[CV_MODEL_REJECTED + 1] = {0};
 	json_t *object = json_object();
 
@@ -19,25 +20,26 @@ static json_t *states_json(const struct cv_model *model, uint32_t service)
 			n[model->endpoints[i].state]++;
 	}
 	for (int state = 0; state <= CV_MODEL_REJECTED; state++)
-		json_object_set_new(object, cv_model_state_str((enum cv_model_state)state),
-				    json_integer(n[state]));
+		cv_ctl_json_put(ctl, object, cv_model_state_str((enum cv_model_state)state),
+				json_integer(n[state]));
 	return object;
 }
 
-static json_t *service_json(const struct cv_model *model, uint32_t idx)
+static json_t *service_json(struct cv_ctl *ctl, uint32_t idx)
 {
+	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_service *service = &model->services[idx];
 	json_t *lbs = json_array(), *principals = json_array();
 
 	for (uint32_t i = 0; i < service->n_lbs; i++)
-		json_array_append_new(lbs, json_string(model->lbs[service->lbs[i]].name));
+		cv_ctl_json_add(ctl, lbs, json_string(model->lbs[service->lbs[i]].name));
 	for (uint32_t i = 0; i < service->n_principals; i++)
-		json_array_append_new(principals, json_string(service->principals[i]));
+		cv_ctl_json_add(ctl, principals, json_string(service->principals[i]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "id", service->id, "name",
 			 service->name, "service_name", service->service_name, "owner",
 			 model->accounts[service->owner].id, "acceptance_required",
 			 (int)service->acceptance_required, "load_balancers", lbs, "principals",
-			 principals, "endpoints", states_json(model, idx));
+			 principals, "endpoints", states_json(ctl, idx));
 }
 
 int cv_ctl_show_services(struct cv_ctl *ctl, struct ctl_show *show)
@@ -45,7 +47,7 @@ int cv_ctl_show_services(struct cv_ctl *ctl, struct ctl_show *show)
 	json_t *services = json_array();
 
 	for (uint32_t i = 0; i < ctl->conf->model->n_services; i++)
-		json_array_append_new(services, service_json(ctl->conf->model, i));
+		cv_ctl_json_add(ctl, services, service_json(ctl, i));
 	show->root = json_pack("{s:o}", "services", services);
 	return 0;
 }
@@ -61,7 +63,7 @@ static json_t *eni_json(const struct cv_model *model, const struct cv_model_eni 
 			 lb->name, "node_ip", cv_ctl_json_ip(lb->nodes[eni->node].ips[0]));
 }
 
-static json_t *endpoint_json(const struct cv_ctl *ctl, uint32_t idx)
+static json_t *endpoint_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_endpoint *endpoint = &model->endpoints[idx];
@@ -71,7 +73,7 @@ static json_t *endpoint_json(const struct cv_ctl *ctl, uint32_t idx)
 	json_t *enis = json_array(), *object;
 
 	for (uint32_t i = 0; i < endpoint->n_enis; i++)
-		json_array_append_new(enis, eni_json(model, &endpoint->enis[i]));
+		cv_ctl_json_add(ctl, enis, eni_json(model, &endpoint->enis[i]));
 	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "id",
 			   endpoint->id, "name", endpoint->name, "state",
 			   cv_model_state_str(endpoint->state), "service", service->name,
@@ -117,7 +119,7 @@ int cv_ctl_show_endpoints(struct cv_ctl *ctl, struct ctl_show *show)
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
 		if ((only == CV_MODEL_NONE || only == i) &&
 		    (state < 0 || model->endpoints[i].state == (enum cv_model_state)state))
-			json_array_append_new(endpoints, endpoint_json(ctl, i));
+			cv_ctl_json_add(ctl, endpoints, endpoint_json(ctl, i));
 	}
 	show->root = json_pack("{s:o}", "endpoints", endpoints);
 	return 0;

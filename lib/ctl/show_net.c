@@ -4,7 +4,7 @@
 
 #include "show_priv.h"
 
-static json_t *port_json(const struct cv_io_port_info *info)
+static json_t *port_json(struct cv_ctl *ctl, const struct cv_io_port_info *info)
 {
 	json_t *port = json_pack(
 		"{s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:i, s:b, s:b, s:b}", "name", info->name,
@@ -23,10 +23,10 @@ static json_t *port_json(const struct cv_io_port_info *info)
 		{"rx_no_mbuf", info->rx_nombuf}, {"tx_errors", info->tx_errors},
 	};
 
-	json_object_set_new(port, "mac", cv_ctl_json_mac(info->mac));
+	cv_ctl_json_put(ctl, port, "mac", cv_ctl_json_mac(info->mac));
 	for (size_t i = 0; i < CV_ARRAY_LEN(members); i++)
-		json_object_set_new(port, members[i].name,
-				    json_integer((json_int_t)members[i].value));
+		cv_ctl_json_put(ctl, port, members[i].name,
+				json_integer((json_int_t)members[i].value));
 	return port;
 }
 
@@ -38,7 +38,7 @@ int cv_ctl_show_ports(struct cv_ctl *ctl, struct ctl_show *show)
 		struct cv_io_port_info info;
 
 		cv_io_port_info(ctl->io, (uint16_t)i, &info);
-		json_array_append_new(ports, port_json(&info));
+		cv_ctl_json_add(ctl, ports, port_json(ctl, &info));
 	}
 	show->root = json_pack("{s:o}", "ports", ports);
 	return 0;
@@ -54,7 +54,7 @@ static json_t *subnet_json(const struct cv_model *model, const struct cv_model_s
 			 subnet->gateway != 0 ? cv_ctl_json_ip(subnet->gateway) : json_null());
 }
 
-static json_t *vpc_json(const struct cv_ctl *ctl, uint32_t idx)
+static json_t *vpc_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_view_spec *spec = cv_view_spec_get(cv_view_pub_current(ctl->pub));
 	const struct cv_model *model = ctl->conf->model;
@@ -65,11 +65,11 @@ static json_t *vpc_json(const struct cv_ctl *ctl, uint32_t idx)
 	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
 		char cidr[CV_NET_STR_LEN];
 
-		json_array_append_new(cidrs, json_string(cv_prefix_str(&vpc->cidrs[i], cidr)));
+		cv_ctl_json_add(ctl, cidrs, json_string(cv_prefix_str(&vpc->cidrs[i], cidr)));
 	}
 	for (uint32_t i = 0; i < model->n_subnets; i++) {
 		if (model->subnets[i].vpc == idx)
-			json_array_append_new(subnets, subnet_json(model, &model->subnets[i]));
+			cv_ctl_json_add(ctl, subnets, subnet_json(model, &model->subnets[i]));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o}", "id", vpc->id, "name",
 			 vpc->name, "owner", model->accounts[vpc->owner].id, "cidrs", cidrs, "port",
@@ -83,7 +83,7 @@ int cv_ctl_show_vpcs(struct cv_ctl *ctl, struct ctl_show *show)
 	json_t *vpcs = json_array();
 
 	for (uint32_t i = 0; i < ctl->conf->model->n_vpcs; i++)
-		json_array_append_new(vpcs, vpc_json(ctl, i));
+		cv_ctl_json_add(ctl, vpcs, vpc_json(ctl, i));
 	show->root = json_pack("{s:o}", "vpcs", vpcs);
 	return 0;
 }
@@ -99,8 +99,8 @@ int cv_ctl_show_neighbours(struct cv_ctl *ctl, struct ctl_show *show)
 
 		if (neigh->state == CTL_NEIGH_UNUSED)
 			continue;
-		json_array_append_new(
-			list,
+		cv_ctl_json_add(
+			ctl, list,
 			json_pack("{s:s, s:o, s:o, s:s, s:o, s:i}", "vpc",
 				  cv_ctl_vpc_name(ctl, neigh->vpc), "ip", cv_ctl_json_ip(neigh->ip),
 				  "mac", known ? cv_ctl_json_mac(neigh->mac) : json_null(), "state",

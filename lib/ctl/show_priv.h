@@ -72,6 +72,12 @@ void cv_ctl_flows_stop(struct cv_ctl *ctl);
 
 /* ---- json.c ---- */
 
+/** Append an item, which is taken over. If it or the room for it is missing, the answer fails. */
+void cv_ctl_json_add(struct cv_ctl *ctl, json_t *array, json_t *item);
+
+/** Set a member of an object, as cv_ctl_json_add(). */
+void cv_ctl_json_put(struct cv_ctl *ctl, json_t *object, const char *key, json_t *value);
+
 json_t *cv_ctl_json_ip(cv_be32_t ip);
 /** @param port  host order */
 json_t *cv_ctl_json_addr(cv_be32_t ip, uint16_t port);
@@ -79,8 +85,7 @@ json_t *cv_ctl_json_mac(const uint8_t *mac);
 json_t *cv_ctl_json_text(const char *text);
 
 /** Add what is counted of an object of the view: flows, packets, bytes, drops. */
-void cv_ctl_json_counts(const struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind,
-			uint32_t slot);
+void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot);
 
 /** Sum of what is counted of an object of the view; zeros without a data plane. */
 struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,

@@ -8,7 +8,7 @@
 
 #include "show_priv.h"
 
-static json_t *pool_json(const struct cv_ctl *ctl, const struct cv_snat_pool *pool, uint64_t now_ms)
+static json_t *pool_json(struct cv_ctl *ctl, const struct cv_snat_pool *pool, uint64_t now_ms)
 {
 	const struct cv_snat_key *key = cv_snat_pool_key(pool);
 	const struct cv_snat_cfg cfg = cv_snat_pool_cfg(pool);
@@ -37,7 +37,7 @@ int cv_ctl_show_snat(struct cv_ctl *ctl, struct ctl_show *show)
 
 		cv_ctl_addr_str(key->target_ip, cv_be16_host(key->target_port), target);
 		if (show->target == NULL || strcmp(show->target, target) == 0)
-			json_array_append_new(pools, pool_json(ctl, pool, now_ms));
+			cv_ctl_json_add(ctl, pools, pool_json(ctl, pool, now_ms));
 	}
 	show->root = json_pack("{s:o}", "pools", pools);
 	return 0;
@@ -53,23 +53,24 @@ int cv_ctl_show_drops(struct cv_ctl *ctl, struct ctl_show *show)
 		enum cv_drop reason = (enum cv_drop)i;
 		uint64_t sum = cv_stats_drop_sum(stats, n, reason);
 
-		json_array_append_new(
-			drops, json_pack("{s:s, s:I, s:s}", "reason", cv_drop_name(reason),
-					 "packets", (json_int_t)sum, "help", cv_drop_help(reason)));
+		cv_ctl_json_add(ctl, drops,
+				json_pack("{s:s, s:I, s:s}", "reason", cv_drop_name(reason),
+					  "packets", (json_int_t)sum, "help",
+					  cv_drop_help(reason)));
 	}
 	for (int i = 0; i < CV_EV_N; i++) {
 		enum cv_event event = (enum cv_event)i;
 		uint64_t sum = cv_stats_event_sum(stats, n, event);
 
-		json_array_append_new(
-			events, json_pack("{s:s, s:I, s:s}", "event", cv_event_name(event), "count",
+		cv_ctl_json_add(ctl, events,
+				json_pack("{s:s, s:I, s:s}", "event", cv_event_name(event), "count",
 					  (json_int_t)sum, "help", cv_event_help(event)));
 	}
 	show->root = json_pack("{s:o, s:o}", "drops", drops, "events", events);
 	return 0;
 }
 
-static json_t *worker_json(const struct cv_ctl *ctl, uint32_t id)
+static json_t *worker_json(struct cv_ctl *ctl, uint32_t id)
 {
 	const struct cv_stats *stats = cv_dp_stats(ctl->dp)[id];
 	const struct ctl_worker *w = &ctl->workers[id];
@@ -89,13 +90,13 @@ int cv_ctl_show_workers(struct cv_ctl *ctl, struct ctl_show *show)
 	json_t *workers = json_array();
 
 	for (uint32_t i = 0; ctl->dp != NULL && i < ctl->conf->dpdk.workers; i++)
-		json_array_append_new(workers, worker_json(ctl, i));
+		cv_ctl_json_add(ctl, workers, worker_json(ctl, i));
 	show->root = json_pack("{s:I, s:I, s:o}", "generation", (json_int_t)ctl->gen, "tsc_hz",
 			       (json_int_t)ctl->tsc_hz, "workers", workers);
 	return 0;
 }
 
-static json_t *errs_json(const struct cv_errs *errs)
+static json_t *errs_json(struct cv_ctl *ctl, const struct cv_errs *errs)
 {
 	json_t *list = json_array();
 
@@ -103,7 +104,7 @@ static json_t *errs_json(const struct cv_errs *errs)
 		char text[CV_ERR_PATH_LEN + CV_ERR_TEXT_LEN + 32];
 
 		cv_err_str(&errs->items[i], text, sizeof(text));
-		json_array_append_new(list, json_string(text));
+		cv_ctl_json_add(ctl, list, json_string(text));
 	}
 	return list;
 }
@@ -137,14 +138,14 @@ int cv_ctl_show_config(struct cv_ctl *ctl, struct ctl_show *show)
 		reload = json_null();
 	else
 		reload = json_pack("{s:s, s:b, s:o}", "at", cv_ctl_time_str(last->at, at), "ok",
-				   last->ret == 0, "errors", errs_json(&last->errs));
+				   last->ret == 0, "errors", errs_json(ctl, &last->errs));
 	show->root = json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "generation",
 			       (json_int_t)ctl->gen, "file", ctl->file, "loaded_at",
 			       cv_ctl_time_str(ctl->loaded_at, loaded), "version", ctl->version,
 			       "region", ctl->conf->model->region, "uptime_seconds",
 			       (json_int_t)((cv_clock_ms() - ctl->started_ms) / 1000), "counts",
 			       counts_json(ctl->conf->model), "last_reload", reload, "warnings",
-			       errs_json(&ctl->conf->warnings));
+			       errs_json(ctl, &ctl->conf->warnings));
 	return 0;
 }
 

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_arp.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include <cmocka.h>
+
+#include "ctl_world.h"
+
+#include "cv_base.h"
+#include "cv_conf.h"
+
+#define INBOX_MAX 1024
+#define WORKERS_MAX 4
+#define N_MBUFS 2047
+
+struct wire {
+	pthread_mutex_t lock;
+	struct wire_addr addrs[WIRE_ADDRS_MAX];
+	unsigned int n_addrs;
+	struct rte_mbuf *inbox[INBOX_MAX]; /* to be received by worker 0 */
+	unsigned int n_inbox;
+	struct rte_mempool *mbufs;
+};
+
+struct world {
+	char dir[64], file[96];
+	json_t *conf;
+	struct cv_ctl *ctl;
+	struct cv_dp *dp;
+	struct cv_dp_run runs[WORKERS_MAX];
+	pthread_t workers[WORKERS_MAX], control;
+	unsigned int n_workers;
+	_Atomic bool stop;
+	bool started;
+	struct wire wire;
+};
+
+void world_once(void)
+{
+	static bool done;
+	char *argv[] = {(char *)(uintptr_t) "test",
+			(char *)(uintptr_t) "--no-huge",
+			(char *)(uintptr_t) "--no-pci",
+			(char *)(uintptr_t) "--no-shconf",
+			(char *)(uintptr_t) "--no-telemetry",
+			(char *)(uintptr_t) "-m",
+			(char *)(uintptr_t) "64",
+			(char *)(uintptr_t) "--log-level=error"};
+
+	if (done)
+		return;
+	assert_int_equal(cv_ctl_signals_block(), 0);
+	assert_true(rte_eal_init((int)CV_ARRAY_LEN(argv), argv) >= 0);
+	done = true;
+}
+
+/* ---- the wire ---- */
+
+static cv_be32_t ip4(const char *text)
+{
+	cv_be32_t ip = 0;
+
+	assert_true(cv_ip4_parse(text, &ip));
+	return ip;
+}
+
+/* Under the lock. */
+static struct wire_addr *wire_addr_get(struct wire *wire, uint16_t port, cv_be32_t ip)
+{
+	struct wire_addr *addr;
+
+	for (unsigned int i = 0; i < wire->n_addrs; i++) {
+		if (wire->addrs[i].ip == ip && wire->addrs[i].port == port)
+			return &wire->addrs[i];
+	}
+	cv_assert(wire->n_addrs < WIRE_ADDRS_MAX);
+	addr = &wire->addrs[wire->n_addrs++];
+	*addr = (struct wire_addr){.ip = ip, .port = port};
+	return addr;
+}
+
+/* Under the lock: a frame for worker 0 to receive. */
+static void wire_put(struct wire *wire, uint16_t port, const void *frame, uint16_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(wire->mbufs);
+
+	cv_assert(m != NULL && wire->n_inbox < INBOX_MAX);
+	memcpy(rte_pktmbuf_append(m, len), frame, len);
+	m->port = port;
+	wire->inbox[wire->n_inbox++] = m;
+}
+
+struct arp_frame {
+	struct rte_ether_hdr eth;
+	struct rte_arp_hdr arp;
+	uint8_t pad[18];
+};
+
+_Static_assert(sizeof(struct arp_frame) == 60, "no padding: DPDK's headers have two-byte alignment");
+
+static void wire_arp(struct wire *wire, uint16_t port, cv_be32_t ip, const uint8_t *mac)
+{
+	struct arp_frame f;
+
+	memset(&f, 0, sizeof(f));
+	memset(&f.eth.dst_addr, 0xff, 6);
+	memcpy(&f.eth.src_addr, mac, 6);
+	f.eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_ARP);
+	f.arp.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER);
+	f.arp.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	f.arp.arp_hlen = 6;
+	f.arp.arp_plen = 4;
+	f.arp.arp_opcode = RTE_BE16(RTE_ARP_OP_REPLY);
+	memcpy(&f.arp.arp_data.arp_sha, mac, 6);
+	f.arp.arp_data.arp_sip = ip;
+	f.arp.arp_data.arp_tip = ip;
+	wire_put(wire, port, &f, sizeof(f));
+}
+
+/* Under the lock: look at what a worker sent. */
+static void wire_see(struct wire *wire, uint16_t port, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	struct wire_addr *addr;
+
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP)) {
+		const struct rte_arp_hdr *arp = (const void *)(eth + 1);
+
+		if (arp->arp_opcode != RTE_BE16(RTE_ARP_OP_REQUEST))
+			return;
+		addr = wire_addr_get(wire, port, arp->arp_data.arp_tip);
+		if (arp->arp_data.arp_sip == arp->arp_data.arp_tip) {
+			addr->n_announced++;
+			return;
+		}
+		addr->n_asked++;
+		if (addr->answers)
+			wire_arp(wire, port, addr->ip, addr->mac);
+	} else {
+		const struct rte_ipv4_hdr *ip = (const void *)(eth + 1);
+
+		wire_addr_get(wire, port, ip->dst_addr)->n_tcp++;
+	}
+}
+
+static uint16_t wire_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf **pkts,
+			uint16_t n)
+{
+	struct wire *wire = arg;
+
+	(void)worker;
+	pthread_mutex_lock(&wire->lock);
+	for (uint16_t i = 0; i < n; i++)
+		wire_see(wire, port, pkts[i]);
+	pthread_mutex_unlock(&wire->lock);
+	rte_pktmbuf_free_bulk(pkts, n);
+	return n;
+}
+
+static uint16_t wire_rx(void *arg, unsigned int worker, unsigned int queue, struct rte_mbuf **pkts)
+{
+	struct wire *wire = arg;
+	uint16_t n = 0;
+
+	(void)queue;
+	if (worker == 0) {
+		pthread_mutex_lock(&wire->lock);
+		while (n < wire->n_inbox && n < CV_DP_BURST_MAX) {
+			pkts[n] = wire->inbox[n];
+			n++;
+		}
+		wire->n_inbox -= n;
+		memmove(wire->inbox, wire->inbox + n, wire->n_inbox * sizeof(*wire->inbox));
+		pthread_mutex_unlock(&wire->lock);
+	}
+	if (n == 0)
+		usleep(500); /* leave the machine to the others */
+	return n;
+}
+
+void world_station(struct world *w, uint16_t port, const char *ip, const uint8_t *mac, bool answers)
+{
+	struct wire_addr *addr;
+
+	pthread_mutex_lock(&w->wire.lock);
+	addr = wire_addr_get(&w->wire, port, ip4(ip));
+	memcpy(addr->mac, mac, 6);
+	addr->answers = answers;
+	pthread_mutex_unlock(&w->wire.lock);
+}
+
+struct wire_addr world_seen(struct world *w, uint16_t port, const char *ip)
+{
+	struct wire_addr addr;
+
+	pthread_mutex_lock(&w->wire.lock);
+	addr = *wire_addr_get(&w->wire, port, ip4(ip));
+	pthread_mutex_unlock(&w->wire.lock);
+	return addr;
+}
+
+void world_arp(struct world *w, uint16_t port, const char *ip, const uint8_t *mac)
+{
+	pthread_mutex_lock(&w->wire.lock);
+	wire_arp(&w->wire, port, ip4(ip), mac);
+	pthread_mutex_unlock(&w->wire.lock);
+}
+
+struct syn_frame {
+	struct rte_ether_hdr eth;
+	struct rte_ipv4_hdr ip;
+	struct rte_tcp_hdr tcp;
+	uint8_t pad[6];
+} __attribute__((packed, aligned(2)));
+
+void world_syn(struct world *w, uint16_t port, const char *vpc, const char *client,
+	       uint16_t client_port, const char *eni, uint16_t eni_port)
+{
+	struct syn_frame f;
+
+	memset(&f, 0, sizeof(f));
+	cv_mac_of_ip(cv_mac_prefix(vpc), ip4(eni), f.eth.dst_addr.addr_bytes);
+	f.eth.src_addr.addr_bytes[0] = 2;
+	f.eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	f.ip.version_ihl = 0x45;
+	f.ip.total_length = cv_be16(40);
+	f.ip.time_to_live = 64;
+	f.ip.next_proto_id = IPPROTO_TCP;
+	f.ip.src_addr = ip4(client);
+	f.ip.dst_addr = ip4(eni);
+	f.ip.hdr_checksum = rte_ipv4_cksum(&f.ip);
+	f.tcp.src_port = cv_be16(client_port);
+	f.tcp.dst_port = cv_be16(eni_port);
+	f.tcp.sent_seq = cv_be32(1000);
+	f.tcp.data_off = 5 << 4;
+	f.tcp.tcp_flags = RTE_TCP_SYN_FLAG;
+	f.tcp.rx_win = cv_be16(65535);
+	f.tcp.cksum = rte_ipv4_udptcp_cksum(&f.ip, &f.tcp);
+	pthread_mutex_lock(&w->wire.lock);
+	wire_put(&w->wire, port, &f, sizeof(f));
+	pthread_mutex_unlock(&w->wire.lock);
+}
+
+/* ---- the world ---- */
+
+void world_write(struct world *w, const char *text)
+{
+	FILE *out = fopen(w->file, "w");
+
+	assert_non_null(out);
+	if (text != NULL)
+		fputs(text, out);
+	else
+		assert_int_equal(json_dumpf(w->conf, out, JSON_INDENT(1)), 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void conf_make(struct world *w, void (*edit)(json_t *conf))
+{
+	char socket[128];
+
+	w->conf = json_load_file(SRC_DIR "/config/quickstart.json", 0, NULL);
+	assert_non_null(w->conf);
+	snprintf(socket, sizeof(socket), "%s/culvert.sock", w->dir);
+	json_object_set_new(w->conf, "control", json_pack("{s:s}", "socket", socket));
+	json_object_set_new(w->conf, "limits", json_pack("{s:i}", "flows", 4096));
+	if (edit != NULL)
+		edit(w->conf);
+	world_write(w, NULL);
+}
+
+static void dp_make(struct world *w)
+{
+	struct cv_dp_cfg cfg = {
+		.mbufs = w->wire.mbufs,
+		.tx = wire_tx,
+		.tx_arg = &w->wire,
+		.seed = 7,
+		.tsc_hz = rte_get_tsc_hz(),
+	};
+
+	cv_ctl_dp_cfg(w->ctl, &cfg);
+	w->n_workers = cfg.n_workers;
+	assert_in_range(w->n_workers, 1, WORKERS_MAX);
+	assert_int_equal(cv_dp_create(&cfg, &w->dp), 0);
+	cv_ctl_attach(w->ctl, w->dp);
+}
+
+struct world *world_create(void (*edit)(json_t *conf))
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct cv_errs errs = {0};
+	struct cv_ctl_cfg cfg = {.file = w->file, .version = "9.9"};
+	struct cv_conf *conf;
+
+	world_once();
+	cfg.tsc_hz = rte_get_tsc_hz();
+	pthread_mutex_init(&w->wire.lock, NULL);
+	w->wire.mbufs = rte_pktmbuf_pool_create("wire", N_MBUFS, 0, 0, 2048, SOCKET_ID_ANY);
+	assert_non_null(w->wire.mbufs);
+	snprintf(w->dir, sizeof(w->dir), "/tmp/cv_test_ctl.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->file, sizeof(w->file), "%s/culvert.json", w->dir);
+	conf_make(w, edit);
+	conf = cv_conf_load(w->file, &errs);
+	for (size_t i = 0; i < errs.n; i++)
+		print_error("%s: %s\n", errs.items[i].path, errs.items[i].text);
+	assert_non_null(conf);
+	assert_int_equal(cv_ctl_create(&cfg, conf, &errs, &w->ctl), 0);
+	assert_int_equal(errs.n, 0);
+	dp_make(w);
+	return w;
+}
+
+static void *control_main(void *arg)
+{
+	struct world *w = arg;
+
+	cv_assert(cv_ctl_run(w->ctl) == 0);
+	return NULL;
+}
+
+static void *worker_main(void *arg)
+{
+	cv_dp_worker_run(arg);
+	return NULL;
+}
+
+void world_start(struct world *w)
+{
+	for (unsigned int i = 0; i < w->n_workers; i++) {
+		w->runs[i] = (struct cv_dp_run){
+			.worker = cv_dp_worker_get(w->dp, i),
+			.rx = wire_rx,
+			.rx_arg = &w->wire,
+			.n_queues = 1,
+			.stop = &w->stop,
+		};
+		assert_int_equal(pthread_create(&w->workers[i], NULL, worker_main, &w->runs[i]), 0);
+	}
+	assert_int_equal(pthread_create(&w->control, NULL, control_main, w), 0);
+	w->started = true;
+}
+
+void world_destroy(struct world *w)
+{
+	char cmd[128];
+
+	if (w->started) {
+		cv_ctl_stop(w->ctl);
+		pthread_join(w->control, NULL);
+		atomic_store(&w->stop, true);
+		for (unsigned int i = 0; i < w->n_workers; i++)
+			pthread_join(w->workers[i], NULL);
+	}
+	cv_dp_destroy(w->dp);
+	cv_ctl_destroy(w->ctl);
+	rte_pktmbuf_free_bulk(w->wire.inbox, w->wire.n_inbox);
+	assert_int_equal(rte_mempool_avail_count(w->wire.mbufs), N_MBUFS);
+	rte_mempool_free(w->wire.mbufs);
+	json_decref(w->conf);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", w->dir);
+	assert_int_equal(system(cmd), 0);
+	free(w);
+}
+
+struct cv_ctl *world_ctl(struct world *w)
+{
+	return w->ctl;
+}
+
+json_t *world_conf(struct world *w)
+{
+	return w->conf;
+}
+
+json_t *world_show(struct world *w, const struct cv_ctl_query *query)
+{
+	struct cv_ctl_reply reply = {0};
+	int ret = cv_ctl_show(w->ctl, query, &reply);
+	json_t *root;
+
+	if (ret != 0)
+		fail_msg("show %s: %d %s", query->what, ret, reply.text != NULL ? reply.text : "");
+	assert_int_equal(strlen(reply.text), reply.len);
+	root = json_loads(reply.text, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(root);
+	free(reply.text);
+	return root;
+}
+
+json_t *world_show_all(struct world *w, const char *what)
+{
+	const struct cv_ctl_query query = {.what = what};
+
+	return world_show(w, &query);
+}
+
+json_t *at(json_t *root, const char *path)
+{
+	json_t *item = root;
+
+	while (*path != '\0' && item != NULL) {
+		size_t len = strcspn(path, ".");
+
+		if (json_is_array(item))
+			item = json_array_get(item, strtoul(path, NULL, 10));
+		else
+			item = json_object_getn(item, path, len);
+		path += path[len] == '.' ? len + 1 : len;
+	}
+	return item;
+}

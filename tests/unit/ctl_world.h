@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * A whole culvertd without ports, for tests of control: real configuration, plan and workers, on a wire
+ * that is played here. Targets on the wire answer ARP; what workers send is counted.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "cv_ctl.h"
+#include "cv_dp.h"
+#include "cv_net.h"
+
+/** Addresses that are watched on the wire. */
+#define WIRE_ADDRS_MAX 64
+
+/** What was seen of one address on the wire. */
+struct wire_addr {
+	cv_be32_t ip;
+	uint16_t port; /**< logical port */
+	bool answers;  /**< a station that answers ARP */
+	uint8_t mac[6];
+	unsigned int n_asked;     /**< ARP requests for it */
+	unsigned int n_announced; /**< gratuitous ARP of it */
+	unsigned int n_tcp;       /**< TCP packets to it */
+};
+
+struct world;
+
+/** Start the EAL once, block the signals. */
+void world_once(void);
+
+/**
+ * Make a world of config/quickstart.json after `edit`, which may be NULL; fails the test if it cannot.
+ * Nothing runs yet.
+ */
+struct world *world_create(void (*edit)(json_t *conf));
+
+/** Start workers and control. */
+void world_start(struct world *w);
+
+/** Stop control, then the workers, if they run; free everything. */
+void world_destroy(struct world *w);
+
+struct cv_ctl *world_ctl(struct world *w);
+
+/** The configuration as JSON: change it, then world_write(). */
+json_t *world_conf(struct world *w);
+
+/** Write the configuration to the file that control reads. @param text  NULL: world_conf() */
+void world_write(struct world *w, const char *text);
+
+/** Ask control; fails the test unless it answers. @return the answer; json_decref() */
+json_t *world_show(struct world *w, const struct cv_ctl_query *query);
+
+/** Ask control for `what` without filters. */
+json_t *world_show_all(struct world *w, const char *what);
+
+/** Put a station on the wire. */
+void world_station(struct world *w, uint16_t port, const char *ip, const uint8_t *mac,
+		   bool answers);
+
+/** What was seen of an address. Zeros if nothing. */
+struct wire_addr world_seen(struct world *w, uint16_t port, const char *ip);
+
+/** A station says by ARP where it is. */
+void world_arp(struct world *w, uint16_t port, const char *ip, const uint8_t *mac);
+
+/** A client dials an endpoint ENI: one SYN. */
+void world_syn(struct world *w, uint16_t port, const char *vpc, const char *client,
+	       uint16_t client_port, const char *eni, uint16_t eni_port);
+
+/** Wait until a condition holds; fails the test after some seconds. */
+#define world_until(cond)                                               \
+	do {                                                            \
+		int tries_ = 0;                                         \
+		while (!(cond)) {                                       \
+			if (++tries_ > 1000)                            \
+				fail_msg("not within 10 s: %s", #cond); \
+			usleep(10000);                                  \
+		}                                                       \
+	} while (0)
+
+/** Member by a path such as `vpcs.0.name`; NULL if there is none. */
+json_t *at(json_t *root, const char *path);
