@@ -93,11 +93,28 @@ static void run_checks(struct conf_run *run)
 		run->oom = true;
 }
 
+/* jansson 2.14 passes over some NUL bytes in the text; no JSON has any. */
+static bool has_nul(const char *text, size_t len, struct cv_errs *errs)
+{
+	const char *nul = memchr(text, '\0', len);
+	int line = 1;
+
+	if (nul == NULL)
+		return false;
+	for (const char *p = text; p < nul; p++)
+		line += *p == '\n';
+	cv_errs_add(errs, NULL, line, "not JSON: a byte that is zero");
+	return true;
+}
+
 static json_t *parse(const char *text, size_t len, struct cv_errs *errs)
 {
 	json_error_t error;
-	json_t *root = json_loadb(text, len, 0, &error);
+	json_t *root;
 
+	if (has_nul(text, len, errs))
+		return NULL;
+	root = json_loadb(text, len, 0, &error);
 	if (root == NULL) {
 		char line[CV_ERR_TEXT_LEN];
 

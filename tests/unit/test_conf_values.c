@@ -286,6 +286,8 @@ static void what_is_not_json_is_said_so(void **state)
 		assert_true(errs.items[0].line > 0);
 		cv_errs_fini(&errs);
 	}
+	assert_null(cv_conf_parse("{\"re\":\n0e4\0\t}", 13, &errs));
+	one_error("not JSON: a byte that is zero (line 2)");
 	memset(deep, '[', 3000);
 	memset(deep + 3000, ']', 3000);
 	assert_null(parse(deep));
