@@ -144,6 +144,21 @@ class Builder(unittest.TestCase):
         self._assert_gone(prefix, pids)
         self.assertEqual(state.NR_HUGE.read_text(), before)
 
+    def test_hugepages_are_given_back(self):
+        before = int(state.NR_HUGE.read_text())
+        made = harness.make_lab(self.conf)
+        self.addCleanup(harness.drop_lab, made)
+        other = harness.make_lab(self.conf)
+        self.addCleanup(harness.drop_lab, other)
+        free = before + 8  # more than are free, whatever is used now
+        self.assertTrue(state.take_hugepages(made.state, free))
+        self.assertTrue(state.take_hugepages(made.state, free))
+        self.assertTrue(state.take_hugepages(other.state, 4))
+        self.assertEqual(int(state.NR_HUGE.read_text()), before + free + 4)
+        harness.drop_lab(made)
+        harness.drop_lab(other)
+        self.assertEqual(int(state.NR_HUGE.read_text()), before)
+
     def test_only_ours_is_removed(self):
         other = f'cvl-t{os.getpid()}x.other'
         proc.run(['ip', 'netns', 'add', other])

@@ -194,9 +194,7 @@ class End(harness.LabCase):
     def _ends(self, sig):
         pid = self.culvert.child.pid
         self.assertTrue(curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')['crc_ok'])
-        self.culvert.signal(sig)
-        code, said = self.culvert.stop() if sig == signal.SIGTERM else \
-            (self.culvert.child.wait(15), self.lab.output(self.culvert.name))
+        code, said = self.culvert.stop(sig=sig)
         self.assertEqual(code, 0, said)
         self.assertFalse(os.path.exists(self.culvert.socket))
         self.assertFalse(os.path.exists(f'/proc/{pid}'))

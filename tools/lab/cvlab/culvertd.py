@@ -110,17 +110,17 @@ class Culvertd:
     def is_running(self):
         return self.child is not None and self.child.poll() is None
 
-    def signal(self, sig):
+    def send_signal(self, sig):
         self.child.send_signal(sig)
 
-    def stop(self, timeout=15):
-        """SIGTERM; (exit code, what it printed after that)."""
+    def stop(self, timeout=15, sig=signal.SIGTERM):
+        """Ask it to end; (exit code, what it printed after that)."""
         before = len(self.lab.output(self.name))
-        self.signal(signal.SIGTERM)
+        self.send_signal(sig)
         try:
             code = self.child.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise LabError(f'culvertd does not end on SIGTERM within {timeout} s') from None
+            raise LabError(f'culvertd does not end on signal {sig} within {timeout} s') from None
         return code, self.lab.output(self.name)[before:]
 
     def reload(self, conf):
@@ -128,7 +128,7 @@ class Culvertd:
         with it. conf may be text, to be wrong on purpose."""
         before = len(self.lab.output(self.name))
         self.write(conf)
-        self.signal(signal.SIGHUP)
+        self.send_signal(signal.SIGHUP)
         proc.wait_for(lambda: 'reload' in self.lab.output(self.name)[before:].lower(), 10,
                       'culvertd to say what became of the reload')
         proc.wait_for(self._is_in_force, 10, 'every worker to run the new configuration')

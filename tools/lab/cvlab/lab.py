@@ -122,7 +122,7 @@ class Lab:
             self.log(f'removing the lab of an earlier run: {self.prefix}')
             state.destroy(self.prefix)
         atexit.register(self._at_exit, os.getpid())
-        self.state.save()
+        self.state.create()
         self._add_ns(self.culvert_ns)
         for vpc in self.vpcs.values():
             for host in vpc.hosts:

@@ -45,8 +45,13 @@ class State:
         self.dirs = []
         self.hugepages = 0
 
+    def create(self):
+        """Begin the record; nobody may see the directory without it and take it for a leftover."""
+        with locked():
+            self.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.save()
+
     def save(self):
-        self.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = {k: getattr(self, k) for k in ('owner', 'keep', 'pids', 'dirs', 'hugepages')}
         new = self.dir / 'state.json.new'
         new.write_text(json.dumps(data), encoding='ascii')
@@ -96,8 +101,9 @@ def destroy(prefix):
 
 def reap(log):
     """Remove labs whose owner died without cleaning up; those kept on purpose stay."""
-    for prefix in labs():
-        state = State.load(prefix)
+    with locked():
+        known = {prefix: State.load(prefix) for prefix in labs()}
+    for prefix, state in known.items():
         if state is None or not (state.keep or state.is_owned()):
             log(f'removing what a killed run left behind: {prefix}')
             destroy(prefix)
@@ -111,25 +117,27 @@ def _free_hugepages():
 
 
 def take_hugepages(state, pages):
-    """Add 2 MB pages for one lab. False when the kernel has not so many; then nothing changed."""
+    """See to it that one lab can have so many 2 MB pages; what it took before counts. False when the
+    kernel has not so many; then nothing changed."""
     with locked():
-        before = int(NR_HUGE.read_text(encoding='ascii'))
         others = [s for s in map(State.load, labs()) if s and s.prefix != state.prefix and s.hugepages]
-        if not others and _free_hugepages() >= pages:
+        extra = max(0, pages - state.hugepages)
+        if extra == 0 or not others and _free_hugepages() >= pages:
             return True
+        before = int(NR_HUGE.read_text(encoding='ascii'))
         # On record first: a run killed between the two lines must not leave pages behind.
-        state.hugepages = pages
+        state.hugepages += extra
         state.save()
         try:
-            NR_HUGE.write_text(str(before + pages), encoding='ascii')
+            NR_HUGE.write_text(str(before + extra), encoding='ascii')
             got = int(NR_HUGE.read_text(encoding='ascii')) - before
         except OSError:
             got = 0
-        if got >= pages:
+        if got >= extra:
             return True
         with contextlib.suppress(OSError):
             NR_HUGE.write_text(str(before), encoding='ascii')
-        state.hugepages = 0
+        state.hugepages -= extra
         state.save()
         return False
 
