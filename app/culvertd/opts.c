@@ -74,7 +74,8 @@ int app_opts_read(int argc, char **argv, struct app_opts *ret_opts)
 		}
 	}
 	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
-		return mistake("EAL arguments must follow `--`; nothing else is taken beside options");
+		return mistake(
+			"EAL arguments must follow `--`; nothing else is taken beside options");
 	if (opts.file == NULL)
 		return mistake("-c FILE is missing");
 	opts.eal_args = (const char *const *)argv + optind;

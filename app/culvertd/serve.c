@@ -127,7 +127,9 @@ static int start_io(struct app *app, struct cv_errs *errs)
 
 static int start_ctl(struct app *app, struct cv_errs *errs)
 {
-	struct cv_ctl_cfg cfg = {.file = app->opts->file, .version = CULVERT_VERSION, .io = app->io,
+	struct cv_ctl_cfg cfg = {.file = app->opts->file,
+				 .version = CULVERT_VERSION,
+				 .io = app->io,
 				 .tsc_hz = app->io != NULL ? cv_io_tsc_hz(app->io) : 0};
 	struct cv_conf *conf = app->conf;
 
@@ -137,8 +139,10 @@ static int start_ctl(struct app *app, struct cv_errs *errs)
 
 static int start_dp(struct app *app, struct cv_errs *errs)
 {
-	struct cv_dp_cfg cfg = {.mbufs = cv_io_mbufs(app->io), .tx = cv_io_tx_burst,
-				.tx_arg = app->io, .tsc_hz = cv_io_tsc_hz(app->io)};
+	struct cv_dp_cfg cfg = {.mbufs = cv_io_mbufs(app->io),
+				.tx = cv_io_tx_burst,
+				.tx_arg = app->io,
+				.tsc_hz = cv_io_tsc_hz(app->io)};
 	uint32_t i;
 	int rc;
 
@@ -176,7 +180,9 @@ static int start_api(struct app *app, struct cv_errs *errs)
 	struct cv_api_cfg cfg = {
 		.socket = app->socket,
 		.version = CULVERT_VERSION,
-		.ops = {.show = cv_ctl_show, .metrics = cv_ctl_metrics, .whats = cv_ctl_whats(),
+		.ops = {.show = cv_ctl_show,
+			.metrics = cv_ctl_metrics,
+			.whats = cv_ctl_whats(),
 			.arg = app->ctl},
 	};
 
@@ -186,8 +192,8 @@ static int start_api(struct app *app, struct cv_errs *errs)
 /* Every stage, until one fails. */
 static int start(struct app *app)
 {
-	static int (*const stages[])(struct app *, struct cv_errs *) = {start_io, start_ctl, start_dp,
-									start_api};
+	static int (*const stages[])(struct app *, struct cv_errs *) = {start_io, start_ctl,
+									start_dp, start_api};
 	struct cv_errs errs = {0};
 	size_t i;
 	int rc = 0;
@@ -242,7 +248,8 @@ static int run(struct app *app, uint64_t began_ms)
 
 	app_notify("READY=1\n");
 	cv_log(CV_LOG_NOTICE, "ready: %u workers, %u ports, socket %s, started in %.2f s",
-	       app->n_workers, app->n_ports, app->socket, (double)(cv_clock_ms() - began_ms) / 1000);
+	       app->n_workers, app->n_ports, app->socket,
+	       (double)(cv_clock_ms() - began_ms) / 1000);
 	rc = cv_ctl_run(app->ctl);
 	app_notify("STOPPING=1\n");
 	let_signals_kill();

@@ -35,7 +35,8 @@ struct rte_mempool;
 /** A logical port as configured. */
 struct cv_io_port_cfg {
 	const char *name;
-	const char *const *devices; /**< shape [n_devices]: PCI address or vdev, each with `,args` */
+	const char *const
+		*devices; /**< shape [n_devices]: PCI address or vdev, each with `,args` */
 	uint32_t n_devices;
 	uint16_t n_queues; /**< per device; 0 = as many as workers, as far as the device can */
 	uint16_t mtu;      /**< bytes without the Ethernet header, at least 68 */
@@ -45,14 +46,14 @@ struct cv_io_port_cfg {
 
 /** Everything io needs. */
 struct cv_io_cfg {
-	const char *prog;          /**< argv[0] for the EAL */
-	uint32_t n_workers;        /**< 1..CV_IO_WORKERS_MAX */
-	const uint32_t *cores;     /**< CPUs of the workers in turn, shape [n_cores] */
-	uint32_t n_cores;          /**< 0 = the CPUs after the control thread's */
-	int32_t main_core;         /**< CPU of the control thread; -1 = one that no worker has, or the first */
+	const char *prog;      /**< argv[0] for the EAL */
+	uint32_t n_workers;    /**< 1..CV_IO_WORKERS_MAX */
+	const uint32_t *cores; /**< CPUs of the workers in turn, shape [n_cores] */
+	uint32_t n_cores;      /**< 0 = the CPUs after the control thread's */
+	int32_t main_core; /**< CPU of the control thread; -1 = one that no worker has, or the first */
 	bool huge_pages;
-	uint32_t memory_mb;        /**< 0 = as much as the packets need */
-	uint32_t n_mbufs;          /**< packets in the pool */
+	uint32_t memory_mb;          /**< 0 = as much as the packets need */
+	uint32_t n_mbufs;            /**< packets in the pool */
 	const char *const *eal_args; /**< shape [n_eal_args]; they override io's own */
 	uint32_t n_eal_args;
 	const struct cv_io_port_cfg *ports; /**< shape [n_ports] */
@@ -133,18 +134,18 @@ uint16_t cv_io_tx_burst(void *io, unsigned int worker, uint16_t port, struct rte
 
 /** State and counters of a logical port, summed over its devices. */
 struct cv_io_port_info {
-	const char *name;    /**< valid as long as io */
-	const char *driver;  /**< of the first device, likewise */
+	const char *name;   /**< valid as long as io */
+	const char *driver; /**< of the first device, likewise */
 	unsigned int n_devices;
 	uint16_t n_rx_queues, n_tx_queues;
-	bool link_up;        /**< of every device */
-	uint32_t link_mbps;  /**< 0 = unknown */
-	uint8_t mac[6];      /**< of the first device; not what culvert answers with */
+	bool link_up;       /**< of every device */
+	uint32_t link_mbps; /**< 0 = unknown */
+	uint8_t mac[6];     /**< of the first device; not what culvert answers with */
 	uint16_t mtu;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes, rx_missed, rx_errors, rx_nombuf, tx_errors;
-	bool can_rss;        /**< every device spreads TCP over its queues by hash */
-	bool can_checksum;   /**< every device could compute IPv4 and TCP checksums; not used yet */
-	bool can_tso;        /**< every device could segment TCP; not used yet */
+	bool can_rss;      /**< every device spreads TCP over its queues by hash */
+	bool can_checksum; /**< every device could compute IPv4 and TCP checksums; not used yet */
+	bool can_tso;      /**< every device could segment TCP; not used yet */
 };
 
 /** Number of logical ports. */

@@ -26,7 +26,8 @@ const char *cv_io_dpdk_version(void)
 	return rte_version();
 }
 
-static const char *dev_path(uint32_t port, const struct cv_io_port_cfg *cfg, uint32_t dev, char *buf)
+static const char *dev_path(uint32_t port, const struct cv_io_port_cfg *cfg, uint32_t dev,
+			    char *buf)
 {
 	if (cfg->n_devices > 1)
 		snprintf(buf, PATH_LEN, "dpdk.ports[%u].devices[%u]", port, dev);
@@ -131,8 +132,8 @@ static int configure_all(struct cv_io *io, const struct cv_io_cfg *cfg, struct c
 
 		k = i - port->dev_first;
 		one = cv_io_dev_configure(dev, &cfg->ports[dev->port], cfg->n_workers,
-					  dev_path(dev->port, &cfg->ports[dev->port], k, path), io->log,
-					  errs);
+					  dev_path(dev->port, &cfg->ports[dev->port], k, path),
+					  io->log, errs);
 		if (one != 0)
 			rc = one;
 		else if (k == 0 && rte_eth_dev_info_get(dev->id, &info) == 0)
@@ -155,13 +156,15 @@ static bool uses_umem(const struct cv_io *io)
 static int check_umem(uint32_t room, struct cv_errs *errs)
 {
 	if (rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL) > UMEM_FRAME_MAX) {
-		cv_errs_add(errs, "dpdk.ports", 0,
-			    "with net_af_xdp a packet must fit one page: no port's MTU may exceed 3400");
+		cv_errs_add(
+			errs, "dpdk.ports", 0,
+			"with net_af_xdp a packet must fit one page: no port's MTU may exceed 3400");
 		return -EINVAL;
 	}
 	if (rte_eal_iova_mode() != RTE_IOVA_VA) {
-		cv_errs_add(errs, "dpdk.ports", 0,
-			    "net_af_xdp does not work beside a NIC without IOMMU: use one of the two");
+		cv_errs_add(
+			errs, "dpdk.ports", 0,
+			"net_af_xdp does not work beside a NIC without IOMMU: use one of the two");
 		return -EINVAL;
 	}
 	return 0;

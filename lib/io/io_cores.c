@@ -134,9 +134,10 @@ int cv_io_cores_plan(const struct cv_io_cfg *cfg, const uint32_t *cpus, uint32_t
 	}
 	n_used = count_cpus(cores.worker, cfg->n_workers, &n_shared);
 	if (n_shared > 0)
-		cv_errs_add(warns, cfg->n_cores > 0 ? "dpdk.cores" : "dpdk.workers", 0,
-			    "%u workers share %u CPUs: they take turns, which is slow; give each its own",
-			    cfg->n_workers, n_used);
+		cv_errs_add(
+			warns, cfg->n_cores > 0 ? "dpdk.cores" : "dpdk.workers", 0,
+			"%u workers share %u CPUs: they take turns, which is slow; give each its own",
+			cfg->n_workers, n_used);
 	/* Without a CPU to spare the peers of a lab, and control, wait for a worker's time slice. */
 	cores.yield = n_shared > 0 || n_used + 1 >= n_cpus;
 	*ret_cores = cores;

@@ -83,7 +83,8 @@ static int make_ring(struct cv_io_txq *txq)
 		return 0;
 	snprintf(name, sizeof(name), "io-tx-%u-%u", txq->dev, txq->queue);
 	/* RTS: a sender that loses its CPU between reserving and writing stops nobody else. */
-	txq->ring = rte_ring_create(name, RING_LEN, SOCKET_ID_ANY, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
+	txq->ring =
+		rte_ring_create(name, RING_LEN, SOCKET_ID_ANY, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	return txq->ring != NULL ? 0 : -ENOMEM;
 }
 

@@ -110,12 +110,14 @@ static int check_iface(const struct cv_io_driver *driver, const struct cv_io_dev
 	if (driver->ifkey == NULL)
 		return 0;
 	if (!cv_io_kvarg(name->args, driver->ifkey, iface, sizeof(iface))) {
-		cv_errs_add(errs, path, 0, "'%s' needs the name of a network interface: '%s,%s=NAME'",
-			    name->name, name->name, driver->ifkey);
+		cv_errs_add(errs, path, 0,
+			    "'%s' needs the name of a network interface: '%s,%s=NAME'", name->name,
+			    name->name, driver->ifkey);
 		return -EINVAL;
 	}
 	if (strlen(iface) >= IFNAMSIZ || if_nametoindex(iface) == 0) {
-		cv_errs_add(errs, path, 0, "there is no network interface '%s' (in this network namespace)",
+		cv_errs_add(errs, path, 0,
+			    "there is no network interface '%s' (in this network namespace)",
 			    iface);
 		return -ENODEV;
 	}
@@ -126,8 +128,8 @@ static int check_iface(const struct cv_io_driver *driver, const struct cv_io_dev
 	rc = ioctl(fd, SIOCGIFFLAGS, &req);
 	close(fd);
 	if (rc == 0 && (req.ifr_flags & IFF_UP) == 0) {
-		cv_errs_add(errs, path, 0, "network interface '%s' is down: ip link set %s up", iface,
-			    iface);
+		cv_errs_add(errs, path, 0, "network interface '%s' is down: ip link set %s up",
+			    iface, iface);
 		return -ENODEV;
 	}
 	return 0;
@@ -140,7 +142,8 @@ static int pci_missing(const char *addr, const char *path, const char *said, str
 
 	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", addr);
 	if (access(link, F_OK) != 0) {
-		cv_errs_add(errs, path, 0, "there is no PCI device %s: lspci -D lists what there is", addr);
+		cv_errs_add(errs, path, 0,
+			    "there is no PCI device %s: lspci -D lists what there is", addr);
 		return -ENODEV;
 	}
 	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/driver", addr);
@@ -149,8 +152,8 @@ static int pci_missing(const char *addr, const char *path, const char *said, str
 	cv_errs_add(errs, path, 0,
 		    "PCI device %s cannot be used (kernel driver: %s)%s%s: bind it with "
 		    "dpdk-devbind.py -b vfio-pci %s",
-		    addr, len > 0 ? strrchr(driver, '/') + 1 : "none", said[0] != '\0' ? ": " : "", said,
-		    addr);
+		    addr, len > 0 ? strrchr(driver, '/') + 1 : "none", said[0] != '\0' ? ": " : "",
+		    said, addr);
 	return -ENODEV;
 }
 
@@ -158,16 +161,19 @@ static int probe_vdev(const struct cv_io_devname *name, const char *path, struct
 		      struct cv_errs *errs)
 {
 	const char *said;
-	int rc;
 
 	cv_io_log_reset(log);
-	rc = rte_eal_hotplug_add("vdev", name->name, name->args);
-	if (rc == 0)
+	if (rte_eal_hotplug_add("vdev", name->name, name->args) == 0)
 		return 0;
 	said = cv_io_log_text(log);
-	cv_errs_add(errs, path, 0, "'%s' cannot be made: %s", name->name,
-		    said[0] != '\0' ? said : "DPDK knows no such driver, or it refuses the arguments");
-	return rc == -EPERM || rc == -EACCES ? -EPERM : -ENODEV;
+	/* The vdev bus takes a name for its own only if it begins with a driver's. */
+	if (strstr(said, "failed to parse device") != NULL)
+		cv_errs_add(errs, path, 0, "DPDK has no driver '%.*s' (installed)",
+			    (int)strcspn(name->name, "0123456789"), name->name);
+	else
+		cv_errs_add(errs, path, 0, "'%s' cannot be made: %s", name->name,
+			    said[0] != '\0' ? said : "its driver does not say why");
+	return -ENODEV;
 }
 
 int cv_io_dev_probe(struct cv_io_dev *dev, const char *device, const char *path,
@@ -177,7 +183,8 @@ int cv_io_dev_probe(struct cv_io_dev *dev, const char *device, const char *path,
 	int rc;
 
 	if (cv_io_devname_parse(device, &name) != 0) {
-		cv_errs_add(errs, path, 0, "'%s' is neither a PCI address nor the name of a vdev", device);
+		cv_errs_add(errs, path, 0, "'%s' is neither a PCI address nor the name of a vdev",
+			    device);
 		return -EINVAL;
 	}
 	dev->driver = cv_io_driver_find(device);

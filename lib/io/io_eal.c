@@ -11,20 +11,21 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_mempool.h>
 
 #include "io_priv.h"
 
 /* What the EAL, rings and drivers take beside the packets, in MB. */
 #define OTHER_MEMORY_MB 64
+/* struct rte_mbuf, the pool's own header, and padding that spreads packets over memory channels. */
+#define PKT_OVERHEAD (sizeof(struct rte_mbuf) + 3 * CV_CACHE_LINE)
 /* Ethernet header, two VLAN tags, frame check sequence. */
 #define L2_LEN (14 + 2 * 4 + 4)
 /* The kernel leaves so much before a packet in AF_XDP memory, beside the headroom. */
 #define XDP_HEADROOM 256
 
 #define CORE_OPTIONS "-l", "-c", "--lcores"
-#define MEMORY_OPTIONS                                                                             \
-	"--in-memory", "--no-huge", "--huge-unlink", "--huge-dir", "--single-file-segments",       \
+#define MEMORY_OPTIONS                                                                       \
+	"--in-memory", "--no-huge", "--huge-unlink", "--huge-dir", "--single-file-segments", \
 		"--legacy-mem"
 
 static const char *const core_options[] = {CORE_OPTIONS, NULL};
@@ -192,8 +193,8 @@ void cv_io_need_get(const struct cv_io_cfg *cfg, struct cv_io_need *ret_need)
 		}
 		need.room = RTE_MAX(need.room, RTE_ALIGN_CEIL(room, CV_CACHE_LINE));
 	}
-	room = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + need.room, 0, NULL);
-	need.memory_mb = (uint32_t)(((uint64_t)cfg->n_mbufs * room) >> 20) + OTHER_MEMORY_MB;
+	need.memory_mb = (uint32_t)(((uint64_t)cfg->n_mbufs * (need.room + PKT_OVERHEAD)) >> 20) +
+			 OTHER_MEMORY_MB;
 	*ret_need = need;
 }
 
@@ -242,8 +243,8 @@ static int check_memory(const struct cv_io_cfg *cfg, const struct cv_io_need *ne
 		return 0;
 	if (want < need->memory_mb) {
 		cv_errs_add(errs, "dpdk.memory_mb", 0,
-			    "%" PRIu64 " is too little for %u packets of %u bytes: at least %u", want,
-			    cfg->n_mbufs, need->room, need->memory_mb);
+			    "%" PRIu64 " is too little for %u packets of %u bytes: at least %u",
+			    want, cfg->n_mbufs, need->room, need->memory_mb);
 		return -EINVAL;
 	}
 	if (!cfg->huge_pages)
@@ -305,11 +306,12 @@ static int eal_failed(const struct cv_io_cfg *cfg, int code, struct cv_io_log *l
 		return -EALREADY;
 	}
 	if (code == EACCES || code == EPERM) {
-		cv_errs_add(errs, "dpdk", 0, "DPDK is not permitted to start: %s; run as root", said);
+		cv_errs_add(errs, "dpdk", 0, "DPDK is not permitted to start: %s; run as root",
+			    said);
 		return -EPERM;
 	}
-	cv_errs_add(errs, cfg->n_eal_args > 0 ? "dpdk.eal_args" : "dpdk", 0, "DPDK does not start: %s",
-		    said);
+	cv_errs_add(errs, cfg->n_eal_args > 0 ? "dpdk.eal_args" : "dpdk", 0,
+		    "DPDK does not start: %s", said);
 	return code == ENOMEM ? -ENOMEM : -EINVAL;
 }
 

@@ -23,11 +23,11 @@ struct cv_io_log {
 	char errors[TEXT_LEN];
 	char warnings[TEXT_LEN];
 	char text[TEXT_LEN];
-	uint64_t second;     /* of cv_clock_ms(), in which `n_logged` errors were logged */
+	uint64_t second; /* of cv_clock_ms(), in which `n_logged` errors were logged */
 	unsigned int n_logged;
-	int file;            /* where everything goes while it is captured; -1: it is not */
-	int saved[2];        /* stdout and stderr meanwhile */
-	off_t mark;          /* end of file when the lines were forgotten */
+	int file;     /* where everything goes while it is captured; -1: it is not */
+	int saved[2]; /* stdout and stderr meanwhile */
+	off_t mark;   /* end of file when the lines were forgotten */
 };
 
 /* Appends a line to a text, "; " between; what does not fit whole is left out, but for the first. */

@@ -101,7 +101,8 @@ int cv_io_dev_configure(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 		return rc;
 	if (dev->n_rx > 1) {
 		conf.rx_adv_conf.rss_conf.rss_hf =
-			info.flow_type_rss_offloads & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+			info.flow_type_rss_offloads &
+			(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
 		if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	}
@@ -148,8 +149,9 @@ static int set_mtu(const struct cv_io_dev *dev, uint16_t mtu)
 	return rc == -ENOTSUP ? 0 : rc;
 }
 
-int cv_io_dev_start(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg, struct rte_mempool *mbufs,
-		    const char *path, struct cv_io_log *log, struct cv_errs *errs)
+int cv_io_dev_start(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
+		    struct rte_mempool *mbufs, const char *path, struct cv_io_log *log,
+		    struct cv_errs *errs)
 {
 	int rc;
 
@@ -209,7 +211,8 @@ static void add_dev_info(const struct cv_io_dev *dev, struct cv_io_port_info *in
 	info->can_rss = info->can_rss &&
 			(dev_info.flow_type_rss_offloads & RTE_ETH_RSS_NONFRAG_IPV4_TCP) != 0;
 	info->can_checksum = info->can_checksum && (dev_info.tx_offload_capa & csum) == csum;
-	info->can_tso = info->can_tso && (dev_info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
+	info->can_tso =
+		info->can_tso && (dev_info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
 }
 
 uint16_t cv_io_n_ports(const struct cv_io *io)
@@ -219,8 +222,8 @@ uint16_t cv_io_n_ports(const struct cv_io *io)
 
 void cv_io_port_info(const struct cv_io *io, uint16_t port, struct cv_io_port_info *ret_info)
 {
-	struct cv_io_port_info info = {.link_up = true, .can_rss = true, .can_checksum = true,
-				       .can_tso = true};
+	struct cv_io_port_info info = {
+		.link_up = true, .can_rss = true, .can_checksum = true, .can_tso = true};
 	const struct cv_io_port *p = &io->ports[port];
 	struct rte_ether_addr mac;
 	uint32_t i;

@@ -46,9 +46,9 @@ void cv_io_log_settle(struct cv_io_log *log);
 
 /** CPUs of the threads. */
 struct cv_io_cores {
-	uint32_t main;                         /**< CPU of the control thread */
-	uint32_t worker[CV_IO_WORKERS_MAX];    /**< CPU of each worker */
-	bool yield;                            /**< idle workers leave the CPU to others */
+	uint32_t main;                      /**< CPU of the control thread */
+	uint32_t worker[CV_IO_WORKERS_MAX]; /**< CPU of each worker */
+	bool yield;                         /**< idle workers leave the CPU to others */
 };
 
 /** CPUs that this process may use, ascending. @return how many, at most n_max */
@@ -68,10 +68,10 @@ int cv_io_cores_plan(const struct cv_io_cfg *cfg, const uint32_t *cpus, uint32_t
 
 /** Arguments for rte_eal_init(). */
 struct cv_io_args {
-	char *own[128];  /**< strings to free; the EAL permutes argv */
+	char *own[128]; /**< strings to free; the EAL permutes argv */
 	char *argv[129];
 	int argc;
-	bool failed;     /**< memory ran out, or there are too many */
+	bool failed; /**< memory ran out, or there are too many */
 };
 
 /** What the ports ask of the EAL. */
@@ -102,11 +102,11 @@ void cv_io_eal_stop(void);
 
 /** What is special about a driver. */
 struct cv_io_driver {
-	const char *name;     /**< as the vdev is named, without number; NULL: anything else */
-	const char *ifkey;    /**< argument that names a network interface, or NULL */
-	uint32_t caps;        /**< capabilities needed, bits 1 << CAP_x of those below 32 */
-	bool all_queues;      /**< the device feeds all the queues it has: poll every one */
-	bool umem;            /**< the packet pool is the device's own memory (AF_XDP) */
+	const char *name;  /**< as the vdev is named, without number; NULL: anything else */
+	const char *ifkey; /**< argument that names a network interface, or NULL */
+	uint32_t caps;     /**< capabilities needed, bits 1 << CAP_x of those below 32 */
+	bool all_queues;   /**< the device feeds all the queues it has: poll every one */
+	bool umem;         /**< the packet pool is the device's own memory (AF_XDP) */
 };
 
 /** What is known of a driver by a device's name; never NULL. */
@@ -161,8 +161,9 @@ int cv_io_dev_configure(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 /** Packets that a configured ethdev's queues may hold. */
 uint32_t cv_io_dev_held(const struct cv_io_dev *dev);
 /** Set up the queues and start. @return as cv_io_dev_configure() */
-int cv_io_dev_start(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg, struct rte_mempool *mbufs,
-		    const char *path, struct cv_io_log *log, struct cv_errs *errs);
+int cv_io_dev_start(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
+		    struct rte_mempool *mbufs, const char *path, struct cv_io_log *log,
+		    struct cv_errs *errs);
 
 /* ---- io.c ---- */
 
@@ -187,13 +188,14 @@ struct cv_io_txq {
 /** What a worker polls and sends by. Its own alone once it runs. */
 struct cv_io_worker {
 	CV_CACHE_ALIGNED uint32_t n_rxq;
-	uint32_t n_txq;          /**< own transmit queues that need upkeep */
-	uint32_t idle;           /**< empty receives since the last packet */
+	uint32_t n_txq; /**< own transmit queues that need upkeep */
+	uint32_t idle;  /**< empty receives since the last packet */
 	bool yield;
 	uint32_t lcore;
-	struct cv_io_rxq *rxq;   /**< shape [n_rxq] */
-	struct cv_io_txq **txq;  /**< shape [n_txq] */
-	struct cv_io_txq **tx;   /**< shape [n_ports]: where to send, own or another's; NULL: nowhere */
+	struct cv_io_rxq *rxq;  /**< shape [n_rxq] */
+	struct cv_io_txq **txq; /**< shape [n_txq] */
+	struct cv_io_txq *
+		*tx; /**< shape [n_ports]: where to send, own or another's; NULL: nowhere */
 };
 
 struct cv_io {
@@ -201,9 +203,9 @@ struct cv_io {
 	uint32_t n_workers;
 	uint16_t n_ports;
 	uint32_t n_devs, n_txqs;
-	struct cv_io_port *ports;     /**< shape [n_ports] */
-	struct cv_io_dev *devs;       /**< shape [n_devs] */
-	struct cv_io_txq *txqs;       /**< shape [n_txqs] */
+	struct cv_io_port *ports; /**< shape [n_ports] */
+	struct cv_io_dev *devs;   /**< shape [n_devs] */
+	struct cv_io_txq *txqs;   /**< shape [n_txqs] */
 	struct rte_mempool *mbufs;
 	struct cv_io_log *log;
 	struct cv_errs warnings;
