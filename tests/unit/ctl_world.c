@@ -304,7 +304,7 @@ struct world *world_create(void (*edit)(json_t *conf))
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct cv_errs errs = {0};
-	struct cv_ctl_cfg cfg = {.file = w->file, .version = "9.9"};
+	struct cv_ctl_cfg cfg = {.file = w->file, .version = "9\"\\9"};
 	struct cv_conf *conf;
 
 	world_once();

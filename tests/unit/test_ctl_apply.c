@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Starting, reloading, refusing. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl_world.h"
+
+#include "cv_base.h"
+#include "cv_conf.h"
+
+enum { PROV, C1 };
+
+static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21};
+
+static json_int_t generation(struct world *w)
+{
+	json_t *root = world_show_all(w, "config");
+	json_int_t gen = json_integer_value(at(root, "generation"));
+
+	json_decref(root);
+	return gen;
+}
+
+/* Reload what world_conf() holds; nothing runs, so it is done here. */
+static int reload(struct world *w, struct cv_errs *errs)
+{
+	world_write(w, NULL);
+	return cv_ctl_reload(world_ctl(w), errs);
+}
+
+static json_t *endpoint_get(const char *name, const char *vpc, const char *ip)
+{
+	return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s}], s:s}", "name", name, "vpc", vpc,
+			 "service", "web", "subnets", "subnet", "a", "ip", ip, "principal",
+			 "arn:aws:iam::222222222222:root");
+}
+
+static void reload_serves_what_the_file_says(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct cv_errs errs = {0};
+	json_t *root;
+
+	(void)state;
+	world_station(w, PROV, "10.0.1.23", mac_1, true);
+	json_array_append_new(at(world_conf(w), "target_groups.0.targets"),
+			      json_pack("{s:s}", "ip", "10.0.1.23"));
+	json_array_append_new(at(world_conf(w), "endpoints"),
+			      endpoint_get("more", "consumer-1", "172.16.1.20"));
+	assert_int_equal(reload(w, &errs), 0);
+	assert_int_equal(errs.n, 0);
+	world_start(w);
+	assert_int_equal(generation(w), 2);
+	world_until(world_seen(w, C1, "172.16.1.20").n_announced == 1);
+	world_until(world_seen(w, PROV, "10.0.1.23").n_asked == 1);
+	root = world_show_all(w, "config");
+	assert_int_equal(json_integer_value(at(root, "counts.endpoints")), 5);
+	assert_true(json_is_true(at(root, "last_reload.ok")));
+	assert_int_equal(json_array_size(at(root, "last_reload.errors")), 0);
+	json_decref(root);
+	root = world_show_all(w, "workers");
+	world_until((json_decref(root), root = world_show_all(w, "workers"),
+		     json_integer_value(at(root, "workers.0.generation")) == 2));
+	json_decref(root);
+	world_destroy(w);
+}
+
+static void only_new_addresses_are_announced_after_a_reload(void **state)
+{
+	struct world *w = world_create(NULL);
+	unsigned int n;
+
+	(void)state;
+	world_start(w);
+	world_until(world_seen(w, C1, "172.16.1.10").n_announced == 3);
+	json_array_append_new(at(world_conf(w), "endpoints"),
+			      endpoint_get("more", "consumer-1", "172.16.1.20"));
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(world_seen(w, C1, "172.16.1.20").n_announced >= 2);
+	n = world_seen(w, C1, "172.16.1.10").n_announced;
+	assert_int_equal(n, 3);
+	world_destroy(w);
+}
+
+static void wrong_file_changes_nothing_and_says_why(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct cv_errs errs = {0};
+	json_t *root;
+
+	(void)state;
+	world_write(w, "{\"region\": \"us-east-1\",\n \"vpcs\": [}");
+	assert_int_equal(cv_ctl_reload(world_ctl(w), &errs), -EINVAL);
+	assert_int_equal(errs.n, 1);
+	assert_int_equal(errs.items[0].line, 2);
+	cv_errs_fini(&errs);
+	json_object_set_new(at(world_conf(w), "load_balancers.0.listeners.0"), "port",
+			    json_integer(70000));
+	json_object_set_new(at(world_conf(w), "vpcs.0"), "colour", json_string("red"));
+	assert_int_equal(reload(w, &errs), -EINVAL);
+	assert_int_equal(errs.n, 2);
+	world_start(w);
+	root = world_show_all(w, "config");
+	assert_int_equal(json_integer_value(at(root, "generation")), 1);
+	assert_true(json_is_false(at(root, "last_reload.ok")));
+	assert_int_equal(json_array_size(at(root, "last_reload.errors")), 2);
+	json_decref(root);
+	cv_errs_fini(&errs);
+	world_destroy(w);
+}
+
+static void few_slots(json_t *conf)
+{
+	json_object_set_new(json_object_get(conf, "limits"), "endpoints", json_integer(4));
+}
+
+static void more_than_a_limit_allows_is_refused(void **state)
+{
+	struct world *w = world_create(few_slots);
+	struct cv_errs errs = {0};
+
+	(void)state;
+	json_array_append_new(at(world_conf(w), "endpoints"),
+			      endpoint_get("more", "consumer-1", "172.16.1.20"));
+	assert_int_equal(reload(w, &errs), -EINVAL);
+	assert_int_equal(errs.n, 1);
+	cv_errs_fini(&errs);
+	/* And the next good one is served. */
+	json_array_remove(at(world_conf(w), "endpoints"), 4);
+	assert_int_equal(reload(w, &errs), 0);
+	world_start(w);
+	assert_int_equal(generation(w), 2);
+	world_destroy(w);
+}
+
+/* ---- what needs a restart ---- */
+
+/* Sets a member, which may be missing, of the object at a path. */
+static void set(json_t *conf, const char *path, const char *key, json_t *value)
+{
+	json_t *object = at(conf, path);
+
+	assert_non_null(object);
+	json_object_set_new(object, key, value);
+}
+
+static void what_only_a_restart_can_change_is_refused_whole(void **state)
+{
+	static const struct {
+		const char *object, *key, *value, *path, *text;
+	} cases[] = {
+		{"dpdk", "workers", "2", "dpdk.workers", "runs with 1, the file says 2"},
+		{"dpdk", "main_core", "1", "dpdk.main_core", "runs with -1, the file says 1"},
+		{"dpdk", "cores", "[3]", "dpdk.cores", "needs a restart"},
+		{"dpdk", "huge_pages", "false", "dpdk.huge_pages",
+		 "runs with true, the file says false"},
+		{"dpdk", "memory_mb", "600", "dpdk.memory_mb", "runs with 512, the file says 600"},
+		{"dpdk", "mbufs", "40000", "dpdk.mbufs", "runs with 32768"},
+		{"dpdk", "eal_args", "[\"--no-pci\"]", "dpdk.eal_args", "needs a restart"},
+		{"dpdk.ports.1", "device", "\"net_null9\"", "dpdk.ports[1].devices", "restart"},
+		{"dpdk.ports.1", "mtu", "1400", "dpdk.ports[1].mtu", "runs with 1500"},
+		{"dpdk.ports.1", "queues", "2", "dpdk.ports[1].queues", "says 2"},
+		{"dpdk.ports.1", "rx_desc", "512", "dpdk.ports[1].rx_desc", "says 512"},
+		{"dpdk.ports.1", "tx_desc", "512", "dpdk.ports[1].tx_desc", "says 512"},
+		{"dpdk.ports.1", "promiscuous", NULL, "dpdk.ports[1].promiscuous", "restart"},
+		{"limits", "flows", "5000", "limits.flows", "runs with 4096, the file says 5000"},
+		{"limits", "endpoints", "77", "limits.endpoints", "says 77"},
+		{"limits", "targets", "77", "limits.targets", "says 77"},
+		{"limits", "listeners", "77", "limits.listeners", "says 77"},
+		{"control", "socket", "\"/tmp/other.sock\"", "control.socket",
+		 "says /tmp/other.sock"},
+	};
+	struct world *w = world_create(NULL);
+	struct cv_errs errs = {0};
+	json_t *was = json_deep_copy(world_conf(w));
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		json_t *value;
+
+		/* A flag is turned over, whatever its default. */
+		for (int flag = 0; flag < (cases[i].value == NULL ? 2 : 1); flag++) {
+			value = cases[i].value == NULL
+					? json_boolean(flag)
+					: json_loads(cases[i].value, JSON_DECODE_ANY, NULL);
+			set(world_conf(w), cases[i].object, cases[i].key, value);
+			if (reload(w, &errs) != 0)
+				break;
+		}
+		assert_int_equal(errs.n, 1);
+		assert_string_equal(errs.items[0].path, cases[i].path);
+		if (strstr(errs.items[0].text, cases[i].text) == NULL)
+			fail_msg("'%s' is not in '%s'", cases[i].text, errs.items[0].text);
+		cv_errs_fini(&errs);
+		assert_int_equal(cv_ctl_reload(world_ctl(w), &errs), -EBUSY);
+		cv_errs_fini(&errs);
+		json_object_clear(world_conf(w));
+		json_object_update(world_conf(w), was);
+		json_object_set_new(world_conf(w), "dpdk", json_deep_copy(at(was, "dpdk")));
+		json_object_set_new(world_conf(w), "limits", json_deep_copy(at(was, "limits")));
+		json_object_set_new(world_conf(w), "control", json_deep_copy(at(was, "control")));
+	}
+	/* Several are all listed, and a good change beside them is not made. */
+	set(world_conf(w), "dpdk", "mbufs", json_integer(40000));
+	set(world_conf(w), "limits", "flows", json_integer(5000));
+	json_array_remove(at(world_conf(w), "endpoints"), 3);
+	assert_int_equal(reload(w, &errs), -EBUSY);
+	assert_int_equal(errs.n, 2);
+	cv_errs_fini(&errs);
+	json_decref(was);
+	world_start(w);
+	was = world_show_all(w, "config");
+	assert_int_equal(json_integer_value(at(was, "counts.endpoints")), 4);
+	json_decref(was);
+	world_destroy(w);
+}
+
+static void one_port_less_needs_a_restart(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct cv_errs errs = {0};
+
+	(void)state;
+	json_array_append_new(at(world_conf(w), "dpdk.ports"),
+			      json_pack("{s:s, s:s}", "name", "more", "device", "net_null7"));
+	assert_int_equal(reload(w, &errs), -EBUSY);
+	assert_int_equal(errs.n, 1);
+	assert_string_equal(errs.items[0].path, "dpdk.ports");
+	assert_non_null(strstr(errs.items[0].text, "runs with 5 ports, the file has 6"));
+	cv_errs_fini(&errs);
+	world_destroy(w);
+}
+
+/* ---- SNAT pools ---- */
+
+static void pools_that_nobody_wants_end_and_come_again(void **state)
+{
+	const struct cv_ctl_query query = {.what = "snat"};
+	struct world *w = world_create(NULL);
+	json_t *root, *target = json_incref(at(world_conf(w), "target_groups.0.targets.1"));
+
+	(void)state;
+	world_start(w);
+	root = world_show(w, &query);
+	assert_int_equal(json_array_size(at(root, "pools")), 4);
+	json_decref(root);
+	json_array_remove(at(world_conf(w), "target_groups.0.targets"), 1);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	root = NULL;
+	world_until((json_decref(root), root = world_show(w, &query),
+		     json_array_size(at(root, "pools")) == 3));
+	assert_int_equal(generation(w), 2);
+	json_decref(root);
+	json_array_append(at(world_conf(w), "target_groups.0.targets"), target);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	root = NULL;
+	world_until((json_decref(root), root = world_show(w, &query),
+		     json_array_size(at(root, "pools")) == 4));
+	json_decref(root);
+	json_decref(target);
+	world_destroy(w);
+}
+
+/* ---- starting ---- */
+
+static struct cv_conf *conf_load(void)
+{
+	struct cv_errs errs = {0};
+	struct cv_conf *conf = cv_conf_load(SRC_DIR "/config/quickstart.json", &errs);
+
+	assert_non_null(conf);
+	return conf;
+}
+
+static void starting_without_descriptors_is_explained(void **state)
+{
+	const struct cv_ctl_cfg cfg = {.file = "x", .version = "1"};
+	struct rlimit was, none;
+	struct cv_conf *conf = conf_load();
+	struct cv_errs errs = {0};
+	struct cv_ctl *ctl = NULL;
+	int fd;
+
+	(void)state;
+	world_once();
+	getrlimit(RLIMIT_NOFILE, &was);
+	fd = dup(0);
+	close(fd);
+	/* Each one of its descriptors may be the one that is missing. */
+	for (int n = 0; n < 4; n++) {
+		none = (struct rlimit){.rlim_cur = (rlim_t)(fd + n), .rlim_max = was.rlim_max};
+		setrlimit(RLIMIT_NOFILE, &none);
+		assert_int_equal(cv_ctl_create(&cfg, conf, &errs, &ctl), -EMFILE);
+		setrlimit(RLIMIT_NOFILE, &was);
+		assert_null(ctl);
+		assert_int_equal(errs.n, 1);
+		assert_non_null(strstr(errs.items[0].text, "Too many open files"));
+		cv_errs_fini(&errs);
+		conf = conf_load();
+	}
+	cv_conf_destroy(conf);
+}
+
+static void starting_with_what_cannot_be_planned_is_explained(void **state)
+{
+	const struct cv_ctl_cfg cfg = {.file = "x", .version = "1"};
+	struct cv_conf *conf = conf_load();
+	struct cv_errs errs = {0};
+	struct cv_ctl *ctl = NULL;
+
+	(void)state;
+	conf->limits.endpoints = 3;
+	assert_int_equal(cv_ctl_create(&cfg, conf, &errs, &ctl), -EINVAL);
+	assert_null(ctl);
+	assert_true(errs.n >= 1);
+	cv_errs_fini(&errs);
+	cv_ctl_destroy(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reload_serves_what_the_file_says),
+		cmocka_unit_test(only_new_addresses_are_announced_after_a_reload),
+		cmocka_unit_test(wrong_file_changes_nothing_and_says_why),
+		cmocka_unit_test(more_than_a_limit_allows_is_refused),
+		cmocka_unit_test(what_only_a_restart_can_change_is_refused_whole),
+		cmocka_unit_test(one_port_less_needs_a_restart),
+		cmocka_unit_test(pools_that_nobody_wants_end_and_come_again),
+		cmocka_unit_test(starting_without_descriptors_is_explained),
+		cmocka_unit_test(starting_with_what_cannot_be_planned_is_explained),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
