@@ -58,10 +58,13 @@ static bool dp_flow_may_live(const struct cv_dp_worker *w, const struct cv_flow 
 {
 	const struct cv_view_spec *spec = &w->view->spec;
 	const struct cv_view_endpoint *ep = &spec->endpoints[flow->endpoint];
+	const struct cv_view_local *local =
+		cv_view_local_find(w->view, flow->client_vpc, flow->dialled_ip);
 
+	/* The address may be another endpoint's by now. */
 	return ep->used && ep->verdict == CV_DROP_NONE && spec->vpcs[flow->client_vpc].used &&
-	       spec->vpcs[flow->target_vpc].used &&
-	       cv_view_local_find(w->view, flow->client_vpc, flow->dialled_ip) != NULL;
+	       spec->vpcs[flow->target_vpc].used && local != NULL &&
+	       local->endpoint == flow->endpoint;
 }
 
 static void dp_recheck_piece(struct cv_dp_worker *w)

@@ -61,7 +61,7 @@ void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, ui
 		return;
 	}
 	if (m->data_len < arp_ofs + sizeof(*arp) || !dp_arp_is_valid(arp) ||
-	    (arp->arp_data.arp_sha.addr_bytes[0] & 1) != 0) {
+	    !rte_is_valid_assigned_ether_addr(&arp->arp_data.arp_sha)) {
 		dp_drop(w, m, CV_DROP_ARP_INVALID);
 		return;
 	}
@@ -82,24 +82,25 @@ void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, ui
 void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv_be32_t ip)
 {
 	const struct cv_view_local *local = cv_view_local_find(w->view, vpc_slot, sender);
-	const struct cv_view_vpc *vpc = &w->view->spec.vpcs[vpc_slot];
-	uint16_t l2_len = vpc->vlan == 0 ? 14 : 18;
-	uint16_t type = DP_TYPE_ARP;
+	const struct cv_view_vpc *vpc;
+	uint16_t type = DP_TYPE_ARP, l2_len;
 	struct rte_arp_hdr *arp;
 	struct rte_mbuf *m;
 	uint8_t *l2;
 
-	/* The address went with the view that control had in mind: it will ask again. */
+	/*
+	 * The view that control had in mind is not this worker's: older, and the address is gone, or newer,
+	 * and even the VPC's slot may be beyond this view's. Control will ask again.
+	 */
 	if (local == NULL)
 		return;
-	m = rte_pktmbuf_alloc(w->mbufs);
+	vpc = &w->view->spec.vpcs[vpc_slot];
+	l2_len = vpc->vlan == 0 ? 14 : 18;
+	m = dp_made_alloc(w);
 	if (m == NULL)
 		return;
 	l2 = (uint8_t *)rte_pktmbuf_append(m, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
-	if (l2 == NULL) {
-		rte_pktmbuf_free(m);
-		return;
-	}
+	cv_assert(l2 != NULL); /* every pool's buffers hold more than the shortest frame */
 	memset(l2, 0, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
 	memset(l2, 0xff, 6);
 	cv_mac_of_ip(dp_mac_prefix(vpc, local), sender, l2 + 6);
@@ -118,6 +119,5 @@ void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv
 	memcpy(&arp->arp_data.arp_sha, l2 + 6, 6);
 	arp->arp_data.arp_sip = sender;
 	arp->arp_data.arp_tip = ip;
-	dp_event(w, CV_EV_GEN_PKTS);
 	dp_send(w, m, vpc->port);
 }

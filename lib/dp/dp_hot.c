@@ -20,6 +20,12 @@
 /* Reads a header that may lie in another cache line later than the mbuf itself. */
 #define DP_PREFETCH_AHEAD 4
 
+/* One buffer, which nobody else reads: its bytes may be rewritten. Both counts are at least 1. */
+static inline bool dp_is_ours_alone(const struct rte_mbuf *m)
+{
+	return (m->nb_segs | rte_mbuf_refcnt_read(m)) == 1;
+}
+
 static inline bool dp_ip_is_plain(const struct rte_ipv4_hdr *ip)
 {
 	return ip->version_ihl == 0x45 && ip->next_proto_id == IPPROTO_TCP &&
@@ -60,10 +66,11 @@ static inline enum cv_drop dp_parse_ip(struct cv_dp_worker *w, struct rte_mbuf *
 	uint16_t prefix, tcp_len, len;
 	cv_be32_t mac_ip;
 
-	if (vpc == CV_VIEW_NO_VPC)
-		return CV_DROP_NO_VPC;
+	/* First: of a frame this short not even the VLAN tag and the type need be its own. */
 	if (m->data_len < l2_len + DP_IP_LEN)
 		return CV_DROP_RUNT;
+	if (vpc == CV_VIEW_NO_VPC)
+		return CV_DROP_NO_VPC;
 	memcpy(&prefix, mac, 2);
 	memcpy(&mac_ip, mac + 2, 4);
 	prefix ^= view->spec.vpcs[vpc].mac_prefix;
@@ -111,7 +118,7 @@ static inline void dp_classify(struct cv_dp_worker *w, struct dp_pkt *p, bool ha
 static __attribute__((noinline)) void dp_odd_frame(struct cv_dp_worker *w, struct rte_mbuf *m,
 						   uint16_t type, uint16_t vlan, uint16_t l2_len)
 {
-	if (m->nb_segs != 1)
+	if (!dp_is_ours_alone(m))
 		dp_drop(w, m, CV_DROP_CHAINED);
 	else if (m->data_len < l2_len)
 		dp_drop(w, m, CV_DROP_RUNT);
@@ -145,7 +152,7 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 			memcpy(&type, l2 + 16, 2);
 			l2_len = 18;
 		}
-		if (__builtin_expect(type != DP_TYPE_IPV4 || m->nb_segs != 1, 0)) {
+		if (__builtin_expect(type != DP_TYPE_IPV4 || !dp_is_ours_alone(m), 0)) {
 			dp_odd_frame(w, m, type, vlan, l2_len);
 			continue;
 		}
@@ -201,7 +208,7 @@ static inline void dp_rewrite(struct cv_dp_worker *w, const struct dp_pkt *p, st
 	const struct cv_view_vpc *vpcs = w->view->spec.vpcs;
 	struct rte_ipv4_hdr *ip = p->ip;
 	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
-	unsigned int hops = dp_hops(flow);
+	unsigned int hops = dp_hops(flow->endpoint);
 	uint32_t ttl_diff = hops * DP_TTL_DIFF;
 	const struct cv_view_vpc *vpc;
 
@@ -228,26 +235,6 @@ static inline void dp_rewrite(struct cv_dp_worker *w, const struct dp_pkt *p, st
 			  flow->endpoint == CV_VIEW_DIRECT);
 	}
 	dp_send(w, p->m, vpc->port);
-}
-
-/* What every forwarded packet must pass, whatever its flow's state. */
-static inline enum cv_drop dp_forward_check(const struct cv_dp_worker *w, const struct dp_pkt *p,
-					    const struct cv_flow *flow, uint64_t *ret_neigh)
-{
-	const struct cv_view_spec *spec = &w->view->spec;
-	uint16_t out_vpc = p->side == DP_CLIENT ? flow->target_vpc : flow->client_vpc;
-
-	if (p->ip->time_to_live <= dp_hops(flow))
-		return CV_DROP_TTL;
-	if (p->len > spec->vpcs[out_vpc].mtu)
-		return CV_DROP_TOO_BIG;
-	*ret_neigh = 0;
-	if (p->side == DP_CLIENT) {
-		*ret_neigh = atomic_load_explicit(&spec->neigh[flow->neigh], memory_order_relaxed);
-		if ((*ret_neigh & CV_NEIGH_KNOWN) == 0)
-			return CV_DROP_NEIGHBOUR;
-	}
-	return CV_DROP_NONE;
 }
 
 static inline void dp_forward_inline(struct cv_dp_worker *w, const struct dp_pkt *p,

@@ -12,6 +12,16 @@
 /* Bytes of options NOP NOP TIMESTAMPS. */
 #define DP_TS_LEN 12
 
+struct rte_mbuf *dp_made_alloc(struct cv_dp_worker *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
+
+	dp_event(w, CV_EV_GEN_PKTS);
+	if (m == NULL)
+		cv_ctr_add(&w->stats->drop[CV_DROP_NO_MBUF], 1);
+	return m;
+}
+
 static void dp_ip_fill(struct rte_ipv4_hdr *ip, uint16_t len, cv_be32_t src, cv_be32_t dst)
 {
 	memset(ip, 0, sizeof(*ip));
@@ -95,23 +105,23 @@ static void dp_ts_put(uint8_t *opts, uint32_t val, uint32_t ecr)
 	memcpy(opts + 4, words, sizeof(words));
 }
 
-void dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
+bool dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 		    const struct cv_tcp_built *seg)
 {
-	const struct cv_view_spec *spec = &w->view->spec;
-	uint64_t neigh = atomic_load_explicit(&spec->neigh[flow->neigh], memory_order_relaxed);
+	const struct cv_view_vpc *vpc = &w->view->spec.vpcs[flow->target_vpc];
+	uint64_t neigh = dp_neigh(w, flow->neigh);
 	uint16_t tcp_len = (uint16_t)(DP_TCP_LEN + (seg->has_ts ? DP_TS_LEN : 0));
 	uint16_t ip_len = (uint16_t)(DP_IP_LEN + tcp_len + CV_PPV2_AWS_LEN);
 	struct rte_ipv4_hdr *ip;
 	struct rte_tcp_hdr *tcp;
 	struct rte_mbuf *m;
 
-	/* Nothing is lost for good: the client, the target or the timer asks for the header again. */
-	if ((neigh & CV_NEIGH_KNOWN) == 0)
-		return;
-	m = rte_pktmbuf_alloc(w->mbufs);
+	/* A VPC that went with the last view leads nowhere; the recheck is about to end the flow. */
+	if ((neigh & CV_NEIGH_KNOWN) == 0 || !vpc->used)
+		return false;
+	m = dp_made_alloc(w);
 	if (m == NULL)
-		return;
+		return false;
 	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN);
 	tcp = (struct rte_tcp_hdr *)(void *)((uint8_t *)ip + DP_IP_LEN);
 	dp_ip_fill(ip, ip_len, flow->node_ip, flow->target_ip);
@@ -127,8 +137,7 @@ void dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 		dp_ts_put((uint8_t *)tcp + DP_TCP_LEN, seg->ts_val, seg->ts_ecr);
 	dp_header_put(w, flow, (uint8_t *)tcp + tcp_len);
 	dp_tcp_csum_fill(ip, tcp, (uint16_t)(tcp_len + CV_PPV2_AWS_LEN));
-	dp_l2_put(m, ip, ip_len, &spec->vpcs[flow->target_vpc], (const uint8_t *)&neigh,
-		  flow->node_ip, true);
-	dp_event(w, CV_EV_GEN_PKTS);
-	dp_send(w, m, spec->vpcs[flow->target_vpc].port);
+	dp_l2_put(m, ip, ip_len, vpc, (const uint8_t *)&neigh, flow->node_ip, true);
+	dp_send(w, m, vpc->port);
+	return true;
 }

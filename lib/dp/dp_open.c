@@ -124,6 +124,16 @@ static enum cv_drop dp_port_alloc(struct cv_dp_worker *w, const struct cv_view_n
 	return CV_DROP_PORT_ALLOCATION;
 }
 
+/* Largest payload with options that a packet into a VPC may carry; MSS clamping may be off. */
+static uint16_t dp_mss_max(const struct cv_view_vpc *vpc)
+{
+	uint16_t fits = vpc->mtu > DP_IP_LEN + DP_TCP_LEN
+				? (uint16_t)(vpc->mtu - DP_IP_LEN - DP_TCP_LEN)
+				: 0;
+
+	return RTE_MIN(vpc->mss_max, fits);
+}
+
 /* Fills the rest of a flow that has its key and its port. */
 static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 			 const struct dp_route *route, uint32_t target_slot, uint32_t idx)
@@ -155,7 +165,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	cold->target = target_slot;
 	cv_tcp_init(&flow->tcp, &cold->tcp, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq),
 		    group->proxy_v2 ? CV_PPV2_AWS_LEN : 0, group->on_first_ack,
-		    spec->vpcs[target->vpc].mss_max);
+		    dp_mss_max(&spec->vpcs[target->vpc]));
 	dp_event(w, CV_EV_FLOW_NEW);
 	cv_ctr_add(&w->endpoints[flow->endpoint].new_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].new_flows, 1);
@@ -177,9 +187,12 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 	target = dp_target_pick(w, &route, key, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq));
 	if (target == CV_VIEW_NONE)
 		return CV_DROP_NO_TARGET;
-	if ((atomic_load_explicit(&spec->neigh[spec->targets[target].neigh], memory_order_relaxed) &
-	     CV_NEIGH_KNOWN) == 0)
-		return CV_DROP_NEIGHBOUR;
+	/* A SYN that could not leave takes no port. */
+	reason = dp_out_check(w, p, dp_hops(route.local->endpoint), spec->targets[target].vpc);
+	if (reason == CV_DROP_NONE && !dp_neigh_is_known(w, spec->targets[target].neigh))
+		reason = CV_DROP_NEIGHBOUR;
+	if (reason != CV_DROP_NONE)
+		return reason;
 	idx = cv_flow_open(w->flows, key, p->hash);
 	if (idx == CV_FLOW_NONE)
 		return CV_DROP_FLOW_TABLE_FULL;
@@ -211,12 +224,24 @@ static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_f
 		bool rst = (dp_tcp_hdr(p)->tcp_flags & RTE_TCP_RST_FLAG) != 0;
 
 		reason = rst ? CV_DROP_STRAY_RST : CV_DROP_STRAY;
+		/* Who may not connect learns nothing, not even by a reset. */
+		if (!dp_route_allows(w->view, &route, key))
+			reason = CV_DROP_SECURITY_GROUP;
 	}
 	dp_drop_charge(w, key);
 	if (reason == CV_DROP_STRAY)
 		dp_rst_reply(w, p, CV_DROP_STRAY);
 	else
 		dp_drop(w, p->m, reason);
+}
+
+/* This network, loopback, multicast, broadcast (RFC 1122 section 3.2.1.3), or a frame from a group. */
+static bool dp_source_is_bad(const struct dp_pkt *p)
+{
+	uint8_t first = *(const uint8_t *)&p->ip->src_addr;
+
+	return first == 0 || first == 127 || first >= 224 ||
+	       (rte_pktmbuf_mtod(p->m, const uint8_t *)[6] & 1) != 0;
 }
 
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
@@ -226,6 +251,16 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	struct cv_flow_key key = dp_key(p);
 	enum cv_drop reason;
 
+	/* An earlier packet of the same burst may have opened it. */
+	p->flow = cv_flow_find(w->flows, &key, p->hash);
+	if (p->flow != CV_FLOW_NONE) {
+		dp_flow_packet(w, p);
+		return;
+	}
+	if (dp_source_is_bad(p)) {
+		dp_drop(w, p->m, CV_DROP_SOURCE);
+		return;
+	}
 	if ((dp_tcp_hdr(p)->tcp_flags & mask) != RTE_TCP_SYN_FLAG) {
 		dp_stray(w, p, &key);
 		return;
@@ -253,6 +288,10 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	struct dp_route route;
 	uint32_t owner;
 
+	if (dp_source_is_bad(p)) {
+		dp_drop(w, p->m, CV_DROP_SOURCE);
+		return;
+	}
 	if (dp_route_find(w, &key, &route) == CV_DROP_NO_LISTENER) {
 		if ((flags & RTE_TCP_RST_FLAG) != 0)
 			dp_drop(w, p->m, CV_DROP_STRAY_RST);
@@ -269,9 +308,5 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_handoff(w, p->m, owner, DP_AS_CLIENT);
 		return;
 	}
-	p->flow = cv_flow_find(w->flows, &key, p->hash);
-	if (p->flow != CV_FLOW_NONE)
-		dp_flow_packet(w, p);
-	else
-		dp_client_miss(w, p);
+	dp_client_miss(w, p);
 }

@@ -70,7 +70,8 @@ struct dp_out {
 struct dp_timer {
 	uint64_t due_ms;
 	uint32_t flow;
-	cv_be16_t node_port; /**< another one now: the flow is gone */
+	cv_be16_t node_port; /**< another one now, or another start: the flow is gone */
+	uint16_t start_ms;   /**< low bits of the flow's */
 };
 
 /** What control asks. */
@@ -191,9 +192,48 @@ static inline uint16_t dp_tcp_len(const struct rte_tcp_hdr *tcp)
 	return (uint16_t)((tcp->data_off >> 4) * 4);
 }
 
-static inline unsigned int dp_hops(const struct cv_flow *flow)
+/** Hops that a packet loses on its way through an endpoint. @param endpoint slot */
+static inline unsigned int dp_hops(uint32_t endpoint)
 {
-	return flow->endpoint == CV_VIEW_DIRECT ? DP_HOPS_DIRECT : DP_HOPS_ENDPOINT;
+	return endpoint == CV_VIEW_DIRECT ? DP_HOPS_DIRECT : DP_HOPS_ENDPOINT;
+}
+
+/** What every packet must pass that is to leave into a VPC. */
+static inline enum cv_drop dp_out_check(const struct cv_dp_worker *w, const struct dp_pkt *p,
+					unsigned int hops, uint16_t out_vpc)
+{
+	if (p->ip->time_to_live <= hops)
+		return CV_DROP_TTL;
+	return p->len > w->view->spec.vpcs[out_vpc].mtu ? CV_DROP_TOO_BIG : CV_DROP_NONE;
+}
+
+/** The word of a neighbour slot. */
+static inline uint64_t dp_neigh(const struct cv_dp_worker *w, uint32_t slot)
+{
+	return atomic_load_explicit(&w->view->spec.neigh[slot], memory_order_relaxed);
+}
+
+static inline bool dp_neigh_is_known(const struct cv_dp_worker *w, uint32_t slot)
+{
+	return (dp_neigh(w, slot) & CV_NEIGH_KNOWN) != 0;
+}
+
+/** What every packet of a flow must pass to be forwarded. @param[out] ret_neigh the target's next hop */
+static inline enum cv_drop dp_forward_check(const struct cv_dp_worker *w, const struct dp_pkt *p,
+					    const struct cv_flow *flow, uint64_t *ret_neigh)
+{
+	uint16_t out_vpc = p->side == DP_CLIENT ? flow->target_vpc : flow->client_vpc;
+	enum cv_drop reason = dp_out_check(w, p, dp_hops(flow->endpoint), out_vpc);
+
+	if (reason != CV_DROP_NONE)
+		return reason;
+	*ret_neigh = 0;
+	if (p->side == DP_CLIENT) {
+		*ret_neigh = dp_neigh(w, flow->neigh);
+		if ((*ret_neigh & CV_NEIGH_KNOWN) == 0)
+			return CV_DROP_NEIGHBOUR;
+	}
+	return CV_DROP_NONE;
 }
 
 static inline struct cv_flow_key dp_key(const struct dp_pkt *p)
@@ -279,11 +319,18 @@ enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow 
 
 /* ---- dp_make.c: packets that a worker makes ---- */
 
+/** A buffer for a packet that this worker makes, counted as made; NULL if there is none, counted too. */
+struct rte_mbuf *dp_made_alloc(struct cv_dp_worker *w);
+
 /** Answer a segment with RST, in its own buffer, which is counted as dropped. */
 void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason);
 
-/** Make and send a segment to the target that carries the PROXY header alone. */
-void dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
+/**
+ * Make and send a segment to the target that carries the PROXY header alone.
+ *
+ * @return false if it could not be made (counted); the client, the target or the timer asks again
+ */
+bool dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 		    const struct cv_tcp_built *seg);
 
 /** Write a flow's PROXY header. @param[out] buf shape [CV_PPV2_AWS_LEN] */

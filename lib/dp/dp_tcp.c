@@ -15,6 +15,8 @@ enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow 
 	switch ((enum cv_tcp_state)flow->tcp.state) {
 	case CV_TCP_SYN_SENT:
 	case CV_TCP_SYN_RCVD:
+		/* Since the first SYN: repeated ones do not stretch it. */
+		age = (uint32_t)w->now_ms - flow->start_ms;
 		return age > set->syn_ms ? CV_EV_FLOW_END_SYN : CV_EV_N;
 	case CV_TCP_FIN_BOTH:
 		return age > set->fin_ms ? CV_EV_FLOW_END_FIN : CV_EV_N;
@@ -163,7 +165,7 @@ static void dp_events_apply(struct cv_dp_worker *w, const struct dp_pkt *p, uint
 }
 
 /* Headroom was eaten by the driver: the header goes out alone, the segment follows. */
-static void dp_header_split(struct cv_dp_worker *w, const struct cv_flow *flow,
+static bool dp_header_split(struct cv_dp_worker *w, const struct cv_flow *flow,
 			    const struct cv_tcp_seg *seg, struct cv_tcp_act *act)
 {
 	struct cv_tcp_built built = {
@@ -178,20 +180,24 @@ static void dp_header_split(struct cv_dp_worker *w, const struct cv_flow *flow,
 		built.ts_val = seg->opts->ts_val;
 		built.ts_ecr = seg->opts->ts_ecr;
 	}
-	dp_header_send(w, flow, &built);
 	act->seq += CV_PPV2_AWS_LEN;
+	return dp_header_send(w, flow, &built);
 }
 
-static void dp_act_apply(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow *flow,
+/* Returns false if the header that must come first could not be made: then the segment must not leave. */
+static bool dp_act_apply(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow *flow,
 			 const struct cv_tcp_seg *seg, struct cv_tcp_opts *opts,
 			 struct cv_tcp_act *act)
 {
 	bool insert = act->hdr == CV_TCP_HDR_IN_SEGMENT;
 
-	if (act->hdr == CV_TCP_HDR_BEFORE || act->hdr == CV_TCP_HDR_RESEND)
-		dp_header_send(w, flow, &act->built);
+	if (act->hdr == CV_TCP_HDR_RESEND)
+		(void)dp_header_send(w, flow, &act->built);
+	if (act->hdr == CV_TCP_HDR_BEFORE && !dp_header_send(w, flow, &act->built))
+		return false;
 	if (insert && rte_pktmbuf_headroom(p->m) < CV_PPV2_AWS_LEN + RTE_VLAN_HLEN) {
-		dp_header_split(w, flow, seg, act);
+		if (!dp_header_split(w, flow, seg, act))
+			return false;
 		insert = false;
 	}
 	dp_numbers_set(dp_tcp_hdr(p), seg, act);
@@ -201,6 +207,7 @@ static void dp_act_apply(struct cv_dp_worker *w, struct dp_pkt *p, const struct 
 		dp_payload_trim(p, act->trim);
 	if (insert)
 		dp_header_insert(w, p, flow);
+	return true;
 }
 
 static struct cv_tcp_seg dp_seg(const struct dp_pkt *p)
@@ -228,6 +235,26 @@ static void dp_expired(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx, e
 		dp_target_miss(w, p);
 }
 
+static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const struct cv_flow *flow,
+			 enum cv_drop reason)
+{
+	cv_ctr_add(&w->endpoints[flow->endpoint].drops, 1);
+	dp_drop(w, p->m, reason);
+}
+
+/* Drops a packet that could not be forwarded. Returns false if it could. */
+static bool dp_drop_stuck(struct cv_dp_worker *w, const struct dp_pkt *p,
+			  const struct cv_flow *flow)
+{
+	uint64_t neigh;
+	enum cv_drop reason = dp_forward_check(w, p, flow, &neigh);
+
+	if (reason == CV_DROP_NONE)
+		return false;
+	dp_drop_flow(w, p, flow, reason);
+	return true;
+}
+
 void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
@@ -243,6 +270,12 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 		dp_expired(w, p, idx, why);
 		return;
 	}
+	/*
+	 * What cannot leave changes no state: else a RST that stays here would free the port of a connection
+	 * that the target still has. A SYN changes none, and may yet open another flow.
+	 */
+	if ((seg.flags & (CV_TCP_SYN | CV_TCP_ACK)) != CV_TCP_SYN && dp_drop_stuck(w, p, flow))
+		return;
 	if (cv_tcp_wants_opts(&flow->tcp, seg.flags) &&
 	    cv_tcp_opts_parse((uint8_t *)dp_tcp_hdr(p) + DP_TCP_LEN, seg.opts_len, &opts) == 0)
 		seg.opts = &opts;
@@ -258,13 +291,14 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	}
 	dp_events_apply(w, p, idx, &act);
 	if (verdict != CV_TCP_FORWARD) {
-		cv_ctr_add(&w->endpoints[flow->endpoint].drops, 1);
-		dp_drop(w, p->m,
-			verdict == CV_TCP_DROP_SPLICE ? CV_DROP_SPLICE : CV_DROP_TCP_STATE);
+		dp_drop_flow(w, p, flow,
+			     verdict == CV_TCP_DROP_SPLICE ? CV_DROP_SPLICE : CV_DROP_TCP_STATE);
 		return;
 	}
-	dp_act_apply(w, p, flow, &seg, seg.opts != NULL ? &opts : NULL, &act);
-	dp_forward(w, p, flow);
+	if (dp_act_apply(w, p, flow, &seg, seg.opts != NULL ? &opts : NULL, &act))
+		dp_forward(w, p, flow);
+	else
+		dp_drop_flow(w, p, flow, CV_DROP_NO_MBUF);
 	/* Stragglers do not keep a closed flow: its time of death stays. */
 	if (flow->tcp.state >= CV_TCP_CLOSED && (act.events & CV_TCP_EV_CLOSED) == 0)
 		flow->last_ms = last_ms;
@@ -272,6 +306,7 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 
 void dp_timer_add(struct cv_dp_worker *w, uint32_t idx)
 {
+	const struct cv_flow *flow = &w->flows->flows[idx];
 	struct dp_timer *timer;
 
 	if (w->timer_tail - w->timer_head == DP_TIMERS)
@@ -279,7 +314,8 @@ void dp_timer_add(struct cv_dp_worker *w, uint32_t idx)
 	timer = &w->timers[w->timer_tail++ % DP_TIMERS];
 	timer->due_ms = w->now_ms + DP_TIMER_MS;
 	timer->flow = idx;
-	timer->node_port = w->flows->flows[idx].node_port;
+	timer->node_port = flow->node_port;
+	timer->start_ms = (uint16_t)flow->start_ms;
 }
 
 void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx)
@@ -289,9 +325,8 @@ void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx)
 
 	if (!cv_tcp_is_hdr_unacked(&flow->tcp))
 		return;
-	if (cv_tcp_timer(&flow->tcp, &w->flows->cold[idx].tcp, &act)) {
-		dp_header_send(w, flow, &act.built);
+	if (cv_tcp_timer(&flow->tcp, &w->flows->cold[idx].tcp, &act) &&
+	    dp_header_send(w, flow, &act.built))
 		dp_event(w, CV_EV_PPV2_RESENT);
-	}
 	dp_timer_add(w, idx);
 }

@@ -89,11 +89,13 @@ static void dp_timers_poll(struct cv_dp_worker *w)
 {
 	for (int i = 0; i < DP_TIMERS_PER_LOOP && w->timer_head != w->timer_tail; i++) {
 		struct dp_timer timer = w->timers[w->timer_head % DP_TIMERS];
+		const struct cv_flow *flow = &w->flows->flows[timer.flow];
 
 		if (timer.due_ms > w->now_ms)
 			return;
 		w->timer_head++;
-		if (w->flows->flows[timer.flow].node_port == timer.node_port)
+		if (flow->node_port == timer.node_port &&
+		    (uint16_t)flow->start_ms == timer.start_ms)
 			dp_tcp_timer(w, timer.flow);
 	}
 }

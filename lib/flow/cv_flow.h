@@ -25,6 +25,8 @@
 
 /** No flow. */
 #define CV_FLOW_NONE UINT32_MAX
+/** VPC slot in the key of a free entry: no packet comes from it, so a free entry is nobody's flow. */
+#define CV_FLOW_NO_VPC UINT16_MAX
 /** Flows per table at most: an index must fit 24 bits, beside 8 bits of worker. */
 #define CV_FLOW_MAX ((1u << 24) - 1)
 

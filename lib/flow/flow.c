@@ -197,6 +197,8 @@ void cv_flow_close(struct cv_flow_table *table, uint32_t idx)
 		first->spilled--;
 	}
 	flow->node_port = 0;
+	/* Whoever looked the flow up before, in the same burst, must not take the entry for it. */
+	flow->client_vpc = CV_FLOW_NO_VPC;
 	flow->start_ms = table->free_head;
 	table->free_head = idx;
 	table->n--;

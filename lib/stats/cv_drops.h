@@ -12,7 +12,7 @@
 /* X(NAME, "metric_name", "help") */
 #define CV_DROP_LIST(X)                                                                            \
 	X(RUNT, "runt", "frame shorter than its own headers say")                                  \
-	X(CHAINED, "chained", "frame spread over several buffers: larger than the packet pool's")   \
+	X(CHAINED, "chained", "frame spread over several buffers, or in one that is shared")       \
 	X(NOT_FOR_US, "not_for_us", "destination MAC is not one of ours")                          \
 	X(NO_VPC, "no_vpc", "port or VLAN that no VPC is attached to")                             \
 	X(ETHERTYPE, "ethertype", "neither IPv4 nor ARP")                                          \
@@ -21,6 +21,7 @@
 	X(FRAGMENT, "fragment", "IP fragments are not forwarded")                                  \
 	X(TTL, "ttl", "time to live ran out")                                                      \
 	X(NO_ADDRESS, "no_address", "destination is not an endpoint ENI or NLB node")              \
+	X(SOURCE, "source", "source address (IP or MAC) that no host may have")                    \
 	X(PROTOCOL, "protocol", "IP protocol other than TCP and ICMP")                             \
 	X(ICMP, "icmp", "ICMP is not answered")                                                    \
 	X(TCP_HEADER, "tcp_header", "TCP header with wrong length or impossible flags")            \
@@ -44,8 +45,7 @@
 	X(PUNT_FULL, "punt_full", "ring towards the control thread is full")                       \
 	X(HANDOFF_FULL, "handoff_full", "ring towards the worker that owns the flow is full")      \
 	X(TX_FULL, "tx_full", "transmit queue of the port is full")                                \
-	X(NO_MBUF, "no_mbuf", "packet pool is empty")                                              \
-	X(PORT_DOWN, "port_down", "port that the packet must leave by is not usable")
+	X(NO_MBUF, "no_mbuf", "packet pool is empty")
 
 /* X(NAME, "metric_name", "help") */
 #define CV_EVENT_LIST(X)                                                                           \

@@ -320,6 +320,9 @@ static void bad_arp_is_counted(void **state)
 		raw(w, 0, frame, len, CV_DROP_ARP_INVALID);
 	}
 	len = arp_build(frame, 1, CLIENT_IP, ENI_A);
+	memset(frame + 22, 0, 6);
+	raw(w, 0, frame, len, CV_DROP_ARP_INVALID);
+	len = arp_build(frame, 1, CLIENT_IP, ENI_A);
 	raw(w, 0, frame, 41, CV_DROP_ARP_INVALID);
 	for (int i = 0; i < 1023; i++) {
 		world_rx(w, 0, 0, frame, len);

@@ -191,7 +191,187 @@ static void eni_that_went_takes_its_flows(void **state)
 	world_destroy(w);
 }
 
+static void address_that_moved_to_another_endpoint_takes_its_flows(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk stays = talk(w, 40000, L_PLAIN), moves = talk(w, 40001, L_PLAIN);
+
+	(void)state;
+	moves.eni = ENI_A2;
+	open_plain(&stays);
+	open_plain(&moves);
+	w->locals[LOCAL_A2].endpoint = EP_GUARDED;
+	world_publish(w);
+	world_wait(w, 100);
+	assert_int_equal(world_flows(w), 1);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 1);
+	c2t(&stays, F_PSH, "on");
+	world_destroy(w);
+}
+
+static void vpc_that_went_takes_its_flows(void **state)
+{
+	for (int gone = VPC_B; gone <= VPC_P; gone++) {
+		struct world *w = world_create(&(struct world_cfg){0});
+		struct talk t = talk(w, 40000, L_FIRST_ACK);
+
+		(void)state;
+		t.vpc = VPC_B;
+		dial(&t, H);
+		c2t(&t, F_ACK, "");
+		world_wait(w, 300);
+		w->vpcs[gone] = (struct cv_view_vpc){0};
+		world_publish(w);
+		w->n_out = 0;
+		/* Its header's timer is due in the very turn that brings the view: nothing goes astray. */
+		w->now_ms += 300;
+		world_wait(w, 1);
+		assert_int_equal(w->n_out, gone == VPC_P ? 0 : 1);
+		world_wait(w, 100);
+		assert_int_equal(world_flows(w), 0);
+		assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 1);
+		world_destroy(w);
+	}
+}
+
+/* The walk that checks flows against a view starts anew when the next view comes before its end. */
+static void views_may_come_faster_than_the_recheck(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct cv_dp_worker *worker = cv_dp_worker_get(w->dp, 0);
+
+	(void)state;
+	for (uint16_t i = 0; i < 200; i++) {
+		struct talk t = talk(w, (uint16_t)(30000 + i), L_PLAIN);
+
+		t.vpc = i < 100 ? VPC_A : VPC_B;
+		c2t(&t, F_SYN, "");
+	}
+	world_wait(w, 10);
+	w->endpoints[EP_B].verdict = CV_DROP_ENDPOINT_REJECTED;
+	world_publish(w);
+	cv_dp_worker_poll(worker, cv_view_pub_current(w->pub), w->now_ms);
+	assert_int_equal(cv_ctr_get(&cv_dp_stats(w->dp)[0]->swept_gen), 1);
+	w->endpoints[EP_A].verdict = CV_DROP_ENDPOINT_REJECTED;
+	world_publish(w);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(cv_ctr_get(&cv_dp_stats(w->dp)[0]->swept_gen), 1);
+		cv_dp_worker_poll(worker, cv_view_pub_current(w->pub), w->now_ms);
+	}
+	assert_int_equal(cv_ctr_get(&cv_dp_stats(w->dp)[0]->swept_gen), 3);
+	assert_int_equal(cv_ctr_get(&cv_dp_stats(w->dp)[0]->view_gen), 3);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 200);
+	world_destroy(w);
+}
+
+/* Control may ask under a view that the worker does not have yet. */
+static void arp_for_a_slot_beyond_the_view_is_not_sent(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+
+	(void)state;
+	assert_int_equal(cv_dp_arp_request(w->dp, 65000, NODE_0, TARGET_0), 0);
+	world_wait(w, 1);
+	assert_int_equal(w->n_out, 0);
+	world_destroy(w);
+}
+
+/* ---- timers ---- */
+
+/* A timer outlives its flow; another flow of the same entry and port is not its business. */
+static void timer_is_for_its_own_flow_only(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_ports = 1, .rest_ms = 1});
+	struct talk t = talk(w, 40000, L_FIRST_ACK);
+	struct seg s;
+
+	(void)state;
+	w->settings.linger_ms = 1;
+	world_publish(w);
+	dial(&t, H);
+	c2t(&t, F_ACK, "");
+	s = client_seg(&t, CV_TCP_RST | F_ACK, "");
+	send_by(w, 0, 0, &s);
+	t = talk(w, 40001, L_FIRST_ACK);
+	world_wait(w, 100);
+	assert_int_equal(world_flows(w), 0);
+	dial(&t, H);
+	s = c2t(&t, F_ACK, "");
+	assert_int_equal(s.len, H);
+	/* Its own ticks come 250 ms and 500 ms from now; only the second sends. */
+	w->n_out = 0;
+	world_wait(w, 300);
+	assert_int_equal(w->n_out, 0);
+	world_wait(w, 300);
+	assert_int_equal(w->n_out, 1);
+	world_destroy(w);
+}
+
 /* ---- listings ---- */
+
+static void long_listings_come_in_pieces_one_after_the_other(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2});
+	const struct cv_dp_flow_filter all = {CV_VIEW_NONE, CV_VIEW_NONE, -1},
+				       none_of = {EP_PENDING, CV_VIEW_NONE, -1};
+	struct cv_dp_flow_list *first, *second;
+	uint64_t matched, sum = 0;
+	uint32_t n;
+
+	(void)state;
+	for (uint16_t i = 0; i < 400; i++) {
+		struct talk t = talk(w, (uint16_t)(30000 + i), L_PLAIN);
+
+		c2t(&t, F_SYN, "");
+	}
+	assert_int_equal(cv_dp_flow_list_create(w->dp, &all, 1000, &first), 0);
+	assert_int_equal(cv_dp_flow_list_create(w->dp, &none_of, 1000, &second), 0);
+	for (int i = 0; i < 2; i++)
+		for (unsigned int k = 0; k < 2; k++)
+			cv_dp_worker_poll(cv_dp_worker_get(w->dp, k), cv_view_pub_current(w->pub),
+					  w->now_ms);
+	assert_false(cv_dp_flow_list_is_done(first));
+	world_wait(w, 100);
+	assert_true(cv_dp_flow_list_is_done(first));
+	assert_true(cv_dp_flow_list_is_done(second));
+	for (unsigned int k = 0; k < 2; k++) {
+		const struct cv_dp_flow_info *infos = cv_dp_flow_list_get(first, k, &matched, &n);
+
+		assert_int_equal(matched, n);
+		assert_int_equal(n, cv_ctr_get(&cv_dp_stats(w->dp)[k]->flows));
+		assert_true(n > 100);
+		for (uint32_t i = 0; i < n; i++)
+			assert_int_equal(infos[i].worker, k);
+		sum += n;
+		cv_dp_flow_list_get(second, k, &matched, &n);
+		assert_int_equal(matched, 0);
+	}
+	assert_int_equal(sum, 400);
+	cv_dp_flow_list_destroy(first);
+	cv_dp_flow_list_destroy(second);
+	world_destroy(w);
+}
+
+static void listing_needs_room_in_every_command_ring(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2});
+	const struct cv_dp_flow_filter all = {CV_VIEW_NONE, CV_VIEW_NONE, -1};
+	struct cv_dp_flow_list *list = NULL;
+
+	(void)state;
+	/* ARP is the first worker's business: its ring is full, the other's is not. */
+	while (cv_dp_arp_announce(w->dp, VPC_A, ENI_A) == 0)
+		;
+	assert_int_equal(cv_dp_flow_list_create(w->dp, &all, 10, &list), -EAGAIN);
+	assert_null(list);
+	world_wait(w, 1000);
+	assert_int_equal(cv_dp_flow_list_create(w->dp, &all, 0, &list), 0);
+	world_wait(w, 10);
+	assert_true(cv_dp_flow_list_is_done(list));
+	cv_dp_flow_list_destroy(list);
+	world_destroy(w);
+}
 
 static void flows_are_listed_by_filter(void **state)
 {
@@ -263,6 +443,13 @@ int main(void)
 		cmocka_unit_test(rejecting_an_endpoint_ends_its_flows_only),
 		cmocka_unit_test(flows_outlive_their_listener_and_target),
 		cmocka_unit_test(eni_that_went_takes_its_flows),
+		cmocka_unit_test(address_that_moved_to_another_endpoint_takes_its_flows),
+		cmocka_unit_test(vpc_that_went_takes_its_flows),
+		cmocka_unit_test(views_may_come_faster_than_the_recheck),
+		cmocka_unit_test(arp_for_a_slot_beyond_the_view_is_not_sent),
+		cmocka_unit_test(timer_is_for_its_own_flow_only),
+		cmocka_unit_test(long_listings_come_in_pieces_one_after_the_other),
+		cmocka_unit_test(listing_needs_room_in_every_command_ring),
 		cmocka_unit_test(flows_are_listed_by_filter),
 		cmocka_unit_test(bad_numbers_are_refused),
 	};

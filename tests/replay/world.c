@@ -56,6 +56,17 @@ static uint16_t world_tx(void *arg, unsigned int worker, uint16_t port, struct r
 
 static void world_parts(struct world *w, uint16_t mtu)
 {
+	static const struct cv_view_local locals[N_LOCALS] = {
+		[LOCAL_A] = {ENI_A, VPC_A, CV_VIEW_ENI, EP_A, 0},
+		[LOCAL_A2] = {ENI_A2, VPC_A, CV_VIEW_ENI, EP_A, 1},
+		[LOCAL_B] = {ENI_A, VPC_B, CV_VIEW_ENI, EP_B, 0},
+		[LOCAL_PENDING] = {ENI_PENDING, VPC_A, CV_VIEW_ENI, EP_PENDING, 0},
+		[LOCAL_REJECTED] = {ENI_REJECTED, VPC_A, CV_VIEW_ENI, EP_REJECTED, 0},
+		[LOCAL_GUARDED] = {ENI_GUARDED, VPC_A, CV_VIEW_ENI, EP_GUARDED, 0},
+		[LOCAL_NODE_0] = {NODE_0, VPC_P, CV_VIEW_NODE, EP_DIRECT, 0},
+		[LOCAL_NODE_1] = {NODE_1, VPC_P, CV_VIEW_NODE, EP_DIRECT, 1},
+		[LOCAL_NO_NODE] = {ENI_NO_NODE, VPC_A, CV_VIEW_ENI, EP_A, CV_VIEW_NONE},
+	};
 	static const char *const ids[] = {"vpc-a", "vpc-b", "vpc-p"};
 	static const char *const vpces[N_EPS] = {NULL,
 						 "vpce-00000000000000001",
@@ -99,7 +110,14 @@ static void world_parts(struct world *w, uint16_t mtu)
 	}
 	w->settings =
 		(struct cv_view_settings){.syn_ms = 30000, .fin_ms = 60000, .linger_ms = 2000};
-	w->n_locals = 9;
+	memcpy(w->locals, locals, sizeof(locals));
+	for (uint16_t i = 0; i < 2; i++)
+		w->nodes[i] = (struct cv_view_node){.used = true,
+						    .vpc = VPC_P,
+						    .zone = i,
+						    .ip_first = i,
+						    .n_ips = 1,
+						    .sg_any = true};
 }
 
 struct world *world_create(const struct world_cfg *cfg)
@@ -158,31 +176,17 @@ void world_publish(struct world *w)
 	const struct cv_view_choice choices[] = {{0, w->targets[0].used}, {1, 1}, {0, 0}, {0, 0}};
 	static const struct cv_view_group groups[] = {
 		{true, true, false}, {true, false, false}, {true, true, true}, {true, true, false}};
-	const struct cv_view_sg_rule rule = {{CLIENT_IP, 32}, 81, 81};
-	const struct cv_view_local locals[] = {
-		{ENI_A, VPC_A, CV_VIEW_ENI, EP_A, 0},
-		{ENI_A2, VPC_A, CV_VIEW_ENI, EP_A, 1},
-		{ENI_A, VPC_B, CV_VIEW_ENI, EP_B, 0},
-		{ENI_PENDING, VPC_A, CV_VIEW_ENI, EP_PENDING, 0},
-		{ENI_REJECTED, VPC_A, CV_VIEW_ENI, EP_REJECTED, 0},
-		{ENI_GUARDED, VPC_A, CV_VIEW_ENI, EP_GUARDED, 0},
-		{NODE_0, VPC_P, CV_VIEW_NODE, EP_DIRECT, 0},
-		{NODE_1, VPC_P, CV_VIEW_NODE, EP_DIRECT, 1},
-		{ENI_NO_NODE, VPC_A, CV_VIEW_ENI, EP_A, CV_VIEW_NONE},
-	};
-	const struct cv_view_node nodes[] = {
-		{true, VPC_P, 0, 0, 0, 1, true, 0, 0},
-		{true, VPC_P, 1, 0, 1, 1, true, 0, 0},
-	};
+	/* EP_GUARDED's, then the one that a test may give to nodes. */
+	const struct cv_view_sg_rule rules[] = {{{CLIENT_IP, 32}, 81, 81}, w->node_rule};
 	struct cv_view_pool pools[4];
 	struct cv_view_spec spec = {
 		.gen = ++w->gen,
 		.n_ports = 2,
 		.n_zones = 2,
 		.n_vpcs = N_VPCS,
-		.n_locals = w->n_locals,
+		.n_locals = N_LOCALS,
 		.n_endpoints = N_EPS,
-		.n_sg_rules = 1,
+		.n_sg_rules = 2,
 		.n_nodes = 2,
 		.n_node_ips = 2,
 		.n_listeners = 4,
@@ -192,10 +196,10 @@ void world_publish(struct world *w)
 		.n_targets = 2,
 		.n_pools = 4,
 		.vpcs = w->vpcs,
-		.locals = locals,
+		.locals = w->locals,
 		.endpoints = w->endpoints,
-		.sg_rules = &rule,
-		.nodes = nodes,
+		.sg_rules = rules,
+		.nodes = w->nodes,
 		.node_ips = node_ips,
 		.listeners = w->listeners,
 		.choices = choices,
@@ -240,16 +244,29 @@ static void world_settle(struct world *w)
 		cv_dp_worker_flush(cv_dp_worker_get(w->dp, i));
 }
 
-void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data,
-	      uint16_t len)
+struct rte_mbuf *world_mbuf(struct world *w, uint16_t port, const uint8_t *data, uint16_t len)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
 
 	assert_non_null(m);
 	memcpy(rte_pktmbuf_append(m, len), data, len);
 	m->port = port;
-	cv_dp_burst(cv_dp_worker_get(w->dp, worker), cv_view_pub_current(w->pub), &m, 1, w->now_ms);
+	return m;
+}
+
+void world_burst(struct world *w, unsigned int worker, struct rte_mbuf **pkts, uint16_t n)
+{
+	cv_dp_burst(cv_dp_worker_get(w->dp, worker), cv_view_pub_current(w->pub), pkts, n,
+		    w->now_ms);
 	world_settle(w);
+}
+
+void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data,
+	      uint16_t len)
+{
+	struct rte_mbuf *m = world_mbuf(w, port, data, len);
+
+	world_burst(w, worker, &m, 1);
 }
 
 void world_wait(struct world *w, uint64_t ms)

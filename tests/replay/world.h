@@ -25,6 +25,19 @@
 enum { VPC_A, VPC_B, VPC_P, N_VPCS };
 /** Endpoint slots. */
 enum { EP_DIRECT, EP_A, EP_B, EP_PENDING, EP_REJECTED, EP_GUARDED, N_EPS };
+/** Our addresses, as they stand in world.locals. */
+enum {
+	LOCAL_A,
+	LOCAL_A2,
+	LOCAL_B,
+	LOCAL_PENDING,
+	LOCAL_REJECTED,
+	LOCAL_GUARDED,
+	LOCAL_NODE_0,
+	LOCAL_NODE_1,
+	LOCAL_NO_NODE,
+	N_LOCALS,
+};
 /** Listener ports. */
 enum { L_PROXY = 80, L_PLAIN = 81, L_FIRST_ACK = 82, L_EMPTY = 83 };
 
@@ -75,7 +88,9 @@ struct world {
 	struct cv_view_listener listeners[4];
 	struct cv_view_target targets[2];
 	struct cv_view_settings settings;
-	uint32_t n_locals;
+	struct cv_view_local locals[N_LOCALS];
+	struct cv_view_node nodes[2];
+	struct cv_view_sg_rule node_rule; /**< rule 1 */
 	cv_neigh_t neigh[2];
 	struct cv_snat_cfg snat;
 };
@@ -91,6 +106,12 @@ void world_destroy(struct world *w);
 
 /** Build a view of the parts and publish it under the next generation. */
 void world_publish(struct world *w);
+
+/** A frame as it comes from a port. */
+struct rte_mbuf *world_mbuf(struct world *w, uint16_t port, const uint8_t *data, uint16_t len);
+
+/** Hand a burst to a worker, then let every worker finish its work. @param pkts shape [n] */
+void world_burst(struct world *w, unsigned int worker, struct rte_mbuf **pkts, uint16_t n);
 
 /** Hand one frame that came by a port to a worker, then let every worker finish its work. */
 void world_rx(struct world *w, unsigned int worker, uint16_t port, const uint8_t *data,
