@@ -110,7 +110,8 @@ struct arp_frame {
 	uint8_t pad[18];
 };
 
-_Static_assert(sizeof(struct arp_frame) == 60, "no padding: DPDK's headers have two-byte alignment");
+_Static_assert(sizeof(struct arp_frame) == 60,
+	       "no padding: DPDK's headers have two-byte alignment");
 
 static void wire_arp(struct wire *wire, uint16_t port, cv_be32_t ip, const uint8_t *mac)
 {
@@ -227,8 +228,8 @@ struct syn_frame {
 	uint8_t pad[6];
 } __attribute__((packed, aligned(2)));
 
-void world_syn(struct world *w, uint16_t port, const char *vpc, const char *client,
-	       uint16_t client_port, const char *eni, uint16_t eni_port)
+void world_syn(struct world *w, uint16_t port, const char *vpc, uint16_t client_port,
+	       const char *eni, uint16_t eni_port)
 {
 	struct syn_frame f;
 
@@ -240,7 +241,7 @@ void world_syn(struct world *w, uint16_t port, const char *vpc, const char *clie
 	f.ip.total_length = cv_be16(40);
 	f.ip.time_to_live = 64;
 	f.ip.next_proto_id = IPPROTO_TCP;
-	f.ip.src_addr = ip4(client);
+	f.ip.src_addr = ip4("172.16.1.50");
 	f.ip.dst_addr = ip4(eni);
 	f.ip.hdr_checksum = rte_ipv4_cksum(&f.ip);
 	f.tcp.src_port = cv_be16(client_port);

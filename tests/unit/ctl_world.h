@@ -74,9 +74,9 @@ struct wire_addr world_seen(struct world *w, uint16_t port, const char *ip);
 /** A station says by ARP where it is. */
 void world_arp(struct world *w, uint16_t port, const char *ip, const uint8_t *mac);
 
-/** A client dials an endpoint ENI: one SYN. */
-void world_syn(struct world *w, uint16_t port, const char *vpc, const char *client,
-	       uint16_t client_port, const char *eni, uint16_t eni_port);
+/** The client 172.16.1.50 dials an endpoint ENI: one SYN. */
+void world_syn(struct world *w, uint16_t port, const char *vpc, uint16_t client_port,
+	       const char *eni, uint16_t eni_port);
 
 /** Wait until a condition holds; fails the test after some seconds. */
 #define world_until(cond)                                               \

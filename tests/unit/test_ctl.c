@@ -96,7 +96,7 @@ static void dial(struct world *w, uint16_t port, const char *vpc, const char *en
 	char *id = vpc_id(w, vpc);
 
 	for (unsigned int i = 0; i < n; i++)
-		world_syn(w, port, id, "172.16.1.50", (uint16_t)(20000 + i), eni, 80);
+		world_syn(w, port, id, (uint16_t)(20000 + i), eni, 80);
 	free(id);
 }
 
