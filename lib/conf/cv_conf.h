@@ -28,7 +28,7 @@ struct cv_conf_port {
 	const char *name;
 	const char **devices; /**< shape [n_devices]; PCI addresses or `vdev,args` */
 	uint32_t n_devices;   /**< 1..CV_CONF_DEVICES_MAX */
-	uint32_t queues;      /**< receive queues of each device */
+	uint32_t queues;      /**< receive queues of each device; 0: as many as are of use */
 	uint32_t mtu;         /**< bytes, without the Ethernet header */
 	uint32_t rx_desc;     /**< per queue */
 	uint32_t tx_desc;     /**< per queue */

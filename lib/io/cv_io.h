@@ -38,7 +38,7 @@ struct cv_io_port_cfg {
 	const char *const
 		*devices; /**< shape [n_devices]: PCI address or vdev, each with `,args` */
 	uint32_t n_devices;
-	uint16_t n_queues; /**< per device; 0 = as many as workers, as far as the device can */
+	uint16_t n_queues; /**< per device; 0 = as many as its arguments say, or one per worker if it can */
 	uint16_t mtu;      /**< bytes without the Ethernet header, at least 68 */
 	uint16_t rx_desc, tx_desc; /**< 0 = the device's default */
 	bool promiscuous;

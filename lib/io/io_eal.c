@@ -275,11 +275,13 @@ static void raise_memlock(void)
 static void remove_runtime_dir(void)
 {
 	const char *path = rte_eal_get_runtime_dir();
-	char file[512];
+	char file[512], ours[32];
 	const struct dirent *entry;
 	DIR *dir;
 
-	if (path == NULL || strstr(path, "/culvert-") == NULL)
+	snprintf(ours, sizeof(ours), "/culvert-%d", (int)getpid());
+	if (path == NULL || strlen(path) < strlen(ours) ||
+	    strcmp(path + strlen(path) - strlen(ours), ours) != 0)
 		return;
 	dir = opendir(path);
 	if (dir == NULL)

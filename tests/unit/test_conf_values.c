@@ -74,7 +74,7 @@ static void defaults_are_as_documented(void **state)
 	assert_string_equal(port->name, "p");
 	assert_int_equal(port->n_devices, 1);
 	assert_string_equal(port->devices[0], "net_null0");
-	assert_int_equal(port->queues, 1);
+	assert_int_equal(port->queues, 0);
 	assert_int_equal(port->mtu, 1500);
 	assert_int_equal(port->rx_desc, 1024);
 	assert_int_equal(port->tx_desc, 1024);
