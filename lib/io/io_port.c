@@ -13,9 +13,8 @@
 
 /* Descriptors per queue when neither the configuration nor the device says. */
 #define DESC_DEFAULT 1024
-/* AF_XDP: packets in the fill ring, and in the completion ring at worst, per queue. */
+/* AF_XDP: packets that the kernel has for reception per queue, whatever the ring's size. */
 #define XDP_FILL 2048
-#define XDP_COMPLETION 2048
 
 /* Runs an interface request on the kernel interface behind an ethdev. Returns false if there is none. */
 static bool iface_get(uint16_t id, unsigned long request, struct ifreq *req)
@@ -117,9 +116,8 @@ int cv_io_dev_configure(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 uint32_t cv_io_dev_held(const struct cv_io_dev *dev)
 {
 	uint32_t rx = dev->driver->umem ? XDP_FILL : dev->rx_desc;
-	uint32_t tx = dev->driver->umem ? XDP_COMPLETION : dev->tx_desc;
 
-	return dev->n_rx * rx + dev->n_tx * tx;
+	return dev->n_rx * rx + dev->n_tx * dev->tx_desc;
 }
 
 static int setup_queues(const struct cv_io_dev *dev, struct rte_mempool *mbufs)
