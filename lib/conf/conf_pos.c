@@ -74,6 +74,7 @@ static int add_node(struct scan *s, uint32_t *ords)
 		.line = s->line,
 		.row = CONF_NONE,
 		.is_object = *s->p == '{',
+		.raw = s->p,
 	};
 	s->doc->n++;
 	s->key = NULL;
@@ -122,6 +123,7 @@ static void close_node(struct scan *s, uint32_t *ords)
 /* One token: ords counts the values of the open list or object. */
 static int scan_token(struct scan *s, uint32_t *ords)
 {
+	const char *raw = s->p;
 	int ret;
 
 	switch (*s->p) {
@@ -152,6 +154,8 @@ static int scan_token(struct scan *s, uint32_t *ords)
 			return take_key(s);
 		ret = add_node(s, ords);
 		skip_string(s);
+		if (ret == 0)
+			s->doc->nodes[s->doc->n - 1].raw_len = (uint32_t)(s->p - raw);
 		return ret;
 	default:
 		ret = add_node(s, ords);
@@ -196,6 +200,42 @@ static int hide_duplicates(struct conf_doc *doc)
 	return 0;
 }
 
+/* Whether jansson's string is the text's. */
+static bool same_string(const struct conf_node *node)
+{
+	json_t *again;
+	bool same;
+
+	if (memchr(node->raw, '\\', node->raw_len) == NULL)
+		return json_string_length(node->value) == node->raw_len - 2;
+	again = json_loadb(node->raw, node->raw_len, JSON_DECODE_ANY, NULL);
+	same = again != NULL && json_equal(again, node->value) != 0;
+	json_decref(again);
+	return same;
+}
+
+/*
+ * jansson 2.14 does not notice when memory runs out while a long string grows: it drops a character
+ * and goes on. So the values must be those of the text.
+ */
+static int check_values(const struct conf_doc *doc)
+{
+	uint32_t next;
+
+	for (uint32_t i = 0; i < doc->n; i = next) {
+		const struct conf_node *node = &doc->nodes[i];
+
+		next = node->hidden ? node->end : i + 1;
+		if (node->hidden)
+			continue;
+		if (node->value == NULL || json_is_string(node->value) != (*node->raw == '"'))
+			return -ENOMEM;
+		if (*node->raw == '"' && !same_string(node))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int cv_conf_doc_init(struct conf_doc *doc, const char *text, size_t len, json_t *root)
 {
 	struct scan s = {.doc = doc, .p = text, .end = text + len, .line = 1, .in = CONF_NONE};
@@ -209,6 +249,8 @@ int cv_conf_doc_init(struct conf_doc *doc, const char *text, size_t len, json_t 
 		ret = scan_token(&s, &ords);
 	if (ret == 0)
 		ret = hide_duplicates(doc);
+	if (ret == 0)
+		ret = check_values(doc);
 	if (ret != 0)
 		cv_conf_doc_fini(doc);
 	return ret;

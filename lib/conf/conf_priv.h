@@ -58,6 +58,8 @@ struct conf_node {
 	json_t *value;   /**< borrowed; NULL inside what a duplicate key hides */
 	const char *key; /**< in an object; not NUL-terminated */
 	uint32_t key_len;
+	uint32_t raw_len; /**< of a string in the text, with its quotes */
+	const char *raw;  /**< where it begins in the text */
 	uint32_t parent;
 	uint32_t ord; /**< position among the parent's values */
 	uint32_t end; /**< index after the last value inside this one */

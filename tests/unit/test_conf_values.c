@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -391,16 +392,48 @@ static void a_large_file_loads_in_a_second(void **state)
 	free(text);
 }
 
-/* Each allocation fails once: an error, or a good configuration without it; all is given back. */
-static void every_allocation_may_fail(void **state)
+/* Limits allow what they say; and a file larger than any buffer is read whole. */
+static void limits_are_reached_exactly(void **state)
 {
-	static const char file[] = SRC_DIR "/config/vlan.json";
-	int reached = 1;
-	long n = 0;
+	static const char limits[] = "{\"limits\":{\"targets\":50000,\"listeners\":20000,"
+				     "\"endpoints\":10000},";
+	char *text = big_document();
+	char path[] = "/tmp/cv-test-conf-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	struct cv_conf *conf;
 
 	(void)state;
-	if (!ALLOC_FAIL)
-		skip();
+	assert_non_null(f);
+	fprintf(f, "%s%s", limits, text + 1);
+	fclose(f);
+	conf = cv_conf_load(path, &errs);
+	unlink(path);
+	free(text);
+	assert_non_null(conf);
+	assert_int_equal(conf->limits.endpoints, conf->model->n_endpoints);
+	cv_conf_destroy(conf);
+}
+
+/* Each allocation fails once: an error, or a good configuration without it; all is given back. */
+static void same_summary(const struct cv_conf *conf, const char *want)
+{
+	char *text = cv_conf_summary(conf);
+
+	assert_string_equal(text, want);
+	free(text);
+}
+
+static void fail_each_allocation(const char *file)
+{
+	struct cv_conf *good = cv_conf_load(file, &errs);
+	int reached = 1;
+	char *summary;
+	long n = 0;
+
+	assert_non_null(good);
+	summary = cv_conf_summary(good);
+	cv_conf_destroy(good);
 	while (reached) {
 		struct cv_conf *conf;
 		bool said;
@@ -410,7 +443,7 @@ static void every_allocation_may_fail(void **state)
 		reached = alloc_reached();
 		said = errs.n > 0 || errs.truncated;
 		if (conf != NULL && reached)
-			free(cv_conf_summary(conf));
+			same_summary(conf, summary);
 		assert_true((conf == NULL) == said);
 		assert_true(reached || conf != NULL);
 		cv_conf_destroy(conf);
@@ -418,7 +451,18 @@ static void every_allocation_may_fail(void **state)
 		if (alloc_live != 0)
 			fail_msg("allocation %ld: %ld blocks lost", n, alloc_live);
 	}
+	free(summary);
 	assert_true(n > 300);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	if (!ALLOC_FAIL)
+		skip();
+	fail_each_allocation(SRC_DIR "/config/vlan.json");
+	fail_each_allocation(SRC_DIR "/config/pci.json");
+	fail_each_allocation(SRC_DIR "/tests/fuzz/corpus/conf/everything");
 }
 
 static void texts_without_memory_are_null(void **state)
@@ -465,6 +509,7 @@ int main(void)
 		CASE(a_thousand_errors_are_enough),
 		CASE(nothing_is_nothing),
 		CASE(a_large_file_loads_in_a_second),
+		CASE(limits_are_reached_exactly),
 		CASE(every_allocation_may_fail),
 		CASE(texts_without_memory_are_null),
 #undef CASE

@@ -201,6 +201,11 @@ static void vpcs_are_checked(void **state)
 	req.vlan = 4095;
 	assert_int_equal(cv_model_vpc_add(m, &req, &errs), -EINVAL);
 	one_error("InvalidParameterValue", "attachment.vlan", "outside 1..4094");
+	req.vlan = 4094;
+	req.name = "y";
+	no_error(cv_model_vpc_add(m, &req, &errs));
+	no_error(add_subnet("y", "all", "10.0.0.0/16", "us-east-1a", NULL));
+	req.name = "x";
 	req.vlan = 7;
 	assert_int_equal(cv_model_vpc_add(m, &req, &errs), -EEXIST);
 	one_error("InvalidParameterValue", "attachment",
@@ -222,9 +227,9 @@ static void vpcs_are_checked(void **state)
 	one_error("InvalidParameterValue", "id", "already exists");
 	req.id = "vpc-0123456789abcdef0";
 	no_error(cv_model_vpc_add(m, &req, &errs));
-	assert_string_equal(m->vpcs[2].id, req.id);
-	assert_true(cv_model_vpc_has(&m->vpcs[2], ip("10.0.255.255")));
-	assert_false(cv_model_vpc_has(&m->vpcs[2], ip("10.1.0.0")));
+	assert_string_equal(m->vpcs[3].id, req.id);
+	assert_true(cv_model_vpc_has(&m->vpcs[3], ip("10.0.255.255")));
+	assert_false(cv_model_vpc_has(&m->vpcs[3], ip("10.1.0.0")));
 }
 
 static void subnets_are_checked(void **state)
@@ -374,6 +379,7 @@ static void load_balancers_are_checked(void **state)
 	req.sgs = STRS("sg", "nope");
 	req.n_sgs = 2;
 	assert_int_equal(cv_model_lb_add(m, &req, &errs), -ENOENT);
+	assert_string_equal(errs.items[0].hint, "known: sg");
 	one_error("InvalidSecurityGroupId.NotFound", "security_groups[1]",
 		  "there is no security group 'nope'");
 	req.n_sgs = 1;
@@ -484,6 +490,7 @@ static void principals_are_matched(void **state)
 		{"*", "nonsense", true},
 		{"arn:aws:iam::222222222222:root", "nonsense", false},
 	};
+	char arn[200];
 
 	(void)state;
 	for (uint32_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
@@ -495,6 +502,16 @@ static void principals_are_matched(void **state)
 		assert_int_equal(cv_model_principal_allowed(m, m->n_services - 1, cases[i].who),
 				 cases[i].yes);
 	}
+	snprintf(arn, sizeof(arn), "arn:aws%0120d:iam::222222222222:root", 0);
+	assert_false(cv_model_principal_allowed(m, 2, arn));
+	memset(arn, 'a', sizeof(arn));
+	memcpy(arn, "arn:aws", 7);
+	memcpy(arn + 130, ":iam::222222222222:root", 24);
+	assert_false(cv_model_principal_allowed(m, 2, arn));
+	snprintf(arn, sizeof(arn), "arn:aws:iam::222222222222:user/%064d", 0);
+	assert_true(cv_model_principal_is(arn));
+	snprintf(arn, sizeof(arn), "arn:aws:iam::222222222222:user/%065d", 0);
+	assert_false(cv_model_principal_is(arn));
 	assert_true(cv_model_principal_is("arn:aws-us-gov:iam::222222222222:role/a+b=c,d.e@f_g-h"));
 }
 

@@ -300,6 +300,7 @@ static void settling_gives_secondaries(void **state)
 		assert_int_not_equal(node->ips[i], node->ips[0]);
 	}
 	assert_int_not_equal(node->ips[1], node->ips[2]);
+	assert_int_equal(node->ips[3], 0);
 	assert_int_equal(m->lbs[1].nodes[1].n_ips, 3);
 	/* What was given out is in use. */
 	assert_int_equal(
@@ -359,6 +360,19 @@ static void unreachable_targets_are_errors(void **state)
 	m->tgs[0].n_targets--;
 	m->lbs[0].cross_zone = true;
 	one_finding(-EINVAL, CV_MODEL_TG, 0, "targets[2].ip", "subnet 'a'");
+}
+
+/* A gateway in each subnet where the load balancer has a node is enough. */
+static void gateways_reach_what_is_outside(void **state)
+{
+	(void)state;
+	no_error(add_lb("l", "p", PLACES({"b"}), 1));
+	no_error(add_tg("t", "p"));
+	no_error(add_target("t", "192.168.1.9", 0, NULL));
+	no_error(add_listener("l", 80, "t", 350));
+	no_error(cv_model_check(m, &errs));
+	m->lbs[1].cross_zone = true;
+	no_error(cv_model_check(m, &errs));
 }
 
 static void closed_services_are_noticed(void **state)
@@ -518,6 +532,7 @@ int main(void)
 		CASE(the_whole_is_checked),
 		CASE(empty_things_are_noticed),
 		CASE(unreachable_targets_are_errors),
+		CASE(gateways_reach_what_is_outside),
 		CASE(closed_services_are_noticed),
 		CASE(reserved_names_silence_what_follows),
 		CASE(partitions_follow_the_region),
