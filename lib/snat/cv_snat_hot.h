@@ -15,27 +15,29 @@
 #include "cv_base.h"
 #include "cv_snat.h"
 
-struct cv_snat_slice; /* snat.c */
+struct cv_snat_slice; /* snat_priv.h */
+struct cv_snat_arena; /* snat_priv.h */
 
 /**
  * A pool. Set at creation and only read afterwards, but for rest_ms (control writes) and what the
- * two pointers lead to (workers write).
+ * pointers lead to (workers write).
  */
 struct cv_snat_pool {
-	_Atomic uint32_t *owner_inv;  /**< shape [n_ports]: inverted owner words; 0 = none yet */
+	/** Shape [n_ports]: inverted owner words; 0 = none yet. */
+	CV_CACHE_ALIGNED _Atomic uint32_t *owner_inv;
+	_Atomic uint64_t *slots; /**< shape [n_ports]: the slices' FIFOs, one behind the other */
 	struct cv_snat_slice *slices; /**< shape [n_slices] */
+	struct cv_snat_arena *arena;  /**< where all of it lives */
+	uint64_t seed;                /**< of the order of ports */
 	uint16_t port_first;
 	uint16_t n_ports;
 	uint16_t n_slices;
 	bool one_thread;
 	_Atomic uint32_t rest_ms;
-	uint32_t idx;
 	struct cv_snat_key key;
-	size_t mem_len; /**< bytes of the mapping that starts here */
-	uint64_t seed;
 };
 
-_Static_assert(sizeof(struct cv_snat_pool) <= CV_CACHE_LINE, "one line per lookup");
+_Static_assert(sizeof(struct cv_snat_pool) == CV_CACHE_LINE, "one line per lookup, and unused");
 
 /**
  * The flow that a port stands for, also for a while after its end.

@@ -1,39 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "cv_snat.h"
+#include "snat_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cv_base.h"
-
 #define NO_ENTRY UINT32_MAX
 #define CAP_FIRST 16
+/* Pools of the first arena and of the largest: about 10 MB to 2.7 GB of addresses, not of memory. */
+#define ARENA_FIRST 16
+#define ARENA_MAX 4096
 
 _Static_assert(sizeof(struct cv_snat_key) == 12, "hashed and compared as bytes: no padding");
 
 struct entry {
 	struct cv_snat_pool *pool;
 	uint32_t next; /* entry in the same bucket */
+	uint32_t hash;
 };
 
 struct cv_snat_registry {
 	struct entry *entries; /* shape [cap], n in use, no holes */
 	uint32_t *buckets;     /* shape [cap], a power of two: first entry */
 	uint32_t n, cap;
+	struct cv_snat_arena *arenas; /* latest first */
 	uint32_t next_idx; /* numbers are not used again: what names a pool names it for ever */
 };
 
-static uint32_t bucket_of(const struct cv_snat_registry *registry, const struct cv_snat_key *key)
+static uint32_t key_hash(const struct cv_snat_key *key)
 {
-	return (uint32_t)cv_siphash(key, sizeof(*key), 0, 0) & (registry->cap - 1);
+	return (uint32_t)cv_siphash(key, sizeof(*key), 0, 0);
 }
 
 static void link_entry(struct cv_snat_registry *registry, uint32_t i)
 {
-	uint32_t *head = &registry->buckets[bucket_of(registry,
-						      cv_snat_pool_key(registry->entries[i].pool))];
+	uint32_t *head = &registry->buckets[registry->entries[i].hash & (registry->cap - 1)];
 
 	registry->entries[i].next = *head;
 	*head = i;
@@ -77,6 +79,13 @@ void cv_snat_registry_destroy(struct cv_snat_registry *registry)
 {
 	if (registry == NULL)
 		return;
+	/* Left first: then no pool's pages are given back one by one. */
+	while (registry->arenas != NULL) {
+		struct cv_snat_arena *arena = registry->arenas;
+
+		registry->arenas = arena->next;
+		cv_snat_arena_leave(arena);
+	}
 	for (uint32_t i = 0; i < registry->n; i++)
 		cv_snat_pool_destroy(registry->entries[i].pool);
 	free(registry->entries);
@@ -84,41 +93,72 @@ void cv_snat_registry_destroy(struct cv_snat_registry *registry)
 	free(registry);
 }
 
-struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
-					   const struct cv_snat_key *key)
+static struct cv_snat_pool *find_hashed(const struct cv_snat_registry *registry,
+					const struct cv_snat_key *key, uint32_t hash)
 {
 	uint32_t i;
 
 	if (registry->n == 0)
 		return NULL;
-	i = registry->buckets[bucket_of(registry, key)];
+	i = registry->buckets[hash & (registry->cap - 1)];
 	while (i != NO_ENTRY) {
-		struct cv_snat_pool *pool = registry->entries[i].pool;
+		const struct entry *entry = &registry->entries[i];
 
-		if (memcmp(cv_snat_pool_key(pool), key, sizeof(*key)) == 0)
-			return pool;
-		i = registry->entries[i].next;
+		if (entry->hash == hash &&
+		    memcmp(cv_snat_pool_key(entry->pool), key, sizeof(*key)) == 0)
+			return entry->pool;
+		i = entry->next;
 	}
 	return NULL;
+}
+
+struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
+					   const struct cv_snat_key *key)
+{
+	return find_hashed(registry, key, key_hash(key));
+}
+
+/* An arena with room for a pool, mapped if there is none. Each is twice as large as the one before. */
+static struct cv_snat_arena *arena_get(struct cv_snat_registry *registry,
+				       const struct cv_snat_cfg *cfg)
+{
+	struct cv_snat_arena *arena = registry->arenas;
+	uint32_t cap = ARENA_FIRST;
+
+	if (arena != NULL)
+		cap = arena->cap < ARENA_MAX ? arena->cap * 2 : ARENA_MAX;
+	for (; arena != NULL; arena = arena->next) {
+		if (cv_snat_arena_has_room(arena, cfg))
+			return arena;
+	}
+	arena = cv_snat_arena_create(cfg, cap, true);
+	if (arena != NULL) {
+		arena->next = registry->arenas;
+		registry->arenas = arena;
+	}
+	return arena;
 }
 
 int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat_key *key,
 			 const struct cv_snat_cfg *cfg, struct cv_snat_pool **ret_pool)
 {
-	struct cv_snat_pool *pool = cv_snat_registry_find(registry, key);
+	uint32_t hash = key_hash(key);
+	struct cv_snat_pool *pool = find_hashed(registry, key, hash);
+	struct cv_snat_arena *arena;
 
 	if (pool != NULL) {
 		cv_snat_pool_rest_set(pool, cfg->rest_ms);
 		*ret_pool = pool;
 		return 0;
 	}
+	cv_snat_cfg_check(cfg);
 	if (registry->n == registry->cap && grow(registry) != 0)
 		return -ENOMEM;
-	pool = cv_snat_pool_create(key, cfg, registry->next_idx);
-	if (pool == NULL)
+	arena = arena_get(registry, cfg);
+	if (arena == NULL)
 		return -ENOMEM;
-	registry->next_idx++;
-	registry->entries[registry->n].pool = pool;
+	pool = cv_snat_arena_pool_get(arena, key, cfg, registry->next_idx++);
+	registry->entries[registry->n] = (struct entry){.pool = pool, .hash = hash};
 	link_entry(registry, registry->n++);
 	*ret_pool = pool;
 	return 0;
@@ -152,7 +192,7 @@ uint32_t cv_snat_registry_reap(struct cv_snat_registry *registry, cv_snat_wanted
 			keep = counts.used > 0 || counts.resting > 0;
 		}
 		if (keep)
-			registry->entries[n_kept++].pool = pool;
+			registry->entries[n_kept++] = registry->entries[i];
 		else
 			ret_pools[n_reaped++] = pool;
 	}
