@@ -3,7 +3,8 @@
 """HTTP target that decodes PROXY v2 and tells what it saw.
 
 GET /            JSON: client, dst, vpce, crc_ok, peer, target, header_len, tlvs
-GET /bytes/N     N pseudo-random bytes, the same for every request (see body_block)
+GET /bytes/N     N pseudo-random bytes, the same for every request (see body_block); with ?wait=S
+                 it waits S seconds before the answer
 POST /sink       reads the body; JSON: length, sha256
 GET /stats       JSON: connections, open, open_max, bad_headers, requests
 
@@ -16,6 +17,7 @@ import asyncio
 import hashlib
 import json
 import pathlib
+import re
 import signal
 import sys
 
@@ -24,6 +26,7 @@ from cvlab import ppv2  # noqa: E402
 
 BLOCK = 1 << 16
 HEAD_MAX = 16384
+BYTES = re.compile(r'/bytes/(\d+)(?:\?wait=(\d+))?')
 
 
 def body_block(idx):
@@ -142,8 +145,9 @@ class Conn(asyncio.Protocol):
             if fields.get('expect', '').lower() == '100-continue':
                 self.transport.write(b'HTTP/1.1 100 Continue\r\n\r\n')
             self.sink = [size, hashlib.sha256(), size]
-        elif path.startswith('/bytes/') and path[7:].isdigit():
-            self.sending = asyncio.get_running_loop().create_task(self.send_bytes(int(path[7:])))
+        elif match := BYTES.fullmatch(path):
+            self.sending = asyncio.get_running_loop().create_task(
+                self.send_bytes(int(match[1]), int(match[2] or 0)))
         elif path == '/stats':
             self.answer(200, vars(self.stats))
         else:
@@ -163,7 +167,8 @@ class Conn(asyncio.Protocol):
                           'peer': self.peer, **self.info})
         return True
 
-    async def send_bytes(self, size):
+    async def send_bytes(self, size, wait_s):
+        await asyncio.sleep(wait_s)
         self.head(200, 'application/octet-stream', size)
         sent, idx = 0, 0
         while sent < size:

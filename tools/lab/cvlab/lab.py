@@ -178,10 +178,13 @@ class Lab:
 
     def _add_ns(self, ns):
         run(['ip', 'netns', 'add', ns])
-        # Without the metrics cache, the loss of one test does not slow down the next.
+        # Without the metrics cache, the loss of one test does not slow down the next; and a lab
+        # behaves alike whatever congestion control the machine prefers.
         run(['sh', '-c', 'for d in all default; do '
-             'echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; done; '
-             'echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save; ip link set lo up'], ns=ns)
+             'echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; done; cd /proc/sys/net/ipv4; '
+             'echo 1 >tcp_no_metrics_save; for c in reno cubic; do '
+             'grep -qw $c tcp_available_congestion_control && echo $c >tcp_congestion_control; done; '
+             'ip link set lo up'], ns=ns)
 
     def _veth(self, ns_a, name_a, ns_b, name_b, mtu, queues=1):
         more = ['numtxqueues', queues, 'numrxqueues', queues] if queues > 1 else []
