@@ -9,37 +9,24 @@
  *   forward  compare, rewrite by precomputed differences, gather for the port
  *
  * A frame's destination MAC says whether it is for an endpoint ENI or an NLB node, and the rest of the
- * MAC must be the destination address: so nothing is looked up to learn the side.
+ * MAC must be the destination address: so nothing is looked up to learn the side. Header fields are
+ * checked and compared several at a time, as the words that they stand in.
  */
 
 #include "dp_priv.h"
 
-/* One's-complement difference of lowering the TTL by one: TTL is the low byte of its word in memory. */
-#define DP_TTL_DIFF 0xfffeu
-
 /* Reads a header that may lie in another cache line later than the mbuf itself. */
 #define DP_PREFETCH_AHEAD 4
+
+/* First 8 bytes of an IP header: version 4, 5 words; neither offset nor "more fragments". */
+#define DP_IP_PLAIN_MASK 0xff3f0000000000ffULL
+#define DP_IP_PLAIN 0x45ULL
+#define DP_MAC_MASK 0xffffffffffffULL
 
 /* One buffer, which nobody else reads: its bytes may be rewritten. Both counts are at least 1. */
 static inline bool dp_is_ours_alone(const struct rte_mbuf *m)
 {
 	return (m->nb_segs | rte_mbuf_refcnt_read(m)) == 1;
-}
-
-static inline bool dp_ip_is_plain(const struct rte_ipv4_hdr *ip)
-{
-	return ip->version_ihl == 0x45 && ip->next_proto_id == IPPROTO_TCP &&
-	       (ip->fragment_offset & RTE_BE16(0x3fff)) == 0;
-}
-
-static inline bool dp_ip_csum_ok(const struct rte_ipv4_hdr *ip)
-{
-	uint32_t word[5];
-	uint64_t sum;
-
-	memcpy(word, ip, sizeof(word));
-	sum = (uint64_t)word[0] + word[1] + word[2] + word[3] + word[4];
-	return cv_csum_fold(sum) == 0xffff;
 }
 
 /* Says why an IP packet is not a TCP packet that we forward. */
@@ -55,63 +42,90 @@ static __attribute__((noinline)) enum cv_drop dp_ip_reason(const struct rte_ipv4
 	return ip->next_proto_id == IPPROTO_ICMP ? CV_DROP_ICMP : CV_DROP_PROTOCOL;
 }
 
+static inline bool dp_ip_csum_ok(const struct rte_ipv4_hdr *ip)
+{
+	uint64_t sum = cv_flow_load64(ip), word = cv_flow_load64(&ip->time_to_live);
+	uint32_t half;
+
+	/* Carries go round: 2^64 is 1 modulo 2^16 - 1. */
+	sum += word;
+	sum += sum < word;
+	sum = (sum >> 32) + (uint32_t)sum + ip->dst_addr;
+	sum = (sum >> 32) + (uint32_t)sum;
+	half = (uint32_t)(sum >> 16) + (uint16_t)sum;
+	return (uint16_t)(half + (half >> 16)) == 0xffff;
+}
+
 /* Fills *p, or returns why not. */
-static inline enum cv_drop dp_parse_ip(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan,
-				       uint16_t l2_len, struct dp_pkt *p)
+static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_dp_worker *w,
+								      struct rte_mbuf *m,
+								      uint16_t vlan,
+								      uint16_t l2_len,
+								      struct dp_pkt *p)
 {
 	const struct cv_view *view = w->view;
-	const uint8_t *mac = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *l2 = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, l2_len);
+	const uint8_t *tcp = (const uint8_t *)(ip + 1);
 	uint16_t vpc = cv_view_vpc_find(view, m->port, vlan);
-	uint16_t prefix, tcp_len, len;
-	cv_be32_t mac_ip;
+	unsigned int len, tcp_len;
+	uint64_t mac, head;
 
 	/* First: of a frame this short not even the VLAN tag and the type need be its own. */
-	if (m->data_len < l2_len + DP_IP_LEN)
+	if (__builtin_expect(m->data_len < l2_len + DP_IP_LEN, 0))
 		return CV_DROP_RUNT;
-	if (vpc == CV_VIEW_NO_VPC)
+	if (__builtin_expect(vpc == CV_VIEW_NO_VPC, 0))
 		return CV_DROP_NO_VPC;
-	memcpy(&prefix, mac, 2);
-	memcpy(&mac_ip, mac + 2, 4);
-	prefix ^= view->spec.vpcs[vpc].mac_prefix;
-	if ((prefix & (uint16_t)~CV_MAC_NODE) != 0 || mac_ip != ip->dst_addr)
+	/* The MAC that the destination address must have; what is left is CV_MAC_NODE or nothing. */
+	mac = (uint64_t)ip->dst_addr << 16 | view->spec.vpcs[vpc].mac_prefix;
+	mac = (mac ^ cv_flow_load64(l2)) & DP_MAC_MASK;
+	if (__builtin_expect((mac & ~(uint64_t)CV_MAC_NODE) != 0, 0))
 		return CV_DROP_NOT_FOR_US;
-	if (!dp_ip_is_plain(ip))
+	head = cv_flow_load64(ip);
+	if (__builtin_expect((head & DP_IP_PLAIN_MASK) != DP_IP_PLAIN ||
+				     ip->next_proto_id != IPPROTO_TCP,
+			     0))
 		return dp_ip_reason(ip);
-	len = cv_be16_host(ip->total_length);
-	if (len < DP_IP_LEN + DP_TCP_LEN || len > m->data_len - l2_len)
+	len = cv_be16_host((uint16_t)(head >> 16));
+	if (__builtin_expect(len < DP_IP_LEN + DP_TCP_LEN || len + l2_len > m->data_len, 0))
 		return CV_DROP_RUNT;
-	if (!dp_ip_csum_ok(ip))
+	tcp_len = tcp[12] >> 4;
+	if (__builtin_expect(!dp_ip_csum_ok(ip), 0))
 		return CV_DROP_IP_HEADER;
+	if (__builtin_expect(tcp_len < DP_TCP_LEN / 4 || DP_IP_LEN + 4 * tcp_len > len, 0))
+		return CV_DROP_TCP_HEADER;
 	p->m = m;
 	p->ip = ip;
 	p->vpc = vpc;
-	p->len = len;
-	p->is_node = prefix != 0;
-	tcp_len = dp_tcp_len(dp_tcp_hdr(p));
-	if (tcp_len < DP_TCP_LEN || DP_IP_LEN + tcp_len > len)
-		return CV_DROP_TCP_HEADER;
+	p->len = (uint16_t)len;
+	p->is_node = mac != 0;
 	return CV_DROP_NONE;
+}
+
+static inline void dp_classify_client(struct cv_dp_worker *w, struct dp_pkt *p)
+{
+	p->side = DP_CLIENT;
+	p->hash = cv_flow_hash_raw(w->flows->key, dp_ips(p->ip),
+				   dp_ports(p->ip) | (uint64_t)p->vpc << 32);
+	cv_flow_bucket_prefetch(w->flows, p->hash);
 }
 
 static inline void dp_classify(struct cv_dp_worker *w, struct dp_pkt *p, bool handed)
 {
 	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 
-	p->pool = NULL;
-	if (p->is_node && !(handed && p->m->hash.fdir.hi == DP_AS_CLIENT))
-		p->pool = cv_view_pool_find(w->view, p->vpc, p->ip->dst_addr, p->ip->src_addr,
-					    tcp->src_port);
-	if (p->pool != NULL) {
-		p->side = DP_TARGET;
-		cv_snat_owner_prefetch(p->pool, cv_be16_host(tcp->dst_port));
-	} else {
-		struct cv_flow_key key = dp_key(p);
-
-		p->side = DP_CLIENT;
-		p->hash = cv_flow_hash(w->flows, &key);
-		cv_flow_bucket_prefetch(w->flows, p->hash);
+	if (!p->is_node || (handed && p->m->hash.fdir.hi == DP_AS_CLIENT)) {
+		dp_classify_client(w, p);
+		return;
 	}
+	p->pool =
+		cv_view_pool_find(w->view, p->vpc, p->ip->dst_addr, p->ip->src_addr, tcp->src_port);
+	if (p->pool == NULL) {
+		dp_classify_client(w, p);
+		return;
+	}
+	p->side = DP_TARGET;
+	cv_snat_owner_prefetch(p->pool, cv_be16_host(tcp->dst_port));
 }
 
 /* Everything that is not an untagged or tagged IPv4 frame in one buffer. */
@@ -146,17 +160,21 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 			__builtin_prefetch(rte_pktmbuf_mtod(pkts[i + DP_PREFETCH_AHEAD], void *));
 		bytes += m->pkt_len;
 		memcpy(&type, l2 + 12, 2);
-		if (type == DP_TYPE_VLAN) {
-			memcpy(&vlan, l2 + 14, 2);
-			vlan = cv_be16_host(vlan) & 4095;
-			memcpy(&type, l2 + 16, 2);
-			l2_len = 18;
+		if (__builtin_expect(type == DP_TYPE_IPV4 && dp_is_ours_alone(m), 1)) {
+			reason = dp_parse_ip(w, m, 0, 14, &out[kept]);
+		} else {
+			if (type == DP_TYPE_VLAN) {
+				memcpy(&vlan, l2 + 14, 2);
+				vlan = cv_be16_host(vlan) & 4095;
+				memcpy(&type, l2 + 16, 2);
+				l2_len = 18;
+			}
+			if (type != DP_TYPE_IPV4 || !dp_is_ours_alone(m)) {
+				dp_odd_frame(w, m, type, vlan, l2_len);
+				continue;
+			}
+			reason = dp_parse_ip(w, m, vlan, 18, &out[kept]);
 		}
-		if (__builtin_expect(type != DP_TYPE_IPV4 || !dp_is_ours_alone(m), 0)) {
-			dp_odd_frame(w, m, type, vlan, l2_len);
-			continue;
-		}
-		reason = dp_parse_ip(w, m, vlan, l2_len, &out[kept]);
 		if (__builtin_expect(reason != CV_DROP_NONE, 0)) {
 			dp_drop(w, m, reason);
 			continue;
@@ -171,88 +189,112 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 
 static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
+	const bool alone = w->n_workers == 1;
+	const struct cv_flow *flows = w->flows->flows;
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_pkt *p = &pkts[i];
-		uint32_t owner = w->id;
+		uint32_t owner = w->id, flow = CV_FLOW_NONE;
 
-		p->flow = CV_FLOW_NONE;
 		if (p->side == DP_TARGET) {
 			uint32_t word =
 				cv_snat_owner(p->pool, cv_be16_host(dp_tcp_hdr(p)->dst_port));
 
-			if (word != CV_SNAT_NONE) {
+			if (__builtin_expect(word != CV_SNAT_NONE, 1)) {
 				owner = word >> 24;
-				p->flow = word & CV_FLOW_MAX;
+				flow = word & CV_FLOW_MAX;
 			}
-		} else {
-			owner = dp_owner(w, p->hash);
-			if (owner == w->id)
-				p->flow = cv_flow_probe(w->flows, p->hash);
+		} else if (alone || (owner = dp_owner(w, p->hash)) == w->id) {
+			flow = cv_flow_probe(w->flows, p->hash);
 		}
 		if (__builtin_expect(owner != w->id, 0)) {
 			dp_handoff(w, p->m, owner, 0);
 			continue;
 		}
-		if (p->flow != CV_FLOW_NONE)
-			__builtin_prefetch(&w->flows->flows[p->flow]);
-		pkts[kept++] = *p;
+		if (flow != CV_FLOW_NONE)
+			__builtin_prefetch(&flows[flow]);
+		p->flow = flow;
+		if (__builtin_expect(kept != i, 0))
+			pkts[kept] = *p;
+		kept++;
 	}
 	return kept;
 }
 
-static inline void dp_rewrite(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow,
-			      const uint8_t *neigh_mac)
+static inline void dp_rewrite_c2t(struct cv_dp_worker *w, const struct dp_pkt *p,
+				  const struct cv_flow *flow, unsigned int hops, uint64_t neigh)
 {
-	const struct cv_view_vpc *vpcs = w->view->spec.vpcs;
+	const struct cv_view_vpc *vpc = &w->view->spec.vpcs[flow->target_vpc];
 	struct rte_ipv4_hdr *ip = p->ip;
 	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
-	unsigned int hops = dp_hops(flow->endpoint);
-	uint32_t ttl_diff = hops * DP_TTL_DIFF;
-	const struct cv_view_vpc *vpc;
+	uint64_t ips = cv_flow_load64(&flow->target_ip);
+	uint32_t ports = cv_flow_load32(&flow->target_port);
 
-	ip->time_to_live = (uint8_t)(ip->time_to_live - hops);
-	if (p->side == DP_CLIENT) {
-		vpc = &vpcs[flow->target_vpc];
-		ip->hdr_checksum = cv_csum_apply(ip->hdr_checksum, ttl_diff + flow->l3_delta);
-		tcp->cksum = cv_csum_apply(tcp->cksum, flow->l4_delta);
-		ip->src_addr = flow->node_ip;
-		ip->dst_addr = flow->target_ip;
-		tcp->src_port = flow->node_port;
-		tcp->dst_port = flow->target_port;
-		dp_l2_put(p->m, ip, p->len, vpc, neigh_mac, flow->node_ip, true);
-	} else {
-		vpc = &vpcs[flow->client_vpc];
-		ip->hdr_checksum =
-			cv_csum_apply(ip->hdr_checksum, ttl_diff + (uint16_t)~flow->l3_delta);
-		tcp->cksum = cv_csum_apply(tcp->cksum, (uint16_t)~flow->l4_delta);
-		ip->src_addr = flow->dialled_ip;
-		ip->dst_addr = flow->client_ip;
-		tcp->src_port = flow->dialled_port;
-		tcp->dst_port = flow->client_port;
-		dp_l2_put(p->m, ip, p->len, vpc, flow->client_mac, flow->dialled_ip,
-			  flow->endpoint == CV_VIEW_DIRECT);
-	}
+	/* The entry has target, node; the packet wants node, target. */
+	ips = ips << 32 | ips >> 32;
+	ports = ports << 16 | ports >> 16;
+	ip->hdr_checksum = cv_csum_apply(ip->hdr_checksum, flow->l3_delta + (hops ^ 0xffff));
+	tcp->cksum = cv_csum_apply16(tcp->cksum, flow->l4_delta);
+	memcpy(&ip->src_addr, &ips, 8);
+	memcpy(&tcp->src_port, &ports, 4);
+	dp_l2_put(p->m, ip, vpc, neigh, flow->node_ip, CV_MAC_NODE);
 	dp_send(w, p->m, vpc->port);
 }
 
-static inline void dp_forward_inline(struct cv_dp_worker *w, const struct dp_pkt *p,
-				     struct cv_flow *flow)
+static inline void dp_rewrite_t2c(struct cv_dp_worker *w, const struct dp_pkt *p,
+				  const struct cv_flow *flow, unsigned int hops)
+{
+	const struct cv_view_vpc *vpc = &w->view->spec.vpcs[flow->client_vpc];
+	struct rte_ipv4_hdr *ip = p->ip;
+	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+	uint64_t ips = cv_flow_load64(&flow->client_ip);
+	uint32_t ports = cv_flow_load32(&flow->client_port);
+
+	ips = ips << 32 | ips >> 32;
+	ports = ports << 16 | ports >> 16;
+	ip->hdr_checksum =
+		cv_csum_apply(ip->hdr_checksum, (uint16_t)~flow->l3_delta + (hops ^ 0xffff));
+	tcp->cksum = cv_csum_apply16(tcp->cksum, (uint16_t)~flow->l4_delta);
+	memcpy(&ip->src_addr, &ips, 8);
+	memcpy(&tcp->src_port, &ports, 4);
+	dp_l2_put(p->m, ip, vpc, cv_flow_load64(flow->client_mac), flow->dialled_ip,
+		  flow->endpoint == CV_VIEW_DIRECT ? CV_MAC_NODE : 0);
+	dp_send(w, p->m, vpc->port);
+}
+
+static __attribute__((noinline)) void dp_forward_drop(struct cv_dp_worker *w,
+						      const struct dp_pkt *p,
+						      const struct cv_flow *flow,
+						      enum cv_drop reason)
+{
+	cv_ctr_add(&w->endpoints[flow->endpoint].drops, 1);
+	dp_drop(w, p->m, reason);
+}
+
+/* Addresses, ports, TTL, checksums, Ethernet: all of it by what the flow and the view hold ready. */
+static inline __attribute__((always_inline)) void dp_forward_inline(struct cv_dp_worker *w,
+								    const struct dp_pkt *p,
+								    struct cv_flow *flow)
 {
 	struct cv_stats_obj *obj = &w->endpoints[flow->endpoint];
+	unsigned int hops = dp_hops(flow->endpoint);
+	enum cv_drop reason;
 	uint64_t neigh;
-	enum cv_drop reason = dp_forward_check(w, p, flow, &neigh);
 
+	reason = dp_forward_check(w, p, flow, &neigh);
 	if (__builtin_expect(reason != CV_DROP_NONE, 0)) {
-		cv_ctr_add(&obj->drops, 1);
-		dp_drop(w, p->m, reason);
+		dp_forward_drop(w, p, flow, reason);
 		return;
 	}
 	flow->last_ms = (uint32_t)w->now_ms;
 	cv_ctr_add(&obj->pkts[p->side], 1);
 	cv_ctr_add(&obj->bytes[p->side], p->len);
-	dp_rewrite(w, p, flow, (const uint8_t *)&neigh);
+	p->ip->time_to_live = (uint8_t)(p->ip->time_to_live - hops);
+	if (p->side == DP_CLIENT)
+		dp_rewrite_c2t(w, p, flow, hops, neigh);
+	else
+		dp_rewrite_t2c(w, p, flow, hops);
 }
 
 void dp_forward(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow)
@@ -260,47 +302,56 @@ void dp_forward(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *
 	dp_forward_inline(w, p, flow);
 }
 
-static inline bool dp_is_flow(struct cv_dp_worker *w, struct dp_pkt *p)
+static inline bool dp_is_steady(const struct cv_dp_worker *w, const struct dp_pkt *p,
+				const struct cv_flow *flow)
 {
-	const struct cv_flow *flow = &w->flows->flows[p->flow];
-	struct cv_flow_key key;
-
-	if (p->side == DP_TARGET) {
-		const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
-
-		return cv_flow_is_target_side(flow, p->vpc, p->ip->dst_addr, tcp->dst_port,
-					      p->ip->src_addr, tcp->src_port);
-	}
-	key = dp_key(p);
-	if (__builtin_expect(cv_flow_is(flow, &key), 1))
-		return true;
-	p->flow = cv_flow_find(w->flows, &key, p->hash);
-	return p->flow != CV_FLOW_NONE;
+	return cv_tcp_is_fast(&flow->tcp, dp_tcp_hdr(p)->tcp_flags) &&
+	       (uint32_t)w->now_ms - flow->last_ms <= flow->idle_s * 1000u;
 }
 
 void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p)
 {
 	struct cv_flow *flow = &w->flows->flows[p->flow];
 
-	if (__builtin_expect(cv_tcp_is_fast(&flow->tcp, dp_tcp_hdr(p)->tcp_flags) &&
-				     (uint32_t)w->now_ms - flow->last_ms <= flow->idle_s * 1000u,
-			     1))
+	if (dp_is_steady(w, p, flow))
 		dp_forward_inline(w, p, flow);
 	else
 		dp_tcp_packet(w, p, p->flow);
+}
+
+/* The likely flow was none or not the right one. */
+static __attribute__((noinline)) void dp_other_packet(struct cv_dp_worker *w, struct dp_pkt *p)
+{
+	if (p->side == DP_TARGET)
+		dp_target_miss(w, p);
+	else
+		dp_client_miss(w, p);
+}
+
+static inline bool dp_is_flow(const struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	const struct cv_flow *flow = &w->flows->flows[p->flow];
+
+	if (p->side == DP_TARGET)
+		return cv_flow_is_target_side(flow, p->vpc, dp_ips(p->ip), dp_ports(p->ip));
+	return cv_flow_is_raw(flow, dp_ips(p->ip), dp_ports(p->ip) | (uint64_t)p->vpc << 32);
 }
 
 static inline void dp_forward_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_pkt *p = &pkts[i];
+		struct cv_flow *flow;
 
-		if (__builtin_expect(p->flow != CV_FLOW_NONE && dp_is_flow(w, p), 1))
-			dp_flow_packet(w, p);
-		else if (p->side == DP_CLIENT)
-			dp_client_miss(w, p);
+		if (__builtin_expect(p->flow == CV_FLOW_NONE || !dp_is_flow(w, p), 0)) {
+			dp_other_packet(w, p);
+			continue;
+		}
+		flow = &w->flows->flows[p->flow];
+		if (__builtin_expect(dp_is_steady(w, p, flow), 1))
+			dp_forward_inline(w, p, flow);
 		else
-			dp_target_miss(w, p);
+			dp_tcp_packet(w, p, p->flow);
 	}
 }
 

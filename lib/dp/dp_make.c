@@ -137,7 +137,9 @@ bool dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 		dp_ts_put((uint8_t *)tcp + DP_TCP_LEN, seg->ts_val, seg->ts_ecr);
 	dp_header_put(w, flow, (uint8_t *)tcp + tcp_len);
 	dp_tcp_csum_fill(ip, tcp, (uint16_t)(tcp_len + CV_PPV2_AWS_LEN));
-	dp_l2_put(m, ip, ip_len, vpc, (const uint8_t *)&neigh, flow->node_ip, true);
+	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + ip_len);
+	m->pkt_len = m->data_len;
+	dp_l2_put(m, ip, vpc, neigh, flow->node_ip, CV_MAC_NODE);
 	dp_send(w, m, vpc->port);
 	return true;
 }

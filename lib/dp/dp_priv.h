@@ -51,13 +51,15 @@ enum dp_side { DP_CLIENT, DP_TARGET };
 struct dp_pkt {
 	struct rte_mbuf *m;
 	struct rte_ipv4_hdr *ip;
-	uint64_t hash;             /**< client side only */
-	struct cv_snat_pool *pool; /**< target side only */
-	uint32_t flow;             /**< likely flow, CV_FLOW_NONE if none */
-	uint16_t vpc;              /**< VPC slot it came from */
-	uint16_t len;              /**< IP total length, host order */
-	uint8_t side;              /**< enum dp_side */
-	bool is_node;              /**< sent to an NLB node's address (else to an endpoint ENI's) */
+	union {
+		uint64_t hash;             /**< of a client's packet */
+		struct cv_snat_pool *pool; /**< of a target's, until its flow is looked up */
+	};
+	uint32_t flow; /**< likely flow, CV_FLOW_NONE if none */
+	uint16_t vpc;  /**< VPC slot it came from */
+	uint16_t len;  /**< IP total length, host order */
+	uint8_t side;  /**< enum dp_side */
+	bool is_node;  /**< sent to an NLB node's address (else to an endpoint ENI's) */
 };
 
 /** Packets for one port. */
@@ -195,7 +197,9 @@ static inline uint16_t dp_tcp_len(const struct rte_tcp_hdr *tcp)
 /** Hops that a packet loses on its way through an endpoint. @param endpoint slot */
 static inline unsigned int dp_hops(uint32_t endpoint)
 {
-	return endpoint == CV_VIEW_DIRECT ? DP_HOPS_DIRECT : DP_HOPS_ENDPOINT;
+	const unsigned int more = DP_HOPS_ENDPOINT - DP_HOPS_DIRECT;
+
+	return DP_HOPS_DIRECT + (endpoint != CV_VIEW_DIRECT) * more;
 }
 
 /** What every packet must pass that is to leave into a VPC. */
@@ -249,36 +253,50 @@ static inline struct cv_flow_key dp_key(const struct dp_pkt *p)
 	};
 }
 
-/**
- * Write the Ethernet header (and VLAN tag) in front of an IP header and make the frame end with the IP
- * packet.
- *
- * @param ip       IP header inside m
- * @param ip_len   IP total length
- * @param vpc      VPC it leaves into
- * @param dst_mac  shape [6]
- * @param src      our address that it leaves from
- * @param node     src is an NLB node's address
- */
-static inline void dp_l2_put(struct rte_mbuf *m, void *ip, uint16_t ip_len,
-			     const struct cv_view_vpc *vpc, const uint8_t *dst_mac, cv_be32_t src,
-			     bool node)
+/** Source and destination address of an IP packet, as they follow each other. */
+static inline uint64_t dp_ips(const struct rte_ipv4_hdr *ip)
 {
+	return cv_flow_load64(&ip->src_addr);
+}
+
+/** Source and destination port of a packet without IP options, as they follow each other. */
+static inline uint32_t dp_ports(const struct rte_ipv4_hdr *ip)
+{
+	return cv_flow_load32(ip + 1);
+}
+
+/**
+ * Write the Ethernet header (and VLAN tag) in front of an IP header. What the frame has after the IP
+ * packet stays.
+ *
+ * @param ip    IP header inside m
+ * @param vpc   VPC it leaves into
+ * @param mac   destination MAC in the low 48 bits, as in memory; the rest is ignored
+ * @param src   our address that it leaves from
+ * @param node  CV_MAC_NODE if src is an NLB node's address, else 0
+ */
+static inline void dp_l2_put(struct rte_mbuf *m, void *ip, const struct cv_view_vpc *vpc,
+			     uint64_t mac, cv_be32_t src, uint16_t node)
+{
+	uint16_t prefix = vpc->mac_prefix | node, type = DP_TYPE_IPV4;
 	unsigned int l2_len = vpc->vlan == 0 ? 14 : 18;
 	uint8_t *l2 = (uint8_t *)ip - l2_len;
-	uint16_t type = DP_TYPE_IPV4;
+	uint16_t ofs = (uint16_t)(l2 - (uint8_t *)m->buf_addr);
 
-	memcpy(l2, dst_mac, 6);
-	cv_mac_of_ip((uint16_t)(vpc->mac_prefix | (node ? CV_MAC_NODE : 0)), src, l2 + 6);
-	if (vpc->vlan != 0) {
+	mac = mac << 16 >> 16 | (uint64_t)prefix << 48;
+	memcpy(l2, &mac, 8);
+	memcpy(l2 + 8, &src, 4);
+	memcpy((uint8_t *)ip - 2, &type, 2);
+	if (__builtin_expect(vpc->vlan != 0, 0)) {
 		uint16_t tag[2] = {DP_TYPE_VLAN, cv_be16(vpc->vlan)};
 
 		memcpy(l2 + 12, tag, 4);
 	}
-	memcpy((uint8_t *)ip - 2, &type, 2);
-	m->data_off = (uint16_t)(l2 - (uint8_t *)m->buf_addr);
-	m->data_len = (uint16_t)(l2_len + ip_len);
-	m->pkt_len = m->data_len;
+	if (__builtin_expect(ofs != m->data_off, 0)) {
+		m->data_len = (uint16_t)(m->data_len + m->data_off - ofs);
+		m->pkt_len = m->data_len;
+		m->data_off = ofs;
+	}
 }
 
 /* ---- dp_hot.c ---- */

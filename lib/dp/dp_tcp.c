@@ -276,6 +276,9 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	 */
 	if ((seg.flags & (CV_TCP_SYN | CV_TCP_ACK)) != CV_TCP_SYN && dp_drop_stuck(w, p, flow))
 		return;
+	/* Ethernet padding goes: what stands behind the payload from here on is payload. */
+	p->m->data_len = (uint16_t)((uint8_t *)p->ip - rte_pktmbuf_mtod(p->m, uint8_t *) + p->len);
+	p->m->pkt_len = p->m->data_len;
 	if (cv_tcp_wants_opts(&flow->tcp, seg.flags) &&
 	    cv_tcp_opts_parse((uint8_t *)dp_tcp_hdr(p) + DP_TCP_LEN, seg.opts_len, &opts) == 0)
 		seg.opts = &opts;

@@ -30,24 +30,35 @@
 /** Flows per table at most: an index must fit 24 bits, beside 8 bits of worker. */
 #define CV_FLOW_MAX ((1u << 24) - 1)
 
-/** What a flow's first packet is found by. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "addresses and ports are compared as words");
+
+/**
+ * What a flow's first packet is found by: the addresses and ports as they follow each other in a client's
+ * packet, and the client's VPC.
+ */
 struct cv_flow_key {
 	cv_be32_t client_ip, dialled_ip;
 	cv_be16_t client_port, dialled_port;
-	uint16_t vpc; /**< the client's VPC slot */
+	uint16_t vpc;  /**< the client's VPC slot */
+	uint16_t zero; /**< always 0: the key is compared and hashed as two words */
 };
+
+_Static_assert(sizeof(struct cv_flow_key) == 16, "two words");
 
 /**
  * A flow: the one cache line that an established packet touches, in either direction. The worker
- * that owns the flow is the only reader and writer.
+ * that owns the flow is the only reader and writer. Addresses and ports stand as in the packets that
+ * they are compared with: the client's, then the target's.
  */
 struct cv_flow {
 	cv_be32_t client_ip, dialled_ip;
 	cv_be16_t client_port, dialled_port;
-	uint16_t client_vpc, target_vpc; /**< VPC slots */
-	cv_be32_t node_ip, target_ip;
-	cv_be16_t node_port; /**< SNAT port; 0: the entry is free */
+	uint16_t client_vpc; /**< VPC slot */
+	uint16_t target_vpc; /**< VPC slot */
+	cv_be32_t target_ip, node_ip;
 	cv_be16_t target_port;
+	cv_be16_t node_port;   /**< SNAT port; 0: the entry is free */
 	uint32_t neigh;        /**< neighbour slot of the target's next hop */
 	uint8_t client_mac[6]; /**< where the client's frames came from: answers go there */
 	uint16_t l3_delta;     /**< checksum difference of the addresses, client to target */

@@ -29,20 +29,35 @@ static inline uint64_t cv_flow_hash_raw(const uint64_t secret[2], uint64_t ips, 
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
+/** Eight bytes as they stand in memory. */
+static inline uint64_t cv_flow_load64(const void *p)
+{
+	uint64_t v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/** Four bytes as they stand in memory. */
+static inline uint32_t cv_flow_load32(const void *p)
+{
+	uint32_t v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 /** Hash of a key. */
 static inline uint64_t cv_flow_hash(const struct cv_flow_table *table,
 				    const struct cv_flow_key *key)
 {
-	return cv_flow_hash_raw(table->key, (uint64_t)key->client_ip << 32 | key->dialled_ip,
-				(uint64_t)key->client_port << 48 |
-					(uint64_t)key->dialled_port << 32 | key->vpc);
+	return cv_flow_hash_raw(table->key, cv_flow_load64(&key->client_ip),
+				cv_flow_load64(&key->client_port));
 }
 
 static inline uint16_t cv_flow_tag(uint64_t hash)
 {
-	uint16_t tag = (uint16_t)(hash >> 48);
-
-	return tag != 0 ? tag : 1;
+	return (uint16_t)(hash >> 48 | 1);
 }
 
 static inline struct cv_flow_bucket *cv_flow_bucket_first(const struct cv_flow_table *table,
@@ -106,22 +121,31 @@ static inline uint32_t cv_flow_probe(const struct cv_flow_table *table, uint64_t
 	return bucket->idx[__builtin_ctz(bits) / 2];
 }
 
+/** Tell whether an entry has this client side. @param ips, rest the words of a struct cv_flow_key */
+static inline bool cv_flow_is_raw(const struct cv_flow *flow, uint64_t ips, uint64_t rest)
+{
+	/* The entry has the target's VPC where the key has its zero: shifted out. */
+	return ((cv_flow_load64(&flow->client_ip) ^ ips) |
+		(cv_flow_load64(&flow->client_port) ^ rest) << 16) == 0;
+}
+
 /** Tell whether an entry has this client side. */
 static inline bool cv_flow_is(const struct cv_flow *flow, const struct cv_flow_key *key)
 {
-	return ((flow->client_ip ^ key->client_ip) | (flow->dialled_ip ^ key->dialled_ip) |
-		(uint32_t)(flow->client_port ^ key->client_port) |
-		(uint32_t)(flow->dialled_port ^ key->dialled_port) |
-		(uint32_t)(flow->client_vpc ^ key->vpc)) == 0;
+	return cv_flow_is_raw(flow, cv_flow_load64(&key->client_ip),
+			      cv_flow_load64(&key->client_port));
 }
 
-/** Tell whether an entry is live and has this target side. */
-static inline bool cv_flow_is_target_side(const struct cv_flow *flow, uint16_t vpc,
-					  cv_be32_t node_ip, cv_be16_t node_port,
-					  cv_be32_t target_ip, cv_be16_t target_port)
+/**
+ * Tell whether an entry is live and has this target side.
+ *
+ * @param ips    source and destination address as they follow each other in a target's packet
+ * @param ports  the ports likewise; destination port not 0
+ */
+static inline bool cv_flow_is_target_side(const struct cv_flow *flow, uint16_t vpc, uint64_t ips,
+					  uint32_t ports)
 {
-	return ((flow->node_ip ^ node_ip) | (flow->target_ip ^ target_ip) |
-		(uint32_t)(flow->node_port ^ node_port) |
-		(uint32_t)(flow->target_port ^ target_port) | (uint32_t)(flow->target_vpc ^ vpc)) ==
-	       0;
+	return ((cv_flow_load64(&flow->target_ip) ^ ips) |
+		(cv_flow_load32(&flow->target_port) ^ ports) |
+		(uint32_t)(flow->target_vpc ^ vpc)) == 0;
 }

@@ -162,3 +162,11 @@ static inline uint16_t cv_csum_apply(uint16_t csum, uint32_t diff)
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)~sum;
 }
+
+/** Apply a difference that is folded to 16 bits already. */
+static inline uint16_t cv_csum_apply16(uint16_t csum, uint16_t diff)
+{
+	uint32_t sum = (uint32_t)(uint16_t)~csum + diff;
+
+	return (uint16_t)~(sum + (sum >> 16));
+}

@@ -111,11 +111,19 @@ const char *cv_mac_str(const uint8_t *mac, char *buf)
 uint64_t cv_csum_add(const void *data, size_t len, uint64_t sum)
 {
 	const uint8_t *p = data;
+	uint32_t pair;
 	uint16_t word;
 
-	for (; len >= 2; len -= 2, p += 2) {
+	/* Two words at a time: what the low one carries into the high one, folding brings back. */
+	for (; len >= 4; len -= 4, p += 4) {
+		memcpy(&pair, p, 4);
+		sum += pair;
+	}
+	if (len >= 2) {
 		memcpy(&word, p, 2);
 		sum += word;
+		len -= 2;
+		p += 2;
 	}
 	if (len == 1) {
 		word = 0;

@@ -16,6 +16,7 @@
 #include <rte_eal.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_memcpy.h>
 #include <rte_tcp.h>
 
 #include "cv_dp.h"
@@ -379,6 +380,62 @@ static void bench_established(uint32_t n_flows, bool proxy, uint64_t pkts, bool 
 	bench_fini(&b);
 }
 
+/*
+ * Packets per second with receive and transmit included, as a replaying driver does them: buffers from the
+ * pool, a copy of each frame, and back to the pool. Without the core: what that alone costs.
+ */
+static double replay_rate(struct bench *b, bool core, uint64_t pkts)
+{
+	const struct cv_view *view = cv_view_pub_current(b->pub);
+	uint64_t start = rte_rdtsc(), n = 0;
+	uint32_t at = 0;
+
+	while (n < pkts) {
+		struct rte_mbuf *burst[BURST];
+		/* Bursts of both directions in turn. */
+		uint16_t dir = (n / BURST) & 1;
+
+		if (rte_pktmbuf_alloc_bulk(b->mbufs, burst, BURST) != 0)
+			die("mbuf allocation");
+		for (unsigned int i = 0; i < BURST; i++) {
+			rte_memcpy(rte_pktmbuf_mtod(burst[i], void *), b->frames[dir][at + i],
+				   FRAME);
+			burst[i]->data_len = FRAME;
+			burst[i]->pkt_len = FRAME;
+			burst[i]->port = dir;
+		}
+		b->n_sent = 0;
+		if (core) {
+			cv_dp_burst(b->worker, view, burst, BURST, b->now_ms);
+			cv_dp_worker_flush(b->worker);
+		} else {
+			bench_tx(b, 0, 0, burst, BURST);
+		}
+		done(b);
+		n += BURST;
+		if (dir == 1)
+			at = at + 2 * BURST > b->n_flows ? 0 : at + BURST;
+	}
+	return (double)n * (double)rte_get_tsc_hz() / (double)(rte_rdtsc() - start) / 1e6;
+}
+
+static void bench_replay(uint32_t n_flows, uint64_t pkts, bool last)
+{
+	static struct bench b;
+	double rate[2][ROUNDS];
+
+	bench_init(&b, n_flows, true);
+	for (uint32_t at = 0; at < n_flows; at += RTE_MIN(n_flows - at, (uint32_t)BURST))
+		open_flows(&b, at, RTE_MIN(n_flows - at, (uint32_t)BURST));
+	for (int round = 0; round < ROUNDS; round++)
+		for (int core = 0; core < 2; core++)
+			rate[core][round] = replay_rate(&b, core != 0, pkts);
+	printf("    {\"flows\": %u, \"mpps\": %.1f, \"mpps_without_core\": %.1f}%s\n", n_flows,
+	       median(rate[1]), median(rate[0]), last ? "" : ",");
+	fflush(stdout);
+	bench_fini(&b);
+}
+
 static void bench_connections(bool proxy, bool last)
 {
 	static struct bench b;
@@ -430,6 +487,9 @@ int main(int argc, char **argv)
 		bench_established(sizes[i], true, pkts, false);
 		bench_established(sizes[i], false, pkts, i == CV_ARRAY_LEN(sizes) - 1);
 	}
+	printf("  ],\n  \"replay\": [\n");
+	for (size_t i = 0; i < CV_ARRAY_LEN(sizes); i++)
+		bench_replay(sizes[i], pkts, i == CV_ARRAY_LEN(sizes) - 1);
 	printf("  ],\n  \"connections\": [\n");
 	bench_connections(true, false);
 	bench_connections(false, true);

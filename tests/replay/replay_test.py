@@ -86,6 +86,8 @@ class Talk:
         self.scapy, self.binary = scapy, binary
         self.dir = CASES / name
         self.dir.mkdir(parents=True, exist_ok=True)
+        for old in self.dir.iterdir():
+            old.unlink()
         self.packets = {port: [] for port in PORTS}
         self.seen = {port: 0 for port in PORTS}
         self.now = 0.0
