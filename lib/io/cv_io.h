@@ -35,11 +35,12 @@ struct rte_mempool;
 /** A logical port as configured. */
 struct cv_io_port_cfg {
 	const char *name;
-	const char *const
-		*devices; /**< shape [n_devices]: PCI address or vdev, each with `,args` */
+	/** PCI addresses or vdevs, each with `,args`; shape [n_devices] */
+	const char *const *devices;
 	uint32_t n_devices;
-	uint16_t n_queues; /**< per device; 0 = as many as its arguments say, or one per worker if it can */
-	uint16_t mtu;      /**< bytes without the Ethernet header, at least 68 */
+	/** Per device; 0 = as many as its arguments say, or one per worker if it can. */
+	uint16_t n_queues;
+	uint16_t mtu;              /**< bytes without the Ethernet header, at least 68 */
 	uint16_t rx_desc, tx_desc; /**< 0 = the device's default */
 	bool promiscuous;
 };
