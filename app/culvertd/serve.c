@@ -156,7 +156,7 @@ static int start_dp(struct app *app, struct cv_errs *errs)
 	if (rc == 0 && app->runs == NULL)
 		rc = -ENOMEM;
 	if (rc != 0) {
-		cv_errs_add(errs, "limits.flows", 0, "the workers' tables cannot be made: %s",
+		cv_errs_add(errs, "limits", 0, "the workers' tables cannot be made: %s",
 			    strerror(-rc));
 		return rc;
 	}

@@ -264,6 +264,12 @@ static int bring_up(struct cv_io *io, const struct cv_io_cfg *cfg, struct cv_err
 	struct cv_io_need need;
 	int rc;
 
+	if (cfg->n_ports > CV_IO_PORTS_MAX) {
+		cv_errs_add(errs, "dpdk.ports", 0,
+			    "%u ports are more than the %d that can be served", cfg->n_ports,
+			    CV_IO_PORTS_MAX);
+		return -EINVAL;
+	}
 	rc = cv_io_cores_plan(cfg, cpus, cv_io_cpus(cpus, CPUS_MAX), errs, &io->warnings, &cores);
 	if (rc != 0)
 		return rc;

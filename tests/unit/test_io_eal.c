@@ -538,6 +538,9 @@ REFUSAL(no_huge_pages, port_add(&w, "a", ring0, 1); w.cfg.huge_pages = true;
 	w.cfg.memory_mb = 1048576, -ENOMEM, "dpdk.huge_pages", "vm.nr_hugepages")
 REFUSAL(no_worker, port_add(&w, "a", ring0, 1); w.cfg.n_workers = 0, -EINVAL, "dpdk.workers", "1..")
 
+REFUSAL(too_many_ports, port_add(&w, "a", ring0, 1);
+	w.cfg.n_ports = CV_IO_PORTS_MAX + 1, -EINVAL, "dpdk.ports", "65 ports")
+
 static void every_bad_device_is_named_body(void)
 {
 	struct world w;
@@ -729,6 +732,7 @@ int main(void)
 		cmocka_unit_test(too_little_memory),
 		cmocka_unit_test(no_huge_pages),
 		cmocka_unit_test(no_worker),
+		cmocka_unit_test(too_many_ports),
 		cmocka_unit_test(every_bad_device_is_named),
 		cmocka_unit_test(unknown_eal_option),
 		cmocka_unit_test(stray_eal_argument),
