@@ -367,7 +367,8 @@ static char *big_document(void)
 	fprintf(f, "]}],\"endpoints\":[");
 	for (int i = 0; i < 10000; i++)
 		fprintf(f,
-			"%s{\"name\":\"e%d\",\"vpc\":\"v\",\"service\":\"s\",\"subnets\":[{\"subnet\":\"a\"}]}",
+			"%s{\"name\":\"e%d\",\"vpc\":\"v\",\"service\":\"s\",\"subnets\":"
+			"[{\"subnet\":\"a\"}]}",
 			i > 0 ? "," : "", i);
 	fprintf(f, "]}");
 	fclose(f);
