@@ -51,22 +51,22 @@ class Loss(harness.LabCase):
         self.assertEqual({(got.json()['length'], got.json()['sha256']) for got in up}, {(SIZE, want)})
 
     def test_header_lost_once(self):
-        self._header_lost(ON, 1, 0.6)
+        self._header_lost(ON, 1, 1.0)
 
     def test_header_lost_three_times(self):
-        self._header_lost(ON, 3, 2.0)
+        self._header_lost(ON, 3, 3.0)
 
     def test_early_header_lost_once(self):
-        self._header_lost(EARLY, 1, 0.6)
+        self._header_lost(EARLY, 1, 1.0)
 
     def test_early_header_lost_three_times(self):
-        self._header_lost(EARLY, 3, 2.0)
+        self._header_lost(EARLY, 3, 3.0)
 
     def test_header_lost_before_a_full_segment(self):
-        self._header_lost(ON, 2, 2.0, harness.body(100_000))
+        self._header_lost(ON, 2, 3.0, harness.body(100_000))
 
     def test_early_header_lost_before_a_full_segment(self):
-        self._header_lost(EARLY, 2, 2.0, harness.body(100_000))
+        self._header_lost(EARLY, 2, 3.0, harness.body(100_000))
 
     def _header_lost(self, tcp_port, n, seconds, body=None):
         """The client's own retransmissions bring it back: no flow waits longer for the header."""

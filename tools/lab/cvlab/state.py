@@ -93,7 +93,8 @@ def destroy(prefix):
     for path in state.dirs:
         shutil.rmtree(path, ignore_errors=True)
     with locked():
-        give_hugepages(state)
+        # Read again: of two who remove the same leftover, only one may give its pages back.
+        give_hugepages(State.load(prefix) or State(prefix))
         shutil.rmtree(state.dir, ignore_errors=True)
         with contextlib.suppress(OSError):
             RUN.rmdir()  # refused while another lab is left
