@@ -154,7 +154,9 @@ static void wire_see(struct wire *wire, uint16_t port, struct rte_mbuf *m)
 	} else {
 		const struct rte_ipv4_hdr *ip = (const void *)(eth + 1);
 
-		wire_addr_get(wire, port, ip->dst_addr)->n_tcp++;
+		addr = wire_addr_get(wire, port, ip->dst_addr);
+		addr->n_tcp++;
+		memcpy(addr->tcp_mac, &eth->dst_addr, 6);
 	}
 }
 

@@ -31,6 +31,7 @@ struct wire_addr {
 	unsigned int n_asked;     /**< ARP requests for it */
 	unsigned int n_announced; /**< gratuitous ARP of it */
 	unsigned int n_tcp;       /**< TCP packets to it */
+	uint8_t tcp_mac[6];       /**< MAC that the last of them went to */
 };
 
 struct world;

@@ -157,6 +157,17 @@ static void silent_target_is_asked_until_it_answers_and_followed_when_it_moves(v
 	usleep(300000);
 	assert_string_equal(neighbour(w, "10.0.1.77", "state"), "");
 	assert_string_equal(neighbour(w, "10.0.1.21", "mac"), "02:00:00:00:00:99");
+	/* Workers forward to what control has learned. */
+	dial(w, C1, "consumer-1", "172.16.1.10", 1);
+	world_until(world_seen(w, PROV, "10.0.1.21").n_tcp == 1);
+	assert_memory_equal(world_seen(w, PROV, "10.0.1.21").tcp_mac, mac_new, 6);
+	world_arp(w, PROV, "10.0.1.21", mac_1);
+	world_until(strcmp(neighbour(w, "10.0.1.21", "mac"), "02:00:00:00:00:21") == 0);
+	world_arp(w, PROV, "10.0.1.77", mac_new);
+	usleep(300000);
+	dial(w, C1, "consumer-1", "172.16.1.10", 2);
+	world_until(world_seen(w, PROV, "10.0.1.21").n_tcp == 3);
+	assert_memory_equal(world_seen(w, PROV, "10.0.1.21").tcp_mac, mac_1, 6);
 	world_destroy(w);
 }
 
@@ -376,6 +387,33 @@ static void flows_are_listed_filtered_and_limited(void **state)
 	world_destroy(w);
 }
 
+/* One server in two groups, by two listeners. */
+static void twice_a_target(json_t *conf)
+{
+	json_array_append_new(json_object_get(conf, "target_groups"),
+			      json_pack("{s:s, s:s, s:i, s:[{s:s}]}", "name", "again", "vpc",
+					"provider", "port", 80, "targets", "ip", "10.0.2.22"));
+	json_array_append_new(at(conf, "load_balancers.0.listeners"),
+			      json_pack("{s:i, s:s}", "port", 81, "target_group", "again"));
+}
+
+static void target_in_two_groups_has_all_its_flows_listed(void **state)
+{
+	struct world *w = start(twice_a_target);
+	struct cv_ctl_query query = {.what = "flows", .target = "10.0.2.22:80"};
+	char *id;
+
+	(void)state;
+	wait_known(w);
+	id = vpc_id(w, "consumer-2");
+	dial(w, C2, "consumer-2", "172.16.1.10", 3);
+	for (uint16_t i = 0; i < 4; i++)
+		world_syn(w, C2, id, (uint16_t)(30000 + i), "172.16.1.10", 81);
+	world_until(n_shown(w, &query, "flows") == 7);
+	free(id);
+	world_destroy(w);
+}
+
 static void workers_are_looked_at(void **state)
 {
 	struct world *w = start(two_workers);
@@ -588,6 +626,7 @@ int main(void)
 		cmocka_unit_test(endpoints_say_why_packets_are_dropped),
 		cmocka_unit_test(endpoints_are_filtered),
 		cmocka_unit_test(flows_are_listed_filtered_and_limited),
+		cmocka_unit_test(target_in_two_groups_has_all_its_flows_listed),
 		cmocka_unit_test(workers_are_looked_at),
 		cmocka_unit_test(several_listings_wait_for_each_other),
 		cmocka_unit_test(questions_that_make_no_sense_are_refused),

@@ -112,6 +112,42 @@ static void answer_is_new_then_same_then_changed(void **state)
 	cv_ctl_neigh_fini(&table);
 }
 
+static void neighbour_that_answers_every_time_never_goes_stale(void **state)
+{
+	struct ctl_neigh_table table;
+	bool stale = true;
+	uint32_t slot;
+	uint64_t t = T0;
+
+	(void)state;
+	one_setup(&table);
+	for (int i = 0; i < 4 * CTL_NEIGH_TRIES; i++) {
+		t = next_ask(&table, t, &stale);
+		assert_false(stale);
+		cv_ctl_neigh_hear(&table, 3, cv_be32(0x0a000005), mac_a, t + 1, &slot);
+	}
+	cv_ctl_neigh_fini(&table);
+}
+
+static void full_ring_starves_no_slot(void **state)
+{
+	struct cv_plan_neigh wants[5];
+	struct ctl_neigh_table table = {0};
+	struct ctl_neigh_ask ask;
+	uint32_t pos = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++)
+		wants[i] = want_get(1, 0x0a000000 + i);
+	update(&table, wants, 5, T0);
+	for (uint32_t i = 0; i < 15; i++) {
+		assert_int_equal(cv_ctl_neigh_due(&table, T0, &pos, &ask, 1), 1);
+		assert_int_equal(ask.slot, i % 5);
+		cv_ctl_neigh_unasked(&table, ask.slot, T0);
+	}
+	cv_ctl_neigh_fini(&table);
+}
+
 static void strangers_and_group_addresses_are_not_learned(void **state)
 {
 	static const uint8_t zero[6], group[6] = {3, 0, 0, 0, 0, 1};
@@ -336,6 +372,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unresolved_is_asked_at_once_then_ever_slower),
 		cmocka_unit_test(answer_is_new_then_same_then_changed),
+		cmocka_unit_test(neighbour_that_answers_every_time_never_goes_stale),
+		cmocka_unit_test(full_ring_starves_no_slot),
 		cmocka_unit_test(strangers_and_group_addresses_are_not_learned),
 		cmocka_unit_test(known_is_refreshed_about_every_30_s),
 		cmocka_unit_test(silent_neighbour_goes_stale_after_three_tries_and_comes_back),
