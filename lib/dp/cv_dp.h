@@ -131,6 +131,14 @@ int cv_dp_worker_run(void *arg);
 /* ---- control's side ---- */
 
 /**
+ * Start or stop counting cycles by stage (struct cv_stats, stage_tsc and stage_pkts) in all workers. Off at
+ * the start; while off it costs a branch per stage and burst.
+ *
+ * @return 0, or -EAGAIN when a command ring is full: some workers may have been told, try again
+ */
+int cv_dp_stages_set(struct cv_dp *dp, bool on);
+
+/**
  * Ask for a neighbour by ARP: broadcast `who has ip` from one of our addresses.
  *
  * @param vpc     VPC slot

@@ -201,6 +201,16 @@ int cv_dp_arp_announce(struct cv_dp *dp, uint16_t vpc, cv_be32_t ip)
 	return cv_dp_arp_request(dp, vpc, ip, ip);
 }
 
+int cv_dp_stages_set(struct cv_dp *dp, bool on)
+{
+	struct dp_cmd cmd = {.kind = DP_CMD_STAGES, .on = on};
+
+	for (unsigned int i = 0; i < dp->n_workers; i++)
+		if (rte_ring_sp_enqueue_elem(dp->workers[i]->cmds, &cmd, sizeof(cmd)) != 0)
+			return -EAGAIN;
+	return 0;
+}
+
 unsigned int cv_dp_neigh_burst(struct cv_dp *dp, struct cv_dp_neigh_event *events,
 			       unsigned int n_max)
 {

@@ -361,8 +361,11 @@ void dp_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n, bool h
 
 	cv_dassert(n <= CV_DP_BURST_MAX);
 	n = dp_parse_burst(w, pkts, n, meta, handed);
+	dp_stage(w, CV_STAGE_PARSE);
 	n = dp_lookup_burst(w, meta, n);
+	dp_stage(w, CV_STAGE_LOOKUP);
 	dp_forward_burst(w, meta, n);
+	dp_stage(w, CV_STAGE_FORWARD);
 }
 
 void cv_dp_burst(struct cv_dp_worker *w, const struct cv_view *view, struct rte_mbuf **pkts,

@@ -8,6 +8,7 @@
  * @threads a struct cv_dp_worker belongs to its worker; fields that others touch say so
  */
 
+#include <rte_cycles.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -78,7 +79,8 @@ struct dp_timer {
 
 /** What control asks. */
 struct dp_cmd {
-	enum { DP_CMD_ARP, DP_CMD_LIST } kind;
+	enum { DP_CMD_ARP, DP_CMD_LIST, DP_CMD_STAGES } kind;
+	bool on; /**< stages */
 	uint16_t vpc;
 	cv_be32_t sender, ip;
 	struct cv_dp_flow_list *list;
@@ -113,6 +115,8 @@ struct cv_dp_worker {
 	struct cv_view_pub *pub;
 	uint64_t tsc_per_ms;
 
+	bool staged;            /**< cycles are counted by stage */
+	uint64_t stage_mark;    /**< TSC at the end of the last stage */
 	struct dp_out *out;     /**< shape [n_ports] */
 	struct dp_out *handoff; /**< shape [n_workers]: packets for other workers */
 	struct rte_ring **in; /**< shape [n_workers]: from worker i to this one; NULL for itself */
@@ -138,6 +142,18 @@ struct cv_dp {
 static inline void dp_event(struct cv_dp_worker *w, enum cv_event event)
 {
 	cv_ctr_add(&w->stats->ev[event], 1);
+}
+
+/** A stage ends here: its cycles since the last mark are counted, if anybody wants them. */
+static inline void dp_stage(struct cv_dp_worker *w, enum cv_stage stage)
+{
+	uint64_t now;
+
+	if (__builtin_expect(!w->staged, 1))
+		return;
+	now = rte_rdtsc();
+	cv_ctr_add(&w->stats->stage_tsc[stage], now - w->stage_mark);
+	w->stage_mark = now;
 }
 
 /** Drop a packet: the only way to. */

@@ -69,6 +69,12 @@ static unsigned int dp_handed_poll(struct cv_dp_worker *w)
 	return total;
 }
 
+static void dp_stages_set(struct cv_dp_worker *w, bool on)
+{
+	w->staged = on;
+	w->stage_mark = rte_rdtsc();
+}
+
 static void dp_cmds_poll(struct cv_dp_worker *w)
 {
 	struct dp_cmd cmd;
@@ -80,6 +86,8 @@ static void dp_cmds_poll(struct cv_dp_worker *w)
 			return;
 		if (cmd.kind == DP_CMD_LIST)
 			dp_list_start(w, cmd.list);
+		else if (cmd.kind == DP_CMD_STAGES)
+			dp_stages_set(w, cmd.on);
 		else
 			dp_arp_send(w, cmd.vpc, cmd.sender, cmd.ip);
 	}
@@ -124,15 +132,27 @@ static unsigned int dp_turn(struct cv_dp_worker *w, const struct cv_dp_run *run,
 
 	if (view == NULL)
 		return 0;
+	if (w->staged)
+		w->stage_mark = rte_rdtsc();
 	for (unsigned int queue = 0; queue < run->n_queues; queue++) {
 		uint16_t n = run->rx(run->rx_arg, w->id, queue, pkts);
 
-		if (n > 0)
+		if (n > 0) {
+			dp_stage(w, CV_STAGE_RX);
 			cv_dp_burst(w, view, pkts, n, now_ms);
+		}
 		total += n;
 	}
 	total += cv_dp_worker_poll(w, view, now_ms);
+	/* Turns without a packet would hide what a packet costs. */
+	if (total > 0)
+		dp_stage(w, CV_STAGE_REST);
 	cv_dp_worker_flush(w);
+	if (total > 0) {
+		dp_stage(w, CV_STAGE_TX);
+		if (w->staged)
+			cv_ctr_add(&w->stats->stage_pkts, total);
+	}
 	return total;
 }
 

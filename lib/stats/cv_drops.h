@@ -71,6 +71,23 @@
 	X(MSS_CLAMPED, "mss_clamped", "SYN segments whose MSS was lowered")                        \
 	X(ARP_REPLIED, "arp_replied", "ARP requests answered")
 
+/* X(NAME, "metric_name", "help") */
+#define CV_STAGE_LIST(X)                                                                           \
+	X(RX, "rx", "receive from the ports")                                                      \
+	X(PARSE, "parse", "headers, side, hash")                                                   \
+	X(LOOKUP, "lookup", "likely flow, hand-off to its worker")                                 \
+	X(FORWARD, "forward", "compare, TCP state, rewrite")                                       \
+	X(REST, "rest", "ageing, timers, control's requests")                                      \
+	X(TX, "tx", "transmit to the ports")
+
+/** One part of a worker's turn whose cycles can be counted. */
+enum cv_stage {
+#define X(name, metric, help) CV_STAGE_##name,
+	CV_STAGE_LIST(X)
+#undef X
+		CV_STAGE_N,
+};
+
 /** One reason for which a packet does not leave. 0 means that it does. */
 enum cv_drop {
 	CV_DROP_NONE = 0,

@@ -56,7 +56,9 @@ struct cv_stats {
 	cv_ctr_t busy_pkts; /**< packets handled in the busy loops */
 	cv_ctr_t view_gen;  /**< generation of the view that the worker runs */
 	cv_ctr_t swept_gen; /**< generation against which every live flow has been checked */
-	cv_ctr_t flows;     /**< flows in this worker's table now */
+	cv_ctr_t stage_tsc[CV_STAGE_N]; /**< TSC cycles by stage while they are counted */
+	cv_ctr_t stage_pkts;            /**< packets handled meanwhile */
+	cv_ctr_t flows;                 /**< flows in this worker's table now */
 	uint32_t n_obj[CV_STATS_KIND_N];
 	struct cv_stats_obj *obj[CV_STATS_KIND_N]; /**< shape [n_obj[kind]] */
 };
@@ -81,6 +83,11 @@ const char *cv_drop_help(enum cv_drop reason);
 const char *cv_event_name(enum cv_event event);
 /** Help text of an event. */
 const char *cv_event_help(enum cv_event event);
+
+/** Metric name of a stage. */
+const char *cv_stage_name(enum cv_stage stage);
+/** Help text of a stage. */
+const char *cv_stage_help(enum cv_stage stage);
 
 /** Sum one drop reason over workers. @param stats shape [n] */
 uint64_t cv_stats_drop_sum(struct cv_stats *const *stats, unsigned int n, enum cv_drop reason);

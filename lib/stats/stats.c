@@ -9,16 +9,21 @@ struct text {
 	const char *name, *help;
 };
 
-static const struct text drops[CV_DROP_N] = {
-	[CV_DROP_NONE] = {"none", "forwarded"},
+static const struct text drops[CV_DROP_N] = {[CV_DROP_NONE] = {"none", "forwarded"},
 #define X(id, metric, text) [CV_DROP_##id] = {metric, text},
-	CV_DROP_LIST(X)
+					     CV_DROP_LIST(X)
 #undef X
 };
 
 static const struct text events[CV_EV_N] = {
 #define X(id, metric, text) [CV_EV_##id] = {metric, text},
 	CV_EVENT_LIST(X)
+#undef X
+};
+
+static const struct text stages[CV_STAGE_N] = {
+#define X(id, metric, text) [CV_STAGE_##id] = {metric, text},
+	CV_STAGE_LIST(X)
 #undef X
 };
 
@@ -74,6 +79,18 @@ const char *cv_event_help(enum cv_event event)
 {
 	cv_assert(event < CV_EV_N);
 	return events[event].help;
+}
+
+const char *cv_stage_name(enum cv_stage stage)
+{
+	cv_assert(stage < CV_STAGE_N);
+	return stages[stage].name;
+}
+
+const char *cv_stage_help(enum cv_stage stage)
+{
+	cv_assert(stage < CV_STAGE_N);
+	return stages[stage].help;
 }
 
 uint64_t cv_stats_drop_sum(struct cv_stats *const *stats, unsigned int n, enum cv_drop reason)

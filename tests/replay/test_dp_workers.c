@@ -433,6 +433,78 @@ static void bad_numbers_are_refused(void **state)
 	cv_dp_flow_list_destroy(NULL);
 }
 
+/* ---- cycles by stage ---- */
+
+/* A worker's receive function: one client's frame per turn, for a number of turns. */
+struct feed {
+	struct world *w;
+	unsigned int turns;
+	_Atomic bool stop;
+};
+
+static uint16_t feed_rx(void *arg, unsigned int worker, unsigned int queue, struct rte_mbuf **pkts)
+{
+	struct feed *f = arg;
+	struct talk t = talk(f->w, 40000, 9999);
+	struct seg s = client_seg(&t, F_SYN, "");
+	uint8_t frame[WORLD_FRAME_MAX];
+	uint16_t len = seg_build(&s, frame);
+
+	(void)worker;
+	(void)queue;
+	if (f->turns-- == 1)
+		f->stop = true;
+	pkts[0] = rte_pktmbuf_alloc(f->w->mbufs);
+	assert_non_null(pkts[0]);
+	memcpy(rte_pktmbuf_append(pkts[0], len), frame, len);
+	pkts[0]->port = 0;
+	return 1;
+}
+
+static void run_turns(struct world *w, unsigned int turns)
+{
+	struct feed f = {.w = w, .turns = turns};
+	struct cv_dp_run run = {
+		.worker = cv_dp_worker_get(w->dp, 0),
+		.rx = feed_rx,
+		.rx_arg = &f,
+		.n_queues = 1,
+		.stop = &f.stop,
+	};
+
+	assert_int_equal(cv_dp_worker_run(&run), 0);
+}
+
+static void stages_are_counted_only_when_asked(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	const struct cv_stats *stats = cv_dp_stats(w->dp)[0];
+	uint64_t sum = 0;
+
+	(void)state;
+	run_turns(w, 5);
+	assert_int_equal(cv_ctr_get(&stats->stage_pkts), 0);
+	assert_int_equal(cv_dp_stages_set(w->dp, true), 0);
+	run_turns(w, 6); /* the first turn takes the request */
+	assert_true(cv_ctr_get(&stats->stage_pkts) >= 5);
+	for (int i = 0; i < CV_STAGE_N; i++) {
+		assert_true(cv_ctr_get(&stats->stage_tsc[i]) > 0);
+		sum += cv_ctr_get(&stats->stage_tsc[i]);
+	}
+	assert_true(sum <= cv_ctr_get(&stats->tsc_total));
+	assert_int_equal(cv_dp_stages_set(w->dp, false), 0);
+	run_turns(w, 1);
+	sum = cv_ctr_get(&stats->stage_pkts);
+	run_turns(w, 5);
+	assert_int_equal(cv_ctr_get(&stats->stage_pkts), sum);
+	assert_int_equal(world_drops(w, CV_DROP_NO_LISTENER), 17);
+	/* Requests that nobody takes. */
+	for (int i = 0; i < 1023; i++)
+		assert_int_equal(cv_dp_stages_set(w->dp, false), 0);
+	assert_int_equal(cv_dp_stages_set(w->dp, false), -EAGAIN);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +520,7 @@ int main(void)
 		cmocka_unit_test(views_may_come_faster_than_the_recheck),
 		cmocka_unit_test(arp_for_a_slot_beyond_the_view_is_not_sent),
 		cmocka_unit_test(timer_is_for_its_own_flow_only),
+		cmocka_unit_test(stages_are_counted_only_when_asked),
 		cmocka_unit_test(long_listings_come_in_pieces_one_after_the_other),
 		cmocka_unit_test(listing_needs_room_in_every_command_ring),
 		cmocka_unit_test(flows_are_listed_by_filter),

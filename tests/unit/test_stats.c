@@ -83,6 +83,9 @@ static void every_reason_and_event_has_a_name_of_its_own(void **state)
 	(void)state;
 	assert_string_equal(cv_drop_name(CV_DROP_NONE), "none");
 	assert_string_equal(cv_drop_name(CV_DROP_PORT_ALLOCATION), "port_allocation");
+	assert_string_equal(cv_stage_name(CV_STAGE_LOOKUP), "lookup");
+	for (int i = 0; i < CV_STAGE_N; i++)
+		check_name(cv_stage_name((enum cv_stage)i), cv_stage_help((enum cv_stage)i));
 	assert_string_equal(cv_event_name(CV_EV_PPV2_RESENT), "ppv2_resent");
 	for (int i = 0; i < CV_DROP_N; i++) {
 		check_name(cv_drop_name((enum cv_drop)i), cv_drop_help((enum cv_drop)i));
