@@ -10,7 +10,8 @@
 /* SNAT pools ended per second at most. */
 #define POOLS_REAPED_MAX 256
 
-static struct cv_plan_cfg plan_cfg_get(const struct cv_conf *conf, struct cv_plan_port *ports)
+static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv_conf *conf,
+				       struct cv_plan_port *ports)
 {
 	const struct cv_conf_settings *s = &conf->settings;
 
@@ -29,6 +30,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_conf *conf, struct cv_pla
 				.rest_ms = s->snat_rest_seconds * 1000,
 				.n_slices = (uint16_t)conf->dpdk.workers,
 				.one_thread = conf->dpdk.workers == 1,
+				.seed = ctl->snat_seed,
 			},
 		.view =
 			{
@@ -45,7 +47,7 @@ static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, uint64_t g
 		      struct cv_errs *errs, struct cv_plan **ret_plan)
 {
 	struct cv_plan_port ports[CV_DP_PORTS_MAX];
-	struct cv_plan_cfg cfg = plan_cfg_get(conf, ports);
+	struct cv_plan_cfg cfg = plan_cfg_get(ctl, conf, ports);
 	const struct cv_plan_in in = {
 		.model = conf->model,
 		.cfg = &cfg,
@@ -121,6 +123,11 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 	return 0;
 }
 
+static void pool_free(void *pool)
+{
+	cv_snat_pool_destroy(pool);
+}
+
 /* Leave the dying pools out of the view, then free them once no worker can look one up. */
 static void dying_end(struct cv_ctl *ctl)
 {
@@ -133,8 +140,7 @@ static void dying_end(struct cv_ctl *ctl)
 			goto out; /* no memory now: the next second will do */
 		}
 		while (ctl->n_dying > 0 &&
-		       cv_view_pub_retire(ctl->pub, ctl->dying[ctl->n_dying - 1],
-					  (cv_view_free_fn *)cv_snat_pool_destroy) == 0)
+		       cv_view_pub_retire(ctl->pub, ctl->dying[ctl->n_dying - 1], pool_free) == 0)
 			ctl->n_dying--;
 	}
 out:

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -86,6 +87,12 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	ctl->io = cfg->io;
 	ctl->tsc_hz = cfg->tsc_hz;
 	ctl->started_ms = cv_clock_ms();
+	/*
+	 * A restarted process must not take the ports of flows that its targets still hold open. Without random
+	 * numbers so early in the boot, the time will do: nothing secret hangs on it.
+	 */
+	if (getrandom(&ctl->snat_seed, sizeof(ctl->snat_seed), GRND_NONBLOCK) < 0)
+		ctl->snat_seed = ctl->started_ms;
 	ret = cv_ctl_queue_init(&ctl->queue);
 	if (ret < 0) {
 		free(ctl);

@@ -78,6 +78,7 @@ struct cv_ctl {
 	cv_neigh_t *neigh; /**< by neighbour slot; workers read */
 	uint64_t gen;
 	uint64_t tsc_hz;
+	uint64_t snat_seed; /**< another order of source ports in every process */
 
 	struct ctl_neigh_table neighs;
 	uint32_t neigh_pos;
