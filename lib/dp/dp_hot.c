@@ -22,6 +22,8 @@
 #define DP_IP_PLAIN_MASK 0xff3f0000000000ffULL
 #define DP_IP_PLAIN 0x45ULL
 #define DP_MAC_MASK 0xffffffffffffULL
+/* What a shorter packet is padded to on the wire. */
+#define DP_PADDED_LEN 46u
 
 /* One buffer, which nobody else reads: its bytes may be rewritten. Both counts are at least 1. */
 static inline bool dp_is_ours_alone(const struct rte_mbuf *m)
@@ -56,6 +58,12 @@ static inline bool dp_ip_csum_ok(const struct rte_ipv4_hdr *ip)
 	return (uint16_t)(half + (half >> 16)) == 0xffff;
 }
 
+static __attribute__((noinline)) void dp_cut(struct rte_mbuf *m, unsigned int len)
+{
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+}
+
 /* Fills *p, or returns why not. */
 static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_dp_worker *w,
 								      struct rte_mbuf *m,
@@ -68,7 +76,7 @@ static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, l2_len);
 	const uint8_t *tcp = (const uint8_t *)(ip + 1);
 	uint16_t vpc = cv_view_vpc_find(view, m->port, vlan);
-	unsigned int len, tcp_len;
+	unsigned int len, have, tcp_len;
 	uint64_t mac, head;
 
 	/* First: of a frame this short not even the VLAN tag and the type need be its own. */
@@ -87,8 +95,12 @@ static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_
 			     0))
 		return dp_ip_reason(ip);
 	len = cv_be16_host((uint16_t)(head >> 16));
-	if (__builtin_expect(len < DP_IP_LEN + DP_TCP_LEN || len + l2_len > m->data_len, 0))
+	have = m->data_len - l2_len;
+	if (__builtin_expect(len < DP_IP_LEN + DP_TCP_LEN || len > have, 0))
 		return CV_DROP_RUNT;
+	/* More than padding behind the packet: cut, for it would leave by a port that may not carry it. */
+	if (__builtin_expect(have > RTE_MAX(len, DP_PADDED_LEN), 0))
+		dp_cut(m, l2_len + len);
 	tcp_len = tcp[12] >> 4;
 	if (__builtin_expect(!dp_ip_csum_ok(ip), 0))
 		return CV_DROP_IP_HEADER;

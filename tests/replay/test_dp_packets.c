@@ -64,6 +64,25 @@ static void ethernet_padding_is_not_payload(void **state)
 	world_destroy(w);
 }
 
+/* A small packet in a large frame: the rest would leave by a port that may not carry so much. */
+static void bytes_behind_the_packet_do_not_leave(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.mtu = 1400});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	s = client_seg(&t, F_PSH, "1234567");
+	s.pad = 1500;
+	one(w, 0, &s);
+	assert_int_equal(w->out[0].len, 14 + 47);
+	s.pad = 1;
+	one(w, 0, &s);
+	assert_int_equal(w->out[0].len, 14 + 47);
+	world_destroy(w);
+}
+
 static void vlan_is_changed_on_the_way(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -374,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_flow_is_rewritten_both_ways),
 		cmocka_unit_test(ethernet_padding_is_not_payload),
+		cmocka_unit_test(bytes_behind_the_packet_do_not_leave),
 		cmocka_unit_test(vlan_is_changed_on_the_way),
 		cmocka_unit_test(equal_clients_of_overlapping_vpcs_are_two_flows),
 		cmocka_unit_test(ttl_that_runs_out_is_dropped),
