@@ -210,6 +210,7 @@ static void node_can_be_dialled_directly(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
 	struct talk t = talk(w, 40000, L_PROXY);
+	uint8_t mac[6];
 	struct seg s;
 
 	(void)state;
@@ -221,6 +222,8 @@ static void node_can_be_dialled_directly(void **state)
 	assert_int_equal(s.ttl, 63);
 	want_header(s.payload, &t, NULL);
 	s = t2c(&t, ISN + 3, F_PSH, "ok");
+	world_mac(w, VPC_P, NODE_0, true, mac);
+	assert_memory_equal(s.src_mac, mac, 6);
 	assert_int_equal(s.port, 1);
 	assert_int_equal(s.src, NODE_0);
 	assert_int_equal(s.dst, t.client);

@@ -144,13 +144,15 @@ struct world *world_create(const struct world_cfg *cfg)
 	w->pub = cv_view_pub_create(w->n_workers);
 	/* A name of its own: after a failed test the pool before is still there. */
 	snprintf(name, sizeof(name), "world%u", n_worlds++);
-	w->mbufs = rte_pktmbuf_pool_create(name, 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	w->mbufs = rte_pktmbuf_pool_create_by_ops(name, cfg->n_mbufs > 0 ? cfg->n_mbufs : 4095, 0,
+						  0, RTE_MBUF_DEFAULT_BUF_SIZE, 0, cfg->mbuf_ops);
 	assert_non_null(w->out);
 	assert_non_null(w->registry);
 	assert_non_null(w->pub);
 	assert_non_null(w->mbufs);
 	world_parts(w, cfg->mtu > 0 ? cfg->mtu : 1500);
 	w->settings.exhausted_reset = cfg->exhausted_reset;
+	w->cross_zone = cfg->cross_zone;
 	dp.n_workers = w->n_workers;
 	dp.n_flows = cfg->n_flows > 0 ? cfg->n_flows : 1024;
 	dp.n_ports = 2;
@@ -159,8 +161,8 @@ struct world *world_create(const struct world_cfg *cfg)
 	dp.n_obj[CV_STATS_TARGET] = 2;
 	dp.mbufs = w->mbufs;
 	dp.pub = w->pub;
-	dp.tx = world_tx;
-	dp.tx_arg = w;
+	dp.tx = cfg->tx != NULL ? cfg->tx : world_tx;
+	dp.tx_arg = cfg->tx != NULL ? cfg->tx_arg : w;
 	dp.seed = 42;
 	dp.tsc_hz = 1000000000;
 	assert_int_equal(cv_dp_create(&dp, &w->dp), 0);
@@ -173,7 +175,8 @@ void world_publish(struct world *w)
 	static const cv_be32_t node_ips[] = {NODE_0, NODE_1};
 	/* Zone 0 has target 0, zone 1 has target 1, as far as they are registered. */
 	const uint32_t choice_targets[] = {w->targets[0].used ? 0 : 1, 1};
-	const struct cv_view_choice choices[] = {{0, w->targets[0].used}, {1, 1}, {0, 0}, {0, 0}};
+	const uint32_t n_here = (w->cross_zone ? 2 : 1) - !w->targets[0].used;
+	const struct cv_view_choice choices[] = {{0, n_here}, {1, 1}, {0, 0}, {0, 0}};
 	static const struct cv_view_group groups[] = {
 		{true, true, false}, {true, false, false}, {true, true, true}, {true, true, false}};
 	/* EP_GUARDED's, then the one that a test may give to nodes. */

@@ -60,9 +60,14 @@ struct world_cfg {
 	unsigned int n_workers; /**< 0 = 1 */
 	uint16_t n_ports;       /**< SNAT ports per pool, 0 = 1000 */
 	uint32_t n_flows;       /**< 0 = 1024 */
+	uint32_t n_mbufs;       /**< 0 = 4095 */
 	uint32_t rest_ms;       /**< 0 = 60,000 */
 	bool exhausted_reset;
-	uint16_t mtu; /**< 0 = 1500 */
+	bool cross_zone;      /**< zone 0 may choose both targets */
+	uint16_t mtu;         /**< 0 = 1500 */
+	cv_dp_tx_fn *tx;      /**< instead of catching what is sent; NULL = catch */
+	void *tx_arg;         /**< for tx */
+	const char *mbuf_ops; /**< mempool operations, NULL = DPDK's own */
 };
 
 struct world_frame {
@@ -91,6 +96,7 @@ struct world {
 	struct cv_view_local locals[N_LOCALS];
 	struct cv_view_node nodes[2];
 	struct cv_view_sg_rule node_rule; /**< rule 1 */
+	bool cross_zone;
 	cv_neigh_t neigh[2];
 	struct cv_snat_cfg snat;
 };
