@@ -55,18 +55,20 @@ static inline uint64_t cv_flow_hash(const struct cv_flow_table *table,
 				cv_flow_load64(&key->client_port));
 }
 
+/** Tag of a flow in its bucket, never 0. */
 static inline uint16_t cv_flow_tag(uint64_t hash)
 {
 	return (uint16_t)(hash >> 48 | 1);
 }
 
+/** The bucket where a flow stands unless it is full. */
 static inline struct cv_flow_bucket *cv_flow_bucket_first(const struct cv_flow_table *table,
 							  uint64_t hash)
 {
 	return &table->buckets[(uint32_t)hash & table->mask];
 }
 
-/* The second bucket depends on the first and the tag only. */
+/** The other one: depends on the first and the tag only. */
 static inline struct cv_flow_bucket *cv_flow_bucket_second(const struct cv_flow_table *table,
 							   uint64_t hash)
 {
@@ -121,7 +123,7 @@ static inline uint32_t cv_flow_probe(const struct cv_flow_table *table, uint64_t
 	return bucket->idx[__builtin_ctz(bits) / 2];
 }
 
-/** Tell whether an entry has this client side. @param ips, rest the words of a struct cv_flow_key */
+/** Tell whether an entry has the client side whose key consists of these two words. */
 static inline bool cv_flow_is_raw(const struct cv_flow *flow, uint64_t ips, uint64_t rest)
 {
 	/* The entry has the target's VPC where the key has its zero: shifted out. */

@@ -65,7 +65,8 @@
 	X(CLIENT_RST, "tcp_client_reset", "RST forwarded from a client (TCP_Client_Reset_Count)")  \
 	X(TARGET_RST, "tcp_target_reset", "RST forwarded from a target (TCP_Target_Reset_Count)")  \
 	X(ELB_RST, "tcp_elb_reset", "RST made by culvert (TCP_ELB_Reset_Count)")                   \
-	X(PORT_ALLOC_ERR, "port_allocation_error", "flows refused: no source port (PortAllocationErrorCount)") \
+	X(PORT_ALLOC_ERR, "port_allocation_error",                                                 \
+	  "flows refused: no source port (PortAllocationErrorCount)")                              \
 	X(PPV2_SENT, "ppv2_sent", "PROXY headers sent, first time")                                \
 	X(PPV2_RESENT, "ppv2_resent", "PROXY headers sent again after loss")                       \
 	X(MSS_CLAMPED, "mss_clamped", "SYN segments whose MSS was lowered")                        \

@@ -12,7 +12,7 @@ import sys
 from tree import Report, Tree, skip
 
 # Prefixes beside cv_<module>_. base and net are the vocabulary of all others.
-PREFIX = {'base': 'cv_', 'net': 'cv_', 'stats': 'cv_(stats|drop|event|ctr)_'}
+PREFIX = {'base': 'cv_', 'net': 'cv_', 'stats': 'cv_(stats|drop|event|ctr|stage)_'}
 
 # Mutable data below app/, each with its reason.
 MUTABLE_OK = {

@@ -37,7 +37,7 @@ def check_lines(report, rel, text):
             report.add(f'{rel}:{n}', 'carriage return')
         if MARKS.search(line) and not rel.endswith('.json'):
             report.add(f'{rel}:{n}', f'unfinished: {MARKS.search(line).group(0)}')
-        if rel.endswith(('.c', '.h')) and re.match(r'\t* {8}', line):
+        if rel.endswith(('.c', '.h')) and re.match(r'\t* {8}.*[^\\]$', line):
             report.add(f'{rel}:{n}', 'indented with blanks')
 
 
