@@ -88,8 +88,8 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	ctl->tsc_hz = cfg->tsc_hz;
 	ctl->started_ms = cv_clock_ms();
 	/*
-	 * A restarted process must not take the ports of flows that its targets still hold open. Without random
-	 * numbers so early in the boot, the time will do: nothing secret hangs on it.
+	 * A restarted process must not take the ports of flows that its targets still hold open.
+	 * Without random numbers so early in the boot, the time will do: nothing secret hangs on it.
 	 */
 	if (getrandom(&ctl->snat_seed, sizeof(ctl->snat_seed), GRND_NONBLOCK) < 0)
 		ctl->snat_seed = ctl->started_ms;
