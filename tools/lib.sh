@@ -46,7 +46,7 @@ install_packages() {
 	[ -n "$missing" ] || return 0
 	need_root "to install: $missing"
 	command -v apt-get >/dev/null || die "no apt-get here; install these by hand: $missing"
-	say "installing: $missing"
+	say "installing (apt-get; takes a minute or two): $missing"
 	apt_log=$(mktemp /tmp/culvert-apt.XXXXXX)
 	# In a subshell, so that its trap puts policy-rc.d back however we leave.
 	if (apt_install) >"$apt_log" 2>&1; then
