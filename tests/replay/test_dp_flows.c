@@ -149,6 +149,90 @@ static void syn_on_a_closed_flow_opens_a_new_one(void **state)
 	world_destroy(w);
 }
 
+static void reset_flow_is_reopened_by_any_syn(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.cross_zone = true});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	do {
+		t.cport++;
+		t.cseq = ISN;
+		s = c2t(&t, F_SYN, "");
+	} while (s.dst != TARGET_0);
+	t.cack = TISN + 1;
+	c2t(&t, CV_TCP_RST | F_ACK, "");
+	/* Also when the old flow's target is not there any more. */
+	w->targets[0].used = false;
+	w->neigh[0] = 0;
+	world_publish(w);
+	t.cseq = ISN;
+	s = c2t(&t, F_SYN, "");
+	assert_int_equal(s.dst, TARGET_1);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_RST), 1);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FIN), 0);
+	world_destroy(w);
+}
+
+/* Both FINs, the last acknowledgement never comes. */
+static void half_acknowledged_close_times_out(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+
+	(void)state;
+	open_plain(&t);
+	c2t(&t, F_FIN, "");
+	t2c(&t, ISN + 2, F_FIN, "");
+	world_wait(w, 59900);
+	assert_int_equal(world_flows(w), 1);
+	world_wait(w, 200);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FIN), 1);
+	world_destroy(w);
+}
+
+static void linger_counts_from_the_close(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+
+	(void)state;
+	open_plain(&t);
+	c2t(&t, F_FIN, "");
+	t2c(&t, ISN + 2, F_FIN, "");
+	world_wait(w, 5000);
+	c2t(&t, F_ACK, "");
+	world_wait(w, 1500);
+	assert_int_equal(world_flows(w), 1);
+	/* A late segment passes, but does not prolong it. */
+	c2t(&t, F_ACK, "");
+	world_wait(w, 700);
+	assert_int_equal(world_flows(w), 0);
+	world_destroy(w);
+}
+
+static void port_of_an_idle_flow_rests_from_its_end(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_ports = 1});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	world_wait(w, 350100);
+	assert_int_equal(world_flows(w), 0);
+	t = talk(w, 40001, L_PLAIN);
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_PORT_ALLOCATION);
+	world_wait(w, 59000);
+	none(w, 0, &s, CV_DROP_PORT_ALLOCATION);
+	world_wait(w, 1100);
+	one(w, 0, &s);
+	world_destroy(w);
+}
+
 /* ---- what is refused ---- */
 
 static void syn_is_dropped_for_one_named_reason(void **state)
@@ -167,7 +251,8 @@ static void syn_is_dropped_for_one_named_reason(void **state)
 		{ENI_GUARDED, L_PROXY, CV_DROP_SECURITY_GROUP, EP_GUARDED},
 		{IP4(10, 1, 0, 99), L_PLAIN, CV_DROP_NO_ADDRESS, -1},
 	};
-	struct world *w = world_create(&(struct world_cfg){0});
+	/* Only want of a port may be answered, however that is set. */
+	struct world *w = world_create(&(struct world_cfg){.exhausted_reset = true});
 
 	(void)state;
 	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
@@ -221,6 +306,7 @@ static void stray_gets_a_reset_only_on_a_listener(void **state)
 	assert_int_equal(out.seq, 4711);
 	assert_memory_equal(out.dst_mac, CLIENT_MAC, 6);
 	assert_memory_equal(out.src_mac, s.dst_mac, 6);
+	assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT, EP_A).drops, 1);
 	s = client_seg(&t, CV_TCP_FIN, "12345");
 	out = one(w, 0, &s);
 	assert_int_equal(out.flags, CV_TCP_RST | CV_TCP_ACK);
@@ -327,6 +413,10 @@ int main(void)
 		cmocka_unit_test(idle_limit_counts_before_the_walk_comes),
 		cmocka_unit_test(handshake_that_stalls_times_out),
 		cmocka_unit_test(syn_on_a_closed_flow_opens_a_new_one),
+		cmocka_unit_test(reset_flow_is_reopened_by_any_syn),
+		cmocka_unit_test(half_acknowledged_close_times_out),
+		cmocka_unit_test(linger_counts_from_the_close),
+		cmocka_unit_test(port_of_an_idle_flow_rests_from_its_end),
 		cmocka_unit_test(syn_is_dropped_for_one_named_reason),
 		cmocka_unit_test(security_group_lets_its_clients_in),
 		cmocka_unit_test(stray_gets_a_reset_only_on_a_listener),

@@ -150,14 +150,32 @@ static void timer_sends_the_header_again_for_a_silent_client(void **state)
 	dial(&t, H);
 	c2t(&t, F_ACK, "");
 	w->n_out = 0;
-	world_wait(w, 700);
+	world_wait(w, 480);
+	assert_int_equal(w->n_out, 0);
+	world_wait(w, 220);
 	assert_int_equal(w->n_out, 1);
 	s = seg_parse(&w->out[0]);
 	assert_int_equal(s.seq, ISN + 1 - H);
+	assert_int_equal(s.ttl, 64);
 	want_header(s.payload, &t, "vpce-00000000000000001");
 	t2c(&t, ISN + 1, F_ACK, "");
 	w->n_out = 0;
 	world_wait(w, 60000);
+	assert_int_equal(w->n_out, 0);
+	world_destroy(w);
+}
+
+/* With the first payload the header comes again when the client's data does: no timer of ours. */
+static void client_with_data_needs_no_timer(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+
+	(void)state;
+	dial(&t, H);
+	c2t(&t, F_PSH, "data");
+	w->n_out = 0;
+	world_wait(w, 5000);
 	assert_int_equal(w->n_out, 0);
 	world_destroy(w);
 }
@@ -261,6 +279,7 @@ int main(void)
 		cmocka_unit_test(lost_header_comes_again_with_the_clients_data),
 		cmocka_unit_test(target_that_misses_the_header_gets_it_from_us),
 		cmocka_unit_test(timer_sends_the_header_again_for_a_silent_client),
+		cmocka_unit_test(client_with_data_needs_no_timer),
 		cmocka_unit_test(timestamps_are_kept_in_a_made_header),
 		cmocka_unit_test(fast_open_is_stripped_with_proxy_and_kept_without),
 		cmocka_unit_test(node_can_be_dialled_directly),

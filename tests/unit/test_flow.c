@@ -101,9 +101,25 @@ static void open_fills_the_key_and_zeroes_the_rest(void **state)
 
 	(void)state;
 	memset(&table->flows[idx].neigh, 0xee, 4);
+	memset(&table->cold[idx], 0xee, sizeof(table->cold[idx]));
 	cv_flow_close(table, idx);
 	idx = open_key(table, &key);
 	assert_memory_equal(&table->flows[idx], &want, sizeof(want));
+	assert_memory_equal(&table->cold[idx], &(struct cv_flow_cold){0}, sizeof(table->cold[idx]));
+	cv_flow_table_destroy(table);
+}
+
+/* Who looked an entry up before it was closed must not take it for the flow. */
+static void closed_entry_is_nobodys_flow(void **state)
+{
+	struct cv_flow_table *table = table_of(10);
+	struct cv_flow_key key = key_of(5);
+	uint32_t idx = open_key(table, &key);
+
+	(void)state;
+	assert_true(cv_flow_is(&table->flows[idx], &key));
+	cv_flow_close(table, idx);
+	assert_false(cv_flow_is(&table->flows[idx], &key));
 	cv_flow_table_destroy(table);
 }
 
@@ -306,6 +322,7 @@ int main(void)
 		cmocka_unit_test(create_refuses_impossible_sizes),
 		cmocka_unit_test(create_says_when_memory_runs_out),
 		cmocka_unit_test(open_fills_the_key_and_zeroes_the_rest),
+		cmocka_unit_test(closed_entry_is_nobodys_flow),
 		cmocka_unit_test(every_field_of_the_key_tells_flows_apart),
 		cmocka_unit_test(target_side_is_compared_in_full),
 		cmocka_unit_test(holds_what_it_promises),
