@@ -52,6 +52,7 @@ struct cv_io_cfg {
 	const uint32_t *cores; /**< CPUs of the workers in turn, shape [n_cores] */
 	uint32_t n_cores;      /**< 0 = the CPUs after the control thread's */
 	int32_t main_core; /**< CPU of the control thread; -1 = one that no worker has, or the first */
+	bool spin;                 /**< idle workers keep their CPU even where CPUs are short */
 	bool huge_pages;
 	uint32_t memory_mb;          /**< 0 = as much as the packets need */
 	uint32_t n_mbufs;            /**< packets in the pool */

@@ -139,7 +139,7 @@ int cv_io_cores_plan(const struct cv_io_cfg *cfg, const uint32_t *cpus, uint32_t
 			"%u workers share %u CPUs: they take turns, which is slow; give each its own",
 			cfg->n_workers, n_used);
 	/* Without a CPU to spare the peers of a lab, and control, wait for a worker's time slice. */
-	cores.yield = n_shared > 0 || n_used + 1 >= n_cpus;
+	cores.yield = n_shared > 0 || (n_used + 1 >= n_cpus && !cfg->spin);
 	*ret_cores = cores;
 	return 0;
 }
