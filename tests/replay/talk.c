@@ -91,6 +91,7 @@ struct seg c2t(struct talk *t, uint8_t flags, const char *payload)
 	struct seg s = client_seg(t, flags, payload);
 	struct seg out = one(t->w, port_of(t), &s);
 
+	assert_int_equal(out.dport, TARGET_PORT);
 	t->cseq += s.len + ((flags & F_SYN) != 0) + ((flags & CV_TCP_FIN) != 0);
 	return out;
 }
@@ -100,6 +101,7 @@ struct seg t2c(struct talk *t, uint32_t ack, uint8_t flags, const char *payload)
 	struct seg s = target_seg(t, ack, flags, payload);
 	struct seg out = one(t->w, 1, &s);
 
+	assert_int_equal(out.dport, t->cport);
 	t->tseq += s.len + ((flags & F_SYN) != 0) + ((flags & CV_TCP_FIN) != 0);
 	t->cack = t->tseq;
 	return out;

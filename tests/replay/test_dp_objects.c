@@ -150,7 +150,7 @@ static void each_listener_has_its_own_idle_time(void **state)
 	world_publish(w);
 	open_plain(&t);
 	w->now_ms += 6000000;
-	c2t(&t, F_ACK, "");
+	assert_int_equal(c2t(&t, F_ACK, "").port, 1);
 	w->now_ms += 6000001;
 	s = client_seg(&t, F_ACK, "");
 	assert_int_equal(one(w, 0, &s).flags, CV_TCP_RST);
