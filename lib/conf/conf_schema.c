@@ -118,6 +118,9 @@ static const struct conf_row schema[] = {
 	     "answer to a new connection when no source port is left (AWS: drop)"),
 	INT("settings.mss_clamp", 0, 9176, "8365", "bytes",
 	    "largest MSS let through, both ways (AWS: 8365); 0: any"),
+	INT("settings.half_open_max", 0, 16000000, "0", "",
+	    "connections of each worker whose handshake is not finished; SYNs beyond it are dropped, so "
+	    "that a flood leaves room for the others; 0: a quarter of `limits.flows`"),
 
 	OBJECT("control", 0, "how operators reach the appliance"),
 	STRING("control.socket", 0, 1, 107, "/run/culvert/culvert.sock",

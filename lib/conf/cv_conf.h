@@ -70,7 +70,8 @@ struct cv_conf_settings {
 	uint32_t snat_n_ports; /**< per (node IP, target); port_first + n_ports <= 65536 */
 	uint32_t snat_rest_seconds;
 	enum cv_conf_exhaustion snat_on_exhaustion;
-	uint32_t mss_clamp; /**< bytes; 0: never lower the MSS */
+	uint32_t mss_clamp;     /**< bytes; 0: never lower the MSS */
+	uint32_t half_open_max; /**< per worker; 0: a quarter of limits.flows */
 };
 
 /** How operators reach the appliance. */

@@ -37,6 +37,8 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 				.syn_ms = s->syn_seconds * 1000,
 				.fin_ms = s->fin_seconds * 1000,
 				.linger_ms = s->linger_ms,
+				.half_open_max = s->half_open_max > 0 ? s->half_open_max
+								      : conf->limits.flows / 4,
 				.exhausted_reset =
 					s->snat_on_exhaustion == CV_CONF_EXHAUSTION_RESET,
 			},

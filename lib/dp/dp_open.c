@@ -166,6 +166,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	cv_tcp_init(&flow->tcp, &cold->tcp, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq),
 		    group->proxy_v2 ? CV_PPV2_AWS_LEN : 0, group->on_first_ack,
 		    dp_mss_max(&spec->vpcs[target->vpc]));
+	w->half_open++;
 	dp_event(w, CV_EV_FLOW_NEW);
 	cv_ctr_add(&w->endpoints[flow->endpoint].new_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].new_flows, 1);
@@ -244,6 +245,13 @@ static bool dp_source_is_bad(const struct dp_pkt *p)
 	       (rte_pktmbuf_mtod(p->m, const uint8_t *)[6] & 1) != 0;
 }
 
+static bool dp_is_flooded(const struct cv_dp_worker *w)
+{
+	uint32_t max = w->view->spec.settings.half_open_max;
+
+	return max > 0 && w->half_open >= max;
+}
+
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 {
 	const uint8_t mask =
@@ -251,6 +259,15 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	struct cv_flow_key key = dp_key(p);
 	enum cv_drop reason;
 
+	/*
+	 * In a flood this is where most SYNs end, so it comes first. Who is let in is whoever comes when a
+	 * handshake ends or times out; flows that are open lose nothing.
+	 */
+	if ((dp_tcp_hdr(p)->tcp_flags & mask) == RTE_TCP_SYN_FLAG && dp_is_flooded(w)) {
+		dp_drop_charge(w, &key);
+		dp_drop(w, p->m, CV_DROP_SYN_FLOOD);
+		return;
+	}
 	/* An earlier packet of the same burst may have opened it. */
 	p->flow = cv_flow_find(w->flows, &key, p->hash);
 	if (p->flow != CV_FLOW_NONE) {

@@ -115,6 +115,7 @@ struct cv_dp_worker {
 	struct cv_view_pub *pub;
 	uint64_t tsc_per_ms;
 
+	uint32_t half_open;     /**< flows whose handshake is not finished */
 	bool staged;            /**< cycles are counted by stage */
 	uint64_t stage_mark;    /**< TSC at the end of the last stage */
 	struct dp_out *out;     /**< shape [n_ports] */
@@ -192,6 +193,12 @@ static inline void dp_handoff(struct cv_dp_worker *w, struct rte_mbuf *m, uint32
 static inline uint32_t dp_owner(const struct cv_dp_worker *w, uint64_t hash)
 {
 	return (uint32_t)(((uint64_t)(uint32_t)(hash >> 16) * w->n_workers) >> 32);
+}
+
+/** Tell whether a flow's handshake is not finished. */
+static inline bool dp_is_half_open(const struct cv_flow *flow)
+{
+	return flow->tcp.state <= CV_TCP_SYN_RCVD;
 }
 
 /** Owner word of a flow, as SNAT ports carry it. */

@@ -42,6 +42,8 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	cv_assert(pool != NULL);
 	/* The port of a closed flow rests since the close, not since the end of its linger. */
 	cv_snat_free(pool, cv_be16_host(flow->node_port), w->now_ms - (closed ? age : 0));
+	if (dp_is_half_open(flow))
+		w->half_open--;
 	dp_event(w, event);
 	cv_ctr_add(&w->endpoints[flow->endpoint].end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
@@ -156,6 +158,9 @@ static void dp_events_apply(struct cv_dp_worker *w, const struct dp_pkt *p, uint
 		if ((flow->tcp.flags & CV_TCP_F_FIRST_ACK) != 0)
 			dp_timer_add(w, idx);
 	}
+	/* A timer that found the flow closed has ended. */
+	if ((act->events & CV_TCP_EV_REVIVED) != 0 && cv_tcp_is_hdr_unacked(&flow->tcp))
+		dp_timer_add(w, idx);
 	if ((act->events & CV_TCP_EV_HDR_RESENT) != 0)
 		dp_event(w, CV_EV_PPV2_RESENT);
 	if ((act->events & CV_TCP_EV_RESET) != 0) {
@@ -265,6 +270,7 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	enum cv_tcp_verdict verdict;
 	enum cv_event why = dp_flow_expiry(w, flow);
 	uint32_t last_ms = flow->last_ms;
+	bool half_open = dp_is_half_open(flow);
 
 	if (why != CV_EV_N) {
 		dp_expired(w, p, idx, why);
@@ -288,10 +294,13 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 		verdict = cv_tcp_t2c(&flow->tcp, cold, &seg, &act);
 	if (verdict == CV_TCP_REOPEN) {
 		dp_expired(w, p, idx,
-			   flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST
-							   : CV_EV_FLOW_END_FIN);
+			   half_open                         ? CV_EV_FLOW_END_SYN
+			   : flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST
+							     : CV_EV_FLOW_END_FIN);
 		return;
 	}
+	if (half_open && !dp_is_half_open(flow))
+		w->half_open--;
 	dp_events_apply(w, p, idx, &act);
 	if (verdict != CV_TCP_FORWARD) {
 		dp_drop_flow(w, p, flow,

@@ -122,9 +122,10 @@ struct cv_view_pool {
 
 /** Settings that workers need. Times in milliseconds. */
 struct cv_view_settings {
-	uint32_t syn_ms;    /**< handshake must finish within */
-	uint32_t fin_ms;    /**< both FINs seen, last ACK must come within */
-	uint32_t linger_ms; /**< a closed flow passes late segments; <= the pools' rest time */
+	uint32_t syn_ms;        /**< handshake must finish within */
+	uint32_t fin_ms;        /**< both FINs seen, last ACK must come within */
+	uint32_t linger_ms;     /**< a closed flow passes late segments; <= the pools' rest time */
+	uint32_t half_open_max; /**< flows per worker whose handshake is not finished; 0: any */
 	bool exhausted_reset; /**< RST to the client on port allocation errors; false = drop, as AWS */
 };
 

@@ -403,9 +403,54 @@ static void unknown_neighbour_drops_and_takes_no_port(void **state)
 	world_destroy(w);
 }
 
+/* ---- floods ---- */
+
+static void flood_leaves_open_flows_alone(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.half_open_max = 10});
+	struct talk open = talk(w, 39999, L_PROXY), last;
+	struct seg s;
+
+	(void)state;
+	open_proxy(&open);
+	for (uint16_t i = 0; i < 100; i++) {
+		last = talk(w, (uint16_t)(40000 + i), L_PROXY);
+		s = client_seg(&last, F_SYN, "");
+		if (i < 10)
+			one(w, 0, &s);
+		else
+			none(w, 0, &s, CV_DROP_SYN_FLOOD);
+	}
+	assert_int_equal(world_flows(w), 11);
+	c2t(&open, F_PSH, "still");
+	/* One more than the limit is let in for each handshake that ends: completed, reset, timed out. */
+	last = talk(w, 40000, L_PROXY);
+	s = client_seg(&last, F_SYN, "");
+	last.nport = one(w, 0, &s).sport; /* the SYN again is not a new one */
+	last.cseq++;
+	t2c(&last, ISN + 1 - H, F_SYN | F_ACK, "");
+	c2t(&last, F_ACK, "");
+	last = talk(w, 40100, L_PROXY);
+	s = client_seg(&last, F_SYN, "");
+	one(w, 0, &s);
+	s.sport++;
+	none(w, 0, &s, CV_DROP_SYN_FLOOD);
+	last.cseq = ISN + 1;
+	last.cack = 0;
+	c2t(&last, CV_TCP_RST, "");
+	one(w, 0, &s);
+	s.sport++;
+	none(w, 0, &s, CV_DROP_SYN_FLOOD);
+	world_wait(w, 33000);
+	one(w, 0, &s);
+	assert_int_equal(world_drops(w, CV_DROP_SYN_FLOOD), 92);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flood_leaves_open_flows_alone),
 		cmocka_unit_test(close_frees_the_port_after_linger_and_rest),
 		cmocka_unit_test(reset_ends_a_flow),
 		cmocka_unit_test(closed_target_port_refuses_the_client),

@@ -152,6 +152,7 @@ struct world *world_create(const struct world_cfg *cfg)
 	assert_non_null(w->mbufs);
 	world_parts(w, cfg->mtu > 0 ? cfg->mtu : 1500);
 	w->settings.exhausted_reset = cfg->exhausted_reset;
+	w->settings.half_open_max = cfg->half_open_max;
 	w->cross_zone = cfg->cross_zone;
 	dp.n_workers = w->n_workers;
 	dp.n_flows = cfg->n_flows > 0 ? cfg->n_flows : 1024;

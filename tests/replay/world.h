@@ -63,11 +63,12 @@ struct world_cfg {
 	uint32_t n_mbufs;       /**< 0 = 4095 */
 	uint32_t rest_ms;       /**< 0 = 60,000 */
 	bool exhausted_reset;
-	bool cross_zone;      /**< zone 0 may choose both targets */
-	uint16_t mtu;         /**< 0 = 1500 */
-	cv_dp_tx_fn *tx;      /**< instead of catching what is sent; NULL = catch */
-	void *tx_arg;         /**< for tx */
-	const char *mbuf_ops; /**< mempool operations, NULL = DPDK's own */
+	uint32_t half_open_max; /**< 0 = any */
+	bool cross_zone;        /**< zone 0 may choose both targets */
+	uint16_t mtu;           /**< 0 = 1500 */
+	cv_dp_tx_fn *tx;        /**< instead of catching what is sent; NULL = catch */
+	void *tx_arg;           /**< for tx */
+	const char *mbuf_ops;   /**< mempool operations, NULL = DPDK's own */
 };
 
 struct world_frame {
