@@ -321,6 +321,18 @@ static inline bool dp_is_steady(const struct cv_dp_worker *w, const struct dp_pk
 	       (uint32_t)w->now_ms - flow->last_ms <= flow->idle_s * 1000u;
 }
 
+/* A target's ACK that makes a flow steady. */
+static inline bool dp_gets_steady(const struct cv_dp_worker *w, const struct dp_pkt *p,
+				  struct cv_flow *flow)
+{
+	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+
+	return p->side == DP_TARGET &&
+	       cv_tcp_hdr_ack(&flow->tcp, tcp->tcp_flags, dp_tcp_len(tcp) - DP_TCP_LEN,
+			      rte_be_to_cpu_32(tcp->recv_ack)) &&
+	       dp_is_steady(w, p, flow);
+}
+
 void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p)
 {
 	struct cv_flow *flow = &w->flows->flows[p->flow];
@@ -360,7 +372,7 @@ static inline void dp_forward_burst(struct cv_dp_worker *w, struct dp_pkt *pkts,
 			continue;
 		}
 		flow = &w->flows->flows[p->flow];
-		if (__builtin_expect(dp_is_steady(w, p, flow), 1))
+		if (__builtin_expect(dp_is_steady(w, p, flow), 1) || dp_gets_steady(w, p, flow))
 			dp_forward_inline(w, p, flow);
 		else
 			dp_tcp_packet(w, p, p->flow);

@@ -689,9 +689,58 @@ static void sack_is_edited_only_while_the_header_is_outstanding(void **state)
 	assert_int_equal(act.edit, 0);
 }
 
+/* The short cut does what the whole way does, or leaves the segment to it. */
+static void plain_ack_of_the_header_agrees_with_the_whole_way(void **state)
+{
+	static const uint8_t flags[] = {CV_TCP_ACK, CV_TCP_ACK | CV_TCP_PSH,
+					CV_TCP_ACK | CV_TCP_FIN, CV_TCP_RST,
+					CV_TCP_SYN | CV_TCP_ACK};
+	static const int32_t acks[] = {-101, -100, -1, 0, 1, 5000};
+	static const unsigned int lens[] = {0, 12, 16};
+	unsigned int taken = 0;
+
+	(void)state;
+	for (unsigned int sent = 0; sent < 2; sent++) {
+		for (size_t s = 0; s < CV_TCP_STATE_N; s++) {
+			for (size_t i = 0; i < 5 * 6 * 3; i++) {
+				struct cv_tcp a = {.isn1 = 50, .hdr_len = 100, .state = (uint8_t)s};
+				struct cv_tcp before, b;
+				struct cv_tcp_cold c = {.ack_c = 1};
+				struct cv_tcp_seg seg = {
+					.seq = 1,
+					.ack = 50 + (uint32_t)acks[i / 5 % 6],
+					.flags = flags[i % 5],
+					.opts_len = (uint8_t)lens[i / 30],
+				};
+				struct cv_tcp_act did;
+
+				a.flags = CV_TCP_F_UNACKED;
+				if (sent != 0)
+					a.flags |= CV_TCP_F_SENT;
+				before = b = a;
+				if (!cv_tcp_hdr_ack(&a, seg.flags, seg.opts_len, seg.ack)) {
+					assert_memory_equal(&a, &before, sizeof(a));
+					continue;
+				}
+				taken++;
+				assert_int_equal(cv_tcp_t2c(&b, &c, &seg, &did), CV_TCP_FORWARD);
+				assert_memory_equal(&a, &b, sizeof(a));
+				assert_int_equal(did.seq, seg.seq);
+				assert_int_equal(did.ack, seg.ack);
+				assert_int_equal(did.edit | did.trim | did.hdr, 0);
+				assert_int_equal(did.events, CV_TCP_EV_HDR_ACKED);
+				assert_true(cv_tcp_is_steady(&a));
+			}
+		}
+	}
+	/* Established and sent; ACK with or without PSH; three ACKs that cover it; two option lengths. */
+	assert_int_equal(taken, 2 * 3 * 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_ack_of_the_header_agrees_with_the_whole_way),
 		cmocka_unit_test(sequence_numbers_compare_across_the_wrap),
 		cmocka_unit_test(only_plain_acks_of_a_steady_flow_are_fast),
 		cmocka_unit_test(states_have_names),
