@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What the in-process benchmarks share: a small region (one endpoint, one node, many targets) on the
+ * packet core, flows opened through it packet by packet, their frames, and loops that replay those with
+ * receive and transmit included and time themselves in short batches, so that the median does not count
+ * what the machine did meanwhile.
+ *
+ * @threads the one that made it, but for rig_replay(): one thread per worker
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "cv_dp.h"
+
+#define RIG_BURST 64
+#define RIG_TARGETS_MAX 256
+#define RIG_FRAME_MAX 1536
+
+/** Directions, also the ports that frames come by. */
+enum rig_dir { RIG_C2T, RIG_T2C, RIG_N_DIRS };
+
+/** What a rig is made of. */
+struct rig_cfg {
+	unsigned int n_workers; /**< 0 = 1 */
+	uint32_t n_flows;       /**< room for flows of each worker */
+	uint32_t n_targets;     /**< 0 = 32 */
+	uint16_t n_ports;       /**< SNAT ports per target, 0 = 55000 */
+	bool proxy;             /**< PROXY header on */
+	uint32_t linger_ms;     /**< 0 = 2000 */
+	uint32_t rest_ms;       /**< of SNAT ports, 0 = 60000 */
+};
+
+/** An open flow, as its target sees it. */
+struct rig_flow {
+	cv_be16_t node_port;
+	uint8_t target;
+	uint8_t worker; /**< its owner */
+};
+
+/** Per-worker counts of the transmit function. */
+struct rig_sent {
+	_Alignas(64) uint64_t pkts[RIG_N_DIRS]; /**< by the port they left by */
+};
+
+/** The rig. Read freely; written by rig.c. */
+struct rig {
+	struct rig_cfg cfg;
+	struct cv_dp *dp;
+	struct cv_view_pub *pub;
+	struct cv_snat_registry *registry;
+	struct rte_mempool *mbufs;
+	cv_neigh_t neigh[RIG_TARGETS_MAX];
+	struct cv_view_vpc vpcs[2];
+	uint64_t now_ms;
+	struct rig_flow *flows; /**< shape [n_slots]: flow i at i % n_slots */
+	uint32_t n_slots;
+	uint32_t n_open; /**< flows opened: 0 .. n_open - 1 */
+	struct rig_sent sent[CV_DP_WORKERS_MAX];
+	uint64_t fed_cycles; /**< of rig_feed() and rig_done(), receive to free */
+	/* While flows are opened: what was sent. */
+	bool catching;
+	unsigned int n_caught;
+	struct rte_mbuf *caught[4 * RIG_BURST];
+	uint8_t caught_by[4 * RIG_BURST]; /**< worker */
+};
+
+/** Frames to replay, all of one length. */
+struct rig_frames {
+	uint8_t *mem; /**< shape [n][stride] */
+	uint8_t *dir; /**< shape [n / RIG_BURST]: enum rig_dir of a whole burst */
+	uint32_t n;   /**< a multiple of RIG_BURST */
+	uint16_t len, stride;
+};
+
+/** What a replay measured: medians over batches. */
+struct rig_times {
+	double core_cycles; /**< of cv_dp_burst() and flush, per packet */
+	double all_cycles;  /**< of the whole loop: receive, core, transmit, upkeep */
+	double mpps;        /**< by all_cycles */
+	uint64_t n_pkts;
+};
+
+/** Print what failed and end the process. */
+void rig_die(const char *what) __attribute__((noreturn));
+
+/**
+ * Start the EAL.
+ *
+ * @param cores  as for `--lcores`; the main lcore is the first: this thread's
+ * @param huge   use huge pages
+ * @param more   further arguments, NULL-terminated; NULL = none
+ */
+void rig_eal(const char *cores, bool huge, const char *const *more);
+
+/** Make a rig; ends the process if it can not. */
+struct rig *rig_create(const struct rig_cfg *cfg);
+
+/** Free it. NULL is fine. */
+void rig_destroy(struct rig *r);
+
+/** Publish a view of the rig's region under the next generation. */
+void rig_publish(struct rig *r);
+
+/** Open flows n_open .. n_open + n - 1 and bring them to the established state. */
+void rig_open(struct rig *r, uint32_t n);
+
+/**
+ * Send only the SYNs of flows from `first`, at most RIG_BURST of them.
+ *
+ * @return SYNs that reached a target; with those, flows[] is filled. Their frames are freed
+ */
+unsigned int rig_syn(struct rig *r, uint32_t first, unsigned int n);
+
+/**
+ * Run frames of flows first .. first + n - 1 through the core, each at its flow's owner, then all workers
+ * until nothing is left to do. What is sent is caught.
+ */
+void rig_feed(struct rig *r, uint32_t first, unsigned int n, uint8_t (*frames)[64],
+	      enum rig_dir dir);
+
+/** Free what was caught. @return packets */
+unsigned int rig_done(struct rig *r);
+
+/** Write one frame of an open flow. @param f shape [len], 60 <= len <= RIG_FRAME_MAX */
+void rig_frame(const struct rig *r, uint32_t flow, enum rig_dir dir, uint16_t len, uint8_t *f);
+
+/** A segment: numbers relative to the two ends' initial ones. */
+struct rig_seg {
+	uint32_t seq, ack;
+	uint8_t flags;
+	uint16_t payload;
+};
+
+/** Write a client's frame. @param f shape [64]; payload bytes beyond are the caller's */
+void rig_client_frame(const struct rig *r, uint32_t flow, struct rig_seg seg, uint8_t *f);
+
+/** Write a target's frame, likewise; the flow must have reached its target. */
+void rig_target_frame(const struct rig *r, uint32_t flow, struct rig_seg seg, uint8_t *f);
+
+/**
+ * Frames of open flows in random order, whole bursts of one direction after the other.
+ *
+ * @param n        frames, rounded up to whole bursts
+ * @param dirs     bit per enum rig_dir
+ * @param worker   only flows of this owner; -1: of all. Bit 8 set: t2c frames of the others' flows
+ * @param len      of a frame
+ */
+struct rig_frames rig_frames_get(const struct rig *r, uint32_t n, unsigned int dirs, int worker,
+				 uint16_t len);
+
+#define RIG_WRONG_QUEUE 0x100
+
+/** Free frames. */
+void rig_frames_put(struct rig_frames *frames);
+
+/**
+ * Replay frames through a worker from this thread for `seconds`: allocate buffers, copy the frames in,
+ * run the core, free what it sends. Every packet must come out.
+ */
+struct rig_times rig_replay(struct rig *r, const struct rig_frames *frames, double seconds);
+
+/** Median of v. @param v shape [n], n >= 1; sorted in place */
+double rig_median(double *v, size_t n);
+
+/** Copy frames into new buffers. @return n, or 0 when there are not enough */
+uint16_t rig_rx(struct rig *r, const uint8_t *frames, uint16_t stride, uint16_t len, uint16_t port,
+		struct rte_mbuf **pkts, uint16_t n);
+
+/** Use every port of every pool once, so that all memory of the pools is touched. Before any flow. */
+void rig_ports_touch(struct rig *r);
+
+/** Sum over workers of a drop reason. */
+uint64_t rig_drops(const struct rig *r, enum cv_drop reason);
+/** Sum over workers of all drops. */
+uint64_t rig_all_drops(const struct rig *r);
+/** Sum over workers of an event. */
+uint64_t rig_events(const struct rig *r, enum cv_event event);
+
+/** Resident bytes of the process. */
+uint64_t rig_resident(void);

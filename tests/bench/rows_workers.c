@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Rows with two workers, each the real worker loop on a core of its own. */
+
+#include "rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+
+#define FLOWS 50000
+#define MARKS_MAX 65536
+/* Turns between marks: 16,384 packets, half a millisecond. */
+#define TURNS_PER_MARK 256
+
+/* What stands for a worker's receive queue, and what was sent by when. */
+struct feeder {
+	struct rig *r;
+	struct rig_frames frames;
+	uint32_t at;
+	uint32_t turns;
+	uint64_t until;
+	_Atomic bool stop;
+	uint32_t n_marks;
+	uint64_t mark_tsc[MARKS_MAX], mark_pkts[MARKS_MAX];
+};
+
+static uint16_t feeder_rx(void *arg, unsigned int worker, unsigned int queue,
+			  struct rte_mbuf **pkts)
+{
+	struct feeder *f = arg;
+	const struct rig_frames *fr = &f->frames;
+	uint32_t at = f->at;
+
+	(void)queue;
+	if (f->turns++ % TURNS_PER_MARK == 0) {
+		uint64_t now = rte_rdtsc();
+
+		if (f->n_marks < MARKS_MAX) {
+			f->mark_tsc[f->n_marks] = now;
+			f->mark_pkts[f->n_marks++] =
+				f->r->sent[worker].pkts[0] + f->r->sent[worker].pkts[1];
+		}
+		if (now > f->until)
+			atomic_store_explicit(&f->stop, true, memory_order_relaxed);
+	}
+	f->at = at + RIG_BURST < fr->n ? at + RIG_BURST : 0;
+	return rig_rx(f->r, fr->mem + (size_t)at * fr->stride, fr->stride, fr->len,
+		      fr->dir[at / RIG_BURST], pkts, RIG_BURST);
+}
+
+/* Median rate between the two times, packets per second. */
+static double rate_between(const struct feeder *f, uint64_t from, uint64_t to)
+{
+	static double v[MARKS_MAX];
+	size_t n = 0;
+
+	for (uint32_t i = 1; i < f->n_marks; i++) {
+		if (f->mark_tsc[i - 1] >= from && f->mark_tsc[i] <= to)
+			v[n++] = (double)(f->mark_pkts[i] - f->mark_pkts[i - 1]) /
+				 (double)(f->mark_tsc[i] - f->mark_tsc[i - 1]);
+	}
+	return rig_median(v, n) * (double)rte_get_tsc_hz();
+}
+
+/* What n workers forward at once. @param how 0, or RIG_WRONG_QUEUE: each gets the others' replies */
+static double measure(unsigned int n_workers, int how, double seconds, struct rig **ret_rig)
+{
+	const struct rig_cfg cfg = {.n_workers = n_workers, .n_flows = FLOWS, .proxy = true};
+	static struct feeder feeders[2];
+	struct rig *r = rig_create(&cfg);
+	struct cv_dp_run runs[2];
+	uint64_t from = 0, to = UINT64_MAX, start;
+	double sum = 0;
+
+	rig_open(r, FLOWS);
+	for (unsigned int i = 0; i < n_workers; i++) {
+		struct feeder *f = &feeders[i];
+
+		f->r = r;
+		f->at = 0;
+		f->turns = 0;
+		f->n_marks = 0;
+		f->stop = false;
+		f->frames = rig_frames_get(r, FLOWS, 3, n_workers > 1 ? (int)i | how : -1, 60);
+		runs[i] = (struct cv_dp_run){
+			.worker = cv_dp_worker_get(r->dp, i),
+			.rx = feeder_rx,
+			.rx_arg = f,
+			.n_queues = 1,
+			.stop = &f->stop,
+		};
+	}
+	start = rte_rdtsc();
+	for (unsigned int i = 0; i < n_workers; i++)
+		feeders[i].until = start + (uint64_t)(seconds * (double)rte_get_tsc_hz());
+	if (n_workers > 1 && rte_eal_remote_launch(cv_dp_worker_run, &runs[1], 1) != 0)
+		rig_die("starting the second worker");
+	cv_dp_worker_run(&runs[0]);
+	rte_eal_mp_wait_lcore();
+	for (unsigned int i = 0; i < n_workers; i++) {
+		const struct feeder *f = &feeders[i];
+
+		from = f->mark_tsc[0] > from ? f->mark_tsc[0] : from;
+		to = f->mark_tsc[f->n_marks - 1] < to ? f->mark_tsc[f->n_marks - 1] : to;
+	}
+	/* The first tenth warms up. */
+	from += (to - from) / 10;
+	for (unsigned int i = 0; i < n_workers; i++) {
+		sum += rate_between(&feeders[i], from, to);
+		rig_frames_put(&feeders[i].frames);
+	}
+	*ret_rig = r;
+	return sum;
+}
+
+void row_workers(const struct row_opts *opts)
+{
+	uint64_t handed, full;
+	double one, two, worst;
+	struct rig *r;
+
+	if (opts->n_cores < 2)
+		rig_die("two workers on one core: give --cores A,B; it");
+	one = measure(1, 0, opts->seconds, &r);
+	rig_destroy(r);
+	two = measure(2, 0, opts->seconds, &r);
+	rig_destroy(r);
+	worst = measure(2, RIG_WRONG_QUEUE, opts->seconds, &r);
+	handed = rig_events(r, CV_EV_HANDOFF_IN);
+	full = rig_drops(r, CV_DROP_HANDOFF_FULL);
+	rig_destroy(r);
+	printf("{\"row\": \"workers\", \"one_mpps\": %.2f, \"two_mpps\": %.2f, \"wrong_queue_mpps\": %.2f, "
+	       "\"two_ratio\": %.3f, \"wrong_queue_ratio\": %.3f, \"handed_over\": %llu, "
+	       "\"dropped_at_full_rings\": %llu, \"flows\": %d}\n",
+	       one / 1e6, two / 1e6, worst / 1e6, two / one, worst / one,
+	       (unsigned long long)handed, (unsigned long long)full, FLOWS);
+}
