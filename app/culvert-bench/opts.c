@@ -96,6 +96,8 @@ static const struct opt table[] = {
 	 "limit: loss that is still fine (0.001)"},
 	{"precision", "PERCENT", NUMBER, OFS(precision), 0.1, 50, NULL,
 	 "limit: when to stop bisecting (1)"},
+	{"tries", "N", NUMBER, OFS(tries), 1, 20, NULL,
+	 "limit: a rate fails only if it fails so many times (1)"},
 	{"blind", NULL, FLAG, OFS(blind), 0, 0, NULL,
 	 "established: send without opening the flows first; needs --via-mac"},
 	{"keep", NULL, FLAG, OFS(keep), 0, 0, NULL,
@@ -496,11 +498,26 @@ struct rule {
 	const char *text;
 };
 
-static int check(const struct cb_opts *o, char *why)
+static int check_rules(const struct rule *rules, size_t n, char *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (rules[i].broken) {
+			snprintf(why, CB_TEXT_LEN, "%s", rules[i].text);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static bool sends_probes(const struct cb_opts *o)
+{
+	return o->mode == CB_ESTABLISHED || o->mode == CB_LATENCY || o->mode == CB_LIMIT ||
+	       o->mode == CB_FLOOD;
+}
+
+static int check_sides(const struct cb_opts *o, char *why)
 {
 	bool client = o->device[CB_CLIENT] != NULL, server = o->device[CB_SERVER] != NULL;
-	bool two_way = o->mode == CB_ESTABLISHED || o->mode == CB_LATENCY || o->mode == CB_LIMIT ||
-		       o->mode == CB_FLOOD;
 	const struct rule rules[] = {
 		{!client && !server, "--client or --server is missing"},
 		{o->mode == CB_SERVE && client, "mode serve has no --client"},
@@ -508,37 +525,49 @@ static int check(const struct cb_opts *o, char *why)
 		{client && o->clients.len == 0, "--clients is missing"},
 		{client && o->dial.n == 0, "--dial is missing"},
 		{server && o->servers.n == 0, "--servers is missing"},
+		{sends_probes(o) && !server && !o->blind,
+		 "this mode needs both --client and --server"},
+		{o->cores.n == 2 && !(client && server),
+		 "two --cores are for --client and --server"},
+	};
+
+	return check_rules(rules, CV_ARRAY_LEN(rules), why);
+}
+
+static int check_sizes(const struct cb_opts *o, char *why)
+{
+	bool brief = o->mode == CB_CPS || o->mode == CB_SERVE;
+	const struct rule rules[] = {
 		{o->request > 0 && o->request < REQUEST_MIN, "--request must be 0 or at least 16"},
-		{o->mode != CB_CPS && o->mode != CB_SERVE && o->request == 0,
-		 "--request 0 is for cps only"},
-		{two_way && !server, "this mode needs both --client and --server"},
+		{!brief && o->request == 0, "--request 0 is for cps only"},
+		{!brief && o->flows == 0, "--flows must be above 0"},
 		{o->mode == CB_LATENCY && o->size < SIZE_MIN_LATENCY,
 		 "latency needs frames of at least 68 bytes for a time stamp"},
-		{o->mode == CB_LATENCY && o->rate == 0,
-		 "latency needs --rate: a rate that is not the limit"},
 		{o->size > o->mtu + 14, "--size is larger than the MTU allows"},
 		{o->mss > o->mtu - 40, "--mss is larger than the MTU allows"},
-		{o->mode != CB_CPS && o->mode != CB_SERVE && o->flows == 0,
-		 "--flows must be above 0"},
+	};
+
+	return check_rules(rules, CV_ARRAY_LEN(rules), why);
+}
+
+static int check_modes(const struct cb_opts *o, char *why)
+{
+	bool server = o->device[CB_SERVER] != NULL;
+	const char *get = o->get != NULL ? o->get : "/";
+	const struct rule rules[] = {
+		{o->mode == CB_LATENCY && o->rate == 0,
+		 "latency needs --rate: a rate that is not the limit"},
 		{o->get != NULL && (o->mode != CB_CPS || server),
 		 "--get is for cps without --server"},
-		{o->get != NULL && (strlen(o->get) > 400 || o->get[0] != '/'),
+		{strlen(get) > 400 || get[0] != '/',
 		 "--get must begin with a slash and have at most 400 characters"},
 		{o->blind && o->mode != CB_ESTABLISHED, "--blind is for established only"},
 		{o->blind && !o->via_mac.set, "--blind needs --via-mac"},
 		{o->blind && o->direction != CB_UP, "--blind needs --direction up"},
 		{o->vpce != NULL && o->proxy != CB_PROXY_REQUIRE, "--vpce needs --proxy require"},
-		{o->cores.n == 2 && !(client && server),
-		 "two --cores are for --client and --server"},
 	};
 
-	for (size_t i = 0; i < CV_ARRAY_LEN(rules); i++) {
-		if (rules[i].broken) {
-			snprintf(why, CB_TEXT_LEN, "%s", rules[i].text);
-			return -1;
-		}
-	}
-	return 0;
+	return check_rules(rules, CV_ARRAY_LEN(rules), why);
 }
 
 int cb_opts_parse(int argc, char **argv, struct cb_opts *ret_opts, char *text)
@@ -568,6 +597,7 @@ int cb_opts_parse(int argc, char **argv, struct cb_opts *ret_opts, char *text)
 		.main_core = -1,
 		.loss = 0.001,
 		.precision = 1,
+		.tries = 1,
 		.flood_from = {cv_be32(0xc6120000), 15},
 	};
 	int i;
@@ -587,7 +617,7 @@ int cb_opts_parse(int argc, char **argv, struct cb_opts *ret_opts, char *text)
 	o.eal_args = (const char *const *)argv + i;
 	o.n_eal_args = (uint32_t)(argc - i);
 	set_defaults(&o);
-	if (check(&o, text) != 0)
+	if (check_sides(&o, text) != 0 || check_sizes(&o, text) != 0 || check_modes(&o, text) != 0)
 		return -1;
 	*ret_opts = o;
 	return 0;
@@ -625,39 +655,57 @@ static void addrs_str(const struct cb_addrs *list, char *buf, size_t cap)
 	}
 }
 
+static void cores_str(const struct cb_cores *cores, char *buf, size_t cap)
+{
+	snprintf(buf, cap, cores->n > 1 ? "%u,%u" : "%u", cores->at[0], cores->at[1]);
+}
+
 /* Renders an option's value; "" if there is none. */
 static void value_str(const struct opt *o, const struct cb_opts *opts, char *buf, size_t cap)
 {
 	const void *at = (const char *)opts + o->ofs;
 	const struct cb_mac *mac = at;
-	const struct cb_cores *cores = at;
 	const struct cb_range *range = at;
+	const char *text = "";
 
 	buf[0] = '\0';
-	if (o->kind == TEXT && *(const char *const *)at != NULL)
-		snprintf(buf, cap, "%s", *(const char *const *)at);
-	else if (o->kind == NUMBER)
-		snprintf(buf, cap, "%.15g", *(const double *)at);
-	else if (o->kind == RATE && *(const double *)at == 0)
-		snprintf(buf, cap, "max");
-	else if (o->kind == RATE)
-		snprintf(buf, cap, "%.15g", *(const double *)at);
-	else if (o->kind == FLAG)
-		snprintf(buf, cap, "%s", *(const bool *)at ? "true" : "false");
-	else if (o->kind == PREFIX)
-		cv_prefix_str(at, buf);
-	else if (o->kind == ADDRS)
+	switch (o->kind) {
+	case TEXT:
+		text = *(const char *const *)at != NULL ? *(const char *const *)at : "";
+		break;
+	case FLAG:
+		text = *(const bool *)at ? "true" : "false";
+		break;
+	case CHOICE:
+		text = o->names[*(const uint32_t *)at];
+		break;
+	case IP:
+		text = *(const cv_be32_t *)at != 0 ? cv_ip4_str(*(const cv_be32_t *)at, buf) : "";
+		break;
+	case MAC:
+		text = mac->set ? cv_mac_str(mac->addr, buf) : "";
+		break;
+	case PREFIX:
+		text = cv_prefix_str(at, buf);
+		break;
+	case ADDRS:
 		addrs_str(at, buf, cap);
-	else if (o->kind == RANGE)
+		return;
+	case CORES:
+		cores_str(at, buf, cap);
+		return;
+	case RANGE:
 		snprintf(buf, cap, "%u-%u", range->lo, range->hi);
-	else if (o->kind == IP && *(const cv_be32_t *)at != 0)
-		cv_ip4_str(*(const cv_be32_t *)at, buf);
-	else if (o->kind == MAC && mac->set)
-		cv_mac_str(mac->addr, buf);
-	else if (o->kind == CHOICE)
-		snprintf(buf, cap, "%s", o->names[*(const uint32_t *)at]);
-	else if (o->kind == CORES)
-		snprintf(buf, cap, cores->n > 1 ? "%u,%u" : "%u", cores->at[0], cores->at[1]);
+		return;
+	default:
+		if (o->kind == RATE && *(const double *)at == 0)
+			text = "max";
+		else
+			snprintf(buf, cap, "%.15g", *(const double *)at);
+		break;
+	}
+	if (text != buf && text[0] != '\0')
+		snprintf(buf, cap, "%s", text);
 }
 
 void cb_opts_each(const struct cb_opts *opts,

@@ -85,7 +85,7 @@ struct cb_opts {
 	double open_rate, flood_rate;
 	double duration, warmup, drain, wait;
 	double flows, size, request, response, inflight, window, mss, rto_ms, keepalive, seed;
-	double mtu, desc, mbufs, memory, main_core, loss, precision;
+	double mtu, desc, mbufs, memory, main_core, loss, precision, tries;
 	struct cv_prefix flood_from;
 	uint32_t close, direction, order, proxy;
 	const char *get, *vpce, *json;

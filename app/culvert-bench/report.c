@@ -60,7 +60,7 @@ void cb_report_progress(const struct cb_run *run, const char *what, const struct
 	if (run->world.opts->quiet)
 		return;
 	fprintf(stderr,
-		"%s %3.0f s: tx %spps, rx %spps, %snew/s, %s/%sbit/s, %u open, %llu again, %llu failed, "
+		"%s %5.1f s: tx %spps, rx %spps, %snew/s, %s/%sbit/s, %u open, %llu again, %llu failed, "
 		"%llu wrong\n",
 		what, second->at, si(second->tx_pps, b[0], sizeof(b[0])),
 		si(second->rx_pps, b[1], sizeof(b[1])), si(second->cps, b[2], sizeof(b[2])),
@@ -158,7 +158,10 @@ static json_t *json_measure(const struct cb_measure *m)
 	set_u64(o, "sent", m->sent);
 	set_u64(o, "received", m->received);
 	set_u64(o, "lost", m->lost);
+	set_u64(o, "unsent", m->offered - m->sent);
+	set_u64(o, "late", m->late);
 	set_real(o, "loss", m->offered > 0 ? (double)m->lost / (double)m->offered : 0);
+	set_real(o, "cpu_share", m->cpu_share);
 	set(o, "passed", json_boolean(m->passed));
 	for (uint32_t i = 0; i < m->n_series; i++)
 		(void)json_array_append_new(series, json_second(&m->series[i]));

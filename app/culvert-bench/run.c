@@ -121,6 +121,7 @@ static void count_loss(const struct cb_run *run, struct cb_measure *m)
 		m->offered = m->sent + c1->probes_unsent - c0->probes_unsent + s1->probes_unsent -
 			     s0->probes_unsent;
 		m->lost = m->sent > m->received ? m->sent - m->received : 0;
+		m->late = c1->probes_late - c0->probes_late + s1->probes_late - s0->probes_late;
 	} else {
 		m->sent = m->offered = c1->started - c0->started;
 		m->received = c1->finished - c0->finished;
@@ -148,10 +149,25 @@ static void drain(struct cb_run *run, struct cb_measure *m)
 	} while (!is_quiet(run, m) && now_s(run) < until);
 }
 
+/* Share of their CPUs that the workers got between two orders; the first one's times are in `from`. */
+static double cpu_share(const struct cb_run *run, const struct cb_worker *from)
+{
+	double share = 0;
+
+	for (uint32_t i = 0; i < run->n_workers; i++) {
+		const struct cb_worker *w = &run->workers[i];
+
+		share += (double)(w->order_cpu_ns - from[i].order_cpu_ns) / 1e9 *
+			 (double)run->world.tsc_hz / (double)(w->order_tsc - from[i].order_tsc);
+	}
+	return share / run->n_workers;
+}
+
 /* One measurement: run, sample each second, stop, wait for what is under way. */
 static void measure(struct cb_run *run, const struct cb_cmd *cmd, double seconds, const char *what,
 		    struct cb_measure *m)
 {
+	struct cb_worker from[CB_CORES_MAX];
 	double began, left, next;
 	struct cb_sample last, now;
 
@@ -159,6 +175,10 @@ static void measure(struct cb_run *run, const struct cb_cmd *cmd, double seconds
 	m->series = calloc(CB_SECONDS_MAX, sizeof(*m->series));
 	cb_run_sample(run, &m->begin);
 	command(run, cmd);
+	for (uint32_t i = 0; i < run->n_workers; i++) {
+		from[i].order_tsc = run->workers[i].order_tsc;
+		from[i].order_cpu_ns = run->workers[i].order_cpu_ns;
+	}
 	began = now_s(run);
 	last = m->begin;
 	for (next = 1;; next++) {
@@ -181,6 +201,7 @@ static void measure(struct cb_run *run, const struct cb_cmd *cmd, double seconds
 	if (m->n_series > 0)
 		m->end = last;
 	drain(run, m);
+	m->cpu_share = cpu_share(run, from);
 	finish_series(run, m);
 	count_loss(run, m);
 }
@@ -286,6 +307,35 @@ static void warm_up(struct cb_run *run)
 	} while (s.active > 0 && now_s(run) < until && stop_asked == 0);
 }
 
+/* One trial of a rate; a rate that fails is tried again as often as --tries says. */
+static bool try_rate(struct cb_run *run, double rate)
+{
+	const struct cb_opts *o = run->world.opts;
+	struct cb_cmd cmd = run_cmd(run, rate);
+	struct cb_measure *m;
+	char what[64];
+
+	for (uint32_t n = 0; n < (uint32_t)o->tries && run->n_trials < CB_TRIALS_MAX; n++) {
+		m = &run->trials[run->n_trials++];
+		snprintf(what, sizeof(what), "trial %u at %.3f Mpps", run->n_trials, rate / 1e6);
+		measure(run, &cmd, o->duration, what, m);
+		m->rate = rate;
+		m->passed = m->offered > 0 && (double)(m->lost + m->offered - m->sent) <=
+						      o->loss / 100 * (double)m->offered;
+		/* A rate that we did not offer was not tried. */
+		if ((double)m->late > 0.02 * (double)m->offered)
+			m->passed = false;
+		if (!m->passed)
+			continue;
+		free(run->main.series);
+		run->main = *m;
+		m->series = NULL;
+		m->n_series = 0;
+		return true;
+	}
+	return false;
+}
+
 /* The best that does not lose: first as fast as it goes, then by bisection below what arrived. */
 static int find_limit(struct cb_run *run)
 {
@@ -301,29 +351,12 @@ static int find_limit(struct cb_run *run)
 		fprintf(stderr, "culvert-bench: nothing arrives\n");
 		return CB_RUNTIME;
 	}
-	cb_search_init(&search, hi, o->precision / 100, CB_TRIALS_MAX - 2);
-	while (stop_asked == 0 && cb_search_next(&search, &rate)) {
-		char what[64];
-
-		m = &run->trials[run->n_trials++];
-		snprintf(what, sizeof(what), "trial %u at %.3f Mpps", run->n_trials, rate / 1e6);
-		cmd = run_cmd(run, rate);
-		measure(run, &cmd, o->duration, what, m);
-		m->rate = rate;
-		m->passed = m->offered > 0 && (double)(m->lost + m->offered - m->sent) <=
-						      o->loss / 100 * (double)m->offered;
-		cb_search_note(&search, rate, m->passed);
-		if (m->passed) {
-			free(run->main.series);
-			run->main = *m;
-			m->series = NULL;
-			m->n_series = 0;
-		}
-	}
+	cb_search_init(&search, hi, o->precision / 100, CB_TRIALS_MAX);
+	while (stop_asked == 0 && run->n_trials < CB_TRIALS_MAX && cb_search_next(&search, &rate))
+		cb_search_note(&search, rate, try_rate(run, rate));
 	if (search.lo == 0)
-		cv_errs_add(&run->errs, NULL, 0,
-			    "no rate passed: %g %% were lost at the lowest one",
-			    100.0 * (double)m->lost / (double)(m->offered + 1));
+		cv_errs_add(&run->errs, NULL, 0, "no rate passed, down to %.0f packets/s",
+			    search.hi);
 	return CB_OK;
 }
 

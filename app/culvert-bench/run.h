@@ -26,6 +26,8 @@ struct cb_worker {
 	struct cb_client *client; /**< NULL: none here */
 	struct cb_server *server;
 	unsigned int id;
+	uint64_t order_tsc,
+		order_cpu_ns; /**< when the last order was taken, and CPU time until then */
 	_Atomic uint32_t seen;
 };
 
@@ -60,6 +62,8 @@ struct cb_measure {
 	struct cb_second *series; /**< shape [n_series] */
 	struct cb_second median;
 	uint64_t offered, sent, received, lost; /**< probes, or connections in cps */
+	uint64_t late;                          /**< probes that we were too slow to send */
+	double cpu_share; /**< of their CPU that the workers got: less than 1 if others had some */
 	bool passed;
 };
 

@@ -109,25 +109,32 @@ uint32_t cb_tcb_in(struct cb_tcb *t, struct cb_seg *seg)
 	return ev | in_data(t, seg);
 }
 
+/* Bytes of stream that may go out now. */
+static uint32_t next_len(const struct cb_tcb *t, uint32_t limit, uint16_t mss, uint16_t window)
+{
+	uint32_t off = cb_tcb_off(t), len = mss;
+	uint32_t room = window > t->flight ? (uint32_t)window - t->flight : 0;
+
+	/* Streams without end go in full segments only. */
+	if (limit == CB_FOREVER)
+		return len <= room ? len : 0;
+	len = off < limit ? limit - off : 0;
+	len = len < mss ? len : mss;
+	return len < room ? len : room;
+}
+
 bool cb_tcb_next(struct cb_tcb *t, uint32_t limit, uint16_t mss, uint16_t window,
 		 struct cb_out *ret_out)
 {
-	uint32_t off = cb_tcb_off(t);
-	uint32_t left = limit == CB_FOREVER ? mss : off < limit ? limit - off : 0;
-	uint32_t room = window > t->flight ? (uint32_t)window - t->flight : 0;
-	uint32_t len = left < mss ? left : mss;
+	uint32_t off = cb_tcb_off(t), len;
 	bool fin;
 
 	if (t->state != CB_OPEN)
 		return false;
-	if (limit != CB_FOREVER && off == limit + 1 && (t->flags & CB_T_CLOSING) != 0)
+	/* The peer acknowledged a FIN from before we went back. */
+	if ((t->flags & CB_T_CLOSING) != 0 && limit != CB_FOREVER && off == limit + 1)
 		t->flags |= CB_T_FIN_OUT;
-	if (len > room) {
-		/* Bulk goes in full segments only. */
-		if (limit == CB_FOREVER || room == 0)
-			return false;
-		len = room;
-	}
+	len = next_len(t, limit, mss, window);
 	fin = (t->flags & (CB_T_CLOSING | CB_T_FIN_OUT)) == CB_T_CLOSING && limit != CB_FOREVER &&
 	      off + len == limit;
 	if (len == 0 && !fin)

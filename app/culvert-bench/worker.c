@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <time.h>
+
 #include <rte_cycles.h>
 
 #include "run.h"
@@ -16,12 +18,23 @@ static void set_time(struct cb_worker *w, uint64_t now, uint16_t tick)
 	}
 }
 
+/* CPU time that this thread got so far. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts = {0};
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 static void take_orders(struct cb_worker *w, uint32_t epoch)
 {
 	if (w->client != NULL)
 		cb_client_command(w->client, &w->control->cmd);
 	if (w->server != NULL)
 		cb_server_command(w->server, &w->control->cmd);
+	w->order_tsc = rte_rdtsc();
+	w->order_cpu_ns = cpu_ns();
 	atomic_store_explicit(&w->seen, epoch, memory_order_release);
 }
 
