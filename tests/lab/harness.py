@@ -103,6 +103,16 @@ def config(groups, consumers=1, workers=1, queues=1, accept=None, reject=()):
     return conf
 
 
+def on_vlans(conf, name, vlans):
+    """Attach VPCs to VLANs of one port, by name; their own ports go."""
+    conf['dpdk']['ports'] = [p for p in conf['dpdk']['ports']
+                             if p['name'] == name or p['name'] not in vlans]
+    for vpc in conf['vpcs']:
+        if vpc['name'] in vlans:
+            vpc['attachment'] = {'port': name, 'vlan': vlans[vpc['name']]}
+    return conf
+
+
 # Labs -----------------------------------------------------------------------------------------
 
 
@@ -145,8 +155,13 @@ class LabCase(unittest.TestCase):
         cls.lab = make_lab(cls.conf)
         cls.addClassCleanup(drop_lab, cls.lab)
         cls.start_servers()
-        cls.culvert = culvertd.Culvertd(cls.lab, huge=cls.huge).start()
+        cls.start_culvert()
         note(f'{cls.__name__}: lab up in {time.monotonic() - begin:.1f} s')
+
+    @classmethod
+    def start_culvert(cls, conf=None):
+        """Start culvertd, with another configuration than the lab was built from if given."""
+        cls.culvert = culvertd.Culvertd(cls.lab, conf, huge=cls.huge).start()
 
     def setUp(self):
         self.assertTrue(self.culvert.is_running(), f'culvertd is gone:\n{self.culvert.tail()}')

@@ -17,11 +17,7 @@ class Vlan(harness.LabCase):
     @classmethod
     def make_config(cls):
         conf = harness.config([harness.group('on', ON, [(DEC, ON)])], consumers=2)
-        conf['dpdk']['ports'] = [p for p in conf['dpdk']['ports'] if p['name'] != 'c2']
-        for vpc in conf['vpcs']:
-            if vpc['name'] in VLANS:
-                vpc['attachment'] = {'port': 'c1', 'vlan': VLANS[vpc['name']]}
-        return conf
+        return harness.on_vlans(conf, 'c1', VLANS)
 
     @classmethod
     def start_servers(cls):
