@@ -81,6 +81,9 @@ void cv_dp_destroy(struct cv_dp *dp);
 /** A worker by its id. */
 struct cv_dp_worker *cv_dp_worker_get(struct cv_dp *dp, unsigned int id);
 
+/** Kernel id of the thread in cv_dp_worker_run(), 0 while there is none. @threads any */
+int cv_dp_worker_tid(const struct cv_dp *dp, unsigned int id);
+
 /** Counter blocks of all workers. @return shape [n_workers], valid as long as dp */
 struct cv_stats *const *cv_dp_stats(const struct cv_dp *dp);
 

@@ -173,6 +173,12 @@ struct cv_dp_worker *cv_dp_worker_get(struct cv_dp *dp, unsigned int id)
 	return dp->workers[id];
 }
 
+int cv_dp_worker_tid(const struct cv_dp *dp, unsigned int id)
+{
+	cv_assert(id < dp->n_workers);
+	return atomic_load_explicit(&dp->workers[id]->tid, memory_order_relaxed);
+}
+
 struct cv_stats *const *cv_dp_stats(const struct cv_dp *dp)
 {
 	return dp->stats;

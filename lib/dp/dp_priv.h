@@ -128,6 +128,8 @@ struct cv_dp_worker {
 	struct dp_sweep sweep;
 	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */
 	uint32_t timer_head, timer_tail;
+
+	_Atomic int tid; /**< kernel id of the thread that runs it, 0: none; control reads */
 };
 
 /** All workers and what control keeps of them. */

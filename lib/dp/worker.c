@@ -2,6 +2,8 @@
 
 /* The worker loop, and everything in it that is not a received packet. */
 
+#include <unistd.h>
+
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
@@ -162,6 +164,7 @@ int cv_dp_worker_run(void *arg)
 	struct cv_dp_worker *w = run->worker;
 	uint64_t start = rte_rdtsc();
 
+	atomic_store_explicit(&w->tid, gettid(), memory_order_relaxed);
 	cv_view_reader_online(w->pub, w->id);
 	while (!atomic_load_explicit(run->stop, memory_order_relaxed)) {
 		unsigned int n = dp_turn(w, run, start / w->tsc_per_ms);
@@ -177,5 +180,6 @@ int cv_dp_worker_run(void *arg)
 		start = end;
 	}
 	cv_view_reader_offline(w->pub, w->id);
+	atomic_store_explicit(&w->tid, 0, memory_order_relaxed);
 	return 0;
 }

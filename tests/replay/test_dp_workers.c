@@ -2,6 +2,8 @@
 
 /* Several workers, full queues, configuration changes, listings. */
 
+#include <unistd.h>
+
 #include "talk.h"
 
 /* ---- several workers ---- */
@@ -60,6 +62,37 @@ static void any_queue_will_do(void **state)
 	assert_int_equal(world_flows(w), 60);
 	assert_true(world_events(w, CV_EV_HANDOFF_OUT) > 100);
 	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), world_events(w, CV_EV_HANDOFF_IN));
+	world_destroy(w);
+}
+
+/* Some packets of a burst go to other workers: the rest must not be taken for them. */
+static void burst_of_many_owners_is_sorted(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 3});
+	struct rte_mbuf *pkts[CV_DP_BURST_MAX];
+	uint8_t frame[WORLD_FRAME_MAX];
+	bool seen[CV_DP_BURST_MAX] = {false};
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		for (uint16_t i = 0; i < CV_DP_BURST_MAX; i++) {
+			struct talk t = talk(w, (uint16_t)(40000 + i), L_PLAIN);
+			struct seg s = client_seg(&t, F_SYN, "");
+
+			s.id = i;
+			pkts[i] = world_mbuf(w, 0, frame, seg_build(&s, frame));
+		}
+		w->n_out = 0;
+		world_burst(w, 1, pkts, CV_DP_BURST_MAX);
+		assert_int_equal(w->n_out, CV_DP_BURST_MAX);
+		for (unsigned int i = 0; i < CV_DP_BURST_MAX; i++) {
+			uint16_t id = seg_parse(&w->out[i]).id;
+
+			assert_true(id < CV_DP_BURST_MAX && seen[id] == (again != 0));
+			seen[id] = again == 0;
+		}
+	}
+	assert_int_equal(world_events(w, CV_EV_FLOW_NEW), CV_DP_BURST_MAX);
 	world_destroy(w);
 }
 
@@ -452,6 +485,7 @@ static uint16_t feed_rx(void *arg, unsigned int worker, unsigned int queue, stru
 
 	(void)worker;
 	(void)queue;
+	assert_int_equal(cv_dp_worker_tid(f->w->dp, 0), gettid());
 	if (f->turns-- == 1)
 		f->stop = true;
 	pkts[0] = rte_pktmbuf_alloc(f->w->mbufs);
@@ -472,7 +506,9 @@ static void run_turns(struct world *w, unsigned int turns)
 		.stop = &f.stop,
 	};
 
+	assert_int_equal(cv_dp_worker_tid(w->dp, 0), 0);
 	assert_int_equal(cv_dp_worker_run(&run), 0);
+	assert_int_equal(cv_dp_worker_tid(w->dp, 0), 0);
 }
 
 static void stages_are_counted_only_when_asked(void **state)
@@ -509,6 +545,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_queue_will_do),
+		cmocka_unit_test(burst_of_many_owners_is_sorted),
 		cmocka_unit_test(exhaustion_is_exact_over_workers),
 		cmocka_unit_test(full_queues_drop_and_count),
 		cmocka_unit_test(full_handoff_ring_drops_and_counts),
