@@ -140,6 +140,41 @@ static void target_that_misses_the_header_gets_it_from_us(void **state)
 	world_destroy(w);
 }
 
+/* What the target has of the header must not look like the client's bytes in its SACK blocks. */
+static void sack_blocks_are_raised_above_the_header(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	const uint32_t edges[4] = {ISN + 1 - 40, ISN + 4, ISN + 1 - H, ISN + 1};
+	struct seg s;
+
+	(void)state;
+	dial(&t, H);
+	c2t(&t, F_PSH, "data");
+	s = target_seg(&t, ISN + 1 - H, F_ACK, "");
+	s.opts_len = 20;
+	memcpy(s.opts, "\x01\x01\x05\x12", 4);
+	for (int i = 0; i < 4; i++) {
+		cv_be32_t be = cv_be32(edges[i]);
+
+		memcpy(s.opts + 4 + 4 * i, &be, 4);
+	}
+	send_by(w, 0, 1, &s);
+	for (unsigned int i = 0; i < w->n_out; i++) {
+		const cv_be32_t want[2] = {cv_be32(ISN + 1), cv_be32(ISN + 4)};
+
+		s = seg_parse(&w->out[i]);
+		if (s.port != 0)
+			continue;
+		assert_int_equal(s.ack, ISN + 1);
+		assert_memory_equal(s.opts, "\x01\x01\x05\x0a", 4);
+		assert_memory_equal(s.opts + 4, want, 8);
+		world_destroy(w);
+		return;
+	}
+	fail_msg("nothing for the client");
+}
+
 static void timer_sends_the_header_again_for_a_silent_client(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -278,6 +313,7 @@ int main(void)
 		cmocka_unit_test(header_goes_alone_before_a_full_segment),
 		cmocka_unit_test(lost_header_comes_again_with_the_clients_data),
 		cmocka_unit_test(target_that_misses_the_header_gets_it_from_us),
+		cmocka_unit_test(sack_blocks_are_raised_above_the_header),
 		cmocka_unit_test(timer_sends_the_header_again_for_a_silent_client),
 		cmocka_unit_test(client_with_data_needs_no_timer),
 		cmocka_unit_test(timestamps_are_kept_in_a_made_header),

@@ -384,6 +384,18 @@ static void short_frames_are_runts_whatever_lies_behind(void **state)
 	uint64_t n = 0;
 
 	(void)state;
+	for (uint16_t len = 0; len <= 14; len++) {
+		struct rte_mbuf *m;
+
+		seg_build(&s, frame);
+		memcpy(frame + 12, "\x86\xdd", 2);
+		m = world_mbuf(w, 0, frame, 60);
+		rte_pktmbuf_trim(m, (uint16_t)(60 - len));
+		world_burst(w, 0, &m, 1);
+		n += len < 14;
+		assert_int_equal(world_drops(w, CV_DROP_RUNT), n);
+		assert_int_equal(world_drops(w, CV_DROP_ETHERTYPE), len == 14);
+	}
 	for (uint16_t vlan = 0; vlan <= 9; vlan += 9) {
 		s.vlan = vlan;
 		seg_build(&s, frame);
