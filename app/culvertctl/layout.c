@@ -267,6 +267,41 @@ static const struct culvertctl_section workers[] = {
 	{0},
 };
 
+static const struct culvertctl_col stages_workers_cols[] = {
+	{"WORKER", "id", FORM_COUNT},
+	{"BUSY", "busy", FORM_PERCENT},
+	{"PACKETS", "packets", FORM_COUNT},
+	{"CYCLES/PKT", "cycles_per_packet", FORM_TENTHS},
+	{"INSTR/PKT", "instructions_per_packet", FORM_TENTHS},
+	{0},
+};
+
+static const struct culvertctl_col stages_cols[] = {
+	{"WORKER", "^id", FORM_COUNT},
+	{"STAGE", "stage", FORM_TEXT},
+	{"CYCLES/PKT", "cycles_per_packet", FORM_TENTHS},
+	{"SHARE", "share", FORM_PERCENT},
+	{"MEANING", "help", FORM_TEXT},
+	{0},
+};
+
+/* What `show workers --stages` is answered with. */
+static const struct culvertctl_section stages[] = {
+	{
+		.rows = "workers",
+		.none = "no workers",
+		.cols = stages_workers_cols,
+	},
+	{
+		.rows = "workers",
+		.inner = "stages",
+		.title = "stages",
+		.none = "no packets, so no stage has a cost",
+		.cols = stages_cols,
+	},
+	{0},
+};
+
 static const struct culvertctl_col neighbours_cols[] = {
 	{"VPC", "vpc", FORM_TEXT},
 	{"IP", "ip", FORM_TEXT},
@@ -290,17 +325,10 @@ static const struct {
 	const char *what;
 	const struct culvertctl_section *sections;
 } layouts[] = {
-	{"ports", ports},
-	{"vpcs", vpcs},
-	{"load-balancers", load_balancers},
-	{"targets", targets},
-	{"services", services},
-	{"endpoints", endpoints},
-	{"flows", flows},
-	{"snat", snat},
-	{"drops", drops},
-	{"workers", workers},
-	{"neighbours", neighbours},
+	{"ports", ports},     {"vpcs", vpcs},         {"load-balancers", load_balancers},
+	{"targets", targets}, {"services", services}, {"endpoints", endpoints},
+	{"flows", flows},     {"snat", snat},         {"drops", drops},
+	{"workers", workers}, {"stages", stages},     {"neighbours", neighbours},
 };
 
 const struct culvertctl_section *culvertctl_layout_find(const char *what)

@@ -12,6 +12,7 @@ enum culvertctl_form {
 	FORM_COUNT,
 	FORM_BYTES,   /**< 1.5M */
 	FORM_PERCENT, /**< a share of 1 */
+	FORM_TENTHS,  /**< 1.5 */
 	FORM_MS,      /**< as seconds */
 };
 

@@ -22,6 +22,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct options {
 	const char *socket;
 	const char *endpoint, *target, *state, *limit;
+	const char *stages, *count_seconds;
 	const char *command, *what;
 	bool json;
 	double seconds;
@@ -29,6 +30,7 @@ struct options {
 
 static const char usage_text[] =
 	"usage: culvertctl [-s SOCKET] show WHAT [--json] [FILTER...]\n"
+	"       culvertctl [-s SOCKET] show workers --stages [--seconds N]\n"
 	"       culvertctl [-s SOCKET] watch WHAT [-n SECONDS] [FILTER...]\n"
 	"       culvertctl [-s SOCKET] metrics\n"
 	"       culvertctl --help | --version\n"
@@ -54,6 +56,10 @@ static const char usage_text[] =
 	"  --target IP:PORT   flows, snat: one target\n"
 	"  --state STATE      endpoints, flows: those in a state\n"
 	"  --limit N          flows: list so many at most (1000)\n"
+	"\n"
+	"  --stages           workers: count for a while what each stage of the work costs a\n"
+	"                     packet; counting itself takes some cycles, and only then\n"
+	"  --seconds N        with --stages: how long, 1 to 10 (1)\n"
 	"\n"
 	"  -s, --socket PATH  culvertd's socket (" SOCKET_DEFAULT ")\n"
 	"  -n SECONDS         watch: time between two looks (2)\n"
@@ -122,10 +128,9 @@ static char *show_path(const struct options *options)
 	const struct {
 		const char *name, *value;
 	} params[] = {
-		{"endpoint", options->endpoint},
-		{"target", options->target},
-		{"state", options->state},
-		{"limit", options->limit},
+		{"endpoint", options->endpoint}, {"target", options->target},
+		{"state", options->state},       {"limit", options->limit},
+		{"stages", options->stages},     {"seconds", options->count_seconds},
 	};
 	char *path = NULL, *what = culvertctl_escape(options->what);
 	size_t len = 0;
@@ -170,7 +175,8 @@ static int answer_print(const struct options *options, const char *text)
 		fprintf(stderr, "culvertctl: culvertd's answer is no JSON: %s\n", error.text);
 		return -1;
 	}
-	ret = culvertctl_table_print(stdout, options->what, root);
+	ret = culvertctl_table_print(stdout, options->stages != NULL ? "stages" : options->what,
+				     root);
 	json_decref(root);
 	if (ret < 0)
 		fprintf(stderr, "culvertctl: out of memory\n");
@@ -234,7 +240,16 @@ static int metrics(const struct options *options)
 
 /* ---- the command line ---- */
 
-enum { OPT_ENDPOINT = 256, OPT_TARGET, OPT_STATE, OPT_LIMIT, OPT_JSON, OPT_VERSION };
+enum {
+	OPT_ENDPOINT = 256,
+	OPT_TARGET,
+	OPT_STATE,
+	OPT_LIMIT,
+	OPT_STAGES,
+	OPT_SECONDS,
+	OPT_JSON,
+	OPT_VERSION
+};
 
 static const struct option long_options[] = {
 	{"socket", required_argument, NULL, 's'},
@@ -242,6 +257,8 @@ static const struct option long_options[] = {
 	{"target", required_argument, NULL, OPT_TARGET},
 	{"state", required_argument, NULL, OPT_STATE},
 	{"limit", required_argument, NULL, OPT_LIMIT},
+	{"stages", no_argument, NULL, OPT_STAGES},
+	{"seconds", required_argument, NULL, OPT_SECONDS},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -277,6 +294,12 @@ static int option_take(struct options *options, int c)
 		return -1;
 	case OPT_LIMIT:
 		options->limit = optarg;
+		return -1;
+	case OPT_STAGES:
+		options->stages = "1";
+		return -1;
+	case OPT_SECONDS:
+		options->count_seconds = optarg;
 		return -1;
 	case OPT_JSON:
 		options->json = true;

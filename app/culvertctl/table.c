@@ -49,6 +49,8 @@ static void number_write(FILE *out, double n, enum culvertctl_form form)
 		bytes_write(out, n);
 	else if (form == FORM_PERCENT)
 		fprintf(out, "%.1f%%", n * 100);
+	else if (form == FORM_TENTHS)
+		fprintf(out, "%.1f", n);
 	else if (form == FORM_MS)
 		fprintf(out, "%.1fs", n / 1000);
 	else
@@ -271,6 +273,20 @@ static void object_print(FILE *out, json_t *object, int indent)
 	}
 }
 
+/* What else there is to say. */
+static void notes_print(FILE *out, const json_t *notes)
+{
+	const json_t *note;
+	size_t i;
+
+	json_array_foreach(notes, i, note)
+	{
+		fputs(i == 0 ? "\n" : "", out);
+		value_write(out, note, FORM_TEXT);
+		fputc('\n', out);
+	}
+}
+
 int culvertctl_table_print(FILE *out, const char *what, json_t *answer)
 {
 	const struct culvertctl_section *section = culvertctl_layout_find(what);
@@ -285,6 +301,8 @@ int culvertctl_table_print(FILE *out, const char *what, json_t *answer)
 		if (ret < 0)
 			return ret;
 	}
+	if (section != NULL)
+		notes_print(out, json_object_get(answer, "notes"));
 	if (json_is_integer(matched) && !json_equal(matched, listed))
 		fprintf(out,
 			"%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT

@@ -23,21 +23,35 @@ static void answer_json(struct api_answer *answer, unsigned int status, json_t *
 {
 	answer->status = status;
 	answer->type = TYPE_JSON;
-	answer->text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
-	answer->len = answer->text != NULL ? strlen(answer->text) : 0;
+	answer->text = NULL;
+	answer->len = 0;
+	/* Without a text, the server says that memory ran out. */
+	if (root != NULL)
+		(void)cv_ctl_json_write(root, &answer->text, &answer->len);
 	json_decref(root);
 }
 
-/* An error for people; `valid`, which may be NULL, lists what would have been right. Taken over. */
-static void answer_error(struct api_answer *answer, unsigned int status, const char *message,
-			 json_t *valid)
+static json_t *error_json(unsigned int status, const char *message)
 {
-	json_t *root = json_pack("{s:{s:i,s:s}}", "error", "status", (int)status, "message",
-				 message != NULL ? message : "");
+	return json_pack("{s:{s:i,s:s}}", "error", "status", (int)status, "message",
+			 message != NULL ? message : "");
+}
 
-	if (root != NULL && valid != NULL)
-		json_object_set(json_object_get(root, "error"), "valid", valid);
-	json_decref(valid);
+static void answer_error(struct api_answer *answer, unsigned int status, const char *message)
+{
+	answer_json(answer, status, error_json(status, message));
+}
+
+/* An error, and a list of what would have been right, which is taken over. */
+static void answer_choice(struct api_answer *answer, unsigned int status, const char *message,
+			  json_t *valid)
+{
+	json_t *root = error_json(status, message);
+
+	if (json_object_set_new(json_object_get(root, "error"), "valid", valid) < 0) {
+		json_decref(root);
+		root = NULL;
+	}
 	answer_json(answer, status, root);
 }
 
@@ -65,7 +79,7 @@ static void answer_failure(struct api_answer *answer, int ret, struct cv_ctl_rep
 		status = known[i].status;
 		text = known[i].text;
 	}
-	answer_error(answer, status, reply->text != NULL ? reply->text : text, NULL);
+	answer_error(answer, status, reply->text != NULL ? reply->text : text);
 	free(reply->text);
 }
 
@@ -82,13 +96,61 @@ static void answer_reply(struct api_answer *answer, int ret, const char *type,
 	answer->len = reply->len;
 }
 
+/* Append to a list, unless memory ran out before or does so now: a list is whole or NULL. */
+static json_t *list_add(json_t *list, json_t *item)
+{
+	if (list == NULL) {
+		json_decref(item);
+	} else if (json_array_append_new(list, item) < 0) {
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
 static json_t *whats_json(const struct cv_api_ops *ops)
 {
 	json_t *list = json_array();
 
 	for (const char *const *what = ops->whats; *what != NULL; what++)
-		json_array_append_new(list, json_sprintf("/v1/show/%s", *what));
+		list = list_add(list, json_sprintf("/v1/show/%s", *what));
 	return list;
+}
+
+/* As param_set(), for what is no text. */
+static const char *setting_set(struct cv_ctl_query *query, const char *name, const char *value)
+{
+	const struct {
+		const char *name;
+		uint32_t *field;
+		uint32_t max;
+		const char *wrong;
+	} numbers[] = {
+		{"limit", &query->limit, CV_CTL_FLOWS_MAX,
+		 "parameter is not a number from 1 to 100000"},
+		{"seconds", &query->seconds, CV_CTL_STAGES_SECONDS_MAX,
+		 "parameter is not a number from 1 to 10"},
+	};
+
+	if (strcmp(name, "stages") == 0) {
+		if (query->stages)
+			return "parameter is given twice";
+		query->stages = true;
+		return strcmp(value, "1") == 0 ? NULL : "parameter takes 1 only";
+	}
+	for (size_t i = 0; i < CV_ARRAY_LEN(numbers); i++) {
+		if (strcmp(name, numbers[i].name) != 0)
+			continue;
+		if (*numbers[i].field != 0)
+			return "parameter is given twice";
+		if (strspn(value, "0123456789") != strlen(value) || strlen(value) > 6)
+			return numbers[i].wrong;
+		*numbers[i].field = (uint32_t)strtoul(value, NULL, 10);
+		return *numbers[i].field >= 1 && *numbers[i].field <= numbers[i].max
+			       ? NULL
+			       : numbers[i].wrong;
+	}
+	return "unknown parameter";
 }
 
 /* Put a parameter where the query wants it. Tells what is wrong with it, or NULL. */
@@ -113,23 +175,14 @@ static const char *param_set(struct cv_ctl_query *query, const char *name, const
 		*texts[i].field = value;
 		return NULL;
 	}
-	if (strcmp(name, "limit") != 0)
-		return "unknown parameter";
-	if (query->limit != 0)
-		return "parameter is given twice";
-	if (strspn(value, "0123456789") != strlen(value) || strlen(value) > 6)
-		return "parameter is not a number from 1 to 100000";
-	query->limit = (uint32_t)strtoul(value, NULL, 10);
-	if (query->limit < 1 || query->limit > CV_CTL_FLOWS_MAX)
-		return "parameter is not a number from 1 to 100000";
-	return NULL;
+	return setting_set(query, name, value);
 }
 
 static bool params_read(const struct api_request *request, struct cv_ctl_query *query,
 			struct api_answer *answer)
 {
 	if (request->too_many_params) {
-		answer_error(answer, 400, "too many parameters", NULL);
+		answer_error(answer, 400, "too many parameters");
 		return false;
 	}
 	for (unsigned int i = 0; i < request->n_params; i++) {
@@ -140,8 +193,9 @@ static bool params_read(const struct api_request *request, struct cv_ctl_query *
 		if (wrong == NULL)
 			continue;
 		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
-		answer_error(answer, 400, text,
-			     json_pack("[s,s,s,s]", "endpoint", "target", "state", "limit"));
+		answer_choice(answer, 400, text,
+			      json_pack("[s,s,s,s,s,s]", "endpoint", "target", "state", "limit",
+					"stages", "seconds"));
 		return false;
 	}
 	return true;
@@ -157,7 +211,7 @@ static void handle_show(const struct cv_api_ops *ops, const struct api_request *
 	while (*what != NULL && strcmp(*what, rest) != 0)
 		what++;
 	if (*what == NULL) {
-		answer_error(answer, 404, "nothing to show has that name", whats_json(ops));
+		answer_choice(answer, 404, "nothing to show has that name", whats_json(ops));
 		return;
 	}
 	if (params_read(request, &query, answer))
@@ -230,11 +284,11 @@ void cv_api_route(const struct cv_api_ops *ops, const struct api_request *reques
 
 		for (size_t i = 0; i < CV_ARRAY_LEN(routes); i++) {
 			if (routes[i].handle != handle_show)
-				json_array_append_new(valid, json_string(routes[i].path));
+				valid = list_add(valid, json_string(routes[i].path));
 		}
-		answer_error(ret_answer, 404, "no such path", valid);
+		answer_choice(ret_answer, 404, "no such path", valid);
 	} else if (!is_listed(route->methods, request->method)) {
-		answer_error(ret_answer, 405, "the path does not take that method", NULL);
+		answer_error(ret_answer, 405, "the path does not take that method");
 		ret_answer->allow = route->methods;
 	} else {
 		route->handle(ops, request, rest, ret_answer);

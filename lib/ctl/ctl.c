@@ -218,7 +218,7 @@ static int timeout_get(const struct cv_ctl *ctl)
 {
 	uint64_t now_ms = cv_clock_ms();
 
-	if (cv_ctl_flows_is_busy(ctl))
+	if (cv_ctl_flows_is_busy(ctl) || cv_ctl_stages_is_busy(ctl))
 		return CTL_TICK_BUSY_MS;
 	return ctl->tick_ms > now_ms ? (int)(ctl->tick_ms - now_ms) : 0;
 }
@@ -246,10 +246,12 @@ int cv_ctl_run(struct cv_ctl *ctl)
 				go_on = false;
 		}
 		cv_ctl_flows_poll(ctl);
+		cv_ctl_stages_poll(ctl);
 		if (cv_clock_ms() >= ctl->tick_ms)
 			tick(ctl, cv_clock_ms());
 	}
 	cv_ctl_queue_close(&ctl->queue);
 	cv_ctl_flows_stop(ctl);
+	cv_ctl_stages_stop(ctl);
 	return ret;
 }

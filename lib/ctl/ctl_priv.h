@@ -63,6 +63,14 @@ struct ctl_flows {
 	uint64_t matched;
 };
 
+/** Counting of cycles by stage: on while somebody asks. */
+struct ctl_stages {
+	struct ctl_stages_ask *asks;
+	/** What the workers were told last. MIXED: perhaps not all of them. */
+	enum { CTL_STAGES_OFF, CTL_STAGES_ON, CTL_STAGES_MIXED } told;
+	int instr_fds[CV_DP_WORKERS_MAX]; /**< while ON: counts instructions, or -errno */
+};
+
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io; /**< may be NULL */
@@ -87,6 +95,7 @@ struct cv_ctl {
 	struct ctl_worker workers[CV_DP_WORKERS_MAX];
 	struct ctl_reload last_reload;
 	struct ctl_flows flows;
+	struct ctl_stages stages;
 	bool json_failed; /**< memory ran out while the answer was put together */
 
 	struct ctl_queue queue;
@@ -135,6 +144,19 @@ bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
 
 /** Look at the workers' counters and work out their load since the last look. */
 void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
+
+/* ---- instr.c ---- */
+
+/**
+ * Begin to count the instructions that a thread of this process executes in user mode.
+ *
+ * @return a descriptor, or -errno: -ENOENT when the machine has no counter for that, -EACCES when the
+ *         kernel does not allow it
+ */
+int cv_ctl_instr_open(int tid);
+
+/** Instructions since the counter was opened. @return 0, or -EIO (the counter is in other hands) */
+int cv_ctl_instr_read(int fd, uint64_t *ret_n);
 
 /* ---- names.c ---- */
 

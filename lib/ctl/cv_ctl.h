@@ -12,9 +12,10 @@
  * then API stopped, workers stopped, cv_ctl_summary(), cv_dp_destroy(), cv_ctl_destroy(),
  * cv_io_destroy().
  *
- * @threads control, but cv_ctl_show(), cv_ctl_metrics() and cv_ctl_stop(): any
+ * @threads control, but cv_ctl_show(), cv_ctl_metrics(), cv_ctl_json_write() and cv_ctl_stop(): any
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cv_base.h"
@@ -24,6 +25,7 @@ struct cv_ctl;
 struct cv_dp;
 struct cv_dp_cfg;
 struct cv_io;
+struct json_t;
 
 /** What control works with. */
 struct cv_ctl_cfg {
@@ -109,6 +111,9 @@ char *cv_ctl_summary(struct cv_ctl *ctl);
 /** Flows listed when the question gives no limit, and at most. */
 #define CV_CTL_FLOWS_DEFAULT 1000
 #define CV_CTL_FLOWS_MAX 100000
+/** Seconds for which cycles are counted by stage when the question gives none, and at most. */
+#define CV_CTL_STAGES_SECONDS_DEFAULT 1
+#define CV_CTL_STAGES_SECONDS_MAX 10
 
 /** What an operator wants to see. Strings are the caller's; NULL: not given. */
 struct cv_ctl_query {
@@ -117,6 +122,8 @@ struct cv_ctl_query {
 	const char *target;   /**< flows, snat: `ip:port` */
 	const char *state;    /**< flows: a TCP state's name; endpoints: an endpoint state */
 	uint32_t limit;       /**< flows: at most so many, 0 = CV_CTL_FLOWS_DEFAULT */
+	bool stages;          /**< workers: count cycles by stage for a while */
+	uint32_t seconds;     /**< with stages: how long, 0 = CV_CTL_STAGES_SECONDS_DEFAULT */
 };
 
 /** An answer. Zero-initialise. */
@@ -140,7 +147,7 @@ const char *const *cv_ctl_whats(void);
  *   -ETIMEDOUT  control did not answer in time
  *   -ECANCELED  control has stopped
  *   -ENOMEM     memory ran out
- * @threads any; blocks for up to some seconds
+ * @threads any; blocks for up to some seconds, with stages for query->seconds more
  */
 int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply *reply);
 
@@ -151,3 +158,14 @@ int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply
  * @threads any; blocks for up to some seconds
  */
 int cv_ctl_metrics(void *ctl, struct cv_ctl_reply *reply);
+
+/**
+ * Write JSON as text for people: either whole or not at all, also when memory is short.
+ *
+ * @param[out] ret_text  untouched on failure
+ * @param[out] ret_len   bytes without the final NUL
+ * @return 0, or -ENOMEM
+ * @owner  caller; free()
+ * @threads any
+ */
+int cv_ctl_json_write(const struct json_t *root, char **ret_text, size_t *ret_len);

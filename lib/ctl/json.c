@@ -2,6 +2,9 @@
 
 /* What the answers have in common. */
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "show_priv.h"
 
 void cv_ctl_json_add(struct cv_ctl *ctl, json_t *array, json_t *item)
@@ -91,4 +94,40 @@ const struct ctl_neigh *cv_ctl_target_neigh(const struct cv_ctl *ctl, uint32_t t
 	if (slot >= ctl->neighs.n || ctl->neighs.items[slot].state == CTL_NEIGH_UNUSED)
 		return NULL;
 	return &ctl->neighs.items[slot];
+}
+
+/* ---- as text ---- */
+
+struct sink {
+	FILE *out;
+	bool failed;
+};
+
+static int sink_write(const char *text, size_t len, void *arg)
+{
+	struct sink *sink = arg;
+
+	if (fwrite(text, 1, len, sink->out) != len)
+		sink->failed = true;
+	return sink->failed ? -1 : 0;
+}
+
+/* Not by json_dumps(): jansson 2.14 leaves out a key when memory ends within it, and reports success. */
+int cv_ctl_json_write(const struct json_t *root, char **ret_text, size_t *ret_len)
+{
+	char *text = NULL;
+	size_t len = 0;
+	struct sink sink = {.out = open_memstream(&text, &len)};
+	int ret;
+
+	if (sink.out == NULL)
+		return -ENOMEM;
+	ret = json_dump_callback(root, sink_write, &sink, JSON_INDENT(2));
+	if (fclose(sink.out) != 0 || ret < 0 || sink.failed) {
+		free(text);
+		return -ENOMEM;
+	}
+	*ret_text = text;
+	*ret_len = len;
+	return 0;
 }

@@ -23,7 +23,7 @@ static const struct ctl_show_kind kinds[] = {
 	 CTL_SHOW_ENDPOINT | CTL_SHOW_TARGET | CTL_SHOW_STATE | CTL_SHOW_LIMIT, TIMEOUT_FLOWS_MS},
 	{"snat", cv_ctl_show_snat, CTL_SHOW_TARGET, TIMEOUT_MS},
 	{"drops", cv_ctl_show_drops, 0, TIMEOUT_MS},
-	{"workers", cv_ctl_show_workers, 0, TIMEOUT_MS},
+	{"workers", cv_ctl_show_workers, CTL_SHOW_STAGES, TIMEOUT_MS},
 	{"neighbours", cv_ctl_show_neighbours, 0, TIMEOUT_MS},
 	{"config", cv_ctl_show_config, 0, TIMEOUT_MS},
 };
@@ -98,6 +98,10 @@ static struct ctl_show *show_create(const struct ctl_show_kind *kind,
 	if (query == NULL)
 		return show;
 	show->limit = query->limit;
+	show->stages = query->stages;
+	show->seconds = query->seconds;
+	if (show->stages && show->seconds == 0)
+		show->seconds = CV_CTL_STAGES_SECONDS_DEFAULT;
 	if (!filter_copy(&show->endpoint, query->endpoint) ||
 	    !filter_copy(&show->target, query->target) ||
 	    !filter_copy(&show->state, query->state)) {
@@ -107,45 +111,14 @@ static struct ctl_show *show_create(const struct ctl_show_kind *kind,
 	return show;
 }
 
-/* Text that is being written. */
-struct sink {
-	FILE *out;
-	bool failed;
-};
-
-static int sink_write(const char *text, size_t len, void *arg)
-{
-	struct sink *sink = arg;
-
-	if (fwrite(text, 1, len, sink->out) != len)
-		sink->failed = true;
-	return sink->failed ? -1 : 0;
-}
-
-/* Not by json_dumps(): jansson 2.14 leaves out a key when memory ends within it, and reports success. */
-static int text_make(struct ctl_show *show)
-{
-	struct sink sink = {.out = open_memstream(&show->text, &show->len)};
-	int ret;
-
-	if (sink.out == NULL)
-		return -ENOMEM;
-	ret = json_dump_callback(show->root, sink_write, &sink, JSON_INDENT(2));
-	if (fclose(sink.out) != 0 || ret < 0 || sink.failed) {
-		free(show->text);
-		show->text = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 /* Ask control. The text is made here, on the caller's thread, so that a long answer holds up nobody. */
 static int show_ask(struct cv_ctl *ctl, struct ctl_show *show, struct cv_ctl_reply *reply)
 {
-	int ret = cv_ctl_queue_call(&ctl->queue, &show->cmd, show->kind->timeout_ms);
+	uint32_t timeout_ms = show->kind->timeout_ms + show->seconds * 1000;
+	int ret = cv_ctl_queue_call(&ctl->queue, &show->cmd, timeout_ms);
 
 	if (ret == 0 && show->root != NULL)
-		ret = text_make(show);
+		ret = cv_ctl_json_write(show->root, &show->text, &show->len);
 	if (ret == 0 || ret == -EINVAL || ret == -ENOENT) {
 		reply->text = show->text;
 		reply->len = ret == 0 ? show->len : strlen(show->text);
@@ -175,7 +148,8 @@ int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply
 	unsigned int given = (query->endpoint != NULL ? CTL_SHOW_ENDPOINT : 0) |
 			     (query->target != NULL ? CTL_SHOW_TARGET : 0) |
 			     (query->state != NULL ? CTL_SHOW_STATE : 0) |
-			     (query->limit != 0 ? CTL_SHOW_LIMIT : 0);
+			     (query->limit != 0 ? CTL_SHOW_LIMIT : 0) |
+			     (query->stages || query->seconds != 0 ? CTL_SHOW_STAGES : 0);
 
 	for (size_t i = 0; i < CV_ARRAY_LEN(kinds); i++) {
 		if (strcmp(kinds[i].what, query->what) == 0)
@@ -187,6 +161,10 @@ int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply
 		return refuse(reply, -EINVAL, "does not take that filter", query->what);
 	if (query->limit > CV_CTL_FLOWS_MAX)
 		return refuse(reply, -EINVAL, "the limit is too high", query->what);
+	if (query->seconds != 0 && !query->stages)
+		return refuse(reply, -EINVAL, "seconds go with stages only", query->what);
+	if (query->seconds > CV_CTL_STAGES_SECONDS_MAX)
+		return refuse(reply, -EINVAL, "so many seconds are too long", query->what);
 	show = show_create(kind, query);
 	return show != NULL ? show_ask(ctl, show, reply) : -ENOMEM;
 }

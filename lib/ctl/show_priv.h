@@ -16,6 +16,8 @@ struct ctl_show {
 	const struct ctl_show_kind *kind;
 	char *endpoint, *target, *state; /**< filters; NULL for none */
 	uint32_t limit;
+	bool stages;
+	uint32_t seconds;
 	json_t *root; /**< the answer */
 	char *text;   /**< or the text of it; or why there is none */
 	size_t len;
@@ -26,6 +28,7 @@ struct ctl_show {
 #define CTL_SHOW_TARGET 2
 #define CTL_SHOW_STATE 4
 #define CTL_SHOW_LIMIT 8
+#define CTL_SHOW_STAGES 16
 
 /** A kind of question. */
 struct ctl_show_kind {
@@ -69,6 +72,19 @@ bool cv_ctl_flows_is_busy(const struct cv_ctl *ctl);
 
 /** Answer all listings with -ECANCELED. */
 void cv_ctl_flows_stop(struct cv_ctl *ctl);
+
+/* ---- show_stages.c: answered later, after counting for a while ---- */
+
+int cv_ctl_show_stages(struct cv_ctl *ctl, struct ctl_show *show);
+
+/** Go on with counting. */
+void cv_ctl_stages_poll(struct cv_ctl *ctl);
+
+/** Tell whether cycles are being counted by stage. */
+bool cv_ctl_stages_is_busy(const struct cv_ctl *ctl);
+
+/** Switch counting off and answer who waits for it with -ECANCELED. */
+void cv_ctl_stages_stop(struct cv_ctl *ctl);
 
 /* ---- json.c ---- */
 

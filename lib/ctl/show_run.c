@@ -87,8 +87,11 @@ static json_t *worker_json(struct cv_ctl *ctl, uint32_t id)
 
 int cv_ctl_show_workers(struct cv_ctl *ctl, struct ctl_show *show)
 {
-	json_t *workers = json_array();
+	json_t *workers;
 
+	if (show->stages)
+		return cv_ctl_show_stages(ctl, show);
+	workers = json_array();
 	for (uint32_t i = 0; ctl->dp != NULL && i < ctl->conf->dpdk.workers; i++)
 		cv_ctl_json_add(ctl, workers, worker_json(ctl, i));
 	show->root = json_pack("{s:I, s:I, s:o}", "generation", (json_int_t)ctl->gen, "tsc_hz",

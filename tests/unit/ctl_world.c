@@ -386,6 +386,11 @@ struct cv_ctl *world_ctl(struct world *w)
 	return w->ctl;
 }
 
+struct cv_dp *world_dp(struct world *w)
+{
+	return w->dp;
+}
+
 json_t *world_conf(struct world *w)
 {
 	return w->conf;

@@ -52,6 +52,7 @@ void world_start(struct world *w);
 void world_destroy(struct world *w);
 
 struct cv_ctl *world_ctl(struct world *w);
+struct cv_dp *world_dp(struct world *w);
 
 /** The configuration as JSON: change it, then world_write(). */
 json_t *world_conf(struct world *w);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "cv_api.h"
 
@@ -31,6 +32,7 @@ struct fake {
 	int ret;
 	const char *text;
 	unsigned int delay_ms;
+	uint32_t seconds;
 	atomic_int inside, inside_max;
 };
 
@@ -67,9 +69,10 @@ static int fake_show(void *arg, const struct cv_ctl_query *query, struct cv_ctl_
 	struct fake *fake = arg;
 
 	if (fake->delay_ms == 0)
-		snprintf(fake->asked, sizeof(fake->asked), "%s %s %s %s %u", query->what,
+		snprintf(fake->asked, sizeof(fake->asked), "%s %s %s %s %u%s", query->what,
 			 or_dash(query->endpoint), or_dash(query->target), or_dash(query->state),
-			 query->limit);
+			 query->limit, query->stages ? " stages" : "");
+	fake->seconds = query->seconds;
 	return fake_reply(fake, reply);
 }
 
@@ -193,6 +196,11 @@ static void show_hands_the_query_to_control(void **state)
 	assert_int_equal(get(s, "/v1/show/load-balancers", answer), 200);
 	assert_int_equal(get(s, "/v1/config", answer), 200);
 	assert_string_equal(s->fake.asked, "config - - - 0");
+	assert_int_equal(get(s, "/v1/show/ports?stages=1", answer), 200);
+	assert_string_equal(s->fake.asked, "ports - - - 0 stages");
+	assert_int_equal(s->fake.seconds, 0);
+	assert_int_equal(get(s, "/v1/show/ports?seconds=10&stages=1", answer), 200);
+	assert_int_equal(s->fake.seconds, 10);
 }
 
 static void head_has_no_body(void **state)
@@ -240,6 +248,48 @@ static void unknown_path_names_the_valid_ones(void **state)
 	assert_null(strstr(answer, "\"/v1/show/\""));
 }
 
+/* ---- the allocator of the answers fails ---- */
+
+static atomic_long fail_in;
+
+static void *failing_malloc(size_t size)
+{
+	if (atomic_load(&fail_in) > 0 && atomic_fetch_sub(&fail_in, 1) == 1)
+		return NULL;
+	return malloc(size);
+}
+
+static void errors_are_whole_or_say_that_memory_ran_out(void **state)
+{
+	static const char *const paths[] = {"/nowhere", "/v1/show/nothing",
+					    "/v1/show/flows?colour=red"};
+	struct state *s = *state;
+
+	json_set_alloc_funcs(failing_malloc, free);
+	for (size_t i = 0; i < CV_ARRAY_LEN(paths); i++) {
+		char whole[ANSWER_LEN], answer[ANSWER_LEN];
+		int want = get(s, paths[i], whole);
+		long n = 1;
+
+		assert_true(want == 404 || want == 400);
+		assert_non_null(strstr(whole, "\"valid\""));
+		for (;; n++) {
+			int got;
+
+			atomic_store(&fail_in, n);
+			got = get(s, paths[i], answer);
+			if (atomic_exchange(&fail_in, 0) > 0)
+				break; /* it was not reached: the end */
+			if (got != 500)
+				fail_msg("%s: allocation %ld: %d", paths[i], n, got);
+			assert_non_null(strstr(answer, "\"message\": \"out of memory\""));
+		}
+		assert_true(n > 10);
+		assert_string_equal(strstr(answer, "\r\n\r\n"), strstr(whole, "\r\n\r\n"));
+	}
+	json_set_alloc_funcs(malloc, free);
+}
+
 static void wrong_method_is_405(void **state)
 {
 	struct state *s = *state;
@@ -275,6 +325,13 @@ static void bad_parameters_are_400(void **state)
 		{"limit=9999999999999999999999", "not a number from 1 to 100000"},
 		{"limit=-1", "not a number from 1 to 100000"},
 		{"limit=1x", "not a number from 1 to 100000"},
+		{"stages", "stages: parameter has no value"},
+		{"stages=yes", "stages: parameter takes 1 only"},
+		{"stages=1&stages=1", "stages: parameter is given twice"},
+		{"seconds=0", "seconds: parameter is not a number from 1 to 10"},
+		{"seconds=11", "seconds: parameter is not a number from 1 to 10"},
+		{"seconds=1.5", "seconds: parameter is not a number from 1 to 10"},
+		{"seconds=2&seconds=2", "seconds: parameter is given twice"},
 		{"endp%00oint=x", ": unknown parameter"},
 		{"a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9", "too many parameters"},
 	};
@@ -623,6 +680,7 @@ int main(void)
 		RUNNING(head_has_no_body),
 		RUNNING(metrics_are_plain_text),
 		RUNNING(unknown_path_names_the_valid_ones),
+		RUNNING(errors_are_whole_or_say_that_memory_ran_out),
 		RUNNING(wrong_method_is_405),
 		RUNNING(bad_parameters_are_400),
 		RUNNING(failures_of_control_have_their_status),

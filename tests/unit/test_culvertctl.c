@@ -124,6 +124,26 @@ static void numbers_are_for_people(void **state)
 			       "1.2s       3\n"));
 }
 
+static void stages_have_costs_or_none(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		render("stages",
+		       "{\"workers\": [{\"id\": 0, \"busy\": 0.5, \"packets\": 7,"
+		       " \"cycles_per_packet\": 123.44, \"instructions_per_packet\": null,"
+		       " \"stages\": [{\"stage\": \"rx\", \"cycles_per_packet\": 23.44,"
+		       " \"share\": 0.1899, \"help\": \"receive\"}]}], \"notes\": [\"a\", \"b\"]}"),
+		"WORKER   BUSY  PACKETS  CYCLES/PKT  INSTR/PKT\n"
+		"     0  50.0%        7       123.4          -\n"
+		"\n"
+		"stages\n"
+		"WORKER  STAGE  CYCLES/PKT  SHARE  MEANING\n"
+		"     0  rx           23.4  19.0%  receive\n"
+		"\n"
+		"a\n"
+		"b\n");
+}
+
 static void a_name_cannot_command_the_terminal(void **state)
 {
 	const char *text;
@@ -211,6 +231,7 @@ static void every_layout_can_be_drawn(void **state)
 
 struct fake {
 	char asked[256];
+	uint32_t seconds;
 	int ret;
 	const char *text;
 };
@@ -234,9 +255,10 @@ static int fake_answer(struct cv_ctl_reply *reply)
 static int fake_show(void *arg, const struct cv_ctl_query *query, struct cv_ctl_reply *reply)
 {
 	(void)arg;
-	snprintf(fake.asked, sizeof(fake.asked), "%s %s %s %s %u", query->what,
+	snprintf(fake.asked, sizeof(fake.asked), "%s %s %s %s %u%s", query->what,
 		 or_dash(query->endpoint), or_dash(query->target), or_dash(query->state),
-		 query->limit);
+		 query->limit, query->stages ? " stages" : "");
+	fake.seconds = query->seconds;
 	return fake_answer(reply);
 }
 
@@ -312,6 +334,24 @@ static void filters_reach_the_server(void **state)
 				  out),
 			 0);
 	assert_string_equal(fake.asked, "flows a b&c=d 10.0.0.1:80 established 5");
+}
+
+static void stages_are_asked_for_and_have_their_own_tables(void **state)
+{
+	static char out[TEXT_LEN];
+
+	(void)state;
+	fake.text = "{\"workers\": []}";
+	assert_int_equal(run_here("show workers", out), 0);
+	assert_string_equal(fake.asked, "workers - - - 0");
+	assert_int_equal(run_here("show workers --stages --seconds 3", out), 0);
+	assert_string_equal(fake.asked, "workers - - - 0 stages");
+	assert_int_equal(fake.seconds, 3);
+	assert_string_equal(out, "no workers\n\nstages\nno packets, so no stage has a cost\n");
+	assert_int_equal(run_here("show workers --stages", out), 0);
+	assert_int_equal(fake.seconds, 0);
+	assert_int_equal(run_here("show workers --stages --seconds 11", out), 1);
+	assert_non_null(strstr(out, "seconds: parameter is not a number from 1 to 10"));
 }
 
 static void json_is_printed_as_it_came(void **state)
@@ -418,12 +458,14 @@ int main(void)
 		cmocka_unit_test(drops_leave_out_what_did_not_happen),
 		cmocka_unit_test(arrays_are_joined_and_inner_rows_know_their_outer_one),
 		cmocka_unit_test(numbers_are_for_people),
+		cmocka_unit_test(stages_have_costs_or_none),
 		cmocka_unit_test(a_name_cannot_command_the_terminal),
 		cmocka_unit_test(wide_text_keeps_the_columns),
 		cmocka_unit_test(flows_say_when_there_are_more),
 		cmocka_unit_test(what_has_no_layout_is_shown_by_keys),
 		cmocka_unit_test(every_layout_can_be_drawn),
 		PROGRAM(filters_reach_the_server),
+		PROGRAM(stages_are_asked_for_and_have_their_own_tables),
 		PROGRAM(json_is_printed_as_it_came),
 		PROGRAM(refusals_are_printed),
 		PROGRAM(wrong_usage_is_2),
