@@ -260,17 +260,64 @@ static bool dp_drop_stuck(struct cv_dp_worker *w, const struct dp_pkt *p,
 	return true;
 }
 
-void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
+/* Ethernet padding goes: what stands behind the payload from here on is payload. */
+static void dp_padding_cut(const struct dp_pkt *p)
+{
+	p->m->data_len = (uint16_t)((uint8_t *)p->ip - rte_pktmbuf_mtod(p->m, uint8_t *) + p->len);
+	p->m->pkt_len = p->m->data_len;
+}
+
+/* Asks lib/tcp, and keeps count of handshakes that it finds finished. */
+static enum cv_tcp_verdict dp_tcp_judge(struct cv_dp_worker *w, const struct dp_pkt *p,
+					uint32_t idx, const struct cv_tcp_seg *seg,
+					struct cv_tcp_act *ret_act)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
 	struct cv_tcp_cold *cold = &w->flows->cold[idx].tcp;
+	bool half_open = dp_is_half_open(flow);
+	enum cv_tcp_verdict verdict;
+
+	if (p->side == DP_CLIENT)
+		verdict = cv_tcp_c2t(&flow->tcp, cold, seg, ret_act);
+	else
+		verdict = cv_tcp_t2c(&flow->tcp, cold, seg, ret_act);
+	if (half_open && !dp_is_half_open(flow))
+		w->half_open--;
+	return verdict;
+}
+
+/* A SYN of a new connection has the flow's key: what the old one ended by. */
+static enum cv_event dp_reopen_event(const struct cv_flow *flow)
+{
+	if (dp_is_half_open(flow))
+		return CV_EV_FLOW_END_SYN;
+	return flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST : CV_EV_FLOW_END_FIN;
+}
+
+static void dp_tcp_apply(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx,
+			 const struct cv_tcp_seg *seg, struct cv_tcp_opts *opts,
+			 struct cv_tcp_act *act)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
+	uint32_t last_ms = flow->last_ms;
+
+	if (dp_act_apply(w, p, flow, seg, opts, act))
+		dp_forward(w, p, flow);
+	else
+		dp_drop_flow(w, p, flow, CV_DROP_NO_MBUF);
+	/* Stragglers do not keep a closed flow: its time of death stays. */
+	if (flow->tcp.state >= CV_TCP_CLOSED && (act->events & CV_TCP_EV_CLOSED) == 0)
+		flow->last_ms = last_ms;
+}
+
+void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
 	struct cv_tcp_seg seg = dp_seg(p);
 	struct cv_tcp_opts opts;
 	struct cv_tcp_act act;
 	enum cv_tcp_verdict verdict;
 	enum cv_event why = dp_flow_expiry(w, flow);
-	uint32_t last_ms = flow->last_ms;
-	bool half_open = dp_is_half_open(flow);
 
 	if (why != CV_EV_N) {
 		dp_expired(w, p, idx, why);
@@ -282,38 +329,21 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	 */
 	if ((seg.flags & (CV_TCP_SYN | CV_TCP_ACK)) != CV_TCP_SYN && dp_drop_stuck(w, p, flow))
 		return;
-	/* Ethernet padding goes: what stands behind the payload from here on is payload. */
-	p->m->data_len = (uint16_t)((uint8_t *)p->ip - rte_pktmbuf_mtod(p->m, uint8_t *) + p->len);
-	p->m->pkt_len = p->m->data_len;
+	dp_padding_cut(p);
 	if (cv_tcp_wants_opts(&flow->tcp, seg.flags) &&
 	    cv_tcp_opts_parse((uint8_t *)dp_tcp_hdr(p) + DP_TCP_LEN, seg.opts_len, &opts) == 0)
 		seg.opts = &opts;
-	if (p->side == DP_CLIENT)
-		verdict = cv_tcp_c2t(&flow->tcp, cold, &seg, &act);
-	else
-		verdict = cv_tcp_t2c(&flow->tcp, cold, &seg, &act);
+	verdict = dp_tcp_judge(w, p, idx, &seg, &act);
 	if (verdict == CV_TCP_REOPEN) {
-		dp_expired(w, p, idx,
-			   half_open                         ? CV_EV_FLOW_END_SYN
-			   : flow->tcp.state == CV_TCP_RESET ? CV_EV_FLOW_END_RST
-							     : CV_EV_FLOW_END_FIN);
+		dp_expired(w, p, idx, dp_reopen_event(flow));
 		return;
 	}
-	if (half_open && !dp_is_half_open(flow))
-		w->half_open--;
 	dp_events_apply(w, p, idx, &act);
-	if (verdict != CV_TCP_FORWARD) {
+	if (verdict == CV_TCP_FORWARD)
+		dp_tcp_apply(w, p, idx, &seg, seg.opts != NULL ? &opts : NULL, &act);
+	else
 		dp_drop_flow(w, p, flow,
 			     verdict == CV_TCP_DROP_SPLICE ? CV_DROP_SPLICE : CV_DROP_TCP_STATE);
-		return;
-	}
-	if (dp_act_apply(w, p, flow, &seg, seg.opts != NULL ? &opts : NULL, &act))
-		dp_forward(w, p, flow);
-	else
-		dp_drop_flow(w, p, flow, CV_DROP_NO_MBUF);
-	/* Stragglers do not keep a closed flow: its time of death stays. */
-	if (flow->tcp.state >= CV_TCP_CLOSED && (act.events & CV_TCP_EV_CLOSED) == 0)
-		flow->last_ms = last_ms;
 }
 
 void dp_timer_add(struct cv_dp_worker *w, uint32_t idx)
