@@ -85,7 +85,7 @@ static const struct conf_row schema[] = {
 	     "instead of `device`: several devices on one network that make one port"),
 	STRING("dpdk.ports[].devices[]", 0, 1, 1024, NULL, "as `device`"),
 	INT("dpdk.ports[].queues", 0, CV_CONF_WORKERS_MAX, "0", "",
-	    "receive queues of each device; 0: those it has, or one per worker"),
+	    "receive queues of each device; 0: those it has, or one per worker (memif: one)"),
 	INT("dpdk.ports[].mtu", 576, 9216, "1500", "bytes",
 	    "largest packet, without Ethernet header"),
 	INT("dpdk.ports[].rx_desc", 64, 32768, "1024", "", "receive descriptors of each queue"),

@@ -38,7 +38,7 @@ struct cv_io_port_cfg {
 	/** PCI addresses or vdevs, each with `,args`; shape [n_devices] */
 	const char *const *devices;
 	uint32_t n_devices;
-	/** Per device; 0 = as many as its arguments say, or one per worker if it can. */
+	/** Per device; 0 = as many as its arguments say, or one per worker if it can; memif: one. */
 	uint16_t n_queues;
 	uint16_t mtu;              /**< bytes without the Ethernet header, at least 68 */
 	uint16_t rx_desc, tx_desc; /**< 0 = the device's default */
@@ -52,7 +52,7 @@ struct cv_io_cfg {
 	const uint32_t *cores; /**< CPUs of the workers in turn, shape [n_cores] */
 	uint32_t n_cores;      /**< 0 = the CPUs after the control thread's */
 	int32_t main_core; /**< CPU of the control thread; -1 = one that no worker has, or the first */
-	bool spin;                 /**< idle workers keep their CPU even where CPUs are short */
+	bool spin;         /**< idle workers keep their CPU even where CPUs are short */
 	bool huge_pages;
 	uint32_t memory_mb;          /**< 0 = as much as the packets need */
 	uint32_t n_mbufs;            /**< packets in the pool */

@@ -18,11 +18,18 @@
 #define CAP(name) (1u << CAP_##name)
 
 static const struct cv_io_driver drivers[] = {
-	{"net_af_xdp", "iface", CAP(NET_ADMIN) | CAP(NET_RAW), true, true},
-	{"net_af_packet", "iface", CAP(NET_RAW), true, false},
-	{"net_pcap", NULL, 0, true, false},
-	{"net_tap", NULL, CAP(NET_ADMIN), false, false},
-	{NULL, NULL, 0, false, false},
+	{.name = "net_af_xdp",
+	 .ifkey = "iface",
+	 .caps = CAP(NET_ADMIN) | CAP(NET_RAW),
+	 .all_queues = true,
+	 .umem = true},
+	{.name = "net_af_packet", .ifkey = "iface", .caps = CAP(NET_RAW), .all_queues = true},
+	{.name = "net_pcap", .all_queues = true},
+	{.name = "net_tap", .caps = CAP(NET_ADMIN)},
+	{.name = "net_memif",
+	 .one_queue = true,
+	 .start = "role=client needs a peer that listens already, role=server waits for one"},
+	{.name = NULL},
 };
 
 const struct cv_io_driver *cv_io_driver_find(const char *device)

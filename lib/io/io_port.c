@@ -43,6 +43,17 @@ static int failed(int rc, const char *what, const char *path, struct cv_io_log *
 	return -ENODEV;
 }
 
+static int start_failed(int rc, const struct cv_io_dev *dev, const char *path,
+			struct cv_io_log *log, struct cv_errs *errs)
+{
+	char what[160] = "the device does not start";
+	size_t len = strlen(what);
+
+	if (dev->driver->start != NULL)
+		snprintf(what + len, sizeof(what) - len, " (%s)", dev->driver->start);
+	return failed(rc, what, path, log, errs);
+}
+
 static void choose_queues(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 			  const struct rte_eth_dev_info *info, uint32_t n_workers)
 {
@@ -51,6 +62,9 @@ static void choose_queues(struct cv_io_dev *dev, const struct cv_io_port_cfg *cf
 
 	if (cfg->n_queues == 0 && dev->driver->all_queues)
 		want = max;
+	/* A packet sent by a queue that the peer has not is lost, and no driver says so. */
+	if (cfg->n_queues == 0 && dev->driver->one_queue)
+		want = 1;
 	/* Pairs: several drivers (AF_XDP, TAP) know no other way, and a pair belongs to one worker. */
 	dev->n_rx = (uint16_t)RTE_MIN(want, max);
 	dev->n_tx = dev->n_rx;
@@ -162,7 +176,7 @@ int cv_io_dev_start(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 		return failed(rc, "the queues cannot be set up", path, log, errs);
 	rc = rte_eth_dev_start(dev->id);
 	if (rc != 0)
-		return failed(rc, "the device does not start", path, log, errs);
+		return start_failed(rc, dev, path, log, errs);
 	dev->started = true;
 	/* A device without address filter has nothing to switch. */
 	rc = cfg->promiscuous ? rte_eth_promiscuous_enable(dev->id) : 0;

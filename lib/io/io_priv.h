@@ -106,7 +106,9 @@ struct cv_io_driver {
 	const char *ifkey; /**< argument that names a network interface, or NULL */
 	uint32_t caps;     /**< capabilities needed, bits 1 << CAP_x of those below 32 */
 	bool all_queues;   /**< the device feeds all the queues it has: poll every one */
+	bool one_queue;    /**< others work only if the peer has them too: one unless told */
 	bool umem;         /**< the packet pool is the device's own memory (AF_XDP) */
+	const char *start; /**< what to know when it does not start, or NULL */
 };
 
 /** What is known of a driver by a device's name; never NULL. */

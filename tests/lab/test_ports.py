@@ -129,7 +129,8 @@ class Tap(Base):
 
 
 class Memif(Base):
-    """Two appliances in a row: the target of the first is an endpoint of the second."""
+    """Two appliances in a row: the target of the first is an endpoint of the second. The one with two
+    workers sends from both by the one queue that its peer has."""
 
     @classmethod
     def start_culvert(cls, conf=None):
@@ -137,6 +138,7 @@ class Memif(Base):
         wire = f'id=7,socket={cls.lab.path("memif.sock")},socket-abstract=no'
         use(first, 'prov', f'net_memif0,role=client,{wire}')
         use(second, 'c1', f'net_memif0,role=server,{wire}')
+        second['dpdk']['workers'] = 2
         first['target_groups'][0]['attributes']['proxy_protocol_v2.enabled'] = False
         second['vpcs'][1].update(cidrs=['10.0.0.0/16'], subnets=[
             {'name': 'a', 'cidr': '10.0.1.0/24', 'zone': 'us-east-1a'}])
@@ -150,6 +152,15 @@ class Memif(Base):
         self.assertEqual((seen['client'].split(':')[0], seen['dst'], seen['vpce'], seen['crc_ok']),
                          (NODE, f'{DEC}:{ON}', self.second.endpoints()[0]['id'], True))
         self.assert_bodies_are_exact('c1')
+
+    def test_server_outlives_its_client(self):
+        self.assertEqual(self.culvert.stop()[0], 0)
+        self.culvert.start()
+        proc.wait_for(lambda: curl(self.lab, 'c1', f'http://{ENI}:{ON}/').returncode == 0, 5, 'an answer')
+
+    def test_both_workers_send(self):
+        for got in load(self.lab, 'c1', ENI, ON, 40, at_once=10):
+            self.assertEqual(got.status, 200, got.error)
 
 
 class PcapLive(Base):

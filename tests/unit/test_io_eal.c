@@ -317,6 +317,28 @@ static void queues_are_dealt_evenly_body(void)
 }
 IN_CHILD(queues_are_dealt_evenly)
 
+/* A peer that has fewer would leave the others without a way out. */
+static void memif_has_one_queue_unless_told_body(void)
+{
+	struct cv_io_port_info info;
+	struct world w;
+	uint16_t i;
+
+	world_init(&w, 2);
+	port_add(&w, "a", (const char *const[]){"net_memif0,role=server,id=0,socket=cv-test-io"},
+		 1);
+	port_add(&w, "b", (const char *const[]){"net_memif1,role=server,id=1,socket=cv-test-io"},
+		 1);
+	w.ports[1].n_queues = 2;
+	CHECK(world_create(&w) == 0);
+	for (i = 0; i < 2; i++) {
+		cv_io_port_info(w.io, i, &info);
+		CHECK(info.n_rx_queues == i + 1 && info.n_tx_queues == i + 1);
+	}
+	cv_io_destroy(w.io);
+}
+IN_CHILD(memif_has_one_queue_unless_told)
+
 static void a_worker_without_queues_still_polls_body(void)
 {
 	struct rte_mbuf *pkts[CV_IO_BURST_MAX];
@@ -523,6 +545,8 @@ REFUSAL(missing_pci_device, DEVICE("0000:fe:1f.7"), -ENODEV, "dpdk.ports[0].devi
 	"no PCI device 0000:fe:1f.7")
 REFUSAL(driver_refuses, DEVICE("net_pcap0,rx_pcap=/nonexistent/in.pcap"), -ENODEV,
 	"dpdk.ports[0].device", "/nonexistent/in.pcap")
+REFUSAL(memif_client_without_server, DEVICE("net_memif0,role=client,socket=cv-test-nobody"),
+	-ENODEV, "dpdk.ports[0].device", "role=server waits")
 REFUSAL(one_device_twice, port_add(&w, "a", ring0, 1);
 	port_add(&w, "b", ring0, 1), -EINVAL, "dpdk.ports[1].device", "twice")
 REFUSAL(one_of_several_devices,
@@ -712,6 +736,7 @@ int main(void)
 		cmocka_unit_test(workers_pass_packets_to_the_queues_owner),
 		cmocka_unit_test(a_full_device_holds_what_was_passed_on),
 		cmocka_unit_test(queues_are_dealt_evenly),
+		cmocka_unit_test(memif_has_one_queue_unless_told),
 		cmocka_unit_test(a_worker_without_queues_still_polls),
 		cmocka_unit_test(packets_under_way_are_freed_at_the_end),
 		cmocka_unit_test(large_packets_fit_one_buffer),
@@ -725,6 +750,7 @@ int main(void)
 		cmocka_unit_test(interface_not_named),
 		cmocka_unit_test(missing_pci_device),
 		cmocka_unit_test(driver_refuses),
+		cmocka_unit_test(memif_client_without_server),
 		cmocka_unit_test(one_device_twice),
 		cmocka_unit_test(one_of_several_devices),
 		cmocka_unit_test(too_many_queues),
