@@ -17,7 +17,7 @@ MARKS = re.compile(r'\b(?:TO' 'DO|FIX' 'ME|XX' r'X|HA' r'CK)\b')
 TOP = {'meson.build', 'lib', 'app', 'config', 'tests', 'tools', 'doc', 'README.md', 'LICENSE'}
 
 # Words that codespell takes for others.
-WORDS = 'ans,te,ether,nd,fo,numer,wil,parms,inout,ot,ser,iif,rin,som,hist,seh,ba,whats'
+WORDS = 'ans,te,ether,nd,fo,numer,wil,parms,inout,ot,ser,iif,rin,som,hist,seh,ba,whats,inflight'
 
 
 def is_script(path):
