@@ -29,7 +29,7 @@ MAY_SEE = {
     'steer': r'(bpf|xdp)/.*|linux/.*',
     'io': r'rte_\w+\.h|linux/.*|dirent\.h',
     'dp': r'rte_\w+\.h',
-    'ctl': r'jansson\.h|linux/perf_event\.h',
+    'ctl': r'jansson\.h',
     'api': r'microhttpd\.h|jansson\.h|libxml/.*|openssl/.*',
 }
 LIBC = (r'(std\w+|string|strings|errno|limits|inttypes|time|math|ctype|assert|signal|unistd|fcntl|'
