@@ -328,8 +328,8 @@ static inline bool dp_gets_steady(const struct cv_dp_worker *w, const struct dp_
 	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 
 	return p->side == DP_TARGET &&
-	       cv_tcp_hdr_ack(&flow->tcp, tcp->tcp_flags, dp_tcp_len(tcp) - DP_TCP_LEN,
-			      rte_be_to_cpu_32(tcp->recv_ack)) &&
+	       cv_tcp_hdr_ack(&flow->tcp, tcp->tcp_flags, (const uint8_t *)(tcp + 1),
+			      dp_tcp_len(tcp) - DP_TCP_LEN, rte_be_to_cpu_32(tcp->recv_ack)) &&
 	       dp_is_steady(w, p, flow);
 }
 

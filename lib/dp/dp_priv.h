@@ -354,7 +354,11 @@ void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx);
 /** Ask for a call of dp_tcp_timer(). */
 void dp_timer_add(struct cv_dp_worker *w, uint32_t idx);
 
-/** End a flow: its port rests since its last packet, its entry is freed. @param event why */
+/**
+ * End a flow: its port rests from now (of a closed one: since the close), its entry is freed.
+ *
+ * @param event  why
+ */
 void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event);
 
 /** Why a flow that was last heard of long ago has ended; CV_EV_N: it has not. */

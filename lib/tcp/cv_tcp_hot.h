@@ -69,23 +69,33 @@ static inline bool cv_tcp_wants_opts(const struct cv_tcp *t, uint8_t flags)
 	return (flags & CV_TCP_SYN) != 0 || (t->flags & CV_TCP_F_UNACKED) != 0;
 }
 
+/** Tell whether an option area is empty or holds what every segment of a flow with timestamps has. */
+static inline bool cv_tcp_opts_are_plain(const uint8_t *opts, unsigned int opts_len)
+{
+	static const uint8_t ts[4] = {1, 1, 8, 10}; /* NOP NOP TIMESTAMPS */
+
+	return opts_len == 0 || (opts_len == 12 && __builtin_memcmp(opts, ts, sizeof(ts)) == 0);
+}
+
 /**
  * Take a target's plain ACK of the whole header: the same as cv_tcp_t2c() does with it, for the commonest
  * segment of all that are not fast.
  *
  * @param flags     byte 13 of the header
- * @param opts_len  bytes of options: more than timestamps may be SACK blocks that need an edit
+ * @param opts      shape [opts_len]: other options than timestamps may need an edit
+ * @param opts_len  bytes of options
  * @param ack       acknowledgement number, host order
  * @return true if it was one: the flow is steady now. False: nothing has changed
  */
-static inline bool cv_tcp_hdr_ack(struct cv_tcp *t, uint8_t flags, unsigned int opts_len,
-				  uint32_t ack)
+static inline bool cv_tcp_hdr_ack(struct cv_tcp *t, uint8_t flags, const uint8_t *opts,
+				  unsigned int opts_len, uint32_t ack)
 {
 	const uint8_t both = CV_TCP_F_UNACKED | CV_TCP_F_SENT;
 	const uint8_t mask = CV_TCP_FIN | CV_TCP_SYN | CV_TCP_RST | CV_TCP_ACK;
 
-	if (t->state != CV_TCP_ESTABLISHED || (t->flags & both) != both || opts_len > 12 ||
-	    (flags & mask) != CV_TCP_ACK || cv_seq_lt(ack, t->isn1))
+	if (t->state != CV_TCP_ESTABLISHED || (t->flags & both) != both ||
+	    (flags & mask) != CV_TCP_ACK || cv_seq_lt(ack, t->isn1) ||
+	    !cv_tcp_opts_are_plain(opts, opts_len))
 		return false;
 	t->flags &= (uint8_t)~CV_TCP_F_UNACKED;
 	return true;
