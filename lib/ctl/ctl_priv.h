@@ -145,19 +145,6 @@ bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
 /** Look at the workers' counters and work out their load since the last look. */
 void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
 
-/* ---- instr.c ---- */
-
-/**
- * Begin to count the instructions that a thread of this process executes in user mode.
- *
- * @return a descriptor, or -errno: -ENOENT when the machine has no counter for that, -EACCES when the
- *         kernel does not allow it
- */
-int cv_ctl_instr_open(int tid);
-
-/** Instructions since the counter was opened. @return 0, or -EIO (the counter is in other hands) */
-int cv_ctl_instr_read(int fd, uint64_t *ret_n);
-
 /* ---- names.c ---- */
 
 /** Name of a VPC slot; "?" if it is unused. */

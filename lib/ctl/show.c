@@ -141,15 +141,31 @@ static int refuse(struct cv_ctl_reply *reply, int err, const char *text, const c
 	return err;
 }
 
-int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply *reply)
+/* What is wrong with a question of a kind, NULL if nothing is. */
+static const char *query_fault(const struct ctl_show_kind *kind, const struct cv_ctl_query *query)
 {
-	const struct ctl_show_kind *kind = NULL;
-	struct ctl_show *show;
 	unsigned int given = (query->endpoint != NULL ? CTL_SHOW_ENDPOINT : 0) |
 			     (query->target != NULL ? CTL_SHOW_TARGET : 0) |
 			     (query->state != NULL ? CTL_SHOW_STATE : 0) |
 			     (query->limit != 0 ? CTL_SHOW_LIMIT : 0) |
 			     (query->stages || query->seconds != 0 ? CTL_SHOW_STAGES : 0);
+
+	if ((given & ~kind->filters) != 0)
+		return "does not take that filter";
+	if (query->limit > CV_CTL_FLOWS_MAX)
+		return "the limit is too high";
+	if (query->seconds != 0 && !query->stages)
+		return "seconds go with stages only";
+	if (query->seconds > CV_CTL_STAGES_SECONDS_MAX)
+		return "so many seconds are too long";
+	return NULL;
+}
+
+int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply *reply)
+{
+	const struct ctl_show_kind *kind = NULL;
+	struct ctl_show *show;
+	const char *fault;
 
 	for (size_t i = 0; i < CV_ARRAY_LEN(kinds); i++) {
 		if (strcmp(kinds[i].what, query->what) == 0)
@@ -157,14 +173,9 @@ int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply
 	}
 	if (kind == NULL)
 		return refuse(reply, -ENOENT, "nothing to show has that name", query->what);
-	if ((given & ~kind->filters) != 0)
-		return refuse(reply, -EINVAL, "does not take that filter", query->what);
-	if (query->limit > CV_CTL_FLOWS_MAX)
-		return refuse(reply, -EINVAL, "the limit is too high", query->what);
-	if (query->seconds != 0 && !query->stages)
-		return refuse(reply, -EINVAL, "seconds go with stages only", query->what);
-	if (query->seconds > CV_CTL_STAGES_SECONDS_MAX)
-		return refuse(reply, -EINVAL, "so many seconds are too long", query->what);
+	fault = query_fault(kind, query);
+	if (fault != NULL)
+		return refuse(reply, -EINVAL, fault, query->what);
 	show = show_create(kind, query);
 	return show != NULL ? show_ask(ctl, show, reply) : -ENOMEM;
 }

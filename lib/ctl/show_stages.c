@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cv_io_instr.h"
+
 #include "show_priv.h"
 
 /* Where a worker's counters stood, or by how much they have grown. */
@@ -31,7 +33,7 @@ struct ctl_stages_ask {
 static void instr_open(struct cv_ctl *ctl)
 {
 	for (uint32_t i = 0; i < ctl->conf->dpdk.workers; i++)
-		ctl->stages.instr_fds[i] = cv_ctl_instr_open(cv_dp_worker_tid(ctl->dp, i));
+		ctl->stages.instr_fds[i] = cv_io_instr_open(cv_dp_worker_tid(ctl->dp, i));
 }
 
 static void instr_close(struct cv_ctl *ctl)
@@ -69,7 +71,7 @@ static void mark_get(const struct cv_ctl *ctl, uint32_t id, struct mark *mark)
 	mark->busy = cv_ctr_get(&stats->tsc_busy);
 	mark->total = cv_ctr_get(&stats->tsc_total);
 	mark->instr = 0;
-	mark->instr_err = fd < 0 ? fd : cv_ctl_instr_read(fd, &mark->instr);
+	mark->instr_err = fd < 0 ? fd : cv_io_instr_read(fd, &mark->instr);
 }
 
 /* How far a worker's counters have come since they were marked. */

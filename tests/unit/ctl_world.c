@@ -23,6 +23,10 @@
 #include "cv_base.h"
 #include "cv_conf.h"
 
+static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21};
+static const uint8_t mac_2[6] = {2, 0, 0, 0, 0, 0x22};
+static const uint8_t mac_3[6] = {2, 0, 0, 0, 0, 0x31};
+
 #define INBOX_MAX 1024
 #define WORKERS_MAX 4
 #define N_MBUFS 2047
@@ -432,4 +436,94 @@ json_t *at(json_t *root, const char *path)
 		path += path[len] == '.' ? len + 1 : len;
 	}
 	return item;
+}
+
+/* ---- what tests do with it ---- */
+
+const char *text_at(json_t *root, const char *path)
+{
+	const char *text = json_string_value(at(root, path));
+
+	if (text == NULL)
+		fail_msg("no text at %s", path);
+	return text;
+}
+
+double real_at(json_t *root, const char *path)
+{
+	if (!json_is_real(at(root, path)))
+		fail_msg("no real number at %s", path);
+	return json_real_value(at(root, path));
+}
+
+json_int_t number_at(json_t *root, const char *path)
+{
+	if (!json_is_integer(at(root, path)))
+		fail_msg("no number at %s", path);
+	return json_integer_value(at(root, path));
+}
+
+struct world *world_run(void (*edit)(json_t *conf))
+{
+	struct world *w = world_create(edit);
+
+	world_station(w, PROV, "10.0.1.21", mac_1, true);
+	world_station(w, PROV, "10.0.2.22", mac_2, true);
+	world_station(w, PROV, "10.0.1.31", mac_3, true);
+	world_start(w);
+	return w;
+}
+
+const char *lookup(struct world *w, const char *what, const char *list, const char *key,
+		   const char *value, const char *member)
+{
+	static char found[128];
+	json_t *root = world_show_all(w, what), *item;
+	size_t i;
+
+	found[0] = '\0';
+	json_array_foreach(at(root, list), i, item)
+	{
+		json_t *got = json_object_get(item, member);
+
+		if (strcmp(text_at(item, key), value) != 0)
+			continue;
+		if (json_is_string(got))
+			snprintf(found, sizeof(found), "%s", json_string_value(got));
+		else if (json_is_integer(got))
+			snprintf(found, sizeof(found), "%lld", (long long)json_integer_value(got));
+	}
+	json_decref(root);
+	return found;
+}
+
+const char *neighbour(struct world *w, const char *ip, const char *member)
+{
+	return lookup(w, "neighbours", "neighbours", "ip", ip, member);
+}
+
+char *vpc_id(struct world *w, const char *name)
+{
+	return strdup(lookup(w, "vpcs", "vpcs", "name", name, "id"));
+}
+
+void dial(struct world *w, uint16_t port, const char *vpc, const char *eni, unsigned int n)
+{
+	char *id = vpc_id(w, vpc);
+
+	for (unsigned int i = 0; i < n; i++)
+		world_syn(w, port, id, (uint16_t)(20000 + i), eni, 80);
+	free(id);
+}
+
+void wait_known(struct world *w)
+{
+	world_until(strcmp(neighbour(w, "10.0.1.21", "state"), "reachable") == 0);
+	world_until(strcmp(neighbour(w, "10.0.2.22", "state"), "reachable") == 0);
+	world_until(strcmp(neighbour(w, "10.0.1.31", "state"), "reachable") == 0);
+}
+
+void two_workers(json_t *conf)
+{
+	json_object_set_new(json_object_get(conf, "dpdk"), "workers", json_integer(2));
 }

@@ -19,6 +19,9 @@
 #include "cv_dp.h"
 #include "cv_net.h"
 
+/** Ports of config/quickstart.json. */
+enum { PROV, C1, C2, C3, C4 };
+
 /** Addresses that are watched on the wire. */
 #define WIRE_ADDRS_MAX 64
 
@@ -93,3 +96,35 @@ void world_syn(struct world *w, uint16_t port, const char *vpc, uint16_t client_
 
 /** Member by a path such as `vpcs.0.name`; NULL if there is none. */
 json_t *at(json_t *root, const char *path);
+
+/* ---- what tests do with it ---- */
+
+/** A member by its path; fails the test unless it is of that type. */
+const char *text_at(json_t *root, const char *path);
+json_int_t number_at(json_t *root, const char *path);
+double real_at(json_t *root, const char *path);
+
+/** A world whose three targets answer, running. @param edit as world_create() */
+struct world *world_run(void (*edit)(json_t *conf));
+
+/** An edit: two workers. */
+void two_workers(json_t *conf);
+
+/**
+ * Text or number of one member of the element whose `key` is `value`, in the list of an answer; "" if there
+ * is none. Good until the next call.
+ */
+const char *lookup(struct world *w, const char *what, const char *list, const char *key,
+		   const char *value, const char *member);
+
+/** Member of a neighbour by its address, as lookup(). */
+const char *neighbour(struct world *w, const char *ip, const char *member);
+
+/** Id of a VPC by its name; free(). */
+char *vpc_id(struct world *w, const char *name);
+
+/** Dial port 80 n times from one consumer's VPC. */
+void dial(struct world *w, uint16_t port, const char *vpc, const char *eni, unsigned int n);
+
+/** Wait until all targets are known. */
+void wait_known(struct world *w);

@@ -2,10 +2,7 @@
 
 /* Control at work: workers, a wire, questions from another thread. */
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,92 +21,8 @@
 
 #include "cv_base.h"
 
-/* Ports and targets of config/quickstart.json. */
-enum { PROV, C1, C2, C3, C4 };
-
 static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21};
-static const uint8_t mac_2[6] = {2, 0, 0, 0, 0, 0x22};
-static const uint8_t mac_3[6] = {2, 0, 0, 0, 0, 0x31};
 static const uint8_t mac_new[6] = {2, 0, 0, 0, 0, 0x99};
-
-static const char *text_at(json_t *root, const char *path)
-{
-	const char *text = json_string_value(at(root, path));
-
-	if (text == NULL)
-		fail_msg("no text at %s", path);
-	return text;
-}
-
-static json_int_t number_at(json_t *root, const char *path)
-{
-	if (!json_is_integer(at(root, path)))
-		fail_msg("no number at %s", path);
-	return json_integer_value(at(root, path));
-}
-
-/* A world whose three targets answer, running, with all of them known. */
-static struct world *start(void (*edit)(json_t *conf))
-{
-	struct world *w = world_create(edit);
-
-	world_station(w, PROV, "10.0.1.21", mac_1, true);
-	world_station(w, PROV, "10.0.2.22", mac_2, true);
-	world_station(w, PROV, "10.0.1.31", mac_3, true);
-	world_start(w);
-	return w;
-}
-
-/* Text of one member of the element of a list whose `key` is `value`, in an answer; freed by next call. */
-static const char *lookup(struct world *w, const char *what, const char *list, const char *key,
-			  const char *value, const char *member)
-{
-	static char found[128];
-	json_t *root = world_show_all(w, what), *item;
-	size_t i;
-
-	found[0] = '\0';
-	json_array_foreach(at(root, list), i, item)
-	{
-		json_t *got = json_object_get(item, member);
-
-		if (strcmp(text_at(item, key), value) != 0)
-			continue;
-		if (json_is_string(got))
-			snprintf(found, sizeof(found), "%s", json_string_value(got));
-		else if (json_is_integer(got))
-			snprintf(found, sizeof(found), "%lld", (long long)json_integer_value(got));
-	}
-	json_decref(root);
-	return found;
-}
-
-static const char *neighbour(struct world *w, const char *ip, const char *member)
-{
-	return lookup(w, "neighbours", "neighbours", "ip", ip, member);
-}
-
-static char *vpc_id(struct world *w, const char *name)
-{
-	return strdup(lookup(w, "vpcs", "vpcs", "name", name, "id"));
-}
-
-/* Dial n times from one consumer's VPC. */
-static void dial(struct world *w, uint16_t port, const char *vpc, const char *eni, unsigned int n)
-{
-	char *id = vpc_id(w, vpc);
-
-	for (unsigned int i = 0; i < n; i++)
-		world_syn(w, port, id, (uint16_t)(20000 + i), eni, 80);
-	free(id);
-}
-
-static void wait_known(struct world *w)
-{
-	world_until(strcmp(neighbour(w, "10.0.1.21", "state"), "reachable") == 0);
-	world_until(strcmp(neighbour(w, "10.0.2.22", "state"), "reachable") == 0);
-	world_until(strcmp(neighbour(w, "10.0.1.31", "state"), "reachable") == 0);
-}
 
 /* ---- ARP ---- */
 
@@ -124,7 +35,7 @@ static void addresses_are_announced_three_times_and_targets_asked(void **state)
 		{PROV, "10.0.1.10"}, {PROV, "10.0.2.10"}, {C1, "172.16.1.10"}, {C1, "172.16.2.10"},
 		{C2, "172.16.1.10"}, {C2, "172.16.2.10"}, {C3, "172.16.1.10"}, {C4, "172.16.1.10"},
 	};
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	unsigned int n_asked;
 
 	(void)state;
@@ -199,7 +110,7 @@ static void every_answer_has_its_list(void **state)
 		{"neighbours", "neighbours", 3},
 		{"config", "warnings", 0},
 	};
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	size_t n_whats = 0;
 
 	(void)state;
@@ -224,7 +135,7 @@ static void every_answer_has_its_list(void **state)
 
 static void resources_are_shown_as_configured(void **state)
 {
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	json_t *root;
 
 	(void)state;
@@ -277,7 +188,7 @@ static void resources_are_shown_as_configured(void **state)
 
 static void endpoints_say_why_packets_are_dropped(void **state)
 {
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	json_t *root;
 
 	(void)state;
@@ -328,7 +239,7 @@ static size_t n_shown(struct world *w, const struct cv_ctl_query *query, const c
 
 static void endpoints_are_filtered(void **state)
 {
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	struct cv_ctl_query query = {.what = "endpoints", .endpoint = "consumer-2"};
 	char *id = strdup(lookup(w, "endpoints", "endpoints", "name", "consumer-3", "id"));
 
@@ -346,14 +257,9 @@ static void endpoints_are_filtered(void **state)
 	world_destroy(w);
 }
 
-static void two_workers(json_t *conf)
-{
-	json_object_set_new(json_object_get(conf, "dpdk"), "workers", json_integer(2));
-}
-
 static void flows_are_listed_filtered_and_limited(void **state)
 {
-	struct world *w = start(two_workers);
+	struct world *w = world_run(two_workers);
 	struct cv_ctl_query query = {.what = "flows"};
 	json_t *root;
 
@@ -405,7 +311,7 @@ static void twice_a_target(json_t *conf)
 
 static void target_in_two_groups_has_all_its_flows_listed(void **state)
 {
-	struct world *w = start(twice_a_target);
+	struct world *w = world_run(twice_a_target);
 	struct cv_ctl_query query = {.what = "flows", .target = "10.0.2.22:80"};
 	char *id;
 
@@ -420,29 +326,9 @@ static void target_in_two_groups_has_all_its_flows_listed(void **state)
 	world_destroy(w);
 }
 
-static double real_at(json_t *root, const char *path)
-{
-	if (!json_is_real(at(root, path)))
-		fail_msg("no real number at %s", path);
-	return json_real_value(at(root, path));
-}
-
-static atomic_bool dial_enough;
-
-/* Dial until it is enough. */
-static void *dial_on(void *arg)
-{
-	atomic_store(&dial_enough, false);
-	while (!atomic_load(&dial_enough)) {
-		dial(arg, C4, "consumer-4", "172.16.1.10", 10);
-		usleep(5000);
-	}
-	return NULL;
-}
-
 static void workers_are_looked_at(void **state)
 {
-	struct world *w = start(two_workers);
+	struct world *w = world_run(two_workers);
 	json_t *root = NULL;
 
 	(void)state;
@@ -461,250 +347,6 @@ static void workers_are_looked_at(void **state)
 	world_destroy(w);
 }
 
-/* ---- cycles by stage ---- */
-
-static void stages_cost_what_they_cost(void **state)
-{
-	const struct cv_ctl_query query = {.what = "workers", .stages = true};
-	struct world *w = start(two_workers);
-	pthread_t dialler;
-	double sum = 0, shares = 0;
-	json_t *root, *stage;
-	size_t i;
-
-	(void)state;
-	wait_known(w);
-	assert_int_equal(pthread_create(&dialler, NULL, dial_on, w), 0);
-	root = world_show(w, &query);
-	atomic_store(&dial_enough, true);
-	pthread_join(dialler, NULL);
-	assert_true(real_at(root, "seconds") >= 1 && real_at(root, "seconds") < 1.5);
-	assert_true(number_at(root, "tsc_hz") > 0);
-	assert_int_equal(json_array_size(at(root, "workers")), 2);
-	assert_true(number_at(root, "workers.0.packets") > 0);
-	assert_true(real_at(root, "workers.0.busy") > 0 && real_at(root, "workers.0.busy") < 1);
-	assert_int_equal(json_array_size(at(root, "workers.0.stages")), CV_STAGE_N);
-	json_array_foreach(at(root, "workers.0.stages"), i, stage)
-	{
-		assert_string_equal(text_at(stage, "stage"), cv_stage_name((enum cv_stage)i));
-		assert_string_equal(text_at(stage, "help"), cv_stage_help((enum cv_stage)i));
-		assert_true(real_at(stage, "cycles_per_packet") > 0);
-		sum += real_at(stage, "cycles_per_packet");
-		shares += real_at(stage, "share");
-	}
-	assert_true(fabs(sum / real_at(root, "workers.0.cycles_per_packet") - 1) < 1e-9);
-	assert_true(fabs(shares - 1) < 1e-9);
-	json_decref(root);
-	world_destroy(w);
-}
-
-static bool has_note(json_t *root, const char *text)
-{
-	json_t *note;
-	size_t i;
-
-	json_array_foreach(at(root, "notes"), i, note)
-	{
-		if (strcmp(json_string_value(note), text) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void stages_without_packets_have_no_cost(void **state)
-{
-	const struct cv_ctl_query query = {.what = "workers", .stages = true, .seconds = 1};
-	struct world *w = start(two_workers);
-	json_t *root;
-
-	(void)state;
-	/* Announcements are through, and targets known: silence. */
-	wait_known(w);
-	usleep(3000000);
-	root = world_show(w, &query);
-	assert_int_equal(number_at(root, "workers.1.packets"), 0);
-	assert_true(json_is_null(at(root, "workers.1.cycles_per_packet")));
-	assert_true(json_is_null(at(root, "workers.1.instructions_per_packet")));
-	assert_int_equal(json_array_size(at(root, "workers.1.stages")), 0);
-	assert_true(has_note(root, "worker 1: no packets within 1.0 s"));
-	json_decref(root);
-	world_destroy(w);
-}
-
-/* What the kernel says to perf_event_open(): an error, or 0 for counters that stand here. */
-static atomic_int perf_errno;
-static atomic_int perf_n_opened;
-
-/* Stands before libc's. A counter is a file here, whose words are read one after the other. */
-long syscall(long number, ...)
-{
-	static const uint64_t words[] = {1000, 1001000};
-	int fd;
-
-	if (number != SYS_perf_event_open) {
-		long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
-		long args[6];
-		va_list ap;
-
-		va_start(ap, number);
-		for (size_t i = 0; i < CV_ARRAY_LEN(args); i++)
-			args[i] = va_arg(ap, long);
-		va_end(ap);
-		return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
-	}
-	if (atomic_load(&perf_errno) != 0) {
-		errno = atomic_load(&perf_errno);
-		return -1;
-	}
-	fd = memfd_create("counter", 0);
-	cv_assert(write(fd, words, sizeof(words)) == sizeof(words) && lseek(fd, 0, SEEK_SET) == 0);
-	atomic_fetch_add(&perf_n_opened, 1);
-	return fd;
-}
-
-static int fds_open(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-static void instructions_are_counted_or_it_is_said_why_not(void **state)
-{
-	static const struct {
-		int err;
-		const char *note;
-	} cases[] = {
-		{ENOENT, "instructions: this machine has no hardware counters"},
-		{EACCES, "instructions: the kernel does not let culvertd count them"},
-		{ESRCH, "instructions: they cannot be counted: No such process"},
-		{0, NULL},
-	};
-	const struct cv_ctl_query query = {.what = "workers", .stages = true};
-	struct world *w = start(NULL);
-	int n_fds = fds_open(), n_opened = atomic_load(&perf_n_opened);
-	pthread_t dialler;
-
-	(void)state;
-	wait_known(w);
-	assert_int_equal(pthread_create(&dialler, NULL, dial_on, w), 0);
-	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
-		json_t *root, *instr;
-
-		atomic_store(&perf_errno, cases[i].err);
-		root = world_show(w, &query);
-		instr = at(root, "workers.0.instructions_per_packet");
-		if (cases[i].err != 0) {
-			assert_true(json_is_null(instr));
-			assert_true(has_note(root, cases[i].note));
-		} else {
-			double n = real_at(root, "workers.0.instructions_per_packet") *
-				   (double)number_at(root, "workers.0.packets");
-
-			assert_true(fabs(n / 1000000 - 1) < 1e-9);
-			assert_int_equal(json_array_size(at(root, "notes")), 0);
-		}
-		json_decref(root);
-	}
-	assert_int_equal(atomic_load(&perf_n_opened), n_opened + 1);
-	atomic_store(&perf_errno, ENOENT);
-	atomic_store(&dial_enough, true);
-	pthread_join(dialler, NULL);
-	world_until(fds_open() == n_fds);
-	world_destroy(w);
-}
-
-static void *ask_stages(void *arg)
-{
-	const struct cv_ctl_query query = {.what = "workers", .stages = true};
-	json_t *root = world_show(arg, &query);
-
-	cv_assert(real_at(root, "seconds") >= 1 && real_at(root, "seconds") < 1.5);
-	json_decref(root);
-	return NULL;
-}
-
-/* Tells whether worker 0 counts by stage. */
-static bool is_counting(struct world *w)
-{
-	const struct cv_stats *stats = cv_dp_stats(world_dp(w))[0];
-	uint64_t before = cv_ctr_get(&stats->stage_pkts), busy = cv_ctr_get(&stats->busy_pkts);
-
-	dial(w, C4, "consumer-4", "172.16.1.10", 1);
-	world_until(cv_ctr_get(&stats->busy_pkts) > busy);
-	return cv_ctr_get(&stats->stage_pkts) > before;
-}
-
-static void stages_are_off_but_while_somebody_asks(void **state)
-{
-	struct world *w = start(NULL);
-	pthread_t first, second;
-	uint64_t begin;
-
-	(void)state;
-	wait_known(w);
-	assert_false(is_counting(w));
-	/* The second asks while the first waits, and control answers others meanwhile. */
-	begin = cv_clock_ms();
-	pthread_create(&first, NULL, ask_stages, w);
-	usleep(500000);
-	pthread_create(&second, NULL, ask_stages, w);
-	json_decref(world_show_all(w, "config"));
-	assert_true(cv_clock_ms() - begin < 900);
-	world_until(is_counting(w));
-	pthread_join(first, NULL);
-	assert_true(is_counting(w));
-	pthread_join(second, NULL);
-	assert_true(cv_clock_ms() - begin < 2500);
-	usleep(50000);
-	assert_false(is_counting(w));
-	world_destroy(w);
-}
-
-static void *ask_stages_for_long(void *arg)
-{
-	const struct cv_ctl_query query = {.what = "workers", .stages = true, .seconds = 10};
-	struct cv_ctl_reply reply = {0};
-	intptr_t ret = cv_ctl_show(world_ctl(arg), &query, &reply);
-
-	cv_assert(reply.text == NULL);
-	return (void *)ret;
-}
-
-static void stages_end_with_control(void **state)
-{
-	struct world *w = start(NULL);
-	uint64_t begin = cv_clock_ms();
-	pthread_t asker;
-	void *ret;
-
-	(void)state;
-	pthread_create(&asker, NULL, ask_stages_for_long, w);
-	world_until(is_counting(w));
-	cv_ctl_stop(world_ctl(w));
-	pthread_join(asker, &ret);
-	assert_int_equal((intptr_t)ret, -ECANCELED);
-	assert_true(cv_clock_ms() - begin < 9000);
-	world_destroy(w);
-}
-
-static void stages_wait_for_room_in_the_workers_rings(void **state)
-{
-	struct world *w = world_create(NULL);
-	pthread_t asker;
-
-	(void)state;
-	while (cv_dp_stages_set(world_dp(w), false) == 0)
-		;
-	assert_int_equal(cv_dp_stages_set(world_dp(w), true), -EAGAIN);
-	pthread_create(&asker, NULL, ask_stages, w);
-	world_start(w);
-	pthread_join(asker, NULL);
-	world_destroy(w);
-}
-
 static void *ask_flows(void *arg)
 {
 	json_decref(world_show_all(arg, "flows"));
@@ -713,7 +355,7 @@ static void *ask_flows(void *arg)
 
 static void several_listings_wait_for_each_other(void **state)
 {
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	pthread_t threads[12];
 
 	(void)state;
@@ -766,7 +408,7 @@ static void questions_that_make_no_sense_are_refused(void **state)
 		{{.what = "flows", .state = "happy"}, -EINVAL, "happy is none of syn_sent"},
 		{{.what = "endpoints", .state = "happy"}, -EINVAL, "none of pendingAcceptance"},
 	};
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 
 	(void)state;
 	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++)
@@ -830,7 +472,7 @@ static void answers_are_whole_or_fail(void **state)
 	static const char *const sweep[] = {"vpcs",       "load-balancers", "targets", "services",
 					    "endpoints",  "snat",           "flows",   "workers",
 					    "neighbours", "config"};
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 
 	(void)state;
 	wait_known(w);
@@ -879,7 +521,7 @@ static void answers_are_whole_or_fail(void **state)
 
 static void sighup_reloads_and_sigterm_ends(void **state)
 {
-	struct world *w = start(NULL);
+	struct world *w = world_run(NULL);
 	struct cv_ctl_reply reply = {0};
 	char *summary;
 
@@ -918,12 +560,6 @@ int main(void)
 		cmocka_unit_test(flows_are_listed_filtered_and_limited),
 		cmocka_unit_test(target_in_two_groups_has_all_its_flows_listed),
 		cmocka_unit_test(workers_are_looked_at),
-		cmocka_unit_test(stages_cost_what_they_cost),
-		cmocka_unit_test(stages_without_packets_have_no_cost),
-		cmocka_unit_test(instructions_are_counted_or_it_is_said_why_not),
-		cmocka_unit_test(stages_are_off_but_while_somebody_asks),
-		cmocka_unit_test(stages_end_with_control),
-		cmocka_unit_test(stages_wait_for_room_in_the_workers_rings),
 		cmocka_unit_test(several_listings_wait_for_each_other),
 		cmocka_unit_test(questions_that_make_no_sense_are_refused),
 		cmocka_unit_test(control_that_does_not_answer_is_noticed),

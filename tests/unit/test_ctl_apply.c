@@ -21,8 +21,6 @@
 #include "cv_base.h"
 #include "cv_conf.h"
 
-enum { PROV, C1 };
-
 static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21};
 
 static json_int_t generation(struct world *w)

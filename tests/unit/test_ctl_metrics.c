@@ -34,11 +34,6 @@ struct reading {
 	size_t n_samples;
 };
 
-static void two_workers(json_t *conf)
-{
-	json_object_set_new(json_object_get(conf, "dpdk"), "workers", json_integer(2));
-}
-
 static char *metrics_get(struct world *w)
 {
 	struct cv_ctl_reply reply = {0};

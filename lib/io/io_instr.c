@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Counting a thread's instructions by the kernel's performance events. */
+#include "cv_io_instr.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ctl_priv.h"
-
-int cv_ctl_instr_open(int tid)
+int cv_io_instr_open(int tid)
 {
 	/* Pinned: either it counts all the time or it says that it does not; nothing to scale. */
 	struct perf_event_attr attr = {
@@ -29,7 +27,7 @@ int cv_ctl_instr_open(int tid)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int cv_ctl_instr_read(int fd, uint64_t *ret_n)
+int cv_io_instr_read(int fd, uint64_t *ret_n)
 {
 	uint64_t n;
 
