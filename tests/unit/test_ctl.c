@@ -503,11 +503,10 @@ static void answers_are_whole_or_fail(void **state)
 		assert_true(n_full > 0);
 	}
 	/* Each try takes a second: two will do. */
-	for (long n = 1; n <= 61; n += 60) {
+	for (long n = 1; n <= 12; n += 11) {
 		const struct cv_ctl_query query = {.what = "workers", .stages = true};
 		struct cv_ctl_reply reply = {0};
 
-		dial(w, C1, "consumer-1", "172.16.1.10", 1);
 		atomic_store(&fail_in, n);
 		assert_int_equal(cv_ctl_show(world_ctl(w), &query, &reply), -ENOMEM);
 		assert_int_equal(atomic_load(&fail_in), 0);
