@@ -169,6 +169,8 @@ static void sweep(struct cb_client *c)
 			continue;
 		if (cb_tcb_is_late(&f->t, c->s.tick, script->rto))
 			sweep_late(c, f);
+		else if (!script->hold && cb_tcb_is_dead(&f->t, c->s.tick, script->rto))
+			give_up(c, f);
 		else if (script->count_alive && c->phase == CB_RUN && f->t.flight == 0 &&
 			 (uint16_t)(c->s.tick - f->t.stamp) > wait)
 			sweep_keepalive(c, f);

@@ -118,7 +118,7 @@ static const struct opt table[] = {
 	{"warmup", "S", NUMBER, OFS(warmup), 0, 60, NULL,
 	 "seconds in which connections begin slowly (0.3)"},
 	{"drain", "S", NUMBER, OFS(drain), 0.01, 60, NULL,
-	 "wait for what is under way at the end (0.5)"},
+	 "wait for what is under way at the end (1)"},
 	{"wait", "S", NUMBER, OFS(wait), 0, 600, NULL, "wait for links, ARP and flows (10)"},
 	{"seed", "N", NUMBER, OFS(seed), 0, 9e15, NULL, "of all that is random (1)"},
 
@@ -579,7 +579,7 @@ int cb_opts_parse(int argc, char **argv, struct cb_opts *ret_opts, char *text)
 		.flood_rate = -1,
 		.duration = -1,
 		.warmup = 0.3,
-		.drain = 0.5,
+		.drain = 1,
 		.wait = 10,
 		.flows = -1,
 		.size = -1,

@@ -18,31 +18,43 @@ static inline uint32_t rest_at(const struct cb_script *script)
 	return script->stamps ? STAMP_END : STAMP_AT;
 }
 
+/* Times after which what has not arrived is lost: while others arrive, and while none does, in parts of a second. */
+#define AGE_PARTS 50
+#define STALL_PARTS 10
+
 /*
  * As fast as possible: as long as few are under way. If they were not counted, whoever is slower of us and
- * what we measure would drop them, and a loss would say nothing. What does not arrive within a while is
- * lost, and its place free.
+ * what we measure would drop them, and a loss would say nothing. What was sent before the last look and
+ * has not arrived is lost, and its place free; but when nothing arrives at all, somebody only rests.
  */
+static void window_age(struct cb_side *s, uint64_t arrived)
+{
+	uint64_t hz = s->world->tsc_hz, age = s->now - s->looked_at;
+	uint64_t gone = arrived + s->given_up;
+
+	if (age < hz / AGE_PARTS || (arrived == s->arrived && age < hz / STALL_PARTS))
+		return;
+	if (gone < s->sent_before)
+		s->given_up += s->sent_before - gone;
+	s->sent_before = s->counts.probes_out;
+	s->arrived = arrived;
+	s->looked_at = s->now;
+}
+
 static uint32_t window_left(struct cb_side *s)
 {
 	uint32_t window = (uint32_t)s->world->opts->inflight;
-	uint64_t arrived, under_way;
+	uint64_t arrived;
+	int64_t under_way;
 
 	if (s->peer == NULL)
 		return s->n_out < CB_BURST ? window : 0;
 	arrived = *(const volatile uint64_t *)&s->peer->probes_in +
 		  *(const volatile uint64_t *)&s->peer->probes_bad;
-	under_way = s->counts.probes_out - arrived - s->given_up;
-	if (arrived != s->arrived || under_way == 0) {
-		s->arrived = arrived;
-		s->arrived_at = s->now;
-	} else if (s->now - s->arrived_at > s->world->tsc_hz / 50) {
-		s->given_up += under_way;
-		s->arrived_at = s->now;
-		return window;
-	}
+	window_age(s, arrived);
 	/* What was given up may arrive after all. */
-	if ((int64_t)under_way < 0)
+	under_way = (int64_t)(s->counts.probes_out - arrived - s->given_up);
+	if (under_way < 0)
 		return window;
 	return under_way < window ? window - (uint32_t)under_way : 0;
 }

@@ -84,7 +84,7 @@ struct cb_run {
 	struct cb_measure calm; /**< flood: before it */
 	uint64_t open_failed;
 	bool stopped; /**< by a signal */
-	char text_get[CB_TEXT_LEN + 64];
+	char text_get[CB_GET_LEN];
 	struct cv_errs errs; /**< why the result is not fine */
 };
 

@@ -43,6 +43,23 @@ void cb_server_push(struct cb_server *server, struct cb_sflow *f)
 	}
 }
 
+static void give_up(struct cb_server *s, struct cb_sflow *f)
+{
+	s->s.counts.failed++;
+	send_flags(s, f, CV_TCP_RST | CV_TCP_ACK);
+	cb_table_del(&s->table, f);
+}
+
+static void sweep_late(struct cb_server *s, struct cb_sflow *f)
+{
+	if (!cb_tcb_back(&f->t, s->s.tick)) {
+		give_up(s, f);
+		return;
+	}
+	s->s.counts.data_again++;
+	cb_server_push(s, f);
+}
+
 static void sweep(struct cb_server *s)
 {
 	const struct cb_script *script = &s->s.world->script;
@@ -55,18 +72,12 @@ static void sweep(struct cb_server *s)
 		s->s.cursor = s->s.cursor + 1 < s->table.n_top ? s->s.cursor + 1 : 0;
 		if (f->t.state == CB_FREE)
 			continue;
-		if (!cb_tcb_is_late(&f->t, s->s.tick, script->rto)) {
-			if (script->bulk && s->phase == CB_RUN)
-				cb_server_push(s, f);
-			continue;
-		}
-		if (!cb_tcb_back(&f->t, s->s.tick)) {
-			s->s.counts.failed++;
-			cb_table_del(&s->table, f);
-			continue;
-		}
-		s->s.counts.data_again++;
-		cb_server_push(s, f);
+		if (cb_tcb_is_late(&f->t, s->s.tick, script->rto))
+			sweep_late(s, f);
+		else if (!script->hold && cb_tcb_is_dead(&f->t, s->s.tick, script->rto))
+			give_up(s, f);
+		else if (script->bulk && s->phase == CB_RUN)
+			cb_server_push(s, f);
 	}
 }
 

@@ -1,59 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* From options to a run: script, ports, sides. */
+/* From options to a run: ports, sides. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "run.h"
-
-static uint16_t probe_len(const struct cb_opts *o)
-{
-	switch (o->mode) {
-	case CB_ESTABLISHED:
-	case CB_LATENCY:
-	case CB_LIMIT:
-	case CB_FLOOD:
-		return (uint16_t)(o->size - 54);
-	default:
-		return 0;
-	}
-}
-
-static void make_script(struct cb_run *run, const struct cb_opts *o)
-{
-	struct cb_script *s = &run->world.script;
-
-	*s = (struct cb_script){
-		.request = (uint32_t)o->request,
-		.response = o->mode == CB_CPS || o->mode == CB_SERVE ? (uint32_t)o->response : 0,
-		.probe_len = probe_len(o),
-		.window = (uint16_t)o->window,
-		.mss = (uint16_t)o->mss,
-		.close = (uint8_t)o->close,
-		.hold = o->mode != CB_CPS && o->mode != CB_SERVE,
-		.bulk = o->mode == CB_THROUGHPUT,
-		.stamps = o->mode == CB_LATENCY,
-		.bare_ack = o->bare_ack,
-		.verify = o->verify,
-		.count_alive = o->mode == CB_CONCURRENT,
-		.rto = (uint32_t)(o->rto_ms * CB_TICKS_PER_S / 1000),
-		.keepalive = (uint32_t)(o->keepalive * CB_TICKS_PER_S),
-	};
-	if (s->bulk && o->direction != CB_DOWN)
-		s->request = CB_FOREVER;
-	if (s->bulk && o->direction != CB_UP)
-		s->response = CB_FOREVER;
-	if (o->get == NULL)
-		return;
-	s->text_len = (uint16_t)snprintf(
-		run->text_get, sizeof(run->text_get),
-		"GET %s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n", o->get);
-	s->text = run->text_get;
-	s->request = s->text_len;
-	s->close = CB_CLOSE_SERVER;
-}
 
 /* What io says is in terms of culvertd's configuration; here the same things are options. */
 static void translate(char *text, size_t cap, const struct cb_opts *o)
@@ -192,7 +145,7 @@ int cb_run_init(struct cb_run *run, const struct cb_opts *opts)
 	run->world.opts = opts;
 	cb_plan_init(&run->world.plan, opts);
 	cb_pattern_init(&run->world.pattern, run->world.plan.key);
-	make_script(run, opts);
+	cb_script_init(&run->world.script, opts, run->text_get);
 	if (opts->device[CB_CLIENT] != NULL && run->world.script.hold &&
 	    opts->flows > run->world.plan.n_tuples) {
 		fprintf(stderr,

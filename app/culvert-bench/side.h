@@ -50,6 +50,12 @@ struct cb_script {
 	uint32_t rto, keepalive; /**< ticks */
 };
 
+/** Bytes of a request in plain text. */
+#define CB_GET_LEN 512
+
+/** Write what flows do. @param[out] text  shape [CB_GET_LEN]; must outlive the script */
+void cb_script_init(struct cb_script *script, const struct cb_opts *opts, char *text);
+
 /** What never changes while a run lasts; shared by all threads. */
 struct cb_world {
 	const struct cb_opts *opts;
@@ -93,7 +99,8 @@ struct cb_side {
 	uint32_t cursor, probe_cursor; /**< of the sweep, of probes in turn */
 	const struct cb_counts *peer;  /**< of the other side; NULL: there is none */
 	uint64_t given_up;             /**< probes that are not expected to arrive any more */
-	uint64_t arrived, arrived_at;  /**< at the peer, when that last changed (TSC) */
+	uint64_t looked_at;            /**< TSC, and what had been sent and had arrived then */
+	uint64_t sent_before, arrived;
 	CV_CACHE_ALIGNED struct cb_counts counts;
 	struct cb_hist way; /**< time of probes that arrived here, from the other side */
 	uint32_t n_notes;

@@ -103,6 +103,14 @@ static inline bool cb_tcb_is_late(const struct cb_tcb *t, uint16_t tick, uint32_
 	return t->flight != 0 && (uint16_t)(tick - t->stamp) > (wait < 0x7fff ? wait : 0x7fff);
 }
 
+/** Tell whether a short connection stood still for longer than any retransmission takes. */
+static inline bool cb_tcb_is_dead(const struct cb_tcb *t, uint16_t tick, uint32_t rto)
+{
+	uint32_t wait = rto << 7;
+
+	return (uint16_t)(tick - t->stamp) > (wait < 0x7fff ? wait : 0x7fff);
+}
+
 /** Go back to the first byte that is not acknowledged. @return false after too many times */
 bool cb_tcb_back(struct cb_tcb *t, uint16_t tick);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <sched.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -38,14 +39,14 @@ static void take_orders(struct cb_worker *w, uint32_t epoch)
 	atomic_store_explicit(&w->seen, epoch, memory_order_release);
 }
 
-static void receive(struct cb_worker *w, unsigned int queue)
+static uint16_t receive(struct cb_worker *w, unsigned int queue)
 {
 	struct rte_mbuf *pkts[CB_BURST];
 	uint16_t n = cv_io_rx_burst(w->io, w->id, queue, pkts);
 	uint64_t now;
 
 	if (n == 0)
-		return;
+		return 0;
 	now = rte_rdtsc();
 	if (w->client != NULL && pkts[0]->port == w->client->s.port) {
 		w->client->s.now = now;
@@ -55,6 +56,16 @@ static void receive(struct cb_worker *w, unsigned int queue)
 		cb_server_rx(w->server, pkts, n);
 	}
 	rte_pktmbuf_free_bulk(pkts, n);
+	return n;
+}
+
+/* While nothing is measured, others may need the CPU more: what we measure may share it to start. */
+static void rest(enum cb_phase phase, uint32_t n)
+{
+	if (phase == CB_WAIT && n == 0)
+		rte_delay_us_sleep(20);
+	else if (phase != CB_RUN && n == 0)
+		(void)sched_yield();
 }
 
 int cb_worker_run(void *arg)
@@ -62,7 +73,8 @@ int cb_worker_run(void *arg)
 	struct cb_worker *w = arg;
 	unsigned int n_queues = cv_io_n_queues(w->io, w->id);
 	uint64_t per_tick = rte_get_tsc_hz() / CB_TICKS_PER_S, next = 0, now;
-	uint32_t seen = 0, epoch;
+	enum cb_phase phase = CB_WAIT;
+	uint32_t seen = 0, epoch, n;
 	uint16_t tick = 0;
 
 	for (;;) {
@@ -75,12 +87,14 @@ int cb_worker_run(void *arg)
 		epoch = atomic_load_explicit(&w->control->epoch, memory_order_acquire);
 		if (epoch != seen) {
 			seen = epoch;
+			phase = w->control->cmd.phase;
 			take_orders(w, epoch);
-			if (w->control->cmd.phase == CB_STOP)
+			if (phase == CB_STOP)
 				return 0;
 		}
+		n = 0;
 		for (unsigned int q = 0; q < n_queues; q++)
-			receive(w, q);
+			n += receive(w, q);
 		if (w->client != NULL) {
 			cb_client_tick(w->client);
 			cb_side_flush(&w->client->s);
@@ -89,5 +103,6 @@ int cb_worker_run(void *arg)
 			cb_server_tick(w->server);
 			cb_side_flush(&w->server->s);
 		}
+		rest(phase, n);
 	}
 }
