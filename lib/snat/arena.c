@@ -21,10 +21,17 @@ static size_t align_up(size_t len, size_t to)
 	return (len + to - 1) / to * to;
 }
 
+/* Ports dealt in turn leave no slice empty. With a map each worker has its own, be it empty. */
+static uint16_t n_slices_get(const struct cv_snat_cfg *cfg)
+{
+	if (cfg->map != NULL || cfg->n_slices < cfg->n_ports)
+		return cfg->n_slices;
+	return cfg->n_ports;
+}
+
 struct cv_snat_arena *cv_snat_arena_create(const struct cv_snat_cfg *cfg, uint32_t cap, bool shared)
 {
-	/* No slice is empty. */
-	uint16_t n_slices = cfg->n_slices < cfg->n_ports ? cfg->n_slices : cfg->n_ports;
+	uint16_t n_slices = n_slices_get(cfg);
 	/* A shared arena gives the pages of a pool back when that ends: each has its own. */
 	size_t to = shared ? PAGE : CV_CACHE_LINE;
 	size_t owners_len = align_up(cfg->n_ports * sizeof(uint32_t), to);
@@ -57,6 +64,7 @@ struct cv_snat_arena *cv_snat_arena_create(const struct cv_snat_cfg *cfg, uint32
 	arena->slots = mem + owners_ofs + cap * owners_len;
 	arena->owners_len = owners_len;
 	arena->slots_len = slots_len;
+	arena->map = cfg->map;
 	arena->seed = cfg->seed;
 	arena->cap = cap;
 	arena->free_head = cap;
@@ -80,15 +88,14 @@ void cv_snat_arena_leave(struct cv_snat_arena *arena)
 
 bool cv_snat_arena_has_room(const struct cv_snat_arena *arena, const struct cv_snat_cfg *cfg)
 {
-	uint16_t n_slices = cfg->n_slices < cfg->n_ports ? cfg->n_slices : cfg->n_ports;
-
 	return arena->n_live < arena->cap && arena->n_ports == cfg->n_ports &&
-	       arena->n_slices == n_slices && arena->seed == cfg->seed;
+	       arena->n_slices == n_slices_get(cfg) && arena->map == cfg->map &&
+	       arena->seed == cfg->seed;
 }
 
 struct cv_snat_pool *cv_snat_arena_pool_get(struct cv_snat_arena *arena,
-					    const struct cv_snat_key *key,
-					    const struct cv_snat_cfg *cfg, uint32_t idx)
+					    const struct cv_snat_cfg *cfg,
+					    const struct cv_snat_new *new)
 {
 	struct cv_snat_pool *pool;
 	uint32_t i = arena->free_head;
@@ -99,19 +106,20 @@ struct cv_snat_pool *cv_snat_arena_pool_get(struct cv_snat_arena *arena,
 		i = arena->n_made++;
 	cv_assert(i < arena->cap);
 	arena->n_live++;
-	arena->idx[i] = idx;
+	arena->idx[i] = new->idx;
 	pool = &arena->pools[i];
 	pool->owner_inv = (_Atomic uint32_t *)(void *)(arena->owners + i * arena->owners_len);
 	pool->slots = (_Atomic uint64_t *)(void *)(arena->slots + i * arena->slots_len);
 	pool->slices = &arena->slices[(size_t)i * arena->n_slices];
 	pool->arena = arena;
-	pool->seed = cv_siphash(key, sizeof(*key), cfg->seed, 0);
+	pool->seed = cv_siphash(new->key, sizeof(*new->key), cfg->seed, 0);
 	pool->port_first = cfg->port_first;
 	pool->n_ports = cfg->n_ports;
-	pool->n_slices = arena->n_slices;
+	pool->n_slices = (uint8_t)arena->n_slices;
+	pool->layout = new->layout;
 	pool->one_thread = cfg->one_thread;
 	atomic_init(&pool->rest_ms, cfg->rest_ms);
-	pool->key = *key;
+	pool->key = *new->key;
 	return pool;
 }
 
@@ -154,11 +162,14 @@ void cv_snat_pool_destroy(struct cv_snat_pool *pool)
 struct cv_snat_pool *cv_snat_pool_create(const struct cv_snat_key *key,
 					 const struct cv_snat_cfg *cfg, uint32_t idx)
 {
+	struct cv_snat_new new = {.key = key, .idx = idx};
+	struct cv_snat_cfg settled = *cfg;
 	struct cv_snat_arena *arena;
 
 	cv_snat_cfg_check(cfg);
-	arena = cv_snat_arena_create(cfg, 1, false);
-	return arena != NULL ? cv_snat_arena_pool_get(arena, key, cfg, idx) : NULL;
+	new.layout = cv_snat_map_layout_get(key, &settled);
+	arena = cv_snat_arena_create(&settled, 1, false);
+	return arena != NULL ? cv_snat_arena_pool_get(arena, &settled, &new) : NULL;
 }
 
 uint32_t cv_snat_pool_idx(const struct cv_snat_pool *pool)

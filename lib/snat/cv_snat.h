@@ -12,6 +12,9 @@
  * first, in an order that looks random; then those that have rested, longest rest first. Both are
  * O(1) at any fill.
  *
+ * Which ports a slice has is of no matter for that. Where RSS brings replies to workers in a known way
+ * (a map), they are those whose replies arrive at the slice's worker; else they are dealt in turn.
+ *
  * No clock (time is passed in), no log. Pools are allocated by control and take memory as ports are
  * used: 64 bytes unused, about 12 bytes per port in the end. The pools of a registry share mappings.
  *
@@ -23,6 +26,7 @@
 #include <stdint.h>
 
 #include "cv_net.h"
+#include "cv_rss.h"
 
 /** No flow: the port was never given out. Not a valid owner word. */
 #define CV_SNAT_NONE UINT32_MAX
@@ -43,14 +47,38 @@ struct cv_snat_key {
 	uint16_t vpc; /**< provider VPC's slot: two VPCs may use the same addresses */
 };
 
+/** Which worker RSS brings a target's replies to, by the port that they go to. */
+struct cv_snat_map;
+
+/**
+ * Make a map, for all pools of the targets behind one port of the appliance.
+ *
+ * It keeps the order of ports of each geometry that its pools have: at most n of rss for one range of
+ * ports, about two bytes a port each.
+ *
+ * @param rss  on; see cv_rss_table_init()
+ * @return NULL when memory ran out
+ * @owner   caller; cv_snat_map_destroy() after the pools that were made with it
+ * @threads control
+ */
+struct cv_snat_map *cv_snat_map_create(const struct cv_rss *rss);
+
+/** Free a map whose pools are gone. NULL is fine. */
+void cv_snat_map_destroy(struct cv_snat_map *map);
+
 /** Settings of a pool. */
 struct cv_snat_cfg {
 	uint16_t port_first; /**< lowest port, host order, not 0; port_first + n_ports <= 65536 */
 	uint16_t n_ports;    /**< 1..65535 */
 	uint32_t rest_ms;    /**< a freed port is not given out again for this long */
-	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX: workers; the pool has at most n_ports */
+	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX: workers; without map at most n_ports */
 	bool one_thread; /**< one thread only ever allocates and frees: spares the atomic RMWs */
 	uint64_t seed;   /**< varies the order of ports from process to process; 0 in tests */
+	/**
+	 * Gives each slice the ports whose replies arrive at its worker; its workers are below
+	 * n_slices. NULL, and where the map is full: ports are dealt in turn.
+	 */
+	struct cv_snat_map *map;
 };
 
 struct cv_snat_pool;

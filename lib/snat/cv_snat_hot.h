@@ -31,8 +31,9 @@ struct cv_snat_pool {
 	uint64_t seed;                /**< of the order of ports */
 	uint16_t port_first;
 	uint16_t n_ports;
-	uint16_t n_slices;
+	uint8_t n_slices;
 	bool one_thread;
+	uint16_t layout; /**< which of the map's, if the arena has one */
 	_Atomic uint32_t rest_ms;
 	struct cv_snat_key key;
 };

@@ -14,9 +14,11 @@
 
 _Static_assert(sizeof(struct cv_snat_key) == 12, "hashed and compared as bytes: no padding");
 
+/* With the key, so that a search does not touch the pools. */
 struct entry {
-	struct cv_snat_pool *pool;
+	struct cv_snat_key key;
 	uint32_t next; /* entry in the same bucket */
+	struct cv_snat_pool *pool;
 	uint32_t hash;
 };
 
@@ -28,9 +30,15 @@ struct cv_snat_registry {
 	uint32_t next_idx; /* numbers are not used again: what names a pool names it for ever */
 };
 
+/* The keys are the configuration's: nobody chooses them to collide. */
 static uint32_t key_hash(const struct cv_snat_key *key)
 {
-	return (uint32_t)cv_siphash(key, sizeof(*key), 0, 0);
+	uint64_t ips = (uint64_t)key->node_ip << 32 | key->target_ip;
+	uint64_t rest = (uint64_t)key->vpc << 16 | key->target_port;
+	unsigned __int128 m =
+		(unsigned __int128)(ips ^ 0x9fb21c651e98df25) * (rest ^ 0x9e3779b97f4a7c15);
+
+	return (uint32_t)((uint64_t)m >> 32) ^ (uint32_t)(m >> 64);
 }
 
 static void link_entry(struct cv_snat_registry *registry, uint32_t i)
@@ -104,8 +112,7 @@ static struct cv_snat_pool *find_hashed(const struct cv_snat_registry *registry,
 	while (i != NO_ENTRY) {
 		const struct entry *entry = &registry->entries[i];
 
-		if (entry->hash == hash &&
-		    memcmp(cv_snat_pool_key(entry->pool), key, sizeof(*key)) == 0)
+		if (entry->hash == hash && memcmp(&entry->key, key, sizeof(*key)) == 0)
 			return entry->pool;
 		i = entry->next;
 	}
@@ -144,6 +151,8 @@ int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat
 {
 	uint32_t hash = key_hash(key);
 	struct cv_snat_pool *pool = find_hashed(registry, key, hash);
+	struct cv_snat_new new = {.key = key};
+	struct cv_snat_cfg settled = *cfg;
 	struct cv_snat_arena *arena;
 
 	if (pool != NULL) {
@@ -154,11 +163,13 @@ int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat
 	cv_snat_cfg_check(cfg);
 	if (registry->n == registry->cap && grow(registry) != 0)
 		return -ENOMEM;
-	arena = arena_get(registry, cfg);
+	new.layout = cv_snat_map_layout_get(key, &settled);
+	arena = arena_get(registry, &settled);
 	if (arena == NULL)
 		return -ENOMEM;
-	pool = cv_snat_arena_pool_get(arena, key, cfg, registry->next_idx++);
-	registry->entries[registry->n] = (struct entry){.pool = pool, .hash = hash};
+	new.idx = registry->next_idx++;
+	pool = cv_snat_arena_pool_get(arena, &settled, &new);
+	registry->entries[registry->n] = (struct entry){.key = *key, .pool = pool, .hash = hash};
 	link_entry(registry, registry->n++);
 	*ret_pool = pool;
 	return 0;

@@ -12,7 +12,7 @@
 #define CHUNK_LEN (1U << CHUNK_BITS)
 
 /*
- * A slot of a slice's FIFO: time of the free << 18 | lap << 16 | position in the slice. 46 bits of
+ * A slot of a slice's FIFO: time of the free << 18 | lap << 16 | port as offset. 46 bits of
  * milliseconds never wrap. The slot that stands for position k of the queue has lap k / n + 1; what
  * it held before is one lap older, so the lap tells whether the freeing thread has stored it yet.
  */
@@ -24,23 +24,29 @@
 struct share {
 	struct cv_snat_slice *slice;
 	_Atomic uint64_t *slots; /* shape [n] */
+	const uint16_t *offsets; /* shape [n]: its ports, ascending; NULL: every n_slices-th */
 	uint32_t n;
 };
 
-/* Which slice a port (as offset from the first) belongs to, its position there, and back. */
+/* Which slice a port (as offset from the first) belongs to. */
 static unsigned int port_slice(const struct cv_snat_pool *pool, uint32_t offset)
 {
-	return offset % pool->n_slices;
+	const struct cv_snat_map *map;
+
+	if (pool->n_slices == 1)
+		return 0;
+	map = pool->arena->map;
+	if (map == NULL)
+		return offset % pool->n_slices;
+	return cv_snat_map_slice(map, map->layouts[pool->layout],
+				 (uint16_t)(pool->port_first + offset));
 }
 
-static uint32_t port_pos(const struct cv_snat_pool *pool, uint32_t offset)
+static uint32_t port_offset(const struct cv_snat_pool *pool, const struct share *s, uint32_t pos)
 {
-	return offset / pool->n_slices;
-}
-
-static uint32_t port_offset(const struct cv_snat_pool *pool, unsigned int slice, uint32_t pos)
-{
-	return pos * pool->n_slices + slice;
+	if (s->offsets != NULL)
+		return s->offsets[pos];
+	return pos * pool->n_slices + (uint32_t)(s->slice - pool->slices);
 }
 
 static struct share share_get(const struct cv_snat_pool *pool, unsigned int slice)
@@ -49,12 +55,22 @@ static struct share share_get(const struct cv_snat_pool *pool, unsigned int slic
 	size_t first = 0;
 
 	if (pool->n_slices > 1) {
+		const struct cv_snat_map *map = pool->arena->map;
+
+		if (map != NULL) {
+			const struct cv_snat_layout *layout = map->layouts[pool->layout];
+
+			first = layout->first[slice];
+			n = layout->first[slice + 1] - layout->first[slice];
+			return (struct share){&pool->slices[slice], &pool->slots[first],
+					      &layout->offsets[first], n};
+		}
 		/* The first `left` slices have one port more than the others. */
 		n = (uint32_t)pool->n_ports / pool->n_slices;
 		left = pool->n_ports - n * pool->n_slices;
 		first = (size_t)slice * n + (slice < left ? slice : left);
 	}
-	return (struct share){&pool->slices[slice], &pool->slots[first], n + (slice < left)};
+	return (struct share){&pool->slices[slice], &pool->slots[first], NULL, n + (slice < left)};
 }
 
 static uint64_t mix(uint64_t x)
@@ -120,6 +136,7 @@ struct cv_snat_cfg cv_snat_pool_cfg(const struct cv_snat_pool *pool)
 		.n_slices = pool->n_slices,
 		.one_thread = pool->one_thread,
 		.seed = pool->arena->seed,
+		.map = pool->arena->map,
 	};
 }
 
@@ -140,7 +157,7 @@ static uint64_t take_u64(_Atomic uint64_t *ctr, bool one_thread)
 	return was;
 }
 
-static bool alloc_fresh(const struct cv_snat_pool *pool, struct share s, uint32_t *ret_pos)
+static bool alloc_fresh(const struct cv_snat_pool *pool, struct share s, uint32_t *ret_offset)
 {
 	uint32_t i = atomic_load_explicit(&s.slice->fresh, memory_order_relaxed);
 
@@ -153,7 +170,8 @@ static bool alloc_fresh(const struct cv_snat_pool *pool, struct share s, uint32_
 		i = atomic_fetch_add_explicit(&s.slice->fresh, 1, memory_order_relaxed);
 	if (i >= s.n)
 		return false;
-	*ret_pos = fresh_pos(mix(pool->seed + (uint64_t)(s.slice - pool->slices)), i, s.n);
+	i = fresh_pos(mix(pool->seed + (uint64_t)(s.slice - pool->slices)), i, s.n);
+	*ret_offset = port_offset(pool, &s, i);
 	return true;
 }
 
@@ -171,12 +189,14 @@ static bool slot_rested(uint64_t slot, uint64_t now_ms, uint32_t rest_ms)
 }
 
 static bool alloc_rested(struct cv_snat_pool *pool, struct share s, uint64_t now_ms,
-			 uint32_t *ret_pos)
+			 uint32_t *ret_offset)
 {
 	uint32_t rest_ms = atomic_load_explicit(&pool->rest_ms, memory_order_relaxed);
 	uint64_t head = atomic_load_explicit(&s.slice->head, memory_order_acquire);
 	uint64_t slot;
 
+	if (s.n == 0)
+		return false;
 	for (;;) {
 		if (!slot_read(s, head, &slot)) {
 			uint64_t again = atomic_load_explicit(&s.slice->head, memory_order_acquire);
@@ -199,7 +219,7 @@ static bool alloc_rested(struct cv_snat_pool *pool, struct share s, uint64_t now
 							  memory_order_acquire))
 			break;
 	}
-	*ret_pos = slot & UINT16_MAX;
+	*ret_offset = slot & UINT16_MAX;
 	return true;
 }
 
@@ -211,10 +231,9 @@ int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms
 	cv_dassert(slice < pool->n_slices && owner != CV_SNAT_NONE);
 	do {
 		struct share s = share_get(pool, slice);
-		uint32_t pos, offset;
+		uint32_t offset;
 
-		if (alloc_fresh(pool, s, &pos) || alloc_rested(pool, s, now_ms, &pos)) {
-			offset = port_offset(pool, slice, pos);
+		if (alloc_fresh(pool, s, &offset) || alloc_rested(pool, s, now_ms, &offset)) {
 			atomic_store_explicit(&pool->owner_inv[offset], ~owner,
 					      memory_order_relaxed);
 			*ret_port = (uint16_t)(pool->port_first + offset);
@@ -241,8 +260,7 @@ void cv_snat_free(struct cv_snat_pool *pool, uint16_t port, uint64_t now_ms)
 	at = take_u64(&s.slice->tail, pool->one_thread);
 	atomic_store_explicit(&s.slots[at % s.n],
 			      now_ms << SLOT_TIME_SHIFT |
-				      ((at / s.n + 1) & SLOT_LAP_MASK) << SLOT_LAP_SHIFT |
-				      port_pos(pool, offset),
+				      ((at / s.n + 1) & SLOT_LAP_MASK) << SLOT_LAP_SHIFT | offset,
 			      memory_order_release);
 }
 

@@ -122,7 +122,7 @@ static void worker_is_the_class_s(void **state)
 static void keys_spread_ports_evenly(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 0; seed < 300; seed++) {
+	for (uint64_t seed = 0; seed < 1000; seed++) {
 		struct cv_rss rss = {.on = true, .n = CV_RSS_CLASSES_MAX};
 		uint32_t n_src[CV_RSS_CLASSES_MAX] = {0}, n_dst[CV_RSS_CLASSES_MAX] = {0};
 		struct cv_rss_table table;
