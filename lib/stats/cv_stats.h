@@ -61,6 +61,11 @@ struct cv_stats {
 	cv_ctr_t flows;                 /**< flows in this worker's table now */
 	uint32_t n_obj[CV_STATS_KIND_N];
 	struct cv_stats_obj *obj[CV_STATS_KIND_N]; /**< shape [n_obj[kind]] */
+	/**
+	 * Of each endpoint's drops, those for each reason; shape [n_obj[CV_STATS_ENDPOINT]]. Pages take
+	 * memory once something is counted in them.
+	 */
+	cv_ctr_t (*endpoint_drop)[CV_DROP_N];
 };
 
 /**
@@ -93,6 +98,10 @@ const char *cv_stage_help(enum cv_stage stage);
 uint64_t cv_stats_drop_sum(struct cv_stats *const *stats, unsigned int n, enum cv_drop reason);
 /** Sum one event over workers. @param stats shape [n] */
 uint64_t cv_stats_event_sum(struct cv_stats *const *stats, unsigned int n, enum cv_event event);
+
+/** Sum the drops of one endpoint for one reason over workers. @param stats shape [n] */
+uint64_t cv_stats_endpoint_drop_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
+				    enum cv_drop reason);
 
 /** Plain numbers of one object, summed over workers. */
 struct cv_stats_obj_sum {

@@ -261,16 +261,14 @@ static void syn_is_dropped_for_one_named_reason(void **state)
 		struct seg s;
 
 		if (cases[i].endpoint >= 0)
-			before = cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT,
-						  (uint32_t)cases[i].endpoint)
-					 .drops;
+			before = world_endpoint_drops(w, (uint32_t)cases[i].endpoint,
+						      cases[i].reason);
 		t.eni = cases[i].eni;
 		s = client_seg(&t, F_SYN, "");
 		none(w, 0, &s, cases[i].reason);
 		if (cases[i].endpoint >= 0)
-			assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT,
-							  (uint32_t)cases[i].endpoint)
-						 .drops,
+			assert_int_equal(world_endpoint_drops(w, (uint32_t)cases[i].endpoint,
+							      cases[i].reason),
 					 before + 1);
 	}
 	assert_int_equal(world_flows(w), 0);

@@ -291,6 +291,11 @@ uint64_t world_drops(const struct world *w, enum cv_drop reason)
 	return cv_stats_drop_sum(cv_dp_stats(w->dp), w->n_workers, reason);
 }
 
+uint64_t world_endpoint_drops(const struct world *w, uint32_t slot, enum cv_drop reason)
+{
+	return cv_stats_endpoint_drop_sum(cv_dp_stats(w->dp), w->n_workers, slot, reason);
+}
+
 uint64_t world_events(const struct world *w, enum cv_event event)
 {
 	return cv_stats_event_sum(cv_dp_stats(w->dp), w->n_workers, event);
@@ -310,6 +315,15 @@ void world_destroy(struct world *w)
 	uint64_t dropped = 0;
 
 	world_settle(w);
+	for (uint32_t slot = 0; slot < cv_dp_stats(w->dp)[0]->n_obj[CV_STATS_ENDPOINT]; slot++) {
+		uint64_t n = 0;
+
+		for (int i = 1; i < CV_DROP_N; i++)
+			n += world_endpoint_drops(w, slot, (enum cv_drop)i);
+		assert_int_equal(n, cv_stats_obj_sum(cv_dp_stats(w->dp), w->n_workers,
+						     CV_STATS_ENDPOINT, slot)
+					    .drops);
+	}
 	for (int i = 1; i < CV_DROP_N; i++)
 		dropped += world_drops(w, (enum cv_drop)i);
 	assert_int_equal(world_events(w, CV_EV_RX_PKTS) + world_events(w, CV_EV_GEN_PKTS),

@@ -129,6 +129,7 @@ void world_wait(struct world *w, uint64_t ms);
 
 /** Sum of a drop reason over workers. */
 uint64_t world_drops(const struct world *w, enum cv_drop reason);
+uint64_t world_endpoint_drops(const struct world *w, uint32_t slot, enum cv_drop reason);
 /** Sum of an event over workers. */
 uint64_t world_events(const struct world *w, enum cv_event event);
 /** Live flows. */

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +24,18 @@ void *aligned_alloc(size_t align, size_t len)
 	if (fail_at > 0 && --fail_at == 0)
 		return NULL;
 	return posix_memalign(&mem, align, len) == 0 ? mem : NULL;
+}
+
+/* Likewise. */
+static bool calloc_fails;
+
+void *calloc(size_t n, size_t size)
+{
+	void *mem = NULL;
+
+	if (calloc_fails || n > SIZE_MAX / (size + 1) || posix_memalign(&mem, 16, n * size) != 0)
+		return NULL;
+	return memset(mem, 0, n * size);
 }
 
 static const uint32_t some[CV_STATS_KIND_N] = {3, 5, 7};
@@ -65,6 +78,9 @@ static void no_memory_is_no_block_and_no_leak(void **state)
 		assert_null(cv_stats_create(some));
 		assert_int_equal(fail_at, 0);
 	}
+	calloc_fails = true;
+	assert_null(cv_stats_create(some));
+	calloc_fails = false;
 }
 
 static void check_name(const char *name, const char *help)
@@ -164,6 +180,28 @@ static void object_sums_keep_their_fields_apart(void **state)
 	cv_stats_destroy(stats[1]);
 }
 
+static void endpoint_drops_are_kept_apart_by_endpoint_and_reason(void **state)
+{
+	static const uint32_t less[CV_STATS_KIND_N] = {1, 0, 0};
+	struct cv_stats *stats[2] = {cv_stats_create(some), cv_stats_create(less)};
+	const int last = CV_DROP_N - 1;
+
+	(void)state;
+	for (uint32_t slot = 0; slot < some[CV_STATS_ENDPOINT]; slot++)
+		for (int i = 0; i < CV_DROP_N; i++)
+			cv_ctr_add(&stats[0]->endpoint_drop[slot][i], slot * 1000 + (uint64_t)i);
+	cv_ctr_add(&stats[1]->endpoint_drop[0][last], 100000);
+	for (uint32_t slot = 0; slot < some[CV_STATS_ENDPOINT]; slot++)
+		for (int i = 0; i < CV_DROP_N; i++)
+			assert_true(cv_stats_endpoint_drop_sum(stats, 2, slot, (enum cv_drop)i) ==
+				    slot * 1000 + (uint64_t)i +
+					    (slot == 0 && i == last ? 100000 : 0));
+	assert_true(cv_stats_endpoint_drop_sum(stats, 2, some[CV_STATS_ENDPOINT], CV_DROP_TTL) ==
+		    0);
+	cv_stats_destroy(stats[0]);
+	cv_stats_destroy(stats[1]);
+}
+
 static void *count_up(void *arg)
 {
 	cv_ctr_t *ctr = arg;
@@ -203,6 +241,7 @@ int main(void)
 		cmocka_unit_test(every_reason_and_event_has_a_name_of_its_own),
 		cmocka_unit_test(sums_run_over_all_workers),
 		cmocka_unit_test(object_sums_keep_their_fields_apart),
+		cmocka_unit_test(endpoint_drops_are_kept_apart_by_endpoint_and_reason),
 		cmocka_unit_test(a_counter_may_be_read_while_it_counts),
 	};
 
