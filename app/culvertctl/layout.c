@@ -183,6 +183,7 @@ static const struct culvertctl_col endpoints_cols[] = {
 	{"TO CLIENT", "bytes_to_client", FORM_BYTES},
 	{"DROPS", "drops", FORM_COUNT},
 	{"VERDICT", "verdict", FORM_TEXT},
+	{"DROPPED FOR", "drops_by_reason", FORM_TEXT},
 	{0},
 };
 

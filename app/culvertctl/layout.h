@@ -20,7 +20,7 @@ enum culvertctl_form {
 struct culvertctl_col {
 	const char *title; /**< NULL ends a list of columns */
 	/** Leads through objects by `.` and through every element of an array, whose values are joined by
-	 * commas. `^` begins a path in the outer row. */
+	 * commas; at its end, the members of an object are written as `name:value`. `^` begins a path in the outer row. */
 	const char *path;
 	enum culvertctl_form form;
 };

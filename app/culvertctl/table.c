@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,23 @@ static void value_write(FILE *out, const json_t *value, enum culvertctl_form for
 		fputc('-', out);
 }
 
+/* Write `name:value` of every member, with commas between. */
+static void members_write(FILE *out, const json_t *object, enum culvertctl_form form, bool *first)
+{
+	const char *name;
+	json_t *value;
+
+	/* jansson's loop takes no const; it changes nothing. */
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
+		fputs(*first ? "" : ",", out);
+		*first = false;
+		text_write(out, name);
+		fputc(':', out);
+		value_write(out, value, form);
+	}
+}
+
 /* Write all that a path leads to, with commas between. Paths are at most a few steps long. */
 static void path_write(FILE *out, const json_t *from, const char *path, enum culvertctl_form form,
 		       bool *first)
@@ -81,6 +99,10 @@ static void path_write(FILE *out, const json_t *from, const char *path, enum cul
 
 	if (json_is_array(from)) {
 		json_array_foreach(from, i, item) path_write(out, item, path, form, first);
+		return;
+	}
+	if (*path == '\0' && json_is_object(from)) {
+		members_write(out, from, form, first);
 		return;
 	}
 	if (*path == '\0') {

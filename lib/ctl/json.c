@@ -53,6 +53,14 @@ struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stat
 	return cv_stats_obj_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, kind, slot);
 }
 
+uint64_t cv_ctl_drops_get(const struct cv_ctl *ctl, uint32_t slot, enum cv_drop reason)
+{
+	if (ctl->dp == NULL)
+		return 0;
+	return cv_stats_endpoint_drop_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, slot,
+					  reason);
+}
+
 void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot)
 {
 	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, kind, slot);

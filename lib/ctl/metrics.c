@@ -197,6 +197,25 @@ static void objects_write(const struct cv_ctl *ctl, FILE *out, const char *noun,
 	}
 }
 
+/* Only reasons that there were: all of them, for every endpoint, would be thousands of lines. */
+static void reasons_write(const struct cv_ctl *ctl, FILE *out, const struct object *objects,
+			  size_t n)
+{
+	head_write(out, "endpoint_drops_by_reason_total", "counter", "Packets dropped, by reason.");
+	for (size_t i = 0; i < n; i++) {
+		for (int j = CV_DROP_NONE + 1; j < CV_DROP_N; j++) {
+			uint64_t drops = cv_ctl_drops_get(ctl, objects[i].slot, (enum cv_drop)j);
+			char labels[LABELS_LEN];
+
+			if (drops == 0)
+				continue;
+			memcpy(labels, objects[i].labels, sizeof(labels));
+			label_add(labels, "reason", cv_drop_name((enum cv_drop)j));
+			value_write(out, "endpoint_drops_by_reason_total", labels, drops);
+		}
+	}
+}
+
 static int endpoints_write(const struct cv_ctl *ctl, FILE *out)
 {
 	const struct cv_model *model = ctl->conf->model;
@@ -217,6 +236,7 @@ static int endpoints_write(const struct cv_ctl *ctl, FILE *out)
 		value_write(out, "endpoint_state", labels, 1);
 	}
 	objects_write(ctl, out, "endpoint", CV_STATS_ENDPOINT, objects, model->n_endpoints);
+	reasons_write(ctl, out, objects, model->n_endpoints);
 	free(objects);
 	return 0;
 }

@@ -63,12 +63,28 @@ static json_t *eni_json(const struct cv_model *model, const struct cv_model_eni 
 			 lb->name, "node_ip", cv_ctl_json_ip(lb->nodes[eni->node].ips[0]));
 }
 
+/* Only reasons that there were. */
+static json_t *reasons_json(struct cv_ctl *ctl, uint32_t slot)
+{
+	json_t *object = json_object();
+
+	for (int i = CV_DROP_NONE + 1; i < CV_DROP_N; i++) {
+		uint64_t n = cv_ctl_drops_get(ctl, slot, (enum cv_drop)i);
+
+		if (n > 0)
+			cv_ctl_json_put(ctl, object, cv_drop_name((enum cv_drop)i),
+					json_integer((json_int_t)n));
+	}
+	return object;
+}
+
 static json_t *endpoint_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_endpoint *endpoint = &model->endpoints[idx];
 	const struct cv_model_vpc *vpc = &model->vpcs[endpoint->vpc];
 	const struct cv_model_service *service = &model->services[endpoint->service];
+	uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, idx);
 	enum cv_drop verdict = cv_ctl_verdict_get(ctl, idx);
 	json_t *enis = json_array(), *object;
 
@@ -82,8 +98,8 @@ static json_t *endpoint_json(struct cv_ctl *ctl, uint32_t idx)
 			   endpoint->principal, "enis", enis, "verdict",
 			   verdict == CV_DROP_NONE ? "forward" : cv_drop_name(verdict),
 			   "verdict_text", cv_drop_help(verdict));
-	cv_ctl_json_counts(ctl, object, CV_STATS_ENDPOINT,
-			   cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, idx));
+	cv_ctl_json_counts(ctl, object, CV_STATS_ENDPOINT, slot);
+	cv_ctl_json_put(ctl, object, "drops_by_reason", reasons_json(ctl, slot));
 	return object;
 }
 

@@ -107,6 +107,9 @@ void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind k
 struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,
 					  uint32_t slot);
 
+/** Packets that an endpoint of the view lost for a reason; 0 without a data plane. */
+uint64_t cv_ctl_drops_get(const struct cv_ctl *ctl, uint32_t slot, enum cv_drop reason);
+
 /** The verdict of an endpoint in the view. */
 enum cv_drop cv_ctl_verdict_get(const struct cv_ctl *ctl, uint32_t endpoint);
 

@@ -217,6 +217,9 @@ static void endpoints_say_why_packets_are_dropped(void **state)
 	assert_string_equal(text_at(root, "endpoints.2.state"), "rejected");
 	assert_string_equal(text_at(root, "endpoints.2.verdict"), "endpoint_rejected");
 	assert_int_equal(number_at(root, "endpoints.2.drops"), 3);
+	assert_int_equal(number_at(root, "endpoints.2.drops_by_reason.endpoint_rejected"), 3);
+	assert_int_equal(json_object_size(at(root, "endpoints.2.drops_by_reason")), 1);
+	assert_int_equal(json_object_size(at(root, "endpoints.0.drops_by_reason")), 0);
 	assert_string_equal(text_at(root, "endpoints.3.state"), "pendingAcceptance");
 	assert_string_equal(text_at(root, "endpoints.3.verdict"), "endpoint_pending");
 	json_decref(root);
@@ -225,6 +228,25 @@ static void endpoints_say_why_packets_are_dropped(void **state)
 	assert_string_equal(lookup(w, "drops", "drops", "reason", "endpoint_rejected", "packets"),
 			    "3");
 	assert_string_equal(lookup(w, "drops", "events", "event", "new_flows", "count"), "2");
+	world_destroy(w);
+}
+
+static void available_endpoint_says_why_packets_are_dropped(void **state)
+{
+	struct world *w = world_run(two_workers);
+	char *id = vpc_id(w, "consumer-1");
+	json_t *root;
+
+	(void)state;
+	for (uint16_t i = 0; i < 20; i++)
+		world_syn(w, C1, id, (uint16_t)(30000 + i), "172.16.1.10", 81);
+	world_until(strcmp(lookup(w, "endpoints", "endpoints", "name", "consumer-1", "drops"),
+			   "20") == 0);
+	root = world_show_all(w, "endpoints");
+	assert_string_equal(text_at(root, "endpoints.0.verdict"), "forward");
+	assert_int_equal(number_at(root, "endpoints.0.drops_by_reason.no_listener"), 20);
+	json_decref(root);
+	free(id);
 	world_destroy(w);
 }
 
@@ -555,6 +577,7 @@ int main(void)
 		cmocka_unit_test(every_answer_has_its_list),
 		cmocka_unit_test(resources_are_shown_as_configured),
 		cmocka_unit_test(endpoints_say_why_packets_are_dropped),
+		cmocka_unit_test(available_endpoint_says_why_packets_are_dropped),
 		cmocka_unit_test(endpoints_are_filtered),
 		cmocka_unit_test(flows_are_listed_filtered_and_limited),
 		cmocka_unit_test(target_in_two_groups_has_all_its_flows_listed),

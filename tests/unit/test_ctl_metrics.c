@@ -192,6 +192,7 @@ static void text_follows_the_format(void **state)
 	assert_int_equal(n_samples(r, "culvert_endpoint_state"), 4);
 	assert_int_equal(n_samples(r, "culvert_endpoint_bytes_total"), 8);
 	assert_int_equal(n_samples(r, "culvert_endpoint_drops_total"), 4);
+	assert_int_equal(n_samples(r, "culvert_endpoint_drops_by_reason_total"), 0);
 	assert_int_equal(n_samples(r, "culvert_listener_new_flows_total"), 2);
 	assert_int_equal(n_samples(r, "culvert_target_ended_flows_total"), 3);
 	assert_int_equal(n_samples(r, "culvert_snat_ports"), 12);
@@ -222,7 +223,7 @@ static void values_are_those_of_the_counters(void **state)
 {
 	struct world *w = world_create(NULL);
 	json_t *vpcs, *endpoints;
-	char *text, line[200];
+	char *text, line[240];
 
 	(void)state;
 	world_start(w);
@@ -237,6 +238,13 @@ static void values_are_those_of_the_counters(void **state)
 	has_line(text, "culvert_drops_total{reason=\"endpoint_pending\"} 5");
 	snprintf(line, sizeof(line),
 		 "culvert_endpoint_drops_total{endpoint=\"%s\",service=\"%s\"} 5",
+		 json_string_value(at(endpoints, "endpoints.3.id")),
+		 json_string_value(at(endpoints, "endpoints.3.service_name")) +
+			 strlen("com.amazonaws.vpce.us-east-1."));
+	has_line(text, line);
+	snprintf(line, sizeof(line),
+		 "culvert_endpoint_drops_by_reason_total{endpoint=\"%s\",service=\"%s\","
+		 "reason=\"endpoint_pending\"} 5",
 		 json_string_value(at(endpoints, "endpoints.3.id")),
 		 json_string_value(at(endpoints, "endpoints.3.service_name")) +
 			 strlen("com.amazonaws.vpce.us-east-1."));

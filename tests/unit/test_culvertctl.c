@@ -124,6 +124,18 @@ static void numbers_are_for_people(void **state)
 			       "1.2s       3\n"));
 }
 
+static void members_of_an_object_are_joined_with_their_names(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(render("endpoints",
+				      "{\"endpoints\": [{\"verdict\": \"forward\","
+				      " \"drops_by_reason\": {\"no_listener\": 3, \"ttl\": 12}}]}"),
+			       "forward  no_listener:3,ttl:12\n"));
+	assert_non_null(strstr(render("endpoints", "{\"endpoints\": [{\"verdict\": \"forward\","
+						   " \"drops_by_reason\": {}}]}"),
+			       "forward  -\n"));
+}
+
 static void stages_have_costs_or_none(void **state)
 {
 	(void)state;
@@ -458,6 +470,7 @@ int main(void)
 		cmocka_unit_test(drops_leave_out_what_did_not_happen),
 		cmocka_unit_test(arrays_are_joined_and_inner_rows_know_their_outer_one),
 		cmocka_unit_test(numbers_are_for_people),
+		cmocka_unit_test(members_of_an_object_are_joined_with_their_names),
 		cmocka_unit_test(stages_have_costs_or_none),
 		cmocka_unit_test(a_name_cannot_command_the_terminal),
 		cmocka_unit_test(wide_text_keeps_the_columns),
