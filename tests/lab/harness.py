@@ -21,7 +21,7 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools' / 'lab'))
-from cvlab import culvertd, lab, peers, ppv2, proc  # noqa: E402
+from cvlab import culvertd, lab, peers, ppv2, proc, topo  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location('ppv2_target', peers.DECODER)
 decoder = importlib.util.module_from_spec(_spec)
@@ -146,7 +146,10 @@ class LabCase(unittest.TestCase):
 
     @classmethod
     def start_servers(cls):
-        raise NotImplementedError
+        """The decoding server on every target, unless a class has others."""
+        targets = {(t.vpc, t.ip, t.port): t.proxy for t in topo.targets(cls.conf)}
+        for where, proxy in targets.items():
+            peers.decoder(cls.lab, *where, proxy=proxy)
 
     @classmethod
     def setUpClass(cls):
@@ -191,6 +194,16 @@ class LabCase(unittest.TestCase):
                     names, values = (x.split() for x in snmp.splitlines()
                                      if x.startswith(proto + ':'))
                     self.assertEqual(values[names.index(key)], '0', f'{vpc.name}/{host} {proto}.{key}')
+
+
+class LastTests:
+    """A mix-in: what must hold at the end, whatever the tests of the class did."""
+
+    def test_zz_books_balance(self):
+        self.assert_books_balance()
+
+    def test_zz_no_kernel_threw_a_segment_away(self):
+        self.assert_kernel_saw_no_bad_segment()
 
 
 # Clients --------------------------------------------------------------------------------------

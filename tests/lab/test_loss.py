@@ -2,7 +2,7 @@
 """Loss on every wire, at random and of exactly the segment that carries the header."""
 
 import harness
-from harness import ENI, load, peers
+from harness import ENI, load
 
 DEC = '10.0.1.31'
 ON, OFF, EARLY = 8080, 8081, 8082
@@ -10,7 +10,7 @@ SIZE = 300_000
 MANY = 60
 
 
-class Loss(harness.LabCase):
+class Loss(harness.LastTests, harness.LabCase):
 
     @classmethod
     def make_config(cls):
@@ -19,12 +19,6 @@ class Loss(harness.LabCase):
             harness.group('off', OFF, [(DEC, OFF)], proxy=False),
             harness.group('early', EARLY, [(DEC, EARLY)], placement='on_first_ack'),
         ])
-
-    @classmethod
-    def start_servers(cls):
-        peers.decoder(cls.lab, 'provider', DEC, ON)
-        peers.decoder(cls.lab, 'provider', DEC, OFF, proxy=False)
-        peers.decoder(cls.lab, 'provider', DEC, EARLY)
 
     def wires(self):
         """Each direction of each wire: name -> (namespace, hook)."""
@@ -81,12 +75,6 @@ class Loss(harness.LabCase):
             self.assertEqual(seen['sha256'], harness.sha256(body))
         self.assertGreaterEqual(self.culvert.events().get('ppv2_resent', 0) - before, n)
         self.assertLess(got.seconds, seconds)
-
-    def test_zz_no_kernel_threw_a_segment_away(self):
-        self.assert_kernel_saw_no_bad_segment()
-
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
 
 
 def _one_wire(name, percent, tcp_port):

@@ -6,14 +6,14 @@ import socket
 import time
 
 import harness
-from harness import ENI, ENI_B, NODE, NODE_B, curl, curl_json, load, peers, proc
+from harness import ENI, ENI_B, NODE, NODE_B, curl, curl_json, load, proc
 
 DEC1, DEC2, FAR = '10.0.1.31', '10.0.2.32', '192.168.77.5'
 ON, ZONAL, ROUTED = 8080, 8081, 8082
 ON_PREM = '192.168.50.2'
 
 
-class Network(harness.LabCase):
+class Network(harness.LastTests, harness.LabCase):
 
     @classmethod
     def make_config(cls):
@@ -33,10 +33,7 @@ class Network(harness.LabCase):
 
     @classmethod
     def start_servers(cls):
-        for ip in (DEC1, DEC2):
-            peers.decoder(cls.lab, 'provider', ip, ON)
-            peers.decoder(cls.lab, 'provider', ip, ZONAL)
-        peers.decoder(cls.lab, 'provider', FAR, ROUTED)
+        super().start_servers()
         cls.on_prem = cls.lab.add_ns('onprem')
         cls.lab.add_behind(cls.lab.ns('c1'), 'prem', cls.on_prem, ON_PREM)
 
@@ -76,14 +73,8 @@ class Network(harness.LabCase):
         seen = {got.json()['target'] for got in load(self.lab, 'c2', ENI, ON, 40)}
         self.assertEqual(seen, {f'{DEC1}:{ON}', f'{DEC2}:{ON}'})
 
-    def test_zz_no_kernel_threw_a_segment_away(self):
-        self.assert_kernel_saw_no_bad_segment()
 
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
-
-
-class SourcePorts(harness.LabCase):
+class SourcePorts(harness.LastTests, harness.LabCase):
     """A pool of 40 ports for each (node IP, target): exact, whatever the number of workers."""
 
     ports = 40
@@ -96,10 +87,6 @@ class SourcePorts(harness.LabCase):
         conf['settings'] = {'snat': {'port_first': 20000, 'n_ports': cls.ports,
                                      'rest_seconds': cls.rest_seconds}}
         return conf
-
-    @classmethod
-    def start_servers(cls):
-        peers.decoder(cls.lab, 'provider', DEC1, ON)
 
     def _open(self, stack, eni, timeout=1.5):
         """One more connection, or None if nobody answers."""
@@ -156,9 +143,6 @@ class SourcePorts(harness.LabCase):
 
     def _is_idle(self):
         return all(p['free'] == self.ports for p in self.culvert.show('snat')['pools'])
-
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
 
 
 class SourcePortsTwoWorkers(SourcePorts):

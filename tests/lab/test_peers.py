@@ -22,7 +22,7 @@ def size_name(size):
     return {1: '1B', 1000: '1kB', 10**6: '1MB', 10**8: '100MB'}[size]
 
 
-class Peers(harness.LabCase):
+class Peers(harness.LastTests, harness.LabCase):
 
     @classmethod
     def make_config(cls):
@@ -338,12 +338,6 @@ class Peers(harness.LabCase):
         wrong = [x for x in text.splitlines() if not line.match(x)]
         self.assertEqual(wrong, [])
         self.assertRegex(text, r'(?m)^culvert_\S*drop\S*\{.*endpoint_pending.*\} \d+$')
-
-    def test_zz_no_kernel_threw_a_segment_away(self):
-        self.assert_kernel_saw_no_bad_segment()
-
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
 
 
 def _body_test(size, tcp_port, direction):

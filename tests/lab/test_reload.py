@@ -16,7 +16,7 @@ DEC1, DEC2 = '10.0.1.31', '10.0.2.32'
 ON, MORE = 8080, 8090
 
 
-class Reload(harness.LabCase):
+class Reload(harness.LastTests, harness.LabCase):
 
     @classmethod
     def make_config(cls):
@@ -25,8 +25,7 @@ class Reload(harness.LabCase):
 
     @classmethod
     def start_servers(cls):
-        for ip in (DEC1, DEC2):
-            peers.decoder(cls.lab, 'provider', ip, ON)
+        super().start_servers()
         peers.decoder(cls.lab, 'provider', DEC1, MORE)
 
     def tearDown(self):
@@ -140,9 +139,6 @@ class Reload(harness.LabCase):
         conf['dpdk']['ports'][0]['mtu'] = 1400
         self._refused(conf, r'(?i)restart')
 
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
-
 
 class Life(harness.LabCase):
     """Start without hugepages, stop, leave nothing."""
@@ -156,10 +152,6 @@ class Life(harness.LabCase):
         conf['dpdk']['mbufs'] = 16384
         conf['limits']['flows'] = 16384
         return conf
-
-    @classmethod
-    def start_servers(cls):
-        peers.decoder(cls.lab, 'provider', DEC1, ON)
 
     def test_serves_without_hugepages(self):
         with open('/proc/meminfo', encoding='ascii') as file:
@@ -179,10 +171,6 @@ class End(harness.LabCase):
     @classmethod
     def make_config(cls):
         return Life.make_config()
-
-    @classmethod
-    def start_servers(cls):
-        peers.decoder(cls.lab, 'provider', DEC1, ON)
 
     def setUp(self):
         if not self.culvert.is_running():

@@ -5,7 +5,7 @@ import socket
 import struct
 
 import harness
-from harness import ENI, curl, curl_json, load, peers, proc
+from harness import ENI, curl, curl_json, load, proc
 
 DEC = '10.0.1.31'
 ON = 8080
@@ -18,10 +18,6 @@ class Vlan(harness.LabCase):
     def make_config(cls):
         conf = harness.config([harness.group('on', ON, [(DEC, ON)])], consumers=2)
         return harness.on_vlans(conf, 'c1', VLANS)
-
-    @classmethod
-    def start_servers(cls):
-        peers.decoder(cls.lab, 'provider', DEC, ON)
 
     def test_vpcs_are_told_apart(self):
         ids = {e['name']: e['id'] for e in self.culvert.endpoints()}

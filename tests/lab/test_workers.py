@@ -2,7 +2,7 @@
 """Two workers: correct whatever queue a packet arrives on."""
 
 import harness
-from harness import ENI, ENI_B, curl, load, peers
+from harness import ENI, ENI_B, curl, load
 
 DEC1, DEC2 = '10.0.1.31', '10.0.2.32'
 ON, OFF = 8080, 8081
@@ -18,12 +18,6 @@ class Base(harness.LabCase):
             harness.group('on', ON, [(DEC1, ON), (DEC2, ON)]),
             harness.group('off', OFF, [(DEC1, OFF), (DEC2, OFF)], proxy=False),
         ], consumers=2, workers=2, queues=cls.queues)
-
-    @classmethod
-    def start_servers(cls):
-        for ip in (DEC1, DEC2):
-            peers.decoder(cls.lab, 'provider', ip, ON)
-            peers.decoder(cls.lab, 'provider', ip, OFF, proxy=False)
 
     def check_many(self):
         for name, eni in (('c1', ENI), ('c2', ENI_B), ('c1', ENI_B)):
@@ -42,7 +36,7 @@ class Base(harness.LabCase):
             self.assertEqual(got.json()['sha256'], want)
 
 
-class OneQueue(Base):
+class OneQueue(harness.LastTests, Base):
     """Ports with one queue: replies arrive at a worker that does not own the flow."""
 
     def test_many_requests(self):
@@ -56,14 +50,8 @@ class OneQueue(Base):
         self.check_many()
         self.assertGreater(self.culvert.events().get('handoff_in', 0), before)
 
-    def test_zz_no_kernel_threw_a_segment_away(self):
-        self.assert_kernel_saw_no_bad_segment()
 
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
-
-
-class TwoQueues(Base):
+class TwoQueues(harness.LastTests, Base):
     """Ports with two queues, whose hash is the kernel's and unknown to culvert."""
 
     queues = 2
@@ -73,9 +61,3 @@ class TwoQueues(Base):
 
     def test_bodies(self):
         self.check_bodies()
-
-    def test_zz_no_kernel_threw_a_segment_away(self):
-        self.assert_kernel_saw_no_bad_segment()
-
-    def test_zz_books_balance(self):
-        self.assert_books_balance()
