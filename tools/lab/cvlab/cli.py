@@ -58,9 +58,16 @@ def cmd_up(opts):
     print(hints(made, culvert.socket))
 
 
+def need_lab(prefix):
+    """Namespaces of a lab; an error if there is no such lab."""
+    known = proc.ns_list(prefix)
+    if not known and prefix not in state.labs():
+        raise proc.LabError(f'there is no lab {prefix}; labs: {", ".join(state.labs()) or "none"}')
+    return known
+
+
 def cmd_down(opts):
-    if opts.prefix not in state.labs() and not proc.ns_list(opts.prefix):
-        raise proc.LabError(f'there is no lab {opts.prefix}; labs: {", ".join(state.labs()) or "none"}')
+    need_lab(opts.prefix)
     state.destroy(opts.prefix)
 
 
@@ -69,7 +76,7 @@ def cmd_exec(opts):
     ns = f'{opts.prefix}.{vpc}.{host or topo.CLIENT}'
     if vpc == 'culvert':
         ns = f'{opts.prefix}.culvert'
-    known = proc.ns_list(opts.prefix)
+    known = need_lab(opts.prefix)
     if ns not in known:
         raise proc.LabError(f'there is no host {opts.host}; namespaces: {" ".join(known) or "none"}')
     command = opts.command[1:] if opts.command[:1] == ['--'] else opts.command
