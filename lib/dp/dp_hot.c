@@ -280,7 +280,7 @@ static __attribute__((noinline)) void dp_forward_drop(struct cv_dp_worker *w,
 						      const struct cv_flow *flow,
 						      enum cv_drop reason)
 {
-	dp_drop_charge(w, flow->endpoint, reason);
+	cv_stats_endpoint_drop(w->stats, flow->endpoint, reason);
 	dp_drop(w, p->m, reason);
 }
 

@@ -208,13 +208,13 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 }
 
 /* Charges a dropped packet to the endpoint that it was for, if there is one. */
-static void dp_drop_charge_key(struct cv_dp_worker *w, const struct cv_flow_key *key,
-			       enum cv_drop reason)
+static void dp_drop_charge(struct cv_dp_worker *w, const struct cv_flow_key *key,
+			   enum cv_drop reason)
 {
 	const struct cv_view_local *local = cv_view_local_find(w->view, key->vpc, key->dialled_ip);
 
 	if (local != NULL)
-		dp_drop_charge(w, local->endpoint, reason);
+		cv_stats_endpoint_drop(w->stats, local->endpoint, reason);
 }
 
 static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow_key *key)
@@ -230,7 +230,7 @@ static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_f
 		if (!dp_route_allows(w->view, &route, key))
 			reason = CV_DROP_SECURITY_GROUP;
 	}
-	dp_drop_charge_key(w, key, reason);
+	dp_drop_charge(w, key, reason);
 	if (reason == CV_DROP_STRAY)
 		dp_rst_reply(w, p, CV_DROP_STRAY);
 	else
@@ -265,7 +265,7 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	 * handshake ends or times out; flows that are open lose nothing.
 	 */
 	if ((dp_tcp_hdr(p)->tcp_flags & mask) == RTE_TCP_SYN_FLAG && dp_is_flooded(w)) {
-		dp_drop_charge_key(w, &key, CV_DROP_SYN_FLOOD);
+		dp_drop_charge(w, &key, CV_DROP_SYN_FLOOD);
 		dp_drop(w, p->m, CV_DROP_SYN_FLOOD);
 		return;
 	}
@@ -288,7 +288,7 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_tcp_packet(w, p, p->flow);
 		return;
 	}
-	dp_drop_charge_key(w, &key, reason);
+	dp_drop_charge(w, &key, reason);
 	if (reason == CV_DROP_PORT_ALLOCATION && w->view->spec.settings.exhausted_reset)
 		dp_rst_reply(w, p, reason);
 	else

@@ -166,13 +166,6 @@ static inline void dp_drop(struct cv_dp_worker *w, struct rte_mbuf *m, enum cv_d
 	rte_pktmbuf_free(m);
 }
 
-/** Count a drop at the endpoint that the packet was for. @param endpoint slot */
-static inline void dp_drop_charge(struct cv_dp_worker *w, uint32_t endpoint, enum cv_drop reason)
-{
-	cv_ctr_add(&w->endpoints[endpoint].drops, 1);
-	cv_ctr_add(&w->stats->endpoint_drop[endpoint][reason], 1);
-}
-
 void dp_out_flush(struct cv_dp_worker *w, uint16_t port);
 
 /** Gather a finished frame for a port. */

@@ -243,7 +243,7 @@ static void dp_expired(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx, e
 static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const struct cv_flow *flow,
 			 enum cv_drop reason)
 {
-	dp_drop_charge(w, flow->endpoint, reason);
+	cv_stats_endpoint_drop(w->stats, flow->endpoint, reason);
 	dp_drop(w, p->m, reason);
 }
 

@@ -80,6 +80,14 @@ struct cv_stats *cv_stats_create(const uint32_t *n_obj);
 /** Free a block. NULL is fine. */
 void cv_stats_destroy(struct cv_stats *stats);
 
+/** Count a drop at the endpoint that the packet was for. @param slot below n_obj[CV_STATS_ENDPOINT] */
+static inline void cv_stats_endpoint_drop(struct cv_stats *stats, uint32_t slot,
+					  enum cv_drop reason)
+{
+	cv_ctr_add(&stats->obj[CV_STATS_ENDPOINT][slot].drops, 1);
+	cv_ctr_add(&stats->endpoint_drop[slot][reason], 1);
+}
+
 /** Metric name of a drop reason, "none" for CV_DROP_NONE. Never NULL for reason < CV_DROP_N. */
 const char *cv_drop_name(enum cv_drop reason);
 /** Help text of a drop reason. */

@@ -190,7 +190,9 @@ static void endpoint_drops_are_kept_apart_by_endpoint_and_reason(void **state)
 	for (uint32_t slot = 0; slot < some[CV_STATS_ENDPOINT]; slot++)
 		for (int i = 0; i < CV_DROP_N; i++)
 			cv_ctr_add(&stats[0]->endpoint_drop[slot][i], slot * 1000 + (uint64_t)i);
-	cv_ctr_add(&stats[1]->endpoint_drop[0][last], 100000);
+	cv_ctr_add(&stats[1]->endpoint_drop[0][last], 99999);
+	cv_stats_endpoint_drop(stats[1], 0, (enum cv_drop)last);
+	assert_true(cv_stats_obj_sum(stats, 2, CV_STATS_ENDPOINT, 0).drops == 1);
 	for (uint32_t slot = 0; slot < some[CV_STATS_ENDPOINT]; slot++)
 		for (int i = 0; i < CV_DROP_N; i++)
 			assert_true(cv_stats_endpoint_drop_sum(stats, 2, slot, (enum cv_drop)i) ==
