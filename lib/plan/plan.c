@@ -141,6 +141,9 @@ bool cv_plan_pool_is_wanted(const struct cv_snat_pool *pool, void *plan)
 	uint32_t idx = cv_snat_pool_idx(pool);
 	uint32_t low = 0, high = priv->n_wanted;
 
+	/* Most often every number from the first on is wanted, and stands where it says. */
+	if (high > 0 && idx - priv->wanted[0] < high && priv->wanted[idx - priv->wanted[0]] == idx)
+		return true;
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 

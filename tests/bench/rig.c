@@ -16,12 +16,7 @@
 
 #include "cv_tcp.h"
 
-#define CLIENT_NET 0x0a800000u
 #define CLIENT_PORTS 50000u
-#define ENI 0x0a010014u
-#define NODE 0x0a00000au
-#define TARGET 0x0a00001eu
-#define TARGET_PORT 8080
 #define ISN_TARGET 1000u
 
 enum { VPC_C, VPC_P };
@@ -55,8 +50,7 @@ void rig_eal(const char *cores, bool huge, const char *const *more)
 }
 
 /* Keeps what is sent while flows are opened, else frees it. */
-static uint16_t rig_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf **pkts,
-		       uint16_t n)
+uint16_t rig_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct rig *r = arg;
 
@@ -80,10 +74,11 @@ void rig_publish(struct rig *r)
 	static uint32_t choice_targets[RIG_TARGETS_MAX];
 	static struct cv_view_pool pools[RIG_TARGETS_MAX];
 	static uint64_t gen;
+	struct cv_view_vpc vpcs[2];
 	const uint32_t n = r->cfg.n_targets;
-	const cv_be32_t node_ip = cv_be32(NODE);
+	const cv_be32_t node_ip = cv_be32(r->net.node);
 	const struct cv_view_local locals[] = {
-		{cv_be32(ENI), VPC_C, CV_VIEW_ENI, 1, 0},
+		{cv_be32(r->net.eni), VPC_C, CV_VIEW_ENI, 1, 0},
 		{node_ip, VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0},
 	};
 	struct cv_view_endpoint eps[2] = {{.used = true, .sg_any = true},
@@ -112,7 +107,7 @@ void rig_publish(struct rig *r)
 		.n_groups = 1,
 		.n_targets = n,
 		.n_pools = n,
-		.vpcs = r->vpcs,
+		.vpcs = vpcs,
 		.locals = locals,
 		.endpoints = eps,
 		.nodes = &node,
@@ -130,13 +125,13 @@ void rig_publish(struct rig *r)
 	struct cv_view *view;
 
 	for (uint16_t i = 0; i < 2; i++)
-		r->vpcs[i] =
-			(struct cv_view_vpc){true, i, 0, (uint16_t)(0x1002 + (i << 4)), 1460, 1500};
+		vpcs[i] = (struct cv_view_vpc){true, r->net.port[i], 0, r->net.mac_prefix[i], 1460,
+					       1500};
 	cv_ppv2_aws_template(eps[0].ppv2, NULL);
 	cv_ppv2_aws_template(eps[1].ppv2, "vpce-00000000000000001");
 	for (uint32_t i = 0; i < n; i++) {
-		targets[i] = (struct cv_view_target){true, cv_be32(TARGET + i),
-						     cv_be16(TARGET_PORT), VPC_P, i};
+		targets[i] = (struct cv_view_target){true, cv_be32(r->net.target + i),
+						     cv_be16(r->net.target_port), VPC_P, i};
 		choice_targets[i] = i;
 		r->neigh[i] = CV_NEIGH_KNOWN | 0x020000000002ULL;
 		pools[i].key = (struct cv_snat_key){node_ip, targets[i].ip, targets[i].port, VPC_P};
@@ -147,10 +142,10 @@ void rig_publish(struct rig *r)
 		rig_die("view");
 }
 
-struct rig *rig_create(const struct rig_cfg *cfg)
+struct rig *rig_attach(const struct rig_cfg *cfg, const struct rig_net *net, struct cv_dp *dp,
+		       struct cv_view_pub *pub)
 {
 	struct rig *r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
-	struct cv_dp_cfg dp = {.n_ports = 2, .tx = rig_tx, .seed = 1};
 
 	if (r == NULL)
 		rig_die("allocation");
@@ -166,28 +161,52 @@ struct rig *rig_create(const struct rig_cfg *cfg)
 		r->cfg.rest_ms = 60000;
 	if (r->cfg.linger_ms == 0)
 		r->cfg.linger_ms = 2000;
+	r->net = *net;
+	r->dp = dp;
+	r->pub = pub;
 	r->mbufs = rte_mempool_lookup("rig");
 	if (r->mbufs == NULL)
 		r->mbufs =
 			rte_pktmbuf_pool_create("rig", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	r->registry = cv_snat_registry_create();
-	r->pub = cv_view_pub_create(r->cfg.n_workers);
 	r->n_slots = cfg->n_flows * r->cfg.n_workers;
-	/* Written now: it must not count as memory of flows that are opened later. */
 	r->flows = malloc((size_t)r->n_slots * sizeof(*r->flows));
-	if (r->mbufs == NULL || r->registry == NULL || r->pub == NULL || r->flows == NULL)
+	if (r->mbufs == NULL || r->flows == NULL)
 		rig_die("allocation");
+	/* Written now: it must not count as memory of flows that are opened later. */
 	memset(r->flows, 0xff, (size_t)r->n_slots * sizeof(*r->flows));
-	dp.n_workers = r->cfg.n_workers;
-	dp.n_flows = cfg->n_flows;
-	dp.n_obj[CV_STATS_ENDPOINT] = 2;
-	dp.n_obj[CV_STATS_LISTENER] = 1;
-	dp.n_obj[CV_STATS_TARGET] = r->cfg.n_targets;
-	dp.mbufs = r->mbufs;
-	dp.pub = r->pub;
-	dp.tx_arg = r;
-	dp.tsc_hz = rte_get_tsc_hz();
-	if (cv_dp_create(&dp, &r->dp) != 0)
+	return r;
+}
+
+struct rig *rig_create(const struct rig_cfg *cfg)
+{
+	static const struct rig_net net = {.clients = 0x0a800000,
+					   .eni = 0x0a010014,
+					   .node = 0x0a00000a,
+					   .target = 0x0a00001e,
+					   .listener_port = 80,
+					   .target_port = 8080,
+					   .mac_prefix = {0x1002, 0x1012},
+					   .port = {0, 1}};
+	unsigned int n_workers = cfg->n_workers > 0 ? cfg->n_workers : 1;
+	struct cv_view_pub *pub = cv_view_pub_create(n_workers);
+	struct rig *r = rig_attach(cfg, &net, NULL, pub);
+	const struct cv_dp_cfg dp = {
+		.n_workers = n_workers,
+		.n_flows = cfg->n_flows,
+		.n_ports = 2,
+		.n_obj = {[CV_STATS_ENDPOINT] = 2,
+			  [CV_STATS_LISTENER] = 1,
+			  [CV_STATS_TARGET] = r->cfg.n_targets},
+		.mbufs = r->mbufs,
+		.pub = pub,
+		.tx = rig_tx,
+		.tx_arg = r,
+		.seed = 1,
+		.tsc_hz = rte_get_tsc_hz(),
+	};
+
+	r->registry = cv_snat_registry_create();
+	if (r->registry == NULL || pub == NULL || cv_dp_create(&dp, &r->dp) != 0)
 		rig_die("data plane");
 	r->now_ms = cv_dp_now_ms(r->dp);
 	rig_publish(r);
@@ -198,9 +217,11 @@ void rig_destroy(struct rig *r)
 {
 	if (r == NULL)
 		return;
-	cv_dp_destroy(r->dp);
-	cv_view_pub_destroy(r->pub);
-	cv_snat_registry_destroy(r->registry);
+	if (r->registry != NULL) {
+		cv_dp_destroy(r->dp);
+		cv_view_pub_destroy(r->pub);
+		cv_snat_registry_destroy(r->registry);
+	}
 	free(r->flows);
 	free(r);
 }
@@ -251,10 +272,10 @@ void rig_client_frame(const struct rig *r, uint32_t flow, struct rig_seg seg, ui
 {
 	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(void *)(f + 34);
 
-	frame_ip(f, r->vpcs[VPC_C].mac_prefix, cv_be32(CLIENT_NET + flow / CLIENT_PORTS),
-		 cv_be32(ENI), seg.payload);
+	frame_ip(f, r->net.mac_prefix[RIG_C2T], cv_be32(r->net.clients + flow / CLIENT_PORTS),
+		 cv_be32(r->net.eni), seg.payload);
 	tcp->src_port = cv_be16((uint16_t)(1024 + flow % CLIENT_PORTS));
-	tcp->dst_port = cv_be16(80);
+	tcp->dst_port = cv_be16(r->net.listener_port);
 	frame_tcp(f, isn_of(flow) + seg.seq, ISN_TARGET + seg.ack, seg.flags);
 }
 
@@ -263,9 +284,9 @@ void rig_target_frame(const struct rig *r, uint32_t flow, struct rig_seg seg, ui
 	const struct rig_flow *fl = flow_at(r, flow);
 	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(void *)(f + 34);
 
-	frame_ip(f, r->vpcs[VPC_P].mac_prefix | CV_MAC_NODE, cv_be32(TARGET + fl->target),
-		 cv_be32(NODE), seg.payload);
-	tcp->src_port = cv_be16(TARGET_PORT);
+	frame_ip(f, r->net.mac_prefix[RIG_T2C] | CV_MAC_NODE, cv_be32(r->net.target + fl->target),
+		 cv_be32(r->net.node), seg.payload);
+	tcp->src_port = cv_be16(r->net.target_port);
 	tcp->dst_port = fl->node_port;
 	frame_tcp(f, ISN_TARGET + seg.seq, isn_of(flow) + seg.ack, seg.flags);
 }
@@ -318,7 +339,7 @@ static void feed_worker(struct rig *r, uint32_t first, unsigned int n, uint8_t (
 	if (n_mine == 0)
 		return;
 	start = rte_rdtsc();
-	if (rig_rx(r, mine[0], 64, 60, (uint16_t)dir, pkts, n_mine) == 0)
+	if (rig_rx(r, mine[0], 64, 60, r->net.port[dir], pkts, n_mine) == 0)
 		rig_die("allocation of buffers");
 	cv_dp_burst(worker, cv_view_pub_current(r->pub), pkts, n_mine, r->now_ms);
 	cv_dp_worker_poll(worker, cv_view_pub_current(r->pub), r->now_ms);
@@ -379,7 +400,7 @@ unsigned int rig_syn(struct rig *r, uint32_t first, unsigned int n)
 			rig_die("finding a flow by its SYN");
 		*flow_at(r, flow) = (struct rig_flow){
 			.node_port = tcp->src_port,
-			.target = (uint8_t)(cv_be32_host(ip->dst_addr) - TARGET),
+			.target = (uint8_t)(cv_be32_host(ip->dst_addr) - r->net.target),
 			.worker = r->caught_by[i],
 		};
 	}

@@ -37,6 +37,16 @@ struct rig_cfg {
 	uint32_t rest_ms;       /**< of SNAT ports, 0 = 60000 */
 };
 
+/** Where the flows are: addresses in host order, and what frames need. */
+struct rig_net {
+	uint32_t clients;   /**< the first of them */
+	uint32_t eni, node; /**< dialled address, node's address */
+	uint32_t target;    /**< the first of n_targets in a row */
+	uint16_t listener_port, target_port;
+	uint16_t mac_prefix[RIG_N_DIRS]; /**< of the VPC that the direction's frames come from */
+	uint16_t port[RIG_N_DIRS];       /**< logical port that they come by */
+};
+
 /** An open flow, as its target sees it. */
 struct rig_flow {
 	cv_be16_t node_port;
@@ -57,7 +67,7 @@ struct rig {
 	struct cv_snat_registry *registry;
 	struct rte_mempool *mbufs;
 	cv_neigh_t neigh[RIG_TARGETS_MAX];
-	struct cv_view_vpc vpcs[2];
+	struct rig_net net;
 	uint64_t now_ms;
 	struct rig_flow *flows; /**< shape [n_slots]: flow i at i % n_slots */
 	uint32_t n_slots;
@@ -101,6 +111,17 @@ void rig_eal(const char *cores, bool huge, const char *const *more);
 
 /** Make a rig; ends the process if it can not. */
 struct rig *rig_create(const struct rig_cfg *cfg);
+
+/**
+ * Make a rig on a data plane that somebody else made, whose tx is rig_tx() with the rig as its argument.
+ *
+ * @param dp  may be NULL and set later
+ */
+struct rig *rig_attach(const struct rig_cfg *cfg, const struct rig_net *net, struct cv_dp *dp,
+		       struct cv_view_pub *pub);
+
+/** The transmit function: counts and frees, or catches while flows are opened. @param arg the rig */
+uint16_t rig_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
 
 /** Free it. NULL is fine. */
 void rig_destroy(struct rig *r);

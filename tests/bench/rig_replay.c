@@ -125,7 +125,8 @@ struct rig_times rig_replay(struct rig *r, const struct rig_frames *frames, doub
 			uint64_t begin;
 
 			rig_rx(r, frames->mem + (size_t)at * frames->stride, frames->stride,
-			       frames->len, frames->dir[at / RIG_BURST], pkts, RIG_BURST);
+			       frames->len, r->net.port[frames->dir[at / RIG_BURST]], pkts,
+			       RIG_BURST);
 			begin = rte_rdtsc();
 			cv_dp_burst(w, view, pkts, RIG_BURST, r->now_ms);
 			cv_dp_worker_poll(w, view, r->now_ms);
