@@ -19,8 +19,6 @@
 /* AF_XDP makes a packet buffer one frame of its memory: at most a page, bookkeeping included. */
 #define UMEM_FRAME_MAX 4096
 #define CPUS_MAX 1024
-/* Between the end of the devices and the end of the EAL. */
-#define SETTLE_US 50000
 #define PATH_LEN 64
 
 const char *cv_io_dpdk_version(void)
@@ -340,8 +338,6 @@ void cv_io_destroy(struct cv_io *io)
 	}
 	if (io->eal) {
 		rte_mempool_free(io->mbufs);
-		/* DPDK's interrupt thread may still look at what the devices left (seen with memif). */
-		rte_delay_us_sleep(SETTLE_US);
 		cv_io_eal_stop();
 	}
 	cv_io_log_destroy(io->log);

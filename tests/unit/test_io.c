@@ -79,6 +79,22 @@ static void the_last_worker_shares_with_control_before_workers_share(void **stat
 	assert_true(cores.yield);
 }
 
+static void a_worker_that_spins_keeps_its_cpu_unless_workers_share_one(void **state)
+{
+	static const uint32_t both_on_2[] = {2};
+	struct cv_io_cfg cfg = cfg_make(2);
+	struct cv_io_cores cores;
+
+	(void)state;
+	cfg.spin = true;
+	assert_int_equal(plan(&cfg, 2, &cores, NULL), 0);
+	assert_false(cores.yield);
+	cfg.cores = both_on_2;
+	cfg.n_cores = 1;
+	assert_int_equal(plan(&cfg, 4, &cores, NULL), 0);
+	assert_true(cores.yield);
+}
+
 static void more_workers_than_cpus_share_with_a_warning(void **state)
 {
 	struct cv_io_cfg cfg = cfg_make(5);
@@ -410,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(workers_come_after_control),
 		cmocka_unit_test(the_last_worker_shares_with_control_before_workers_share),
+		cmocka_unit_test(a_worker_that_spins_keeps_its_cpu_unless_workers_share_one),
 		cmocka_unit_test(more_workers_than_cpus_share_with_a_warning),
 		cmocka_unit_test(configured_cores_are_kept),
 		cmocka_unit_test(a_spare_cpu_means_no_yielding),
