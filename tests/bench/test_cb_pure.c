@@ -453,7 +453,8 @@ static void arp_reads_back_as_written(void **state)
 static int parse(struct cb_opts *o, char *text, const char *line)
 {
 	static char copy[1024];
-	char *argv[64], *save = NULL, *word;
+	static char *argv[64];
+	char *save = NULL, *word;
 	int argc = 0;
 
 	snprintf(copy, sizeof(copy), "culvert-bench %s", line);
