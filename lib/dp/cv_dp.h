@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "cv_net.h"
+#include "cv_rss.h"
 #include "cv_stats.h"
 #include "cv_view.h"
 
@@ -55,8 +56,13 @@ struct cv_dp_cfg {
 	uint32_t n_flows;                /**< flow table size of each worker, 1..2^24 - 1 */
 	uint16_t n_ports;                /**< logical ports, at most CV_DP_PORTS_MAX */
 	uint32_t n_obj[CV_STATS_KIND_N]; /**< counted slots per kind */
-	struct rte_mempool *mbufs;       /**< for packets that workers make */
-	struct cv_view_pub *pub; /**< where workers read the view, reader ids = worker ids */
+	/**
+	 * Shape [n_ports], or NULL: none is on. Where clients' packets arrive by RSS is where their flows
+	 * are, so that none is handed over; where a port is off, or errs, they are. Not kept.
+	 */
+	const struct cv_rss *rss;
+	struct rte_mempool *mbufs; /**< for packets that workers make */
+	struct cv_view_pub *pub;   /**< where workers read the view, reader ids = worker ids */
 	cv_dp_tx_fn *tx;
 	void *tx_arg;
 	uint64_t seed;   /**< random secret of flow hash and target choice */

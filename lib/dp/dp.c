@@ -91,6 +91,24 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	return cv_flow_table_create(cfg->n_flows, cfg->seed, &w->flows);
 }
 
+static int dp_rss_init(struct cv_dp *dp, const struct cv_dp_cfg *cfg)
+{
+	dp->n_ports = cfg->n_ports;
+	dp->rss = dp_zalloc(cfg->n_ports, sizeof(struct cv_rss_table *));
+	if (dp->rss == NULL)
+		return -ENOMEM;
+	/* A single worker owns all flows anyway. */
+	for (uint16_t i = 0; cfg->rss != NULL && cfg->n_workers > 1 && i < cfg->n_ports; i++) {
+		if (!cfg->rss[i].on)
+			continue;
+		dp->rss[i] = dp_zalloc(1, sizeof(*dp->rss[i]));
+		if (dp->rss[i] == NULL)
+			return -ENOMEM;
+		cv_rss_table_init(dp->rss[i], &cfg->rss[i]);
+	}
+	return 0;
+}
+
 static int dp_worker_create(const struct cv_dp_cfg *cfg, unsigned int id,
 			    struct cv_dp_worker **ret_worker)
 {
@@ -117,11 +135,24 @@ static int dp_worker_create(const struct cv_dp_cfg *cfg, unsigned int id,
 	return 0;
 }
 
+static bool dp_rss_is_valid(const struct cv_rss *rss, unsigned int n_workers)
+{
+	for (unsigned int i = 0; rss->on && i < rss->n; i++)
+		if (rss->worker[i] >= n_workers)
+			return false;
+	return true;
+}
+
 static bool dp_cfg_is_valid(const struct cv_dp_cfg *cfg)
 {
-	return cfg->n_workers >= 1 && cfg->n_workers <= CV_DP_WORKERS_MAX && cfg->n_ports >= 1 &&
-	       cfg->n_ports <= CV_DP_PORTS_MAX && cfg->n_flows >= 1 &&
-	       cfg->n_flows <= CV_FLOW_MAX && cfg->tsc_hz >= 1000;
+	if (cfg->n_workers < 1 || cfg->n_workers > CV_DP_WORKERS_MAX || cfg->n_ports < 1 ||
+	    cfg->n_ports > CV_DP_PORTS_MAX || cfg->n_flows < 1 || cfg->n_flows > CV_FLOW_MAX ||
+	    cfg->tsc_hz < 1000)
+		return false;
+	for (uint16_t i = 0; cfg->rss != NULL && i < cfg->n_ports; i++)
+		if (!dp_rss_is_valid(&cfg->rss[i], cfg->n_workers))
+			return false;
+	return true;
 }
 
 int cv_dp_create(const struct cv_dp_cfg *cfg, struct cv_dp **ret_dp)
@@ -138,12 +169,13 @@ int cv_dp_create(const struct cv_dp_cfg *cfg, struct cv_dp **ret_dp)
 	dp->tsc_per_ms = cfg->tsc_hz / 1000;
 	dp->workers = dp_zalloc(cfg->n_workers, sizeof(struct cv_dp_worker *));
 	dp->stats = dp_zalloc(cfg->n_workers, sizeof(struct cv_stats *));
-	if (dp->workers == NULL || dp->stats == NULL)
+	if (dp->workers == NULL || dp->stats == NULL || dp_rss_init(dp, cfg) != 0)
 		goto fail;
 	for (unsigned int i = 0; i < cfg->n_workers; i++) {
 		rc = dp_worker_create(cfg, i, &dp->workers[i]);
 		if (rc != 0)
 			goto fail;
+		dp->workers[i]->rss = (const struct cv_rss_table *const *)dp->rss;
 		dp->stats[i] = dp->workers[i]->stats;
 	}
 	for (unsigned int i = 0; i < cfg->n_workers; i++)
@@ -162,6 +194,9 @@ void cv_dp_destroy(struct cv_dp *dp)
 		return;
 	for (unsigned int i = 0; dp->workers != NULL && i < dp->n_workers; i++)
 		dp_worker_destroy(dp->workers[i]);
+	for (uint16_t i = 0; dp->rss != NULL && i < dp->n_ports; i++)
+		free(dp->rss[i]);
+	free(dp->rss);
 	free(dp->workers);
 	free(dp->stats);
 	free(dp);

@@ -217,7 +217,9 @@ static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pk
 				owner = word >> 24;
 				flow = word & CV_FLOW_MAX;
 			}
-		} else if (alone || (owner = dp_owner(w, p->hash)) == w->id) {
+		} else if (alone || dp_is_steered(w, p) ||
+			   (owner = dp_hash_owner(w, p->hash)) == w->id) {
+			/* One that RSS should have brought home is sent on only if its flow is not here. */
 			flow = cv_flow_probe(w->flows, p->hash);
 		}
 		if (__builtin_expect(owner != w->id, 0)) {
@@ -346,10 +348,17 @@ void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p)
 /* The likely flow was none or not the right one. */
 static __attribute__((noinline)) void dp_other_packet(struct cv_dp_worker *w, struct dp_pkt *p)
 {
-	if (p->side == DP_TARGET)
+	uint32_t owner;
+
+	if (p->side == DP_TARGET) {
 		dp_target_miss(w, p);
-	else
+		return;
+	}
+	owner = dp_owner(w, p);
+	if (owner == w->id)
 		dp_client_miss(w, p);
+	else
+		dp_handoff(w, p->m, owner, 0);
 }
 
 static inline bool dp_is_flow(const struct cv_dp_worker *w, const struct dp_pkt *p)

@@ -321,7 +321,7 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	}
 	p->side = DP_CLIENT;
 	p->hash = cv_flow_hash(w->flows, &key);
-	owner = dp_owner(w, p->hash);
+	owner = dp_owner(w, p);
 	if (owner != w->id) {
 		dp_handoff(w, p->m, owner, DP_AS_CLIENT);
 		return;

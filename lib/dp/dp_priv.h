@@ -112,6 +112,7 @@ struct cv_dp_worker {
 	cv_dp_tx_fn *tx;
 	void *tx_arg;
 	uint16_t n_ports;
+	const struct cv_rss_table *const *rss; /**< shape [n_ports]: of all workers; NULL: off */
 	struct cv_view_pub *pub;
 	uint64_t tsc_per_ms;
 
@@ -138,6 +139,8 @@ struct cv_dp {
 	unsigned int n_workers;
 	struct cv_dp_worker **workers;
 	struct cv_stats **stats; /**< shape [n_workers] */
+	uint16_t n_ports;
+	struct cv_rss_table **rss; /**< shape [n_ports]; NULL: off */
 };
 
 /* ---- small things, inline (any dp file) ---- */
@@ -191,8 +194,14 @@ static inline void dp_handoff(struct cv_dp_worker *w, struct rte_mbuf *m, uint32
 		dp_handoff_flush(w, to);
 }
 
-/** Worker that owns flows of a client-side hash. */
-static inline uint32_t dp_owner(const struct cv_dp_worker *w, uint64_t hash)
+/** Tell whether RSS should bring the packets of a port to the workers that own their flows. */
+static inline bool dp_is_steered(const struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	return w->rss[p->m->port] != NULL;
+}
+
+/** Worker that owns flows of a client-side hash, from a port whose RSS says nothing. */
+static inline uint32_t dp_hash_owner(const struct cv_dp_worker *w, uint64_t hash)
 {
 	return (uint32_t)(((uint64_t)(uint32_t)(hash >> 16) * w->n_workers) >> 32);
 }
@@ -276,6 +285,23 @@ static inline struct cv_flow_key dp_key(const struct dp_pkt *p)
 		.dialled_port = tcp->dst_port,
 		.vpc = p->vpc,
 	};
+}
+
+/**
+ * Worker that owns a client's flow: of all its packets, whatever queue each arrives on. So what the NIC
+ * says of its hash is not asked.
+ *
+ * @param p  hash filled
+ */
+static inline uint32_t dp_owner(const struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	const struct cv_rss_table *rss = w->rss[p->m->port];
+	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+
+	if (rss == NULL)
+		return dp_hash_owner(w, p->hash);
+	return cv_rss_worker(rss, cv_rss_hash(rss, p->ip->src_addr, p->ip->dst_addr, tcp->src_port,
+					      tcp->dst_port));
 }
 
 /** Source and destination address of an IP packet, as they follow each other. */

@@ -140,6 +140,11 @@ struct world *world_create(const struct world_cfg *cfg)
 		.rest_ms = cfg->rest_ms > 0 ? cfg->rest_ms : 60000,
 		.n_slices = (uint16_t)w->n_workers,
 	};
+	if (cfg->rss != NULL && cfg->rss[1].on) {
+		w->snat_map = cv_snat_map_create(&cfg->rss[1]);
+		assert_non_null(w->snat_map);
+		w->snat.map = w->snat_map;
+	}
 	w->registry = cv_snat_registry_create();
 	w->pub = cv_view_pub_create(w->n_workers);
 	/* A name of its own: after a failed test the pool before is still there. */
@@ -160,6 +165,7 @@ struct world *world_create(const struct world_cfg *cfg)
 	dp.n_obj[CV_STATS_ENDPOINT] = N_EPS;
 	dp.n_obj[CV_STATS_LISTENER] = 4;
 	dp.n_obj[CV_STATS_TARGET] = 2;
+	dp.rss = cfg->rss;
 	dp.mbufs = w->mbufs;
 	dp.pub = w->pub;
 	dp.tx = cfg->tx != NULL ? cfg->tx : world_tx;
@@ -332,6 +338,7 @@ void world_destroy(struct world *w)
 	cv_dp_destroy(w->dp);
 	cv_view_pub_destroy(w->pub);
 	cv_snat_registry_destroy(w->registry);
+	cv_snat_map_destroy(w->snat_map);
 	rte_mempool_free(w->mbufs);
 	free(w->out);
 	free(w);

@@ -63,12 +63,13 @@ struct world_cfg {
 	uint32_t n_mbufs;       /**< 0 = 4095 */
 	uint32_t rest_ms;       /**< 0 = 60,000 */
 	bool exhausted_reset;
-	uint32_t half_open_max; /**< 0 = any */
-	bool cross_zone;        /**< zone 0 may choose both targets */
-	uint16_t mtu;           /**< 0 = 1500 */
-	cv_dp_tx_fn *tx;        /**< instead of catching what is sent; NULL = catch */
-	void *tx_arg;           /**< for tx */
-	const char *mbuf_ops;   /**< mempool operations, NULL = DPDK's own */
+	uint32_t half_open_max;   /**< 0 = any */
+	bool cross_zone;          /**< zone 0 may choose both targets */
+	uint16_t mtu;             /**< 0 = 1500 */
+	cv_dp_tx_fn *tx;          /**< instead of catching what is sent; NULL = catch */
+	void *tx_arg;             /**< for tx */
+	const char *mbuf_ops;     /**< mempool operations, NULL = DPDK's own */
+	const struct cv_rss *rss; /**< of both ports, shape [2]; NULL = off */
 };
 
 struct world_frame {
@@ -81,6 +82,7 @@ struct world {
 	struct cv_dp *dp;
 	struct cv_view_pub *pub;
 	struct cv_snat_registry *registry;
+	struct cv_snat_map *snat_map; /**< of the provider's port, NULL if its RSS is off */
 	struct rte_mempool *mbufs;
 	unsigned int n_workers;
 	uint64_t now_ms;
