@@ -10,7 +10,8 @@
  * a worker without a transmit queue of its own on a port passes its packets to one that has, through a
  * bounded ring.
  *
- * Nothing is asked of a device but plain receive and transmit: checksums are software's.
+ * Nothing is asked of a device but plain receive and transmit, and, where it has RSS, that it takes a key
+ * and a table: checksums are software's.
  *
  * @threads create, launch, join, info, destroy: control. Bursts: the worker whose id is passed.
  */
@@ -20,6 +21,7 @@
 
 #include "cv_base.h"
 
+struct cv_rss; /* cv_rss.h */
 struct rte_mbuf;
 struct rte_mempool;
 
@@ -146,6 +148,7 @@ struct cv_io_port_info {
 	uint16_t mtu;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes, rx_missed, rx_errors, rx_nombuf, tx_errors;
 	bool can_rss;      /**< every device spreads TCP over its queues by hash */
+	bool rss_on;       /**< and to which worker is known: see cv_io_port_rss() */
 	bool can_checksum; /**< every device could compute IPv4 and TCP checksums; not used yet */
 	bool can_tso;      /**< every device could segment TCP; not used yet */
 };
@@ -155,3 +158,13 @@ uint16_t cv_io_n_ports(const struct cv_io *io);
 
 /** Read a port's state. @threads control */
 void cv_io_port_info(const struct cv_io *io, uint16_t port, struct cv_io_port_info *ret_info);
+
+/**
+ * How a logical port brings TCP packets to workers.
+ *
+ * On where it is one device, with a receive queue for each of several workers, that has taken our key and
+ * table and tells so when asked. Fixed once io is made. The device may still err.
+ *
+ * @return valid as long as io
+ */
+const struct cv_rss *cv_io_port_rss(const struct cv_io *io, uint16_t port);

@@ -50,7 +50,7 @@ static int alloc_tables(struct cv_io *io, const struct cv_io_cfg *cfg)
 		return -ENOMEM;
 	memset(io->workers, 0, cfg->n_workers * sizeof(*io->workers));
 	io->n_workers = cfg->n_workers;
-	return 0;
+	return cv_io_rss_init(io);
 }
 
 /* The EAL's workers in order are ours; with our own arguments there are exactly enough. */
@@ -102,6 +102,7 @@ static int probe_all(struct cv_io *io, const struct cv_io_cfg *cfg, struct cv_er
 			struct cv_io_dev *dev = &io->devs[n];
 
 			dev->port = (uint16_t)i;
+			dev->rss_key = io->rss_key;
 			one = cv_io_dev_probe(dev, p->devices[k], dev_path(i, p, k, path), io->log,
 					      errs);
 			if (one == 0 && is_taken(io, n, dev->id)) {
@@ -293,8 +294,10 @@ static int bring_up(struct cv_io *io, const struct cv_io_cfg *cfg, struct cv_err
 	if (rc != 0)
 		return rc;
 	rc = cv_io_deal(io);
-	if (rc == 0)
+	if (rc == 0) {
+		cv_io_rss_settle(io);
 		return 0;
+	}
 no_memory:
 	cv_errs_add(errs, "dpdk", 0, "out of memory");
 	return -ENOMEM;
@@ -344,6 +347,7 @@ void cv_io_destroy(struct cv_io *io)
 	cv_errs_fini(&io->warnings);
 	free(io->workers);
 	free(io->devs);
+	free(io->rss);
 	free(io->ports);
 	free(io);
 }

@@ -97,10 +97,30 @@ static int check_limits(const struct cv_io_dev *dev, const struct cv_io_port_cfg
 	return 0;
 }
 
+/* Asks for RSS as far as the device has it, with our key if it takes one. */
+static int configure(const struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
+		     const struct rte_eth_dev_info *info, bool with_key)
+{
+	struct rte_eth_conf conf = {.rxmode = {.mtu = cfg->mtu}};
+	struct rte_eth_rss_conf *rss = &conf.rx_adv_conf.rss_conf;
+	uint8_t key[UINT8_MAX];
+
+	if (dev->n_rx > 1) {
+		rss->rss_hf = info->flow_type_rss_offloads &
+			      (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+		if (rss->rss_hf != 0)
+			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		if (with_key && cv_io_rss_key_put(dev->rss_key, info->hash_key_size, key)) {
+			rss->rss_key = key;
+			rss->rss_key_len = info->hash_key_size;
+		}
+	}
+	return rte_eth_dev_configure(dev->id, dev->n_rx, dev->n_tx, &conf);
+}
+
 int cv_io_dev_configure(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg, uint32_t n_workers,
 			const char *path, struct cv_io_log *log, struct cv_errs *errs)
 {
-	struct rte_eth_conf conf = {.rxmode = {.mtu = cfg->mtu}};
 	struct rte_eth_dev_info info;
 	int rc;
 
@@ -112,14 +132,12 @@ int cv_io_dev_configure(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 	rc = check_limits(dev, cfg, &info, path, errs);
 	if (rc != 0)
 		return rc;
-	if (dev->n_rx > 1) {
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			info.flow_type_rss_offloads &
-			(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
-		if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
-			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	rc = configure(dev, cfg, &info, true);
+	if (rc != 0) {
+		/* One that refuses a key has one of its own. */
+		cv_io_log_reset(log);
+		rc = configure(dev, cfg, &info, false);
 	}
-	rc = rte_eth_dev_configure(dev->id, dev->n_rx, dev->n_tx, &conf);
 	if (rc == 0)
 		rc = rte_eth_dev_adjust_nb_rx_tx_desc(dev->id, &dev->rx_desc, &dev->tx_desc);
 	if (rc != 0)
@@ -249,5 +267,6 @@ void cv_io_port_info(const struct cv_io *io, uint16_t port, struct cv_io_port_in
 		add_dev_info(&io->devs[p->dev_first + i], &info);
 	if (rte_eth_macaddr_get(io->devs[p->dev_first].id, &mac) == 0)
 		memcpy(info.mac, mac.addr_bytes, sizeof(info.mac));
+	info.rss_on = io->rss[port].on;
 	*ret_info = info;
 }

@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include "cv_io.h"
+#include "cv_rss.h"
 
 /** Longest name of a device, with the final NUL. */
 #define CV_IO_NAME_LEN 64
@@ -133,6 +134,7 @@ struct cv_io_dev {
 	uint16_t id;   /**< DPDK's port id */
 	uint16_t port; /**< logical port */
 	uint16_t n_rx, n_tx, rx_desc, tx_desc;
+	const uint8_t *rss_key; /**< shape [CV_RSS_KEY_LEN] */
 	bool pci;
 	bool started;
 };
@@ -207,7 +209,9 @@ struct cv_io {
 	uint32_t n_devs, n_txqs;
 	struct cv_io_port *ports; /**< shape [n_ports] */
 	struct cv_io_dev *devs;   /**< shape [n_devs] */
-	struct cv_io_txq *txqs;   /**< shape [n_txqs] */
+	struct cv_rss *rss;       /**< shape [n_ports] */
+	uint8_t rss_key[CV_RSS_KEY_LEN];
+	struct cv_io_txq *txqs; /**< shape [n_txqs] */
 	struct rte_mempool *mbufs;
 	struct cv_io_log *log;
 	struct cv_errs warnings;
@@ -219,6 +223,25 @@ struct cv_io {
 int cv_io_deal(struct cv_io *io);
 /** Free what dealing made, and the packets that wait in it. */
 void cv_io_deal_undo(struct cv_io *io);
+
+/* ---- io_rss.c ---- */
+
+/** Choose the key, before devices are configured. @return 0, or -ENOMEM */
+int cv_io_rss_init(struct cv_io *io);
+
+/**
+ * Write a key of a device's length.
+ *
+ * @param[out] buf  shape [len]
+ * @return false if it is too short to be of use
+ */
+bool cv_io_rss_key_put(const uint8_t *key, uint8_t len, uint8_t *buf);
+
+/** Classes of hashes for a table of reta_len entries; 0: it can not be used. */
+uint16_t cv_io_rss_classes(uint16_t reta_len, uint16_t n_queues);
+
+/** Once devices run and queues are dealt: write the tables, and see what came of it. */
+void cv_io_rss_settle(struct cv_io *io);
 
 /** Give the CPU to whoever waits for it. */
 void cv_io_yield(void);
