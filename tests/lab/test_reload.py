@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+import unittest.mock
 
 import harness
 from harness import ENI, ENI_B, culvertd, curl, curl_json, peers, proc
@@ -163,6 +164,27 @@ class Life(harness.LabCase):
         self.assertEqual({a.status for a in answers}, {200})
         got = curl(self.lab, 'c1', f'http://{ENI}:{ON}/bytes/5000000')
         self.assertEqual(harness.sha256(got.stdout), harness.decoder.body_sha256(5_000_000))
+
+
+class Overtaken(harness.LabCase):
+    """Another program takes the hugepages that were free a moment ago."""
+
+    @classmethod
+    def make_config(cls):
+        conf = Life.make_config()
+        with open('/proc/meminfo', encoding='ascii') as file:
+            free = next(int(x.split()[1]) for x in file if x.startswith('HugePages_Free:'))
+        conf['dpdk']['memory_mb'] = 2 * free + 256
+        return conf
+
+    @classmethod
+    def start_culvert(cls, conf=None):
+        with unittest.mock.patch.object(culvertd.state, 'take_hugepages', return_value=True):
+            super().start_culvert(conf)
+
+    def test_serves_without_them(self):
+        self.assertIn('--no-huge', self.culvert.notice)
+        self.assertTrue(curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')['crc_ok'])
 
 
 class End(harness.LabCase):
