@@ -326,6 +326,7 @@ int cv_io_create(const struct cv_io_cfg *cfg, struct cv_errs *errs, struct cv_io
 
 void cv_io_destroy(struct cv_io *io)
 {
+	bool late = false;
 	uint32_t i;
 
 	if (io == NULL)
@@ -338,10 +339,11 @@ void cv_io_destroy(struct cv_io *io)
 		if (io->devs[i].started)
 			(void)rte_eth_dev_stop(io->devs[i].id);
 		(void)rte_eth_dev_close(io->devs[i].id);
+		late = late || (io->devs[i].driver != NULL && io->devs[i].driver->late);
 	}
 	if (io->eal) {
 		rte_mempool_free(io->mbufs);
-		cv_io_eal_stop();
+		cv_io_eal_stop(late);
 	}
 	cv_io_log_destroy(io->log);
 	cv_errs_fini(&io->warnings);

@@ -28,6 +28,7 @@ static const struct cv_io_driver drivers[] = {
 	{.name = "net_tap", .caps = CAP(NET_ADMIN)},
 	{.name = "net_memif",
 	 .one_queue = true,
+	 .late = true,
 	 .start = "role=client needs a peer that listens already, role=server waits for one"},
 	{.name = NULL},
 };

@@ -4,14 +4,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <rte_alarm.h>
-#include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -25,9 +22,6 @@
 #define L2_LEN (14 + 2 * 4 + 4)
 /* The kernel leaves so much before a packet in AF_XDP memory, beside the headroom. */
 #define XDP_HEADROOM 256
-
-/* How long to wait for DPDK's interrupt thread at most. */
-#define SETTLE_MS 2000
 
 #define CORE_OPTIONS "-l", "-c", "--lcores"
 #define MEMORY_OPTIONS                                                                       \
@@ -349,7 +343,7 @@ int cv_io_eal_start(const struct cv_io_cfg *cfg, const struct cv_io_cores *cores
 	} else if (rc != argc - 1) {
 		cv_errs_add(errs, "dpdk.eal_args", 0, "DPDK takes no argument like '%s'",
 			    args.argv[rc + 1]);
-		cv_io_eal_stop();
+		cv_io_eal_stop(false);
 		rc = -EINVAL;
 	} else {
 		rc = 0;
@@ -359,34 +353,9 @@ out:
 	return rc;
 }
 
-static void note_turn(void *turn)
+void cv_io_eal_stop(bool keep_memory)
 {
-	atomic_store((_Atomic bool *)turn, true);
-}
-
-/*
- * Closed devices may have left work for DPDK's interrupt thread (memif does when its peer leaves at the same
- * moment), which reads memory that the end of the EAL unmaps. An alarm runs on that thread: the second one
- * shows that it went through all that waited before the first.
- */
-static void wait_for_interrupts(void)
-{
-	int i, ms;
-
-	for (i = 0; i < 2; i++) {
-		_Atomic bool turn = false;
-
-		if (rte_eal_alarm_set(1, note_turn, &turn) != 0)
-			return;
-		for (ms = 0; ms < SETTLE_MS && !atomic_load(&turn); ms++)
-			rte_delay_us_sleep(1000);
-		(void)rte_eal_alarm_cancel(note_turn, &turn);
-	}
-}
-
-void cv_io_eal_stop(void)
-{
-	wait_for_interrupts();
-	(void)rte_eal_cleanup();
+	if (!keep_memory)
+		(void)rte_eal_cleanup();
 	remove_runtime_dir();
 }

@@ -96,8 +96,12 @@ bool cv_io_args_has(const struct cv_io_cfg *cfg, const char *const *options);
 /** Start the EAL. @return 0, or -EINVAL, -ENOMEM, -EPERM, -EALREADY with errs filled */
 int cv_io_eal_start(const struct cv_io_cfg *cfg, const struct cv_io_cores *cores,
 		    const struct cv_io_need *need, struct cv_io_log *log, struct cv_errs *errs);
-/** Clean up the EAL and its files. */
-void cv_io_eal_stop(void);
+/**
+ * Clean up the EAL and its files.
+ *
+ * @param keep_memory  leave its memory to the end of the process: see struct cv_io_driver.late
+ */
+void cv_io_eal_stop(bool keep_memory);
 
 /* ---- io_dev.c: from a device string to an ethdev ---- */
 
@@ -108,7 +112,8 @@ struct cv_io_driver {
 	uint32_t caps;     /**< capabilities needed, bits 1 << CAP_x of those below 32 */
 	bool all_queues;   /**< the device feeds all the queues it has: poll every one */
 	bool one_queue;    /**< others work only if the peer has them too: one unless told */
-	bool umem;         /**< the packet pool is the device's own memory (AF_XDP) */
+	bool late; /**< interrupts of a closed device may still come, and look at its memory */
+	bool umem; /**< the packet pool is the device's own memory (AF_XDP) */
 	const char *start; /**< what to know when it does not start, or NULL */
 };
 
