@@ -26,8 +26,13 @@ void *aligned_alloc(size_t align, size_t len)
 	return posix_memalign(&mem, align, len) == 0 ? mem : NULL;
 }
 
-/* Likewise. */
+/* Likewise; but the thread sanitizer starts threads by calloc() before it can bear another one. */
 static bool calloc_fails;
+
+#ifdef __SANITIZE_THREAD__
+#define CALLOC_MAY_FAIL 0
+#else
+#define CALLOC_MAY_FAIL 1
 
 void *calloc(size_t n, size_t size)
 {
@@ -37,6 +42,7 @@ void *calloc(size_t n, size_t size)
 		return NULL;
 	return memset(mem, 0, n * size);
 }
+#endif
 
 static const uint32_t some[CV_STATS_KIND_N] = {3, 5, 7};
 
@@ -79,7 +85,8 @@ static void no_memory_is_no_block_and_no_leak(void **state)
 		assert_int_equal(fail_at, 0);
 	}
 	calloc_fails = true;
-	assert_null(cv_stats_create(some));
+	if (CALLOC_MAY_FAIL)
+		assert_null(cv_stats_create(some));
 	calloc_fails = false;
 }
 
