@@ -13,6 +13,7 @@ static const struct culvertctl_col ports_cols[] = {
 	{"MAC", "mac", FORM_TEXT},
 	{"RXQ", "rx_queues", FORM_COUNT},
 	{"TXQ", "tx_queues", FORM_COUNT},
+	{"RSS", "rss", FORM_TEXT},
 	{"RX PKTS", "rx_packets", FORM_COUNT},
 	{"RX BYTES", "rx_bytes", FORM_BYTES},
 	{"TX PKTS", "tx_packets", FORM_COUNT},

@@ -18,6 +18,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 	for (uint32_t i = 0; i < conf->dpdk.n_ports; i++) {
 		ports[i].name = conf->dpdk.ports[i].name;
 		ports[i].mtu = (uint16_t)conf->dpdk.ports[i].mtu;
+		ports[i].snat_map = ctl->snat_maps[i];
 	}
 	return (struct cv_plan_cfg){
 		.ports = ports,

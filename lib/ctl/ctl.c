@@ -75,6 +75,20 @@ static int tables_make(struct cv_ctl *ctl, const struct cv_conf *conf)
 	return ctl->neigh != NULL ? 0 : -ENOMEM;
 }
 
+/* What is known of where packets arrive; it is the same as long as the process runs. */
+static int rss_learn(struct cv_ctl *ctl)
+{
+	for (uint16_t i = 0; ctl->io != NULL && i < cv_io_n_ports(ctl->io); i++) {
+		ctl->rss[i] = *cv_io_port_rss(ctl->io, i);
+		if (!ctl->rss[i].on)
+			continue;
+		ctl->snat_maps[i] = cv_snat_map_create(&ctl->rss[i]);
+		if (ctl->snat_maps[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_errs *errs,
 		  struct cv_ctl **ret_ctl)
 {
@@ -103,6 +117,8 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	ret = ctl->file != NULL && ctl->version != NULL ? fds_open(ctl) : -ENOMEM;
 	if (ret == 0)
 		ret = tables_make(ctl, conf);
+	if (ret == 0)
+		ret = rss_learn(ctl);
 	if (ret == 0)
 		ret = cv_ctl_apply(ctl, conf, errs);
 	if (ret < 0) {
@@ -138,6 +154,8 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_plan_destroy(ctl->plan);
 	cv_plan_slots_destroy(ctl->slots);
 	cv_snat_registry_destroy(ctl->registry);
+	for (uint32_t i = 0; i < CV_DP_PORTS_MAX; i++)
+		cv_snat_map_destroy(ctl->snat_maps[i]);
 	cv_ctl_neigh_fini(&ctl->neighs);
 	free(ctl->neigh);
 	free(ctl->announces);
@@ -163,6 +181,7 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg)
 	dp_cfg->n_obj[CV_STATS_LISTENER] = cv_plan_slots_cap(ctl->slots, CV_PLAN_LISTENER);
 	dp_cfg->n_obj[CV_STATS_TARGET] = cv_plan_slots_cap(ctl->slots, CV_PLAN_TARGET);
 	dp_cfg->pub = ctl->pub;
+	dp_cfg->rss = ctl->rss;
 }
 
 void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp)

@@ -16,6 +16,7 @@
 #include "cv_dp.h"
 #include "cv_io.h"
 #include "cv_plan.h"
+#include "cv_rss.h"
 #include "cv_snat.h"
 #include "cv_view.h"
 
@@ -87,6 +88,9 @@ struct cv_ctl {
 	uint64_t gen;
 	uint64_t tsc_hz;
 	uint64_t snat_seed; /**< another order of source ports in every process */
+	/** By port: how RSS spreads packets, and source ports after it; NULL: not known. */
+	struct cv_rss rss[CV_DP_PORTS_MAX];
+	struct cv_snat_map *snat_maps[CV_DP_PORTS_MAX];
 
 	struct ctl_neigh_table neighs;
 	uint32_t neigh_pos;

@@ -24,6 +24,7 @@ static json_t *port_json(struct cv_ctl *ctl, const struct cv_io_port_info *info)
 	};
 
 	cv_ctl_json_put(ctl, port, "mac", cv_ctl_json_mac(info->mac));
+	cv_ctl_json_put(ctl, port, "rss", json_string(info->rss_on ? "on" : "off"));
 	for (size_t i = 0; i < CV_ARRAY_LEN(members); i++)
 		cv_ctl_json_put(ctl, port, members[i].name,
 				json_integer((json_int_t)members[i].value));

@@ -72,6 +72,8 @@ uint32_t cv_plan_slots_cap(const struct cv_plan_slots *slots, enum cv_plan_kind 
 struct cv_plan_port {
 	const char *name;
 	uint16_t mtu; /**< bytes, without the Ethernet header */
+	/** For new pools of targets behind it; NULL: it is not known where replies arrive. */
+	struct cv_snat_map *snat_map;
 };
 
 /** Settings. */
@@ -79,7 +81,7 @@ struct cv_plan_cfg {
 	const struct cv_plan_port *ports; /**< shape [n_ports] */
 	uint16_t n_ports;
 	uint32_t mss_clamp;      /**< highest MSS let through; 0: never lower it */
-	struct cv_snat_cfg snat; /**< of every pool */
+	struct cv_snat_cfg snat; /**< of every pool, but for the map */
 	struct cv_view_settings view;
 };
 

@@ -27,10 +27,12 @@ static int want_pool(struct plan_build *b, cv_be32_t node_ip, const struct cv_vi
 		.vpc = target->vpc,
 	};
 	struct cv_snat_pool *pool = cv_snat_registry_find(b->in->registry, &key);
+	struct cv_snat_cfg cfg = b->in->cfg->snat;
 	int err = 0;
 
+	cfg.map = b->in->cfg->ports[b->vpcs[target->vpc].port].snat_map;
 	if (pool == NULL)
-		err = cv_snat_registry_get(b->in->registry, &key, &b->in->cfg->snat, &pool);
+		err = cv_snat_registry_get(b->in->registry, &key, &cfg, &pool);
 	if (err == 0)
 		priv->wanted[priv->n_wanted++] = cv_snat_pool_idx(pool);
 	return err;

@@ -240,6 +240,19 @@ def several_workers_run_on_few_cpus(home):
     expect(finish(child)[0] == 0)
 
 
+def known_rss_is_used_and_shown(home):
+    """net_null takes a key and a table; net_ring has none."""
+    home.conf['dpdk']['ports'][0]['device'] = 'net_null0'
+    for workers, want in ((2, ['on', 'off']), (1, ['off', 'off'])):
+        home.write(workers=workers)
+        child = home.start()
+        status, body = get(home, '/v1/show/ports')
+        expect(status == 200, body)
+        rss = [port['rss'] for port in json.loads(body)['ports']]
+        expect(rss[:2] == want, body)
+        expect(finish(child)[0] == 0)
+
+
 CASES = (
     help_and_version_are_printed, wrong_command_lines_are_refused, check_prints_what_would_be_served,
     check_prints_every_error, missing_file_is_an_error_of_the_configuration, bad_port_is_named,
@@ -247,6 +260,7 @@ CASES = (
     second_culvertd_on_the_socket_is_refused, ready_and_stopping_are_notified,
     each_signal_stops_with_a_summary, killed_one_can_be_followed_by_another,
     reload_is_whole_or_nothing, several_workers_run_on_few_cpus,
+    known_rss_is_used_and_shown,
 )
 
 

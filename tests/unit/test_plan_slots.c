@@ -416,6 +416,35 @@ static void large_model_is_planned_quickly(void **state)
 	world_fini(&w);
 }
 
+/* Which port decides is the targets', not the clients'. */
+static void pools_know_where_replies_arrive(void **state)
+{
+	struct cv_rss rss = {.on = true, .n = 2, .worker = {0, 1}};
+	struct cv_plan_port mapped[2] = {ports[0], ports[1]};
+	struct cv_snat_map *map;
+
+	(void)state;
+	cv_rss_key_build(1, rss.key);
+	map = cv_snat_map_create(&rss);
+	assert_non_null(map);
+	for (int i = 0; i < 2; i++) {
+		struct cv_plan *p;
+		struct world w;
+
+		world_init(&w, roomy);
+		w.cfg.ports = mapped;
+		w.cfg.snat.n_slices = 2;
+		mapped[i].snat_map = map;
+		mapped[!i].snat_map = NULL;
+		p = plan(&w, plain_model());
+		assert_ptr_equal(cv_snat_pool_cfg(pool(p, "10.0.1.10", "10.0.1.21", 80)).map,
+				 i == 0 ? map : NULL);
+		cv_plan_destroy(p);
+		world_fini(&w);
+	}
+	cv_snat_map_destroy(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +458,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_planned_is_explained),
 		cmocka_unit_test(every_failed_allocation_leaves_all_as_it_was),
 		cmocka_unit_test(large_model_is_planned_quickly),
+		cmocka_unit_test(pools_know_where_replies_arrive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
