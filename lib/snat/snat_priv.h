@@ -5,9 +5,9 @@
  * @file
  * Inside snat: where the pools of one geometry live.
  *
- * An arena is one mapping for many pools of the same number of ports and slices, and of one map. What a pool needs while
- * it is unused is a line of 64 bytes; its slices, owner words and FIFO slots are valid when all zero, so
- * their pages cost nothing until a flow takes a port.
+ * An arena is one mapping for many pools of the same number of ports and slices, and of one map. What a
+ * pool needs while it is unused is a line of 64 bytes; its slices, owner words and FIFO slots are valid
+ * when all zero, so their pages cost nothing until a flow takes a port.
  *
  * @threads control
  */
