@@ -206,8 +206,10 @@ static uint16_t wire_rx(void *arg, unsigned int worker, unsigned int queue, stru
 		return 0;
 	gap_note();
 	wire.at = at + RIG_BURST < f->n ? at + RIG_BURST : 0;
-	n = rig_rx(wire.r, f->mem + (size_t)at * f->stride, f->stride, f->len,
-		   wire.r->net.port[f->dir[at / RIG_BURST]], pkts, RIG_BURST);
+	n = rig_rx(wire.r,
+		   (struct rig_src){f->mem + (size_t)at * f->stride, f->stride, f->len,
+				    wire.r->net.port[f->dir[at / RIG_BURST]]},
+		   pkts, RIG_BURST);
 	wire.fed += n;
 	return n;
 }

@@ -11,6 +11,7 @@
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
+#include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
@@ -55,6 +56,8 @@ uint16_t rig_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf *
 	struct rig *r = arg;
 
 	r->sent[worker].pkts[port] += n;
+	if (r->ethdev)
+		return rte_eth_tx_burst(port, 0, pkts, n);
 	if (__builtin_expect(!r->catching, 1)) {
 		rte_pktmbuf_free_bulk(pkts, n);
 		return n;
@@ -66,6 +69,28 @@ uint16_t rig_tx(void *arg, unsigned int worker, uint16_t port, struct rte_mbuf *
 		r->caught[r->n_caught++] = pkts[i];
 	}
 	return n;
+}
+
+/* A target per address and a pool for each; and their neighbours. */
+static void targets_make(struct rig *r, struct cv_view_target *targets, uint32_t *choice_targets,
+			 struct cv_view_pool *pools)
+{
+	const cv_be32_t node_ip = cv_be32(r->net.node);
+	const struct cv_snat_cfg snat = {.port_first = 10000,
+					 .n_ports = r->cfg.n_ports,
+					 .rest_ms = r->cfg.rest_ms,
+					 .n_slices = (uint16_t)r->cfg.n_workers,
+					 .one_thread = r->cfg.n_workers == 1};
+
+	for (uint32_t i = 0; i < r->cfg.n_targets; i++) {
+		targets[i] = (struct cv_view_target){true, cv_be32(r->net.target + i),
+						     cv_be16(r->net.target_port), VPC_P, i};
+		choice_targets[i] = i;
+		r->neigh[i] = CV_NEIGH_KNOWN | 0x020000000002ULL;
+		pools[i].key = (struct cv_snat_key){node_ip, targets[i].ip, targets[i].port, VPC_P};
+		if (cv_snat_registry_get(r->registry, &pools[i].key, &snat, &pools[i].pool) != 0)
+			rig_die("pool");
+	}
 }
 
 void rig_publish(struct rig *r)
@@ -87,11 +112,6 @@ void rig_publish(struct rig *r)
 	const struct cv_view_listener listener = {true, 0, 80, 350, 0, 0};
 	const struct cv_view_choice choice = {0, n};
 	const struct cv_view_group group = {true, r->cfg.proxy, false};
-	const struct cv_snat_cfg snat = {.port_first = 10000,
-					 .n_ports = r->cfg.n_ports,
-					 .rest_ms = r->cfg.rest_ms,
-					 .n_slices = (uint16_t)r->cfg.n_workers,
-					 .one_thread = r->cfg.n_workers == 1};
 	struct cv_view_spec spec = {
 		.gen = ++gen,
 		.n_ports = 2,
@@ -129,15 +149,7 @@ void rig_publish(struct rig *r)
 					       1500};
 	cv_ppv2_aws_template(eps[0].ppv2, NULL);
 	cv_ppv2_aws_template(eps[1].ppv2, "vpce-00000000000000001");
-	for (uint32_t i = 0; i < n; i++) {
-		targets[i] = (struct cv_view_target){true, cv_be32(r->net.target + i),
-						     cv_be16(r->net.target_port), VPC_P, i};
-		choice_targets[i] = i;
-		r->neigh[i] = CV_NEIGH_KNOWN | 0x020000000002ULL;
-		pools[i].key = (struct cv_snat_key){node_ip, targets[i].ip, targets[i].port, VPC_P};
-		if (cv_snat_registry_get(r->registry, &pools[i].key, &snat, &pools[i].pool) != 0)
-			rig_die("pool");
-	}
+	targets_make(r, targets, choice_targets, pools);
 	if (cv_view_create(&spec, &view) != 0 || cv_view_pub_publish(r->pub, view) != 0)
 		rig_die("view");
 }
@@ -304,18 +316,17 @@ void rig_frame(const struct rig *r, uint32_t flow, enum rig_dir dir, uint16_t le
 
 /* ---- flows ---- */
 
-uint16_t rig_rx(struct rig *r, const uint8_t *frames, uint16_t stride, uint16_t len, uint16_t port,
-		struct rte_mbuf **pkts, uint16_t n)
+uint16_t rig_rx(struct rig *r, struct rig_src src, struct rte_mbuf **pkts, uint16_t n)
 {
 	if (rte_pktmbuf_alloc_bulk(r->mbufs, pkts, n) != 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
-		memcpy(rte_pktmbuf_mtod(m, void *), frames + (size_t)i * stride, len);
-		m->pkt_len = len;
-		m->data_len = len;
-		m->port = port;
+		memcpy(rte_pktmbuf_mtod(m, void *), src.frames + (size_t)i * src.stride, src.len);
+		m->pkt_len = src.len;
+		m->data_len = src.len;
+		m->port = src.port;
 	}
 	return n;
 }
@@ -339,7 +350,7 @@ static void feed_worker(struct rig *r, uint32_t first, unsigned int n, uint8_t (
 	if (n_mine == 0)
 		return;
 	start = rte_rdtsc();
-	if (rig_rx(r, mine[0], 64, 60, r->net.port[dir], pkts, n_mine) == 0)
+	if (rig_rx(r, (struct rig_src){mine[0], 64, 60, r->net.port[dir]}, pkts, n_mine) == 0)
 		rig_die("allocation of buffers");
 	cv_dp_burst(worker, cv_view_pub_current(r->pub), pkts, n_mine, r->now_ms);
 	cv_dp_worker_poll(worker, cv_view_pub_current(r->pub), r->now_ms);

@@ -73,6 +73,7 @@ struct rig {
 	uint32_t n_slots;
 	uint32_t n_open; /**< flows opened: 0 .. n_open - 1 */
 	struct rig_sent sent[CV_DP_WORKERS_MAX];
+	bool ethdev; /**< transmit by queue 0 of the ethdev with the logical port's number */
 	uint64_t fed_cycles; /**< of rig_feed() and rig_done(), receive to free */
 	/* While flows are opened: what was sent. */
 	bool catching;
@@ -190,9 +191,16 @@ struct rig_times rig_replay(struct rig *r, const struct rig_frames *frames, doub
 /** Median of v. @param v shape [n], n >= 1; sorted in place */
 double rig_median(double *v, size_t n);
 
+/** Frames that follow each other in memory. */
+struct rig_src {
+	const uint8_t *frames;
+	uint16_t stride; /**< from one to the next, bytes */
+	uint16_t len;    /**< of each, bytes */
+	uint16_t port;   /**< logical port that they come by */
+};
+
 /** Copy frames into new buffers. @return n, or 0 when there are not enough */
-uint16_t rig_rx(struct rig *r, const uint8_t *frames, uint16_t stride, uint16_t len, uint16_t port,
-		struct rte_mbuf **pkts, uint16_t n);
+uint16_t rig_rx(struct rig *r, struct rig_src src, struct rte_mbuf **pkts, uint16_t n);
 
 /** Use every port of every pool once, so that all memory of the pools is touched. Before any flow. */
 void rig_ports_touch(struct rig *r);

@@ -124,9 +124,11 @@ struct rig_times rig_replay(struct rig *r, const struct rig_frames *frames, doub
 			struct rte_mbuf *pkts[RIG_BURST];
 			uint64_t begin;
 
-			rig_rx(r, frames->mem + (size_t)at * frames->stride, frames->stride,
-			       frames->len, r->net.port[frames->dir[at / RIG_BURST]], pkts,
-			       RIG_BURST);
+			rig_rx(r,
+			       (struct rig_src){frames->mem + (size_t)at * frames->stride,
+						frames->stride, frames->len,
+						r->net.port[frames->dir[at / RIG_BURST]]},
+			       pkts, RIG_BURST);
 			begin = rte_rdtsc();
 			cv_dp_burst(w, view, pkts, RIG_BURST, r->now_ms);
 			cv_dp_worker_poll(w, view, r->now_ms);

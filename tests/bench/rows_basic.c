@@ -132,7 +132,10 @@ static double connect_burst(struct rig *r, uint32_t first)
 	return (double)r->fed_cycles / RIG_BURST;
 }
 
-/* Connections for a while under the real clock; half the time goes by until flows end as fast as they come. */
+/*
+ * Connections for a while under the real clock; half the time goes by until flows end as fast as they
+ * come.
+ */
 static double connect_for(struct rig *r, uint32_t *next, double seconds)
 {
 	const uint64_t hz = rte_get_tsc_hz();

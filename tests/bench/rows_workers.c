@@ -47,8 +47,10 @@ static uint16_t feeder_rx(void *arg, unsigned int worker, unsigned int queue,
 			atomic_store_explicit(&f->stop, true, memory_order_relaxed);
 	}
 	f->at = at + RIG_BURST < fr->n ? at + RIG_BURST : 0;
-	return rig_rx(f->r, fr->mem + (size_t)at * fr->stride, fr->stride, fr->len,
-		      fr->dir[at / RIG_BURST], pkts, RIG_BURST);
+	return rig_rx(f->r,
+		      (struct rig_src){fr->mem + (size_t)at * fr->stride, fr->stride, fr->len,
+				       fr->dir[at / RIG_BURST]},
+		      pkts, RIG_BURST);
 }
 
 /* Median rate between the two times, packets per second. */
