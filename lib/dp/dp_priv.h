@@ -21,6 +21,7 @@
 #include "cv_snat_hot.h"
 #include "cv_tcp_hot.h"
 #include "cv_view_hot.h"
+#include "dp_pkt.h"
 
 /** Packets gathered per port before they are sent. */
 #define DP_OUT_MAX 128
@@ -32,37 +33,8 @@
 #define DP_TIMERS 65536
 /** Period at which an unacknowledged PROXY header is looked at. */
 #define DP_TIMER_MS 250
-/** Bytes of an IPv4 or TCP header without options. */
-#define DP_IP_LEN 20
-#define DP_TCP_LEN 20
-/** Ethernet types as they stand in a frame. */
-#define DP_TYPE_IPV4 ((uint16_t)RTE_BE16(RTE_ETHER_TYPE_IPV4))
-#define DP_TYPE_ARP ((uint16_t)RTE_BE16(RTE_ETHER_TYPE_ARP))
-#define DP_TYPE_VLAN ((uint16_t)RTE_BE16(RTE_ETHER_TYPE_VLAN))
 /** In hash.fdir.hi of a packet handed over: it is a client's, whatever pool its addresses name. */
 #define DP_AS_CLIENT 1
-/** Hops that AWS takes off the TTL: endpoint and NLB, or the NLB alone. */
-#define DP_HOPS_ENDPOINT 2
-#define DP_HOPS_DIRECT 1
-
-/** Which side of a flow a packet came from. */
-enum dp_side { DP_CLIENT, DP_TARGET };
-
-/** A TCP packet between two stages. */
-struct dp_pkt {
-	struct rte_mbuf *m;
-	struct rte_ipv4_hdr *ip;
-	union {
-		uint64_t hash;             /**< of a client's packet */
-		struct cv_snat_pool *pool; /**< of a target's, until its flow is looked up */
-	};
-	uint32_t flow; /**< likely flow, CV_FLOW_NONE if none */
-	uint16_t vpc;  /**< VPC slot it came from */
-	uint16_t len;  /**< IP total length, host order */
-	uint8_t side;  /**< enum dp_side */
-	bool is_node;  /**< sent to an NLB node's address (else to an endpoint ENI's) */
-};
-
 /** Packets for one port. */
 struct dp_out {
 	struct rte_mbuf *pkts[DP_OUT_MAX];
@@ -218,24 +190,6 @@ static inline uint32_t dp_owner_word(const struct cv_dp_worker *w, uint32_t flow
 	return w->id << 24 | flow;
 }
 
-static inline struct rte_tcp_hdr *dp_tcp_hdr(const struct dp_pkt *p)
-{
-	return (struct rte_tcp_hdr *)(void *)((uint8_t *)p->ip + DP_IP_LEN);
-}
-
-static inline uint16_t dp_tcp_len(const struct rte_tcp_hdr *tcp)
-{
-	return (uint16_t)((tcp->data_off >> 4) * 4);
-}
-
-/** Hops that a packet loses on its way through an endpoint. @param endpoint slot */
-static inline unsigned int dp_hops(uint32_t endpoint)
-{
-	const unsigned int more = DP_HOPS_ENDPOINT - DP_HOPS_DIRECT;
-
-	return DP_HOPS_DIRECT + (endpoint != CV_VIEW_DIRECT) * more;
-}
-
 /** What every packet must pass that is to leave into a VPC. */
 static inline enum cv_drop dp_out_check(const struct cv_dp_worker *w, const struct dp_pkt *p,
 					unsigned int hops, uint16_t out_vpc)
@@ -274,19 +228,6 @@ static inline enum cv_drop dp_forward_check(const struct cv_dp_worker *w, const 
 	return CV_DROP_NONE;
 }
 
-static inline struct cv_flow_key dp_key(const struct dp_pkt *p)
-{
-	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
-
-	return (struct cv_flow_key){
-		.client_ip = p->ip->src_addr,
-		.dialled_ip = p->ip->dst_addr,
-		.client_port = tcp->src_port,
-		.dialled_port = tcp->dst_port,
-		.vpc = p->vpc,
-	};
-}
-
 /**
  * Worker that owns a client's flow: of all its packets, whatever queue each arrives on. So what the NIC
  * says of its hash is not asked.
@@ -302,52 +243,6 @@ static inline uint32_t dp_owner(const struct cv_dp_worker *w, const struct dp_pk
 		return dp_hash_owner(w, p->hash);
 	return cv_rss_worker(rss, cv_rss_hash(rss, p->ip->src_addr, p->ip->dst_addr, tcp->src_port,
 					      tcp->dst_port));
-}
-
-/** Source and destination address of an IP packet, as they follow each other. */
-static inline uint64_t dp_ips(const struct rte_ipv4_hdr *ip)
-{
-	return cv_flow_load64(&ip->src_addr);
-}
-
-/** Source and destination port of a packet without IP options, as they follow each other. */
-static inline uint32_t dp_ports(const struct rte_ipv4_hdr *ip)
-{
-	return cv_flow_load32(ip + 1);
-}
-
-/**
- * Write the Ethernet header (and VLAN tag) in front of an IP header. What the frame has after the IP
- * packet stays.
- *
- * @param ip    IP header inside m
- * @param vpc   VPC it leaves into
- * @param mac   destination MAC in the low 48 bits, as in memory; the rest is ignored
- * @param src   our address that it leaves from
- * @param node  CV_MAC_NODE if src is an NLB node's address, else 0
- */
-static inline void dp_l2_put(struct rte_mbuf *m, void *ip, const struct cv_view_vpc *vpc,
-			     uint64_t mac, cv_be32_t src, uint16_t node)
-{
-	uint16_t prefix = vpc->mac_prefix | node, type = DP_TYPE_IPV4;
-	unsigned int l2_len = vpc->vlan == 0 ? 14 : 18;
-	uint8_t *l2 = (uint8_t *)ip - l2_len;
-	uint16_t ofs = (uint16_t)(l2 - (uint8_t *)m->buf_addr);
-
-	mac = mac << 16 >> 16 | (uint64_t)prefix << 48;
-	memcpy(l2, &mac, 8);
-	memcpy(l2 + 8, &src, 4);
-	memcpy((uint8_t *)ip - 2, &type, 2);
-	if (__builtin_expect(vpc->vlan != 0, 0)) {
-		uint16_t tag[2] = {DP_TYPE_VLAN, cv_be16(vpc->vlan)};
-
-		memcpy(l2 + 12, tag, 4);
-	}
-	if (__builtin_expect(ofs != m->data_off, 0)) {
-		m->data_len = (uint16_t)(m->data_len + m->data_off - ofs);
-		m->pkt_len = m->data_len;
-		m->data_off = ofs;
-	}
 }
 
 /* ---- dp_hot.c ---- */
