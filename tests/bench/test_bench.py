@@ -72,7 +72,8 @@ def no_harm(j):
 
 def usage():
     rc, j, err = bench('established', '--flows', '10')
-    ok(rc == 2 and j is None and '--client or --server is missing' in err, 'a wrong command line: exit code 2', err)
+    ok(rc == 2 and j is None and '--client or --server is missing' in err,
+        'a wrong command line: exit code 2', err)
     rc, _, err = bench('cps', '--no-huge', '--wait', '0.3', '--quiet', '--client', 'net_null0,no-rx=1',
                        '--clients', '10.0.0.0/24', '--dial', '10.1.0.1:80')
     ok(rc == 3 and 'nobody answers ARP for 10.1.0.1' in err, 'nobody there: exit code 3', err)
@@ -84,7 +85,8 @@ def usage():
     named = set(re.findall(r'^ {6}--([a-z-]+)', done.stdout, re.M))
     manual = (ROOT / 'doc' / 'bench.md').read_text()
     missing = [n for n in re.findall(r'`--([a-z-]+)', manual) if n not in named | {'no-huge', 'verify'}]
-    ok(done.returncode == 0 and len(named) > 40 and not missing, 'the manual names options that exist', missing)
+    ok(done.returncode == 0 and len(named) > 40 and not missing, 'the manual names options that exist',
+        missing)
 
 
 def keys_are_documented(j):
@@ -98,7 +100,8 @@ def keys_are_documented(j):
 def loop():
     j = run('loop: connections', lambda j: no_harm(j) and j['result']['received'] > 50 and
             j['client']['finished'] == j['client']['started'] and
-            j['latency_ns']['connect']['p50'] > 0, 'cps', LOOP, '--duration', '0.3', '--verify', '--proxy', 'none')
+            j['latency_ns']['connect']['p50'] > 0, 'cps', LOOP, '--duration', '0.3', '--verify',
+            '--proxy', 'none')
     if j is not None:
         keys_are_documented(j)
     run('loop: packets of open flows', lambda j: no_harm(j) and j['result']['received'] > 1000 and
@@ -107,27 +110,33 @@ def loop():
         'established', LOOP, '--duration', '0.3', '--flows', '2000', '--verify', '--order', 'random')
     run('loop: VLAN tags', lambda j: no_harm(j) and j['result']['received'] > 1000, 'established', LOOP,
         '--duration', '0.2', '--client-vlan', '7', '--server-vlan', '7', '--verify', '--size', '100')
-    run('loop: streams', lambda j: no_harm(j) and j['server']['data_in'] > 1e6 and j['client']['data_in'] > 1e6,
+    run('loop: streams',
+        lambda j: no_harm(j) and j['server']['data_in'] > 1e6 and j['client']['data_in'] > 1e6,
         'throughput', LOOP, '--duration', '0.3', '--verify')
     run('loop: held flows', lambda j: no_harm(j) and j['flows']['open_at_end'] == 500 and
-        j['client']['alive'] >= 500, 'concurrent', LOOP, '--duration', '1.5', '--flows', '500', '--keepalive', '0.5')
+        j['client']['alive'] >= 500, 'concurrent', LOOP, '--duration', '1.5', '--flows', '500',
+        '--keepalive', '0.5')
     run('loop: latency', lambda j: no_harm(j) and j['latency_ns']['up']['count'] > 100 and
         0 < j['latency_ns']['up']['p50'] <= j['latency_ns']['up']['p99'] <= j['latency_ns']['up']['max'] and
         sum(n for _, n in j['latency_ns']['down_buckets']) == j['latency_ns']['down']['count'],
         'latency', LOOP, '--duration', '0.5', '--rate', '5k', '--verify')
     run('loop: beside a flood', lambda j: no_harm(j) and j['client']['flood_in'] > 100 and
-        j['server']['started'] == 100 and j['calm']['received'] > 0, 'flood', LOOP, '--duration', '0.4', '--flows',
+        j['server']['started'] == 100 and j['calm']['received'] > 0, 'flood', LOOP, '--duration', '0.4',
+        '--flows',
         '100', '--rate', '2k', '--flood-rate', '5k')
     # On a busy machine no rate may pass: ours was not offered.
-    rc, j, err = bench('limit', '--no-huge', '--quiet', *LOOP, '--duration', '0.1', '--flows', '50', '--precision',
+    rc, j, err = bench('limit', '--no-huge', '--quiet', *LOOP, '--duration', '0.1', '--flows', '50',
+        '--precision',
                        '40', '--tries', '2')
     ok(rc in (0, 1) and j is not None and j['trials'][0]['rate'] == 0 and
        len(j['trials']) > 1 and all(t['rate'] > 0 for t in j['trials'][1:]) and
        j['ok'] == any(t['passed'] for t in j['trials']) and
-       j['result']['rate'] == max([t['rate'] for t in j['trials'] if t['passed']], default=0), 'loop: a limit',
+       j['result']['rate'] == max([t['rate'] for t in j['trials'] if t['passed']], default=0),
+       'loop: a limit',
        f'{err}{j and j["trials"]}')
     if len(CPUS) > 1:
-        run('loop: one CPU for each side', lambda j: no_harm(j) and j['result']['received'] > 1000, 'established',
+        run('loop: one CPU for each side', lambda j: no_harm(j) and j['result']['received'] > 1000,
+            'established',
             LOOP, '--duration', '0.2', '--cores', f'{CPUS[0]},{CPUS[1]}', '--verify')
 
 
@@ -136,7 +145,8 @@ class Culvertd:
 
     def __init__(self, where):
         conf = (ROOT / 'config' / 'bench-memif.json').read_text()
-        conf = conf.replace('culvert-bench-', f'{TAG}-').replace('/run/culvert/bench-memif.sock', f'{where}/sock')
+        conf = conf.replace('culvert-bench-', f'{TAG}-').replace('/run/culvert/bench-memif.sock',
+            f'{where}/sock')
         conf = json.loads(conf)
         conf['dpdk'].update(cores=[CPUS[-1]], main_core=CPUS[0])
         conf['limits']['flows'] = 65536
@@ -177,11 +187,14 @@ def through_culvertd():
             run('culvertd: every connection has its header, of its client and endpoint',
                 lambda j: no_harm(j) and j['result']['received'] > 50 and
                 j['verify']['headers_checked'] == j['server']['ready'], 'cps', THROUGH, '--duration', '0.5',
-                '--flows', '64', '--verify', '--proxy', 'require', '--vpce', VPCE, '--wait', '30', '--warmup', '1')
+                '--flows', '64', '--verify', '--proxy', 'require', '--vpce', VPCE, '--wait', '30',
+                '--warmup', '1')
             run('culvertd: packets of open flows', lambda j: no_harm(j) and j['result']['received'] > 500 and
-                j['verify']['headers_checked'] == 300, 'established', THROUGH, '--duration', '0.5', '--flows', '300',
+                j['verify']['headers_checked'] == 300, 'established', THROUGH, '--duration', '0.5',
+                '--flows', '300',
                 '--inflight', '64', '--verify', '--proxy', 'require', '--wait', '30')
-            run('culvertd: streams', lambda j: no_harm(j) and j['server']['data_in'] > 50000, 'throughput', THROUGH,
+            run('culvertd: streams', lambda j: no_harm(j) and j['server']['data_in'] > 50000,
+                'throughput', THROUGH,
                 '--duration', '0.5', '--flows', '4', '--verify', '--wait', '30')
             rc, j, err = bench('cps', '--no-huge', '--quiet', '--duration', '0.2', '--flows', '16', '--proxy',
                                'require', '--vpce', 'vpce-00000000000000000', '--wait', '30', *THROUGH)
