@@ -16,6 +16,14 @@ static bool begins_header(const uint8_t *data, uint32_t len)
 	return memcmp(data, signature, len < sizeof(signature) ? len : sizeof(signature)) == 0;
 }
 
+/* Bytes of a header in version 1, which is text; 0 if there is none. Proxies that know no other are served. */
+static uint32_t text_header_len(const uint8_t *data, uint32_t len)
+{
+	const uint8_t *end = len > 6 ? memmem(data, len, "\r\n", 2) : NULL;
+
+	return end != NULL && memcmp(data, "PROXY ", 6) == 0 ? (uint32_t)(end + 2 - data) : 0;
+}
+
 static void check_vpce(struct cb_server *s, const struct cv_ppv2_info *info)
 {
 	const char *want = s->s.world->opts->vpce;
@@ -74,6 +82,8 @@ static uint32_t read_header(struct cb_server *s, struct cb_sflow *f, const uint8
 	f->id = CB_FOREVER;
 	f->t.flags |= CB_T_HEADER;
 	if (!begins_header(data, len)) {
+		if (proxy == CB_PROXY_AUTO)
+			return text_header_len(data, len);
 		if (proxy == CB_PROXY_REQUIRE) {
 			s->s.counts.headers_missing++;
 			cb_side_note(&s->s, "a connection without a PROXY header");

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The rows: what is measured, how, and what it should be."""
+
+import contextlib
+import dataclasses
+import json
+import operator
+import statistics
+
+from . import config, start, wires
+from .core import Unmeasured
+
+COMPARE = {'>=': operator.ge, '<=': operator.le, '==': operator.eq}
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of the result. target: such as '>= 20', None where there is none."""
+
+    name: str
+    value: float
+    unit: str
+    target: str = None
+    what: str = ''
+
+    def met(self):
+        if self.target is None:
+            return None
+        how, bound = self.target.split()
+        return COMPARE[how](self.value, float(bound))
+
+    def json(self):
+        return {'name': self.name, 'value': round(self.value, 4), 'unit': self.unit,
+                'target': self.target, 'met': self.met()}
+
+
+def _pps(report):
+    return report['result']['pps']
+
+
+def established(bench):
+    rows = []
+    for huge in ([True, False] if bench.huge else [False]):
+        found = bench.rows_tool('established', huge=huge)
+        points = {p['flows']: p for p in found['points']}
+        rows += [Row(f'established{"" if huge == bench.huge else "_small_pages"}/{n}', points[n]['mpps'], 'Mpps',
+                     f'>= {t}', f'{n:,} flows, PROXY on, both directions in turn, in process, receive and '
+                     f'transmit included, packets in {"huge" if huge else "small"} pages')
+                 for n, t in ((1000, 20), (50000, 18), (1000000, 11))]
+        bench.details['established' if huge == bench.huge else 'established_small_pages'] = found
+    return rows
+
+
+def _pcap(bench, huge):
+    """culvert and testpmd io on the same two net_pcap devices, on the same CPU: Mpps of both."""
+    captures = bench.dir / 'pcap'
+    captures.mkdir(exist_ok=True)
+    ours = bench.output([bench.tool('tests', 'bench', 'bench_pcap'), '--cores', bench.dut, '--flows', '1000',
+                         *(['--huge'] if huge else []), '--seconds', bench.seconds, captures], 60)
+    devices = [f'net_pcap{i},rx_pcap={captures}/{name}.pcap,infinite_rx=1'
+               for i, name in enumerate(('c2t', 't2c'))]
+    with wires.testpmd(bench, devices, huge=huge) as p:
+        floor = p.pmd.rx_pps(7, 0.1 if bench.quick else 0.3) / 1e6
+    return {'culvert_mpps': ours['mpps'], 'testpmd_io_mpps': floor}
+
+
+def pcap(bench):
+    found = {'small': _pcap(bench, False)}
+    if bench.huge:
+        found['huge'] = _pcap(bench, True)
+    bench.details['pcap'] = found
+    rows = []
+    for pages, tail in (('small', ''), ('huge', '_huge')):
+        if pages not in found:
+            continue
+        ours, floor = found[pages]['culvert_mpps'], found[pages]['testpmd_io_mpps']
+        rows += [Row(f'pcap{tail}/1000', ours, 'Mpps', None,
+                     'two net_pcap devices with infinite_rx and no transmit file, 1,000 flows, both directions, '
+                     f'{pages} pages'),
+                 Row(f'pcap_share{tail}/1000', 100 * ours / floor, '% of testpmd io', '>= 50',
+                     f'testpmd io on the same devices and CPU: {floor:.1f} Mpps')]
+    return rows
+
+
+@contextlib.contextmanager
+def wires_of(bench, kind):
+    if kind == 'memif':
+        yield wires.Memif(bench)
+    else:
+        with wires.Veth(bench, kind) as w:
+            yield w
+
+
+def _share(bench, kind, label):
+    """Median of turns of culvertd and testpmd io between the same wires."""
+    turns = 1 if bench.quick else 3
+    ours, theirs = [], []
+    with wires_of(bench, kind) as w:
+        for _ in range(turns):
+            with wires.culvertd(w) as d:
+                ours.append(wires.generate(w, 'established', d.dial, '--flows', '1k', '--proxy', 'require'))
+            with wires.testpmd(bench, w.dut, ns=w.ns) as d:
+                theirs.append(wires.generate(w, 'established', d.dial, '--flows', '1k'))
+    a, b = (statistics.median(_pps(r) for r in reports) / 1e6 for reports in (ours, theirs))
+    if not a or not b:
+        raise Unmeasured(f'no packets came through: {ours[0]["errors"]} {theirs[0]["errors"]}')
+    bench.details[label] = {'culvert_mpps': a, 'testpmd_io_mpps': b,
+                            'generator_cpu_share': [r['result']['cpu_share'] for r in ours + theirs]}
+    return a, b
+
+
+def afxdp(bench):
+    a, b = _share(bench, 'net_af_xdp', 'afxdp')
+    return [Row('afxdp/1000', a, 'Mpps', None, 'over AF_XDP on veth, culvert-bench on the other CPU'),
+            Row('afxdp_share/1000', 100 * a / b, '% of testpmd io', '>= 95',
+                f'testpmd io on the same pair: {b:.3f} Mpps')]
+
+
+def memif(bench):
+    a, b = _share(bench, 'memif', 'memif')
+    return [Row('memif/1000', a, 'Mpps', None, 'over memif, culvert-bench on the other CPU'),
+            Row('memif_share/1000', 100 * a / b, '% of testpmd io', '>= 80',
+                f'testpmd io on the same pair: {b:.2f} Mpps')]
+
+
+def connections(bench):
+    found = bench.rows_tool('connections', seconds=min(bench.seconds, 0.8))
+    rows = [Row('connections', found['connections_per_s'], '/s', '>= 1500000',
+                'SYN to close, eight packets with header splice, ageing included, in process')]
+    with wires_of(bench, 'memif') as w, wires.culvertd(w) as d:
+        report = wires.generate(w, 'cps', d.dial, '--proxy', 'require')
+    bench.details['connections_memif'] = report
+    rows.append(Row('connections_memif', report['result']['cps'], '/s', None,
+                    'the same over memif, with request and response, every header checked by culvert-bench'))
+    return rows
+
+
+def memory(bench):
+    found = bench.rows_tool('memory', timeout=300)
+    gib = found['bytes'] / 2**30
+    worst = max(found['c2t_core_cycles'] / found['c2t_core_cycles_1000'],
+                found['t2c_core_cycles'] / found['t2c_core_cycles_1000'])
+    return [Row('memory/flow', found['bytes_per_flow'], 'B', '<= 128',
+                'resident memory that 10 million flows add: table, entries, ports, per flow'),
+            Row('memory/10M', gib, 'GiB', '<= 1.5', '10 million flows held'),
+            Row('memory/10M_cycles', worst, 'x', '<= 2',
+                'cycles of the core per packet at 10 million flows against 1,000, the slower direction')]
+
+
+def proxy(bench):
+    found = bench.rows_tool('proxy')
+    return [Row('proxy/established', found['established_slower_percent'], '%', '<= 1',
+                'PROXY on against off, established packets, in turns'),
+            Row('proxy/connections', found['connections_slower_percent'], '%', '<= 10',
+                'PROXY on against off, new connections, in turns')]
+
+
+def workers(bench):
+    bench.need_two()
+    found = bench.rows_tool('workers', cores=f'{bench.dut},{bench.gen}', seconds=bench.seconds)
+    return [Row('workers/symmetric', found['two_ratio'], 'x', '>= 1.9',
+                f'two workers against one ({found["one_mpps"]:.1f} Mpps), each with its own flows, in process'),
+            Row('workers/wrong_queue', found['wrong_queue_ratio'], 'x', '>= 1.3',
+                'the same when every reply comes by the other worker\'s queue')]
+
+
+def latency(bench):
+    """At half of what the device under test could do over the same wires, both ways together."""
+    with wires_of(bench, 'memif') as w:
+        with wires.culvertd(w) as d:
+            rate = _pps(wires.generate(w, 'established', d.dial, '--flows', '1k')) / 2
+            ours = wires.generate(w, 'latency', d.dial, '--flows', '1k', '--rate', round(rate))
+        with wires.testpmd(bench, w.dut) as d:
+            theirs = wires.generate(w, 'latency', d.dial, '--flows', '1k', '--rate', round(rate))
+
+    def of(report, key):
+        both = [report['latency_ns'][way][key] for way in ('up', 'down')]
+        return statistics.mean(both) / 1000
+
+    bench.details['latency'] = {'rate_pps': rate, 'culvert': ours['latency_ns'], 'testpmd': theirs['latency_ns'],
+                                'culvert_result': ours['result'], 'testpmd_result': theirs['result']}
+    return [Row(f'latency/{p}', of(ours, p) - of(theirs, p), 'us', f'<= {t}',
+                f'added to testpmd io over memif at {rate / 1e6:.1f} Mpps, one way: '
+                f'{of(ours, p):.1f} against {of(theirs, p):.1f} us')
+            for p, t in (('p50', 2), ('p99', 10))]
+
+
+def publish(bench):
+    bench.need_two()
+    conf = config.big(('net_null0', 'net_null1'), {'cores': [bench.dut], 'main_core': bench.gen})
+    path = bench.dir / 'big.json'
+    path.write_text(json.dumps(conf), encoding='utf-8')
+    found = bench.output([bench.tool('tests', 'bench', 'bench_publish'), path, bench.dut, bench.gen,
+                          3 if bench.quick else 9], 120)
+    bench.details['publish'] = found
+    return [Row('publish/time', found['rebuild_publish_ms'], 'ms', '<= 100',
+                '20,000 listeners, 10,000 endpoints, 50,000 targets, 150,000 port pools: plan, view, publish; '
+                f'reading the file takes {found["read_ms"]:.0f} ms more'),
+            Row('publish/lost', found['lost'], 'packets', '== 0',
+                f'of {found["packets"]:,} forwarded meanwhile'),
+            Row('publish/stall', found['stall_us'], 'us', '<= 10',
+                f'longest time away from the receive queue; {found["calm_stall_us"]:.0f} us without a change')]
+
+
+def start_up(bench):
+    turns = [start.measure(bench) for _ in range(3 if bench.quick else 7)]
+    eal, whole = (statistics.median(t[i] for t in turns) for i in (0, 1))
+    bench.details['start'] = {'after_eal_s': [t[0] for t in turns], 'whole_s': [t[1] for t in turns]}
+    return [Row('start', eal, 's', '<= 1',
+                f'end of the EAL\'s start to the first forwarded packet; from exec {whole:.2f} s')]
+
+
+def worst(bench):
+    cases = {c['name']: c for c in bench.rows_tool('worst', seconds=min(bench.seconds, 0.5))['cases']}
+    flood = bench.rows_tool('flood')
+    hashes = cases['chosen_hashes']
+    refused = sum(v for k, v in hashes.items() if k.endswith('_refused'))
+    fullest = max(v for k, v in hashes.items() if k.endswith('_fullest') and not k.startswith('random'))
+    ports = cases['full_ports']
+    return [
+        Row('worst/flood', flood['established_kept_percent'], '%', '>= 90',
+            f'established packets kept ({flood["established_offered_mpps"]:.1f} Mpps offered) beside SYNs of '
+            f'random sources at {flood["flood_offered_mpps"]:.1f} Mpps (10 GbE line rate), in process, one '
+            f'receive queue of {flood["queue"]}'),
+        Row('worst/flood_memory', flood['memory_grown_mb'], 'MB', None, 'memory grown during that flood'),
+        Row('worst/full_ports', ports['ratio'], 'x', '<= 1.1',
+            'opening and closing 54,945 flows towards one target (99.9 % of its ports) against 50 targets (2 %)'),
+        Row('worst/full_ports_established', ports['established_mpps_at_99_9_percent'], 'Mpps', None,
+            '54,945 flows, all to one target'),
+        Row('worst/hash_refused', refused, 'flows', '== 0',
+            '5 x 65,536 tuples chosen to collide without the key, in a table of that size'),
+        Row('worst/hash_fullest', fullest, 'flows', None,
+            f'most of them in one first bucket; {hashes["random_fullest"]} for random tuples'),
+        Row('worst/miss_listener', cases['misses']['to_listener_mpps'], 'Mpps', None,
+            'every packet of no flow, to a listener: answered with RST'),
+        Row('worst/miss_port', cases['misses']['no_listener_mpps'], 'Mpps', None,
+            'every packet to a port that nobody listens on'),
+        Row('worst/miss_target', cases['misses']['from_nobody_mpps'], 'Mpps', None,
+            'every packet to a node from nobody'),
+        Row('worst/frames_60', cases['frames_60']['mpps'], 'Mpps', None, '50,000 flows, smallest frames'),
+        Row('worst/frames_1514', cases['frames_1514']['gbit_per_s'], 'Gbit/s', None,
+            '50,000 flows, largest frames'),
+    ]
+
+
+# In this order. Names are what --only takes.
+ROWS = {
+    'established': established,
+    'pcap': pcap,
+    'afxdp': afxdp,
+    'memif': memif,
+    'connections': connections,
+    'memory': memory,
+    'proxy': proxy,
+    'workers': workers,
+    'latency': latency,
+    'publish': publish,
+    'start': start_up,
+    'worst': worst,
+}
