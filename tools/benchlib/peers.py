@@ -12,6 +12,7 @@ import subprocess
 from . import config, core, wires
 from .core import Unmeasured
 
+NGINX_STREAM = pathlib.Path('/usr/lib/nginx/modules/ngx_stream_module.so')
 # The kernel's table of neighbours holds about a thousand: few clients, with many ports each.
 DIAL = ['--dial', f'{config.ENI}:80', '--servers', config.SERVERS, '--clients', '172.16.64.0/24']
 DIRECT = ['--dial', config.SERVERS, '--servers', config.SERVERS, '--clients', '172.16.64.0/24']
@@ -19,7 +20,8 @@ TARGETS = [f'10.0.1.{32 + i}' for i in range(config.N_TARGETS)]
 
 SYSCTLS = ('net.ipv4.ip_forward=1', 'net.core.somaxconn=65535', 'net.ipv4.tcp_max_syn_backlog=65535',
            'net.ipv4.ip_local_port_range=1024 65535', 'net.ipv4.conf.all.rp_filter=0')
-CONNTRACK = ('net.netfilter.nf_conntrack_tcp_timeout_time_wait=1', 'net.netfilter.nf_conntrack_tcp_timeout_close=1',
+CONNTRACK = ('net.netfilter.nf_conntrack_tcp_timeout_time_wait=1',
+             'net.netfilter.nf_conntrack_tcp_timeout_close=1',
              'net.netfilter.nf_conntrack_tcp_be_liberal=1')
 
 
@@ -40,7 +42,8 @@ def daemon(w, argv, name, listens):
     argv = ['taskset', '-c', str(bench.dut), *(['chrt', '-f', '50'] if bench.rt else []), *argv]
     with bench.proc(w.dut_argv(argv), name) as p:
         for _ in range(100):
-            out = subprocess.run(w.dut_argv(['ss', '-Hltn']), capture_output=True, text=True, check=False).stdout
+            out = subprocess.run(w.dut_argv(['ss', '-Hltn']), capture_output=True, text=True,
+                                 check=False).stdout
             if listens in out:
                 break
             if p.p.poll() is not None:
@@ -57,7 +60,8 @@ def haproxy(w):
     path = w.bench.dir / 'haproxy.cfg'
     path.write_text('global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode tcp\n  timeout connect 5s\n'
                     '  timeout client 30s\n  timeout server 30s\n'
-                    f'listen web\n  bind {config.ENI}:80\n  balance roundrobin\n{servers}\n', encoding='utf-8')
+                    f'listen web\n  bind {config.ENI}:80\n  balance roundrobin\n{servers}\n',
+                    encoding='utf-8')
     with daemon(w, ['haproxy', '-db', '-f', path], 'haproxy', f'{config.ENI}:80') as p:
         yield p
 
@@ -70,9 +74,11 @@ def nginx(w):
                     'daemon off;\nmaster_process off;\nworker_processes 1;\n'
                     f'pid {w.bench.dir}/nginx.pid;\nerror_log {w.bench.dir}/nginx.log;\n'
                     'worker_rlimit_nofile 100000;\nevents { worker_connections 50000; }\n'
-                    f'stream {{\n  upstream web {{\n{servers}\n  }}\n  server {{\n    listen {config.ENI}:80 backlog=65535;\n'
+                    f'stream {{\n  upstream web {{\n{servers}\n  }}\n'
+                    f'  server {{\n    listen {config.ENI}:80 backlog=65535;\n'
                     '    proxy_pass web;\n    proxy_protocol on;\n  }\n}\n', encoding='utf-8')
-    with daemon(w, ['nginx', '-c', path, '-e', f'{w.bench.dir}/nginx-start.log'], 'nginx', f'{config.ENI}:80') as p:
+    with daemon(w, ['nginx', '-c', path, '-e', f'{w.bench.dir}/nginx-start.log'], 'nginx',
+                f'{config.ENI}:80') as p:
         yield p
 
 
@@ -85,7 +91,8 @@ def nftables(w):
              f'map {{ {targets} }}:8080\n }}\n'
              ' chain post { type nat hook postrouting priority 100;\n'
              f'  oifname "d1" snat to {config.NODE}\n }}\n}}\n')
-    done = subprocess.run(w.dut_argv(['nft', '-f', '-']), input=rules, capture_output=True, text=True, check=False)
+    done = subprocess.run(w.dut_argv(['nft', '-f', '-']), input=rules, capture_output=True, text=True,
+                          check=False)
     if done.returncode:
         raise Unmeasured(f'nft: {done.stderr.strip()}')
     wires.sysctl(w.ns, *CONNTRACK)
@@ -107,7 +114,8 @@ def value_of(w, measure, dial, *more):
     report = wires.generate(w, mode, dial, *args, *more)
     value = get(report)
     if value <= 0:
-        raise Unmeasured(f'{measure}: nothing came through: {report["errors"]} {report["verify"].get("notes")}')
+        raise Unmeasured(f'{measure}: nothing came through: {report["errors"]} '
+                         f'{report["verify"].get("notes")}')
     return unit, value, report
 
 
@@ -184,7 +192,8 @@ def nginx_stream(bench):
 
 def kernel_nat(bench):
     """nftables DNAT and SNAT, no PROXY header"""
-    return of_kernel(bench, 'nftables SNAT+DNAT', nftables, 'none', ['connections', 'throughput', 'established'])
+    return of_kernel(bench, 'nftables SNAT+DNAT', nftables, 'none', ['connections', 'throughput',
+                                                                     'established'])
 
 
 PEERS = {
@@ -202,5 +211,5 @@ def versions():
         'haproxy': core.version(['haproxy', '-v']),
         'nginx': core.version(['nginx', '-v']),
         'nftables': core.version(['nft', '--version']),
-        'module': 'ngx_stream_module' if pathlib.Path('/usr/lib/nginx/modules/ngx_stream_module.so').exists() else None,
+        'module': 'ngx_stream_module' if NGINX_STREAM.exists() else None,
     }

@@ -6,12 +6,15 @@ import json
 from . import svg
 
 METHOD = (
-    'Rates of in-process rows are medians over batches of about 100 us; rates over wires are medians over the '
+    'Rates of in-process rows are medians over batches of about 100 us; rates over wires are medians over '
+    'the '
     'seconds or turns of a measurement. The device under test has a CPU of its own, the generator another. ')
 METHOD_RT = (
-    'The machine was used by others, so the measured threads ran at real-time priority, where the kernel still '
+    'The machine was used by others, so the measured threads ran at real-time priority, where the kernel '
+    'still '
     'gives 5 % of each second to others: medians leave that out, latency percentiles at the far end do not. ')
-METHOD_SMALL = 'There were no huge pages to be had: packets were in small pages, which makes everything slower. '
+METHOD_SMALL = ('There were no huge pages to be had: packets were in small pages, which makes everything '
+                'slower. ')
 
 
 def number(v):
@@ -29,12 +32,14 @@ def table(rows):
     lines = ['| row | value | unit | target | met | what |', '| --- | ---: | --- | --- | --- | --- |']
     for row in rows:
         met = {True: 'yes', False: '**no**', None: ''}[row.met()]
-        lines.append(f'| `{row.name}` | {number(row.value)} | {row.unit} | {row.target or ""} | {met} | {row.what} |')
+        lines.append(f'| `{row.name}` | {number(row.value)} | {row.unit} | {row.target or ""} | {met} | '
+                     f'{row.what} |')
     return lines
 
 
 def peers_table(peers):
-    lines = ['| peer | wires | measure | peer | culvert | culvert / peer |', '| --- | --- | --- | ---: | ---: | ---: |']
+    lines = ['| peer | wires | measure | peer | culvert | culvert / peer |',
+             '| --- | --- | --- | ---: | ---: | ---: |']
     for p in peers:
         lines.append(f'| {p["name"]} | {p["wires"]} | {p["measure"]} ({p["unit"]}) | {number(p["value"])} | '
                      f'{number(p["culvert"])} | {p["ratio"]:.2f} |')
@@ -62,7 +67,8 @@ def plots(details):
         d = details['workers']
         found['scaling.svg'] = svg.bars(
             'Workers (in process, 50,000 flows)', 'Mpps',
-            {'one': d['one_mpps'], 'two': d['two_mpps'], 'two, replies at the wrong one': d['wrong_queue_mpps']})
+            {'one': d['one_mpps'], 'two': d['two_mpps'],
+             'two, replies at the wrong one': d['wrong_queue_mpps']})
     return found
 
 
@@ -75,10 +81,12 @@ def write(out, results, rows, details):
         (out / name).write_text(text, encoding='utf-8')
     m = results['machine']
     lines = ['# culvert benchmark', '', f'{results["date"]}, {m["cpu"]}, {m["cpus"]} CPUs'
-             f'{", virtual" if m["virtual"] else ""}, Linux {m["kernel"]}, {m["distribution"]}; {m["culvert"]}',
+             f'{", virtual" if m["virtual"] else ""}, Linux {m["kernel"]}, {m["distribution"]}; '
+             f'{m["culvert"]}',
              '', results['method'], '', *table(rows), '']
     if results['unmeasured']:
-        lines += ['Not measured:', ''] + [f'- `{u["name"]}`: {u["why"]}' for u in results['unmeasured']] + ['']
+        lines += ['Not measured:',
+                  ''] + [f'- `{u["name"]}`: {u["why"]}' for u in results['unmeasured']] + ['']
     if results.get('peers'):
         lines += ['## Peers, same run, same CPU and wires', '', *peers_table(results['peers']), '']
     lines += [f'![{name.removesuffix(".svg").replace("_", " ")}]({name})' for name in drawn]

@@ -43,7 +43,8 @@ def established(bench):
     for huge in ([True, False] if bench.huge else [False]):
         found = bench.rows_tool('established', huge=huge)
         points = {p['flows']: p for p in found['points']}
-        rows += [Row(f'established{"" if huge == bench.huge else "_small_pages"}/{n}', points[n]['mpps'], 'Mpps',
+        rows += [Row(f'established{"" if huge == bench.huge else "_small_pages"}/{n}', points[n]['mpps'],
+                     'Mpps',
                      f'>= {t}', f'{n:,} flows, PROXY on, both directions in turn, in process, receive and '
                      f'transmit included, packets in {"huge" if huge else "small"} pages')
                  for n, t in ((1000, 20), (50000, 18), (1000000, 11))]
@@ -75,7 +76,8 @@ def pcap(bench):
             continue
         ours, floor = found[pages]['culvert_mpps'], found[pages]['testpmd_io_mpps']
         rows += [Row(f'pcap{tail}/1000', ours, 'Mpps', None,
-                     'two net_pcap devices with infinite_rx and no transmit file, 1,000 flows, both directions, '
+                     'two net_pcap devices with infinite_rx and no transmit file, 1,000 flows, both '
+                     'directions, '
                      f'{pages} pages'),
                  Row(f'pcap_share{tail}/1000', 100 * ours / floor, '% of testpmd io', '>= 50',
                      f'testpmd io on the same devices and CPU: {floor:.1f} Mpps')]
@@ -159,7 +161,8 @@ def workers(bench):
     bench.need_two()
     found = bench.rows_tool('workers', cores=f'{bench.dut},{bench.gen}', seconds=bench.seconds)
     return [Row('workers/symmetric', found['two_ratio'], 'x', '>= 1.9',
-                f'two workers against one ({found["one_mpps"]:.1f} Mpps), each with its own flows, in process'),
+                f'two workers against one ({found["one_mpps"]:.1f} Mpps), each with its own flows, in '
+                f'process'),
             Row('workers/wrong_queue', found['wrong_queue_ratio'], 'x', '>= 1.3',
                 'the same when every reply comes by the other worker\'s queue')]
 
@@ -177,7 +180,8 @@ def latency(bench):
         both = [report['latency_ns'][way][key] for way in ('up', 'down')]
         return statistics.mean(both) / 1000
 
-    bench.details['latency'] = {'rate_pps': rate, 'culvert': ours['latency_ns'], 'testpmd': theirs['latency_ns'],
+    bench.details['latency'] = {'rate_pps': rate, 'culvert': ours['latency_ns'],
+                                'testpmd': theirs['latency_ns'],
                                 'culvert_result': ours['result'], 'testpmd_result': theirs['result']}
     return [Row(f'latency/{p}', of(ours, p) - of(theirs, p), 'us', f'<= {t}',
                 f'added to testpmd io over memif at {rate / 1e6:.1f} Mpps, one way: '
@@ -194,12 +198,14 @@ def publish(bench):
                           3 if bench.quick else 9], 120)
     bench.details['publish'] = found
     return [Row('publish/time', found['rebuild_publish_ms'], 'ms', '<= 100',
-                '20,000 listeners, 10,000 endpoints, 50,000 targets, 150,000 port pools: plan, view, publish; '
+                '20,000 listeners, 10,000 endpoints, 50,000 targets, 150,000 port pools: plan, view, '
+                'publish; '
                 f'reading the file takes {found["read_ms"]:.0f} ms more'),
             Row('publish/lost', found['lost'], 'packets', '== 0',
                 f'of {found["packets"]:,} forwarded meanwhile'),
             Row('publish/stall', found['stall_us'], 'us', '<= 10',
-                f'longest time away from the receive queue; {found["calm_stall_us"]:.0f} us without a change')]
+                f'longest time away from the receive queue; {found["calm_stall_us"]:.0f} us without a '
+                f'change')]
 
 
 def start_up(bench):
@@ -224,7 +230,8 @@ def worst(bench):
             f'receive queue of {flood["queue"]}'),
         Row('worst/flood_memory', flood['memory_grown_mb'], 'MB', None, 'memory grown during that flood'),
         Row('worst/full_ports', ports['ratio'], 'x', '<= 1.1',
-            'opening and closing 54,945 flows towards one target (99.9 % of its ports) against 50 targets (2 %)'),
+            'opening and closing 54,945 flows towards one target (99.9 % of its ports) against 50 targets '
+            '(2 %)'),
         Row('worst/full_ports_established', ports['established_mpps_at_99_9_percent'], 'Mpps', None,
             '54,945 flows, all to one target'),
         Row('worst/hash_refused', refused, 'flows', '== 0',

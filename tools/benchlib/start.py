@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Time from the end of EAL's start to the first packet that culvertd forwards.
 
-A client and 32 targets are played by raw sockets on veth: the client asks for the endpoint's MAC and dials it all
+A client and 32 targets are played by raw sockets on veth: the client asks for the endpoint's MAC and
+dials it all
 the time, from before culvertd runs; the targets answer ARP. When the EAL was ready is told by a preloaded
 library (tests/bench/eal_clock.c); the clocks are the same.
 """

@@ -77,7 +77,8 @@ def lines(title, x_label, y_label, series, log_x=True, y_log=False):
         colour = COLOURS[i % len(COLOURS)]
         path = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (at(*p) for p in line))
         body.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        body += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in (at(*p) for p in line)]
+        body += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x,
+                 y in (at(*p) for p in line)]
         body.append(_text(W - RIGHT - 8, TOP + 16 * i + 4, name, text_anchor='end', fill=colour))
     return _frame(title, x_label, y_label, body)
 

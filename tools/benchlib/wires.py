@@ -162,7 +162,8 @@ def testpmd(bench, devices, mode='io', ns=None, huge=None):
     """testpmd forwarding between two devices on the same CPU that culvertd's worker has."""
     memory = ['--in-memory'] if (bench.huge if huge is None else huge) else ['--no-huge']
     # Its answers must not wait in a buffer.
-    argv = ['stdbuf', '-oL', 'dpdk-testpmd', '--lcores', f'0@{bench.gen if bench.gen is not None else bench.dut},1@{bench.dut}',
+    argv = ['stdbuf', '-oL', 'dpdk-testpmd', '--lcores',
+            f'0@{bench.gen if bench.gen is not None else bench.dut},1@{bench.dut}',
             *memory, '-m', '512', '--no-pci', '--no-telemetry', '--file-prefix', f'{bench.tag}-t']
     for device in devices:
         argv += ['--vdev', device]
