@@ -188,6 +188,13 @@ void rig_frames_put(struct rig_frames *frames);
  */
 struct rig_times rig_replay(struct rig *r, const struct rig_frames *frames, double seconds);
 
+/**
+ * RIG_BURST connections from SYN to the last ACK, eight packets each, flow numbers from `first` on.
+ *
+ * @return cycles per connection, receive and transmit included
+ */
+double rig_connect(struct rig *r, uint32_t first);
+
 /** Median of v. @param v shape [n], n >= 1; sorted in place */
 double rig_median(double *v, size_t n);
 

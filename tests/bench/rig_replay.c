@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Frames in random order, and the loop that replays them and times itself. */
+/* Frames in random order, the loop that replays them and times itself, and whole connections. */
 
 #include "rig.h"
 
@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include <rte_cycles.h>
-#include <rte_prefetch.h>
+
+#include "cv_tcp.h"
 
 /* Packets per batch: about 100 us, short against what a busy machine takes at once. */
 #define BATCH 4096
@@ -149,4 +150,42 @@ struct rig_times rig_replay(struct rig *r, const struct rig_frames *frames, doub
 	free(core);
 	free(all);
 	return t;
+}
+
+double rig_connect(struct rig *r, uint32_t first)
+{
+	const uint32_t h = r->cfg.proxy ? CV_PPV2_AWS_LEN : 0;
+	static uint8_t f[7][RIG_BURST][64];
+	static const enum rig_dir dirs[7] = {RIG_T2C, RIG_C2T, RIG_C2T, RIG_T2C,
+					     RIG_C2T, RIG_T2C, RIG_C2T};
+	const struct rig_seg segs[7] = {
+		{0, 1 - h, CV_TCP_SYN | CV_TCP_ACK, 0},
+		{1, 1, CV_TCP_ACK, 0},
+		{1, 1, CV_TCP_ACK, 1},
+		{1, 2, CV_TCP_ACK, 0},
+		{2, 1, CV_TCP_FIN | CV_TCP_ACK, 0},
+		{1, 3, CV_TCP_FIN | CV_TCP_ACK, 0},
+		{3, 2, CV_TCP_ACK, 0},
+	};
+	unsigned int sent;
+
+	r->fed_cycles = 0;
+	sent = rig_syn(r, first, RIG_BURST);
+	for (unsigned int i = 0; i < RIG_BURST; i++) {
+		uint32_t flow = first + i;
+
+		for (unsigned int k = 0; k < 7; k++) {
+			if (dirs[k] == RIG_T2C)
+				rig_target_frame(r, flow, segs[k], f[k][i]);
+			else
+				rig_client_frame(r, flow, segs[k], f[k][i]);
+		}
+	}
+	for (unsigned int k = 0; k < 7; k++) {
+		rig_feed(r, first, RIG_BURST, f[k], dirs[k]);
+		sent += rig_done(r);
+	}
+	if (sent != 8 * RIG_BURST)
+		rig_die("connecting: packets were dropped, so it");
+	return (double)r->fed_cycles / RIG_BURST;
 }

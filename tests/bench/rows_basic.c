@@ -10,8 +10,6 @@
 
 #include <rte_cycles.h>
 
-#include "cv_tcp.h"
-
 /* Frames that are replayed at most, of each direction; more only read more memory for the frames. */
 #define FRAMES_MAX (1u << 20)
 
@@ -93,45 +91,6 @@ void row_memory(const struct row_opts *opts)
 
 /* ---- connections, and PROXY on against off ---- */
 
-/* One burst of connections from SYN to the last ACK, eight packets each. @return cycles per connection */
-static double connect_burst(struct rig *r, uint32_t first)
-{
-	const uint32_t h = r->cfg.proxy ? CV_PPV2_AWS_LEN : 0;
-	static uint8_t f[7][RIG_BURST][64];
-	static const enum rig_dir dirs[7] = {RIG_T2C, RIG_C2T, RIG_C2T, RIG_T2C,
-					     RIG_C2T, RIG_T2C, RIG_C2T};
-	const struct rig_seg segs[7] = {
-		{0, 1 - h, CV_TCP_SYN | CV_TCP_ACK, 0},
-		{1, 1, CV_TCP_ACK, 0},
-		{1, 1, CV_TCP_ACK, 1},
-		{1, 2, CV_TCP_ACK, 0},
-		{2, 1, CV_TCP_FIN | CV_TCP_ACK, 0},
-		{1, 3, CV_TCP_FIN | CV_TCP_ACK, 0},
-		{3, 2, CV_TCP_ACK, 0},
-	};
-	unsigned int sent;
-
-	r->fed_cycles = 0;
-	sent = rig_syn(r, first, RIG_BURST);
-	for (unsigned int i = 0; i < RIG_BURST; i++) {
-		uint32_t flow = first + i;
-
-		for (unsigned int k = 0; k < 7; k++) {
-			if (dirs[k] == RIG_T2C)
-				rig_target_frame(r, flow, segs[k], f[k][i]);
-			else
-				rig_client_frame(r, flow, segs[k], f[k][i]);
-		}
-	}
-	for (unsigned int k = 0; k < 7; k++) {
-		rig_feed(r, first, RIG_BURST, f[k], dirs[k]);
-		sent += rig_done(r);
-	}
-	if (sent != 8 * RIG_BURST)
-		rig_die("connecting: packets were dropped, so it");
-	return (double)r->fed_cycles / RIG_BURST;
-}
-
 /*
  * Connections for a while under the real clock; half the time goes by until flows end as fast as they
  * come.
@@ -146,7 +105,7 @@ static double connect_for(struct rig *r, uint32_t *next, double seconds)
 
 	while (now - start < (uint64_t)(seconds * (double)hz) && n < CV_ARRAY_LEN(v)) {
 		r->now_ms = began_ms + (now - start) / (hz / 1000);
-		v[n++] = connect_burst(r, *next);
+		v[n++] = rig_connect(r, *next);
 		*next += RIG_BURST;
 		now = rte_rdtsc();
 	}
