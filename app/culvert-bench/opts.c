@@ -66,7 +66,7 @@ static const struct opt table[] = {
 	{"flows", "N", NUMBER, OFS(flows), 0, 64e6, NULL,
 	 "open connections (1000; throughput: 32; cps: at once at most, 512, with --rate 65536)"},
 	{"duration", "S", NUMBER, OFS(duration), 0.05, 864000, NULL,
-	 "seconds to measure (10; limit: 2 a trial)"},
+	 "seconds to measure (10; limit: 2 a trial; serve: ten days)"},
 	{"size", "BYTES", NUMBER, OFS(size), SIZE_MIN, 9018, NULL,
 	 "frame without tag and check sequence (60; latency: 68; throughput: 1514)"},
 	{"direction", "D", CHOICE, OFS(direction), 0, 0, direction_names,
@@ -482,7 +482,7 @@ static void set_defaults(struct cb_opts *o)
 	if (o->size < 0)
 		o->size = bulk ? 1514 : o->mode == CB_LATENCY ? SIZE_MIN_LATENCY : SIZE_MIN;
 	if (o->duration < 0)
-		o->duration = o->mode == CB_LIMIT ? 2 : 10;
+		o->duration = o->mode == CB_LIMIT ? 2 : o->mode == CB_SERVE ? 864000 : 10;
 	if (o->flood_rate < 0)
 		o->flood_rate = 1e6;
 	if (o->mss < 0)

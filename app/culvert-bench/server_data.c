@@ -27,10 +27,11 @@ static uint32_t text_header_len(const uint8_t *data, uint32_t len)
 static void check_vpce(struct cb_server *s, const struct cv_ppv2_info *info)
 {
 	const char *want = s->s.world->opts->vpce;
-	size_t len = want != NULL ? strlen(want) : 0;
 
-	if (want == NULL || (info->vpce_id != NULL && info->vpce_id_len == len &&
-			     memcmp(info->vpce_id, want, len) == 0))
+	if (want == NULL)
+		return;
+	if (info->vpce_id != NULL && info->vpce_id_len == strlen(want) &&
+	    memcmp(info->vpce_id, want, info->vpce_id_len) == 0)
 		return;
 	s->s.counts.headers_vpce++;
 	cb_side_note(&s->s, "PROXY header with endpoint id '%.*s', not '%s'",

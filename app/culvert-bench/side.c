@@ -27,9 +27,14 @@ void cb_side_init(struct cb_side *side, const struct cb_world *world, struct cv_
 
 bool cb_side_refill(struct cb_side *side)
 {
-	if (rte_pktmbuf_alloc_bulk(side->mbufs, side->stash, CB_BURST) != 0) {
+	/* In the pool they are whole but for these fields: the second cache line stays untouched. */
+	if (rte_mempool_get_bulk(side->mbufs, (void **)side->stash, CB_BURST) != 0) {
 		side->counts.no_mbuf++;
 		return false;
+	}
+	for (uint32_t i = 0; i < CB_BURST; i++) {
+		side->stash[i]->data_off = RTE_PKTMBUF_HEADROOM;
+		side->stash[i]->ol_flags = 0;
 	}
 	side->n_stash = CB_BURST;
 	return true;

@@ -443,6 +443,9 @@ static void arp_reads_back_as_written(void **state)
 		assert_memory_equal(arp.mac, mac_a, 6);
 		assert_int_equal(arp.target, cv_be32(4));
 		assert_false(cb_arp_read(f, cb_l2_len(vlan) + 27, vlan, &arp));
+		f[cb_l2_len(vlan) + 6] = 1;
+		assert_false(cb_arp_read(f, cb_arp_len(vlan), vlan, &arp));
+		f[cb_l2_len(vlan) + 6] = 0;
 		f[cb_l2_len(vlan) + 1] = 6;
 		assert_false(cb_arp_read(f, cb_arp_len(vlan), vlan, &arp));
 	}
