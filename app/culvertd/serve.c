@@ -3,6 +3,7 @@
 /* A process's life: start in stages, serve, stop in reverse. */
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -259,12 +260,23 @@ static int run(struct app *app, uint64_t began_ms)
 	return APP_RUNTIME;
 }
 
+/*
+ * A reload takes about as much memory as the one before gave back. Kept in the process it needs no new
+ * pages: planning 50,000 targets takes half the time.
+ */
+static void memory_keep(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 512 << 20);
+}
+
 int app_serve(const struct app_opts *opts)
 {
 	uint64_t began_ms = cv_clock_ms();
 	struct app app = {.opts = opts};
 	int rc = cv_ctl_signals_block();
 
+	memory_keep();
 	if (rc != 0) {
 		cv_log(CV_LOG_ERR, "signals cannot be blocked: %s", strerror(-rc));
 		return APP_RUNTIME;

@@ -12,6 +12,7 @@
  * `provider`. The functions that are timed are wrapped by the linker, so it is culvertd's code that runs.
  */
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -401,6 +402,9 @@ int main(int argc, char **argv)
 		rig_die("usage: FILE WORKER-CPU CONTROL-CPU [RELOADS]; it");
 	control_cpu = (unsigned int)atoi(argv[3]);
 	snprintf(lcores, sizeof(lcores), "0@%u,1@%u", control_cpu, (unsigned int)atoi(argv[2]));
+	/* As culvertd does. */
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 512 << 20);
 	cv_log_sink_set(no_log, NULL);
 	if (cv_ctl_signals_block() != 0)
 		rig_die("blocking signals");
