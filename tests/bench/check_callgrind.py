@@ -6,7 +6,8 @@ usage: check_callgrind.py [--record] BENCH_IR [BUILDTYPE [COMPILER]]
 
 Counts with valgrind's callgrind what cv_dp_burst() and cv_dp_worker_flush() execute, without the transmit
 function behind them, in each phase of bench_ir. Fails when a phase takes more than 2 % above
-callgrind.json; --record writes that file. Instructions do not depend on what else the machine does, but on the
+callgrind.json; --record writes that file. Instructions do not depend on what else the machine does, but
+on the
 compiler: with another than the baseline's, or in a build for debugging, it is skipped (exit code 77).
 """
 
