@@ -19,9 +19,11 @@ static bool begins_header(const uint8_t *data, uint32_t len)
 /* Bytes of a header in version 1, which is text; 0 if there is none. Proxies that know no other are served. */
 static uint32_t text_header_len(const uint8_t *data, uint32_t len)
 {
-	const uint8_t *end = len > 6 ? memmem(data, len, "\r\n", 2) : NULL;
-
-	return end != NULL && memcmp(data, "PROXY ", 6) == 0 ? (uint32_t)(end + 2 - data) : 0;
+	for (uint32_t i = 6; i + 1 < len && memcmp(data, "PROXY ", 6) == 0; i++) {
+		if (data[i] == '\r' && data[i + 1] == '\n')
+			return i + 2;
+	}
+	return 0;
 }
 
 static void check_vpce(struct cb_server *s, const struct cv_ppv2_info *info)
