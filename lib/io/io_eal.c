@@ -307,6 +307,14 @@ static int eal_failed(const struct cv_io_cfg *cfg, int code, struct cv_io_log *l
 		cv_errs_add(errs, "dpdk", 0, "DPDK was started before in this process");
 		return -EALREADY;
 	}
+	/* "Cannot get hugepage information" comes with EACCES, root or not. */
+	if (strstr(said, "hugepage information") != NULL && cfg->huge_pages) {
+		cv_errs_add(errs, "dpdk.huge_pages", 0,
+			    "huge pages needed, but DPDK finds none: %s; reserve some (sysctl -w "
+			    "vm.nr_hugepages=N, pages of 2 MB), or set dpdk.huge_pages to false",
+			    said);
+		return -ENOMEM;
+	}
 	if (code == EACCES || code == EPERM) {
 		cv_errs_add(errs, "dpdk", 0, "DPDK is not permitted to start: %s; run as root",
 			    said);

@@ -533,6 +533,8 @@ IN_CHILD(the_eal_starts_once)
 	}                               \
 	IN_CHILD(name)
 
+static const char *const no_mount[] = {"--huge-dir", "/cv/none"};
+
 #define DEVICE(text) port_add(&w, "a", (const char *const[]){text}, 1)
 
 REFUSAL(unknown_driver, DEVICE("net_nonsense0"), -ENODEV, "dpdk.ports[0].device",
@@ -560,6 +562,8 @@ REFUSAL(too_little_memory, port_add(&w, "a", ring0, 1);
 	w.cfg.memory_mb = 64, -EINVAL, "dpdk.memory_mb", "at least")
 REFUSAL(no_huge_pages, port_add(&w, "a", ring0, 1); w.cfg.huge_pages = true;
 	w.cfg.memory_mb = 1048576, -ENOMEM, "dpdk.huge_pages", "vm.nr_hugepages")
+REFUSAL(no_huge_page_mount, port_add(&w, "a", ring0, 1); w.cfg.huge_pages = true;
+	w.cfg.eal_args = no_mount; w.cfg.n_eal_args = 2, -ENOMEM, "dpdk.huge_pages", "vm.nr_hugepages")
 REFUSAL(no_worker, port_add(&w, "a", ring0, 1); w.cfg.n_workers = 0, -EINVAL, "dpdk.workers", "1..")
 
 REFUSAL(too_many_ports, port_add(&w, "a", ring0, 1);
@@ -757,6 +761,7 @@ int main(void)
 		cmocka_unit_test(too_few_packets),
 		cmocka_unit_test(too_little_memory),
 		cmocka_unit_test(no_huge_pages),
+		cmocka_unit_test(no_huge_page_mount),
 		cmocka_unit_test(no_worker),
 		cmocka_unit_test(too_many_ports),
 		cmocka_unit_test(every_bad_device_is_named),
