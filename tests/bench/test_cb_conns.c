@@ -214,6 +214,24 @@ static void wrong_headers_are_noticed(void **state)
 		    "endpoint id 'vpce-0123456789abcdef0', not 'vpce-1'", spoil_nothing);
 }
 
+static void text_headers_are_skipped_but_not_enough_if_one_is_wanted(void **state)
+{
+	(void)state;
+	wire_open("cps", "--verify");
+	wire->mangle = wire_nat;
+	wire->text_header = true;
+	wire_connections(1000, 0.02, 0.5);
+	assert_int_equal(wire->c.s.counts.finished, wire->c.s.counts.started);
+	assert_int_equal(wire->s.s.counts.headers_checked + wire_n_bad(), 0);
+	wire_close();
+	wire_open("cps", "--proxy require");
+	wire->mangle = wire_nat;
+	wire->text_header = true;
+	wire_connections(1000, 0.02, 0.5);
+	assert_in_range(wire->s.s.counts.headers_missing, 19, 21);
+	wire_close();
+}
+
 static void an_unwanted_header_is_noticed(void **state)
 {
 	(void)state;
@@ -481,6 +499,7 @@ int main(void)
 		cmocka_unit_test(wrong_checksums_are_noticed_if_asked),
 		cmocka_unit_test(refused_connections_count_as_failed),
 		cmocka_unit_test(wrong_headers_are_noticed),
+		cmocka_unit_test(text_headers_are_skipped_but_not_enough_if_one_is_wanted),
 		cmocka_unit_test(an_unwanted_header_is_noticed),
 		cmocka_unit_test(connections_that_stand_still_are_given_up),
 		cmocka_unit_test(addresses_are_used_again_in_turn),

@@ -103,6 +103,11 @@ static void insert_header(struct wire *w, struct rte_mbuf *m, const struct cb_en
 	f = (uint8_t *)rte_pktmbuf_prepend(m, H);
 	memmove(f, f + H, 54);
 	cv_ppv2_aws_finish(f + 54, w->tmpl, &tuple);
+	/* As version 1 says it, in as many bytes. */
+	if (w->text_header)
+		snprintf((char *)f + 54, H, "PROXY TCP4 %-*s\r", H - 13, "somebody somewhere");
+	if (w->text_header)
+		f[54 + H - 1] = '\n';
 	if (w->spoil_header)
 		f[54 + 40] ^= 1;
 	ip = (struct rte_ipv4_hdr *)(void *)(f + 14);

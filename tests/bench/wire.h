@@ -58,7 +58,7 @@ struct wire {
 	struct nat nats[4096];
 	bool device_full;
 	uint8_t tmpl[H];
-	bool spoil_header, no_header;
+	bool spoil_header, no_header, text_header;
 	cv_be32_t wrong_src, wrong_dst;
 	struct rte_mbuf *kept; /* by mangle */
 };

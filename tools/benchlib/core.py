@@ -95,6 +95,7 @@ class Bench:
         self.rt = False
         self.busy = 0.0
         self.details = {}
+        self.warnings = []
 
     def __enter__(self):
         self.stack.__enter__()

@@ -87,6 +87,8 @@ def write(out, results, rows, details):
     if results['unmeasured']:
         lines += ['Not measured:',
                   ''] + [f'- `{u["name"]}`: {u["why"]}' for u in results['unmeasured']] + ['']
+    if results['warnings']:
+        lines += ['Disturbed:', ''] + [f'- {w}' for w in results['warnings']] + ['']
     if results.get('peers'):
         lines += ['## Peers, same run, same CPU and wires', '', *peers_table(results['peers']), '']
     lines += [f'![{name.removesuffix(".svg").replace("_", " ")}]({name})' for name in drawn]

@@ -188,8 +188,13 @@ def generate(wires, mode, dial, *args, seconds=None, ok=(0, 1)):
                           *([] if bench.huge else ['--no-huge']), '--client', wires.gen[0],
                           '--server', wires.gen[1], *dial,
                           '--duration', str(seconds or max(1.0, 2 * bench.seconds)), *map(str, args)])
-    found = bench.output(argv, 60 + 3 * bench.seconds, ok=ok, spread=True)
+    try:
+        found = bench.output(argv, 25 + 6 * bench.seconds, ok=ok, spread=True)
+    except Unmeasured as why:
+        # Somebody else's real-time thread can keep ours from its CPU for long. Once is an accident.
+        bench.warnings.append(f'culvert-bench {mode} on {wires.name}, tried again: {why}')
+        found = bench.output(argv, 25 + 6 * bench.seconds, ok=ok, spread=True)
     share = found['result'].get('cpu_share')
     if share is not None and share < 0.9:
-        found.setdefault('errors', []).append(f'the generator had only {share:.0%} of its CPU')
+        bench.warnings.append(f'culvert-bench {mode} on {wires.name} had only {share:.0%} of its CPU')
     return found
