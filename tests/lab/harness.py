@@ -20,7 +20,7 @@ import time
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / 'tools' / 'lab'))
+sys.path.insert(0, str(TOP / 'tools' / 'lablib'))
 from cvlab import culvertd, lab, peers, ppv2, proc, topo  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location('ppv2_target', peers.DECODER)

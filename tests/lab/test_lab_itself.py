@@ -13,7 +13,7 @@ import unittest
 import harness
 from harness import peers, ppv2, proc
 
-sys.path.insert(0, str(harness.TOP / 'tools' / 'lab'))
+sys.path.insert(0, str(harness.TOP / 'tools' / 'lablib'))
 from cvlab import state, topo  # noqa: E402
 
 # Public captures of AWS load balancers behind PrivateLink.
@@ -109,7 +109,7 @@ class Builder(unittest.TestCase):
 
     def _started(self):
         code = HOLD.format(where=str(pathlib.Path(__file__).parent),
-                           tools=str(harness.TOP / 'tools' / 'lab'))
+                           tools=str(harness.TOP / 'tools' / 'lablib'))
         child = subprocess.Popen(['/usr/bin/python3', '-c', code], stdout=subprocess.PIPE,
                                  stderr=subprocess.DEVNULL, text=True, start_new_session=True)
         self.addCleanup(child.stdout.close)

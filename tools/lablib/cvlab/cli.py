@@ -2,8 +2,11 @@
 """The `lab` command."""
 
 import argparse
+import json
 import os
 import sys
+
+import scenarios
 
 from . import culvertd, lab, peers, proc, state, topo
 
@@ -30,7 +33,7 @@ def hints(made, socket):
     enis = [(e['vpc'], s['ip'], e['name']) for e in made.conf.get('endpoints', [])
             for s in e['subnets'] if 'ip' in s]
     ports = [li['port'] for b in made.conf.get('load_balancers', []) for li in b['listeners']]
-    me = os.path.relpath(os.path.join(os.path.dirname(os.path.dirname(__file__)), 'lab'))
+    me = os.path.relpath(culvertd.TOP / 'tools' / 'lab')
     opt = '' if made.prefix == PREFIX else f' --prefix {made.prefix}'
     for vpc, ip, _ in enis[:1]:
         for port in sorted(set(ports)):
@@ -86,7 +89,16 @@ def cmd_exec(opts):
     os.execvp('ip', proc.ns_argv(ns, command))
 
 
-def cmd_list(_opts):
+def cmd_list(opts):
+    found = {name: scenarios.load(name).SUMMARY for name in scenarios.names()}
+    if opts.json:
+        print(json.dumps({'scenarios': [{'name': n, 'summary': s} for n, s in found.items()]}, indent=1))
+        return
+    for name, summary in found.items():
+        print(f'{name:<12} {summary}')
+
+
+def cmd_ps(_opts):
     for prefix in state.labs():
         kept = state.State.load(prefix)
         how = 'unknown' if kept is None else 'kept' if kept.keep else \
@@ -94,10 +106,22 @@ def cmd_list(_opts):
         print(f'{prefix}: {how}, {len(proc.ns_list(prefix))} namespaces')
 
 
+def play(name, opts):
+    """A scenario. Exit status: 0 all as expected, 1 something is not."""
+    module = scenarios.load(name)
+    result, good = module.run(opts, lambda text: print(f'{name}: {text}', file=sys.stderr, flush=True))
+    if opts.json:
+        print(json.dumps(result, indent=1))
+    elif hasattr(module, 'table'):
+        print(module.table(result))
+    return 0 if good else 1
+
+
 def parser():
     top = argparse.ArgumentParser(
-        prog='lab', description='Make a lab in network namespaces from a culvert configuration: a '
-        'client in each subnet of each VPC, a server on each target, culvertd between them.')
+        prog='lab', description='Play a scenario, or make a lab in network namespaces from a culvert '
+        'configuration: a client in each subnet of each VPC, a server on each target, culvertd between '
+        'them. Exit status: 0 all as expected, 1 something is not, 2 it could not be tried.')
     sub = top.add_subparsers(dest='cmd', required=True, metavar='COMMAND')
     up = sub.add_parser('up', help='make a lab that stays until `lab down`')
     up.add_argument('-c', '--config', required=True, metavar='FILE')
@@ -110,18 +134,40 @@ def parser():
     execute.add_argument('command', nargs=argparse.REMAINDER, metavar='-- COMMAND')
     for one in (up, down, execute):
         one.add_argument('--prefix', default=PREFIX, help='name of the lab (default: %(default)s)')
-    sub.add_parser('list', help='show the labs of this machine')
+    sub.add_parser('ps', help='show the labs of this machine')
+    listed = sub.add_parser('list', help='show the scenarios')
+    listed.add_argument('--json', action='store_true')
+    for name in scenarios.names():
+        module = scenarios.load(name)
+        one = sub.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        one.add_argument('--json', action='store_true', help='print one JSON document on stdout')
+        if hasattr(module, 'arguments'):
+            module.arguments(one)
     return top
 
 
+def needs(argv):
+    """Groups of packages that a command needs to be installed, and that it needs a build; none: neither."""
+    if not argv or {'-h', '--help'} & set(argv) or argv[0] not in ['up', *scenarios.names()]:
+        return ''
+    extra = [] if argv[0] == 'up' else getattr(scenarios.load(argv[0]), 'NEEDS', [])
+    return ' '.join(['build', 'lab', *extra])
+
+
 def main():
+    if sys.argv[1:2] == ['--needs']:
+        print(needs(sys.argv[2:]))
+        return 0
     opts = parser().parse_args()
-    if os.geteuid():
-        sys.exit('lab: needs root (network namespaces): run it with sudo')
+    commands = {'up': cmd_up, 'down': cmd_down, 'exec': cmd_exec, 'ps': cmd_ps, 'list': cmd_list}
+    if os.geteuid() and opts.cmd != 'list':
+        print('lab: needs root (network namespaces): run it with sudo', file=sys.stderr)
+        return 2
     lab.catch_signals()
     try:
-        {'up': cmd_up, 'down': cmd_down, 'exec': cmd_exec, 'list': cmd_list}[opts.cmd](opts)
+        return commands[opts.cmd](opts) or 0 if opts.cmd in commands else play(opts.cmd, opts)
     except proc.LabError as err:
-        sys.exit(f'lab: {err}')
+        print(f'lab: {err}', file=sys.stderr)
+        return 2
     except lab.Interrupted as err:
-        sys.exit(128 + err.signum)
+        return 128 + err.signum

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Make and remove labs: see `lab --help`."""
+"""Scenarios and labs: see `tools/lab --help`."""
 
 import pathlib
 import sys
@@ -8,4 +8,4 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cvlab import cli  # noqa: E402
 
-cli.main()
+sys.exit(cli.main())

@@ -33,7 +33,7 @@ def _start(lab, kind, ns, ip, port, argv, timeout=15):
 
 
 def decoder(lab, vpc, ip, port, proxy=True, name=None):
-    """The decoding HTTP target of tools/lab/ppv2_target.py."""
+    """The decoding HTTP target of tools/lablib/ppv2_target.py."""
     argv = [PYTHON, DECODER, '--address', ip, '--port', port, '--name', name or f'{ip}:{port}']
     return _start(lab, 'decoder', lab.ns(vpc, ip), ip, port, argv + ([] if proxy else ['--no-proxy']))
 
