@@ -563,7 +563,8 @@ REFUSAL(too_little_memory, port_add(&w, "a", ring0, 1);
 REFUSAL(no_huge_pages, port_add(&w, "a", ring0, 1); w.cfg.huge_pages = true;
 	w.cfg.memory_mb = 1048576, -ENOMEM, "dpdk.huge_pages", "vm.nr_hugepages")
 REFUSAL(no_huge_page_mount, port_add(&w, "a", ring0, 1); w.cfg.huge_pages = true;
-	w.cfg.eal_args = no_mount; w.cfg.n_eal_args = 2, -ENOMEM, "dpdk.huge_pages", "vm.nr_hugepages")
+	w.cfg.eal_args = no_mount;
+	w.cfg.n_eal_args = 2, -ENOMEM, "dpdk.huge_pages", "vm.nr_hugepages")
 REFUSAL(no_worker, port_add(&w, "a", ring0, 1); w.cfg.n_workers = 0, -EINVAL, "dpdk.workers", "1..")
 
 REFUSAL(too_many_ports, port_add(&w, "a", ring0, 1);

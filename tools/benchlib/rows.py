@@ -220,7 +220,8 @@ def _flood_memif(bench):
     """Established packets at half of what the device can do, beside 4 million SYNs a second, over memif."""
     with wires_of(bench, 'memif') as w, wires.culvertd(w) as d:
         rate = _pps(wires.generate(w, 'established', d.dial, '--flows', '1k')) / 2
-        report = wires.generate(w, 'flood', d.dial, '--flows', '1k', '--rate', round(rate), '--flood-rate', '4M')
+        report = wires.generate(w, 'flood', d.dial, '--flows', '1k', '--rate', round(rate),
+                                '--flood-rate', '4M')
     bench.details['flood_memif'] = report
     result = report['result']
     return Row('worst/flood_memif', 100 * (1 - result['lost'] / max(1, result['offered'])), '%', '>= 90',
