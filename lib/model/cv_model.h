@@ -116,6 +116,17 @@ struct cv_model_target {
 	uint32_t zone; /**< its subnet's zone, or as given; CV_MODEL_NONE: serves every zone */
 };
 
+/** State of a target as a node sees it; the words are those of DescribeTargetHealth. */
+enum cv_model_target_state {
+	CV_MODEL_TARGET_INITIAL,            /**< not yet decided: first checks */
+	CV_MODEL_TARGET_HEALTHY,            /**< checks pass */
+	CV_MODEL_TARGET_UNHEALTHY,          /**< checks fail */
+	CV_MODEL_TARGET_UNHEALTHY_DRAINING, /**< checks fail, established flows may still end */
+	CV_MODEL_TARGET_DRAINING,           /**< deregistered, established flows may still end */
+	CV_MODEL_TARGET_UNUSED,             /**< no load balancer, or none that may use it */
+	CV_MODEL_TARGET_UNAVAILABLE,        /**< not checked: nothing is known */
+};
+
 /** Servers of one kind, and how they are spoken to. */
 struct cv_model_target_group {
 	const char *arn;
