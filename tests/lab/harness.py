@@ -22,18 +22,15 @@ import unittest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools' / 'lablib'))
 from cvlab import culvertd, lab, peers, ppv2, proc, topo  # noqa: E402
+from cvlab.client import Answer, Load  # noqa: E402, F401
+from cvlab.region import (  # noqa: E402, F401
+    ENI, ENI_B, NODE, NODE_B, SWAPPED, ZONES, config, consumer, group, on_vlans, port)
 
 _spec = importlib.util.spec_from_file_location('ppv2_target', peers.DECODER)
 decoder = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(decoder)
 
 VERBOSE = bool(os.environ.get('LAB_VERBOSE'))
-ZONES = {'us-east-1a': 'use1-az1', 'us-east-1b': 'use1-az2'}
-SWAPPED = {'us-east-1a': 'use1-az2', 'us-east-1b': 'use1-az1'}
-ENI = '172.16.1.10'      # of every consumer, in its subnet a
-ENI_B = '172.16.2.10'
-NODE = '10.0.1.10'       # of the load balancer, in use1-az1
-NODE_B = '10.0.2.10'
 _labs = []               # those that exist now, for the runner to remove whatever happens
 _serial = itertools.count(1)
 
@@ -41,76 +38,6 @@ _serial = itertools.count(1)
 def note(text):
     if VERBOSE:
         print(f'# {text}', flush=True)
-
-
-# Configuration --------------------------------------------------------------------------------
-
-
-def group(name, port, targets, proxy=True, placement=None, **attributes):
-    """A target group with a listener of the same port."""
-    attrs = {'proxy_protocol_v2.enabled': proxy, 'load_balancing.cross_zone.enabled': True}
-    if placement:
-        attrs['proxy_protocol_v2.client_to_server.header_placement'] = placement
-    attrs.update(attributes)
-    return {'name': name, 'vpc': 'provider', 'port': port, 'attributes': attrs,
-            'targets': [{'ip': ip, 'port': p} for ip, p in targets]}
-
-
-def port(name, idx, queues):
-    """A port on AF_XDP: one device a queue."""
-    return {'name': name, 'devices': [
-        f'net_af_xdp{idx * 10 + q},iface=cv-{name},start_queue={q}' for q in range(queues)]}
-
-
-def consumer(idx):
-    """Account and VPC of consumer idx. All consumers have the same CIDR; even ones swap their zones."""
-    name = f'c{idx}'
-    account = {'id': f'{idx + 1:d}' * 12, 'name': name, 'zones': SWAPPED if idx % 2 == 0 else ZONES}
-    vpc = {'name': name, 'owner': name, 'cidrs': ['172.16.0.0/16'], 'attachment': {'port': name},
-           'subnets': [{'name': 'a', 'cidr': '172.16.1.0/24', 'zone': 'us-east-1a'},
-                       {'name': 'b', 'cidr': '172.16.2.0/24', 'zone': 'us-east-1b'}]}
-    endpoint = {'name': name, 'vpc': name, 'service': 'svc',
-                'subnets': [{'subnet': 'a', 'ip': ENI}, {'subnet': 'b', 'ip': ENI_B}]}
-    return account, vpc, endpoint
-
-
-def config(groups, consumers=1, workers=1, queues=1, accept=None, reject=()):
-    """A region with one provider, one load balancer with a listener per group, n consumers."""
-    names = [f'c{i}' for i in range(1, consumers + 1)]
-    parts = [consumer(i) for i in range(1, consumers + 1)]
-    conf = {
-        'region': 'us-east-1', 'zones': sorted(ZONES.values()),
-        'accounts': [{'id': '1' * 12, 'name': 'provider', 'zones': ZONES}] + [p[0] for p in parts],
-        'dpdk': {'workers': workers, 'memory_mb': 512, 'mbufs': 32768,
-                 'ports': [port(n, i, queues) for i, n in enumerate(['prov'] + names)]},
-        'limits': {'flows': 131072},
-        'vpcs': [{'name': 'provider', 'owner': 'provider', 'cidrs': ['10.0.0.0/16'],
-                  'attachment': {'port': 'prov'},
-                  'subnets': [{'name': 'a', 'cidr': '10.0.1.0/24', 'zone': 'us-east-1a'},
-                              {'name': 'b', 'cidr': '10.0.2.0/24', 'zone': 'us-east-1b'}]}]
-        + [p[1] for p in parts],
-        'target_groups': groups,
-        'load_balancers': [{
-            'name': 'nlb', 'vpc': 'provider',
-            'subnets': [{'subnet': 'a', 'ips': [NODE]}, {'subnet': 'b', 'ips': [NODE_B]}],
-            'listeners': [{'port': g['port'], 'target_group': g['name']} for g in groups]}],
-        'endpoint_services': [{
-            'name': 'svc', 'load_balancers': ['nlb'], 'allowed_principals': ['*'],
-            'accept': [n for n in names if n not in reject] if accept is None else accept,
-            'reject': list(reject)}],
-        'endpoints': [p[2] for p in parts],
-    }
-    return conf
-
-
-def on_vlans(conf, name, vlans):
-    """Attach VPCs to VLANs of one port, by name; their own ports go."""
-    conf['dpdk']['ports'] = [p for p in conf['dpdk']['ports']
-                             if p['name'] == name or p['name'] not in vlans]
-    for vpc in conf['vpcs']:
-        if vpc['name'] in vlans:
-            vpc['attachment'] = {'port': name, 'vlan': vlans[vpc['name']]}
-    return conf
 
 
 # Labs -----------------------------------------------------------------------------------------
@@ -221,62 +148,6 @@ def curl_json(made, vpc, url, *args, timeout=20):
     if done.returncode:
         raise AssertionError(f'curl {url}: exit {done.returncode}: {done.stderr.decode()}')
     return {**json.loads(done.stdout), 'local': done.stderr.decode().split()[-1]}
-
-
-class Answer:
-    """What a client got: status 0 when the connection failed, error says how."""
-
-    def __init__(self):
-        self.status, self.body, self.error, self.local, self.seconds = 0, b'', None, None, 0.0
-
-    def json(self):
-        return json.loads(self.body)
-
-
-class Load:
-    """Many HTTP/1.1 requests from one namespace, each on a connection of its own."""
-
-    def __init__(self, ns, ip, tcp_port, timeout=30):
-        self.ns, self.addr, self.timeout = ns, (ip, tcp_port), timeout
-
-    async def one(self, path='/', data=None):
-        """One request; an Answer, never an exception."""
-        got, begin = Answer(), time.monotonic()
-        sock = proc.socket_in(self.ns, socket.AF_INET, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            await asyncio.wait_for(self._talk(sock, got, path, data), self.timeout)
-        except (OSError, ValueError, EOFError, asyncio.TimeoutError) as err:
-            got.error, got.status = repr(err), 0
-        finally:
-            sock.close()
-        got.seconds = time.monotonic() - begin
-        return got
-
-    async def _talk(self, sock, got, path, data):
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(sock, self.addr)
-        got.local = '%s:%d' % sock.getsockname()
-        reader, writer = await asyncio.open_connection(sock=sock)
-        head = f'{"GET" if data is None else "POST"} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
-        if data is not None:
-            head += f'Content-Length: {len(data)}\r\n'
-        writer.write(head.encode() + b'\r\n' + (data or b''))
-        start = await reader.readuntil(b'\r\n\r\n')
-        size = next(int(x.split(b':')[1]) for x in start.split(b'\r\n')
-                    if x.lower().startswith(b'content-length'))
-        got.body = await reader.readexactly(size)
-        got.status = int(start.split()[1])
-        writer.close()
-
-    async def many(self, n, path='/', data=None, at_once=None):
-        """n requests, at most at_once at the same time."""
-        gate = asyncio.Semaphore(at_once or n)
-
-        async def gated():
-            async with gate:
-                return await self.one(path, data)
-        return await asyncio.gather(*(gated() for _ in range(n)))
 
 
 def load(made, vpc, ip, tcp_port, n, path='/', data=None, at_once=None, timeout=30):
