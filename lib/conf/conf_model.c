@@ -261,6 +261,22 @@ static void build_target(struct conf_run *run, uint32_t node, uint32_t tg)
 	report(run, node, &errs);
 }
 
+static struct cv_model_drain drain_get(struct conf_run *run, uint32_t tg)
+{
+	return (struct cv_model_drain){
+		.seconds = cv_conf_u32(run, tg, "attributes.deregistration_delay.timeout_seconds"),
+		.terminate = cv_conf_bool(
+			run, tg,
+			"attributes.deregistration_delay.connection_termination.enabled"),
+		.unhealthy_terminate = cv_conf_bool(
+			run, tg,
+			"attributes.target_health_state.unhealthy.connection_termination.enabled"),
+		.unhealthy_seconds = cv_conf_u32(
+			run, tg,
+			"attributes.target_health_state.unhealthy.draining_interval_seconds"),
+	};
+}
+
 static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model_tg_req req = {
@@ -274,6 +290,7 @@ static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 			"attributes.proxy_protocol_v2.client_to_server.header_placement"),
 		.cross_zone =
 			cv_conf_choice(run, node, "attributes.load_balancing.cross_zone.enabled"),
+		.drain = drain_get(run, node),
 	};
 	struct cv_model_errs errs = {0};
 	int ret = -ECANCELED;

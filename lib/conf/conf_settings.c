@@ -166,6 +166,21 @@ static void build_snat(struct conf_run *run)
 			    set->snat_port_first);
 }
 
+static void build_flow_end(struct conf_run *run)
+{
+	struct cv_conf_settings *set = &run->conf->settings;
+	uint32_t scale = cv_conf_node(run, 0, "settings.lab_time_scale");
+
+	set->end_idle = cv_conf_choice(run, 0, "settings.flow_end.idle");
+	set->end_target = cv_conf_choice(run, 0, "settings.flow_end.target");
+	set->end_endpoint = cv_conf_choice(run, 0, "settings.flow_end.endpoint");
+	set->end_listener = cv_conf_choice(run, 0, "settings.flow_end.listener");
+	set->lab_time_scale = cv_conf_u32(run, 0, "settings.lab_time_scale");
+	if (scale != CONF_NONE && set->lab_time_scale > 1)
+		cv_conf_err_at(run, &run->conf->warnings, scale, "",
+			       "timeouts run faster than they say: this is for tests only");
+}
+
 void cv_conf_build_settings(struct conf_run *run)
 {
 	struct cv_conf *conf = run->conf;
@@ -182,6 +197,7 @@ void cv_conf_build_settings(struct conf_run *run)
 	conf->settings.linger_ms = cv_conf_u32(run, 0, "settings.timeouts.linger_ms");
 	conf->settings.mss_clamp = cv_conf_u32(run, 0, "settings.mss_clamp");
 	conf->settings.half_open_max = cv_conf_u32(run, 0, "settings.half_open_max");
+	build_flow_end(run);
 	build_snat(run);
 	conf->control.socket = cv_conf_str(run, 0, "control.socket");
 }

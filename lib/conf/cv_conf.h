@@ -61,6 +61,14 @@ struct cv_conf_limits {
 /** What happens when all source ports towards a target are used or resting. */
 enum cv_conf_exhaustion { CV_CONF_EXHAUSTION_DROP, CV_CONF_EXHAUSTION_RESET };
 
+/** What the ends of a flow learn when culvert ends it; in the order of the schema's words. */
+enum cv_conf_end { CV_CONF_END_SILENT, CV_CONF_END_RESET };
+enum cv_conf_listener_end {
+	CV_CONF_LISTENER_KEEP,
+	CV_CONF_LISTENER_SILENT,
+	CV_CONF_LISTENER_RESET,
+};
+
 /** Settings of the packet path. */
 struct cv_conf_settings {
 	uint32_t syn_seconds; /**< for a handshake to finish */
@@ -72,6 +80,11 @@ struct cv_conf_settings {
 	enum cv_conf_exhaustion snat_on_exhaustion;
 	uint32_t mss_clamp;     /**< bytes; 0: never lower the MSS */
 	uint32_t half_open_max; /**< per worker; 0: a quarter of limits.flows */
+	enum cv_conf_end end_idle;     /**< at the idle timeout */
+	enum cv_conf_end end_target;   /**< target unhealthy or deregistered */
+	enum cv_conf_end end_endpoint; /**< endpoint or our address gone */
+	enum cv_conf_listener_end end_listener;
+	uint32_t lab_time_scale; /**< idle timeouts and draining run so many times as fast */
 };
 
 /** How operators reach the appliance. */

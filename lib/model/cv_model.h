@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cv_model_drain.h"
 #include "cv_net.h"
 
 /** No such index. */
@@ -136,6 +137,7 @@ struct cv_model_target_group {
 	bool ppv2;
 	enum cv_model_placement placement;
 	enum cv_model_cross_zone cross_zone;
+	struct cv_model_drain drain;
 	struct cv_model_target *targets; /**< shape [n_targets]; no two alike */
 	uint32_t n_targets;
 	uint32_t lb; /**< the one load balancer that uses it, or CV_MODEL_NONE */

@@ -102,6 +102,7 @@ struct cv_model_tg_req {
 	bool ppv2;
 	enum cv_model_placement placement;
 	enum cv_model_cross_zone cross_zone;
+	struct cv_model_drain drain;
 };
 
 /** Request: a target. */

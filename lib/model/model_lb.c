@@ -54,6 +54,7 @@ int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 		.ppv2 = req->ppv2,
 		.placement = req->placement,
 		.cross_zone = req->cross_zone,
+		.drain = req->drain,
 		.lb = CV_MODEL_NONE,
 	};
 	struct cv_model_target_group *tgs;

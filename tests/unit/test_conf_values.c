@@ -221,6 +221,45 @@ static void choices_arrive(void **state)
 	}
 }
 
+static void ends_of_flows_arrive(void **state)
+{
+	struct cv_conf *conf = parse_good(SMALL(
+		PORT, "\"target_groups\": [{\"name\": \"t\", \"vpc\": \"v\", \"port\": 80,\n"
+		      "\"attributes\": {\"deregistration_delay.timeout_seconds\": 7,\n"
+		      "\"deregistration_delay.connection_termination.enabled\": true,\n"
+		      "\"target_health_state.unhealthy.connection_termination.enabled\": false,\n"
+		      "\"target_health_state.unhealthy.draining_interval_seconds\": 9}},\n"
+		      "{\"name\": \"u\", \"vpc\": \"v\", \"port\": 80}],\n"
+		      "\"settings\": {\"lab_time_scale\": 10, \"flow_end\": {\"idle\": \"reset\",\n"
+		      "\"target\": \"reset\", \"listener\": \"silent\"}},\n"));
+	const struct cv_model_drain *drain = &conf->model->tgs[0].drain;
+	char buf[512];
+	bool warned = false;
+
+	(void)state;
+	assert_int_equal(drain->seconds, 7);
+	assert_true(drain->terminate);
+	assert_false(drain->unhealthy_terminate);
+	assert_int_equal(drain->unhealthy_seconds, 9);
+	drain = &conf->model->tgs[1].drain;
+	assert_int_equal(drain->seconds, 300);
+	assert_false(drain->terminate);
+	assert_true(drain->unhealthy_terminate);
+	assert_int_equal(drain->unhealthy_seconds, 0);
+	assert_int_equal(conf->settings.end_idle, CV_CONF_END_RESET);
+	assert_int_equal(conf->settings.end_target, CV_CONF_END_RESET);
+	assert_int_equal(conf->settings.end_endpoint, CV_CONF_END_SILENT);
+	assert_int_equal(conf->settings.end_listener, CV_CONF_LISTENER_SILENT);
+	assert_int_equal(conf->settings.lab_time_scale, 10);
+	for (size_t i = 0; i < conf->warnings.n; i++) {
+		const char *said = cv_err_str(&conf->warnings.items[i], buf, sizeof(buf));
+
+		warned = warned || strncmp(said, "settings.lab_time_scale: ", 25) == 0;
+	}
+	assert_true(warned);
+	cv_conf_destroy(conf);
+}
+
 static void warnings_have_a_place(void **state)
 {
 	struct cv_conf *conf = parse_good(
@@ -502,6 +541,7 @@ int main(void)
 		CASE(source_ports_end_at_65535),
 		CASE(every_resource_arrives),
 		CASE(choices_arrive),
+		CASE(ends_of_flows_arrive),
 		CASE(warnings_have_a_place),
 		CASE(escaped_keys_are_keys),
 		CASE(what_is_not_json_is_said_so),
