@@ -190,3 +190,13 @@ bool cv_conf_ports(const json_t *value, uint32_t *ret_first, uint32_t *ret_last)
 		p = port_scan(p + 1, ret_last);
 	return p != NULL && *p == '\0';
 }
+
+bool cv_conf_check_port(const json_t *value, uint32_t *ret_port)
+{
+	uint32_t last = 0;
+
+	*ret_port = 0;
+	if (json_is_string(value) && strcmp(json_string_value(value), "traffic-port") == 0)
+		return true;
+	return cv_conf_ports(value, ret_port, &last) && *ret_port == last && last > 0;
+}

@@ -277,6 +277,26 @@ static struct cv_model_drain drain_get(struct conf_run *run, uint32_t tg)
 	};
 }
 
+static struct cv_model_check_req check_req(struct conf_run *run, uint32_t node)
+{
+	uint32_t port_node = cv_conf_node(run, node, "health_check.port");
+	uint32_t port = 0;
+
+	if (port_node != CONF_NONE)
+		(void)cv_conf_check_port(run->doc.nodes[port_node].value, &port);
+	return (struct cv_model_check_req){
+		.enabled = cv_conf_bool(run, node, "health_check.enabled"),
+		.protocol = cv_conf_choice(run, node, "health_check.protocol"),
+		.port = (uint16_t)port,
+		.path = cv_conf_str(run, node, "health_check.path"),
+		.matcher = cv_conf_str(run, node, "health_check.matcher"),
+		.interval_s = cv_conf_u32(run, node, "health_check.interval_seconds"),
+		.timeout_s = cv_conf_u32(run, node, "health_check.timeout_seconds"),
+		.n_healthy = cv_conf_u32(run, node, "health_check.healthy_threshold"),
+		.n_unhealthy = cv_conf_u32(run, node, "health_check.unhealthy_threshold"),
+	};
+}
+
 static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model_tg_req req = {
@@ -291,6 +311,7 @@ static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 		.cross_zone =
 			cv_conf_choice(run, node, "attributes.load_balancing.cross_zone.enabled"),
 		.drain = drain_get(run, node),
+		.check = check_req(run, node),
 	};
 	struct cv_model_errs errs = {0};
 	int ret = -ECANCELED;

@@ -25,6 +25,7 @@ enum conf_type {
 	CONF_IP,     /**< string: IPv4 address */
 	CONF_PREFIX, /**< string: IPv4 prefix */
 	CONF_PORTS,  /**< integer, or string `80` or `80-443` */
+	CONF_CHECK_PORT, /**< integer, or string `80` or `traffic-port` */
 };
 
 /** A value that stands for one resource: an error inside spoils it and nothing around it. */
@@ -45,7 +46,7 @@ struct conf_row {
 };
 
 /** Most rows that the schema may have. */
-#define CONF_ROWS_MAX 160
+#define CONF_ROWS_MAX 224
 
 /** The schema, parents before children. @return the rows, shape [*ret_n] */
 const struct conf_row *cv_conf_schema(uint32_t *ret_n);
@@ -146,6 +147,9 @@ const char **cv_conf_strs(struct conf_run *run, uint32_t list, uint32_t *ret_n);
 
 /** Read `80`, `80-443` or 80. @return whether it is that, with 0 <= first, last <= 65535 */
 bool cv_conf_ports(const json_t *value, uint32_t *ret_first, uint32_t *ret_last);
+
+/** Read 80, `80` or `traffic-port`, which is 0. @return whether it is that */
+bool cv_conf_check_port(const json_t *value, uint32_t *ret_port);
 
 /** Fill everything but the model. */
 void cv_conf_build_settings(struct conf_run *run);

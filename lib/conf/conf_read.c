@@ -334,6 +334,17 @@ static void check_ports(struct conf_run *run, uint32_t node)
 			    "is no port or range within 0..65535, such as 80 or \"80-443\"");
 }
 
+static void check_check_port(struct conf_run *run, uint32_t node)
+{
+	const json_t *value = run->doc.nodes[node].value;
+	uint32_t port;
+
+	if (!json_is_integer(value) && !json_is_string(value))
+		err_type(run, node, "a port such as 80 or \"traffic-port\"");
+	else if (!cv_conf_check_port(value, &port))
+		cv_conf_err(run, node, "is no port within 1..65535 and not \"traffic-port\"");
+}
+
 static void check_node(struct conf_run *run, uint32_t node)
 {
 	static void (*const checks[])(struct conf_run *, uint32_t) = {
@@ -342,6 +353,7 @@ static void check_node(struct conf_run *run, uint32_t node)
 		[CONF_ENUM] = check_enum,     [CONF_IP] = check_ip,
 		[CONF_INT] = check_int,       [CONF_PREFIX] = check_prefix,
 		[CONF_PORTS] = check_ports,   [CONF_BOOL] = NULL,
+		[CONF_CHECK_PORT] = check_check_port,
 	};
 	enum conf_type type = row_of(&run->doc.nodes[node])->type;
 

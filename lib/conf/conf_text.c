@@ -131,7 +131,7 @@ static void print_type(FILE *f, const struct conf_row *row)
 		[CONF_LIST] = "list",           [CONF_STRING] = "string",
 		[CONF_INT] = "integer",         [CONF_BOOL] = "boolean",
 		[CONF_IP] = "IPv4 address",     [CONF_PREFIX] = "IPv4 prefix",
-		[CONF_PORTS] = "port or range",
+		[CONF_PORTS] = "port or range", [CONF_CHECK_PORT] = "port or `traffic-port`",
 	};
 	const char *p = row->choices;
 

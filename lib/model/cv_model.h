@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cv_model_check.h"
 #include "cv_model_drain.h"
 #include "cv_net.h"
 
@@ -117,17 +118,6 @@ struct cv_model_target {
 	uint32_t zone; /**< its subnet's zone, or as given; CV_MODEL_NONE: serves every zone */
 };
 
-/** State of a target as a node sees it; the words are those of DescribeTargetHealth. */
-enum cv_model_target_state {
-	CV_MODEL_TARGET_INITIAL,            /**< not yet decided: first checks */
-	CV_MODEL_TARGET_HEALTHY,            /**< checks pass */
-	CV_MODEL_TARGET_UNHEALTHY,          /**< checks fail */
-	CV_MODEL_TARGET_UNHEALTHY_DRAINING, /**< checks fail, established flows may still end */
-	CV_MODEL_TARGET_DRAINING,           /**< deregistered, established flows may still end */
-	CV_MODEL_TARGET_UNUSED,             /**< no load balancer, or none that may use it */
-	CV_MODEL_TARGET_UNAVAILABLE,        /**< not checked: nothing is known */
-};
-
 /** Servers of one kind, and how they are spoken to. */
 struct cv_model_target_group {
 	const char *arn;
@@ -143,11 +133,13 @@ struct cv_model_target_group {
 	uint32_t lb; /**< the one load balancer that uses it, or CV_MODEL_NONE */
 };
 
+	bool sticky;                         /**< by source IP */
 /** The one identity of a load balancer in one zone. */
 struct cv_model_node {
 	uint32_t subnet;
 	uint32_t zone; /**< the subnet's; no two nodes of a load balancer share one */
 	cv_be32_t ips[CV_MODEL_NODE_IPS_MAX]; /**< shape [n_ips]; primary first, 0 until settled */
+	struct cv_model_check check;
 	uint32_t n_ips;                       /**< 1..CV_MODEL_NODE_IPS_MAX */
 };
 

@@ -95,6 +95,7 @@ struct cv_model_sg_req {
 
 /** Request: a target group. */
 struct cv_model_tg_req {
+	struct cv_model_check_req check;
 	const char *name;
 	const char *arn; /**< NULL: derived */
 	const char *vpc;

@@ -63,6 +63,7 @@ int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 	tg.vpc = cv_model_resolve(&ctx, CV_MODEL_VPC, CV_MODEL_NONE, req->vpc, "vpc");
 	if (req->port == 0)
 		cv_model_err(&ctx, EINVAL, "ValidationError", "port", "port 0 is outside 1..65535");
+	cv_model_check_make(&ctx, &req->check, &tg.check);
 	tg.arn = elb_arn(&ctx, req->arn, tg.vpc, "targetgroup", req->name);
 	if (ctx.ret != 0)
 		return ctx.ret;

@@ -22,6 +22,9 @@ enum model_key_kind {
 	MODEL_KEY_LISTENER,                       /**< load balancer, port */
 	MODEL_KEY_PRINCIPAL,                      /**< service, ARN */
 	MODEL_KEY_FULL,                           /**< subnet without a free address */
+	MODEL_KEY_TARGET_ADDR,                    /**< VPC, address -> registrations */
+	MODEL_KEY_TG_NAME,                        /**< account, name */
+	MODEL_KEY_LB_NAME,                        /**< account, name */
 };
 
 /** What an address of a VPC is used for. */
@@ -130,3 +133,7 @@ void cv_model_check_addr(struct model_ctx *ctx, uint32_t subnet, cv_be32_t addr,
 
 /** AWS's partition of a region: `aws`, `aws-cn`, `aws-us-gov`. */
 const char *cv_model_partition(const char *region);
+/** Check how targets are to be checked and fill in what is absent; ctx->ret says how it went. */
+void cv_model_check_make(struct model_ctx *ctx, const struct cv_model_check_req *req,
+			 struct cv_model_check *ret_check);
+

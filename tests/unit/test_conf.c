@@ -138,6 +138,7 @@ static bool takes(const struct conf_row *row, const char *value)
 	case CONF_INT:
 		return strcmp(value, "7") == 0;
 	case CONF_PORTS:
+	case CONF_CHECK_PORT:
 		return strcmp(value, "7") == 0 || value[0] == '"';
 	case CONF_BOOL:
 		return strcmp(value, "true") == 0;
@@ -318,6 +319,14 @@ static void each_address_row_reads_addresses(void **state)
 			expect(r, "0", NULL);
 			expect(r, "65535", NULL);
 			expect(r, "\"0-65535\"", NULL);
+		} else if (rows[r].type == CONF_CHECK_PORT) {
+			for (size_t i = 0; i < CV_ARRAY_LEN(bad_ports); i++)
+				expect(r, bad_ports[i], "is no port within 1..65535");
+			expect(r, "0", "is no port within 1..65535");
+			expect(r, "\"80-81\"", "is no port within 1..65535");
+			expect(r, "1", NULL);
+			expect(r, "\"65535\"", NULL);
+			expect(r, "\"traffic-port\"", NULL);
 		}
 	}
 }
