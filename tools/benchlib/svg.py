@@ -83,6 +83,31 @@ def lines(title, x_label, y_label, series, log_x=True, y_log=False):
     return _frame(title, x_label, y_label, body)
 
 
+def over_time(title, y_label, series, marks=()):
+    """series: {name: [(seconds, y), ...]}; marks: [(seconds, text)], each a vertical line."""
+    end = max(x for line in series.values() for x, _ in line) or 1
+    x_top, x_step = _nice(end)
+    top, step = _nice(max(y for line in series.values() for _, y in line))
+
+    def at(x, y):
+        return LEFT + (W - RIGHT - LEFT) * x / x_top, H - BOTTOM - (H - BOTTOM - TOP) * y / top
+
+    body = _y_axis(top, step)
+    for i in range(round(x_top / x_step) + 1):
+        body.append(_text(at(i * x_step, 0)[0], H - BOTTOM + 18, f'{i * x_step:g}', text_anchor='middle'))
+    for i, (x, text) in enumerate(marks):
+        x = at(x, 0)[0]
+        body.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{H - BOTTOM}" stroke="#999" '
+                    'stroke-dasharray="4 3"/>')
+        body.append(_text(x + 3, TOP + 12 + 14 * (i % 4), text, fill='#555', font_size=11))
+    for i, (name, line) in enumerate(series.items()):
+        colour = COLOURS[i % len(COLOURS)]
+        path = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (at(*p) for p in line))
+        body.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        body.append(_text(LEFT + 8 + 170 * i, H - BOTTOM + 36, f'\u2014 {name}', fill=colour))
+    return _frame(title, 'seconds', y_label, body)
+
+
 def bars(title, y_label, values):
     """values: {name: y}."""
     top, step = _nice(max(values.values()))

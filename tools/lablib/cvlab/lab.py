@@ -153,10 +153,10 @@ class Lab:
 
     # Processes --------------------------------------------------------------------------------
 
-    def spawn(self, name, argv, ns=None, env=None):
+    def spawn(self, name, argv, ns=None, env=None, stdin=subprocess.DEVNULL):
         """Start a process that lives until the lab ends; its output goes to NAME.log."""
         with open(self.path(name + '.log'), 'ab') as out:
-            child = subprocess.Popen(proc.ns_argv(ns, argv), stdin=subprocess.DEVNULL, stdout=out,
+            child = subprocess.Popen(proc.ns_argv(ns, argv), stdin=stdin, stdout=out,
                                      stderr=subprocess.STDOUT, start_new_session=True, env=env)
         self.state.add_pid(child.pid)
         return child
