@@ -266,8 +266,7 @@ static struct cv_model_drain drain_get(struct conf_run *run, uint32_t tg)
 	return (struct cv_model_drain){
 		.seconds = cv_conf_u32(run, tg, "attributes.deregistration_delay.timeout_seconds"),
 		.terminate = cv_conf_bool(
-			run, tg,
-			"attributes.deregistration_delay.connection_termination.enabled"),
+			run, tg, "attributes.deregistration_delay.connection_termination.enabled"),
 		.unhealthy_terminate = cv_conf_bool(
 			run, tg,
 			"attributes.target_health_state.unhealthy.connection_termination.enabled"),

@@ -78,8 +78,8 @@ struct cv_conf_settings {
 	uint32_t snat_n_ports; /**< per (node IP, target); port_first + n_ports <= 65536 */
 	uint32_t snat_rest_seconds;
 	enum cv_conf_exhaustion snat_on_exhaustion;
-	uint32_t mss_clamp;     /**< bytes; 0: never lower the MSS */
-	uint32_t half_open_max; /**< per worker; 0: a quarter of limits.flows */
+	uint32_t mss_clamp;            /**< bytes; 0: never lower the MSS */
+	uint32_t half_open_max;        /**< per worker; 0: a quarter of limits.flows */
 	enum cv_conf_end end_idle;     /**< at the idle timeout */
 	enum cv_conf_end end_target;   /**< target unhealthy or deregistered */
 	enum cv_conf_end end_endpoint; /**< endpoint or our address gone */

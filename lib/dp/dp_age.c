@@ -15,19 +15,26 @@
 #define DP_WALK_MS 1000
 /* Entries per millisecond at most: bounds the walk's share of a core to a few percent. */
 #define DP_WALK_PER_MS 4096
-/* Entries per piece at most: bounds how long packets wait. */
+/* Entries per piece at most, and of these such as end: bounds how long packets wait. */
 #define DP_PIECE 64
+#define DP_ENDS_PIECE 16
 
-static void dp_age_one(struct cv_dp_worker *w, uint32_t idx)
+/* Tells whether a flow has ended. */
+static bool dp_age_one(struct cv_dp_worker *w, uint32_t idx)
 {
 	const struct cv_flow *flow = &w->flows->flows[idx];
 	enum cv_event why;
 
 	if (flow->node_port == 0)
-		return;
+		return false;
 	why = dp_flow_expiry(w, flow);
-	if (why != CV_EV_N)
+	if (why == CV_EV_N)
+		return false;
+	if (why == CV_EV_FLOW_END_IDLE)
+		dp_flow_kill(w, idx, w->view->spec.settings.end_idle, why);
+	else
 		dp_flow_end(w, idx, why);
+	return true;
 }
 
 static void dp_age_piece(struct cv_dp_worker *w)
@@ -35,7 +42,7 @@ static void dp_age_piece(struct cv_dp_worker *w)
 	struct dp_sweep *s = &w->sweep;
 	uint64_t ms = w->now_ms - s->last_ms;
 	uint32_t high = w->flows->high;
-	uint32_t n;
+	uint32_t n, ends = DP_ENDS_PIECE;
 
 	if (ms > 0) {
 		uint64_t per_ms = high / DP_WALK_MS + 1;
@@ -45,51 +52,49 @@ static void dp_age_piece(struct cv_dp_worker *w)
 		s->last_ms = w->now_ms;
 	}
 	n = RTE_MIN(s->credit, (uint32_t)DP_PIECE);
-	s->credit -= n;
-	for (; n > 0; n--) {
+	for (; n > 0 && ends > 0; n--) {
 		if (s->next >= high)
 			s->next = 0;
-		dp_age_one(w, s->next++);
+		s->credit--;
+		ends -= dp_age_one(w, s->next++);
 	}
 }
 
-/* A flow may go on as long as its endpoint forwards; listeners and targets that went let it drain. */
-static bool dp_flow_may_live(const struct cv_dp_worker *w, const struct cv_flow *flow)
+static void dp_recheck_start(struct dp_sweep *s, const struct cv_view_spec *spec)
 {
-	const struct cv_view_spec *spec = &w->view->spec;
-	const struct cv_view_endpoint *ep = &spec->endpoints[flow->endpoint];
-	const struct cv_view_local *local =
-		cv_view_local_find(w->view, flow->client_vpc, flow->dialled_ip);
-
-	/* The address may be another endpoint's by now. */
-	return ep->used && ep->verdict == CV_DROP_NONE && spec->vpcs[flow->client_vpc].used &&
-	       spec->vpcs[flow->target_vpc].used && local != NULL &&
-	       local->endpoint == flow->endpoint;
+	if (s->gen == spec->gen && s->sweep == spec->sweep)
+		return;
+	s->gen = spec->gen;
+	s->sweep = spec->sweep;
+	s->recheck = 0;
 }
 
 static void dp_recheck_piece(struct cv_dp_worker *w)
 {
 	struct dp_sweep *s = &w->sweep;
-	uint32_t end;
+	uint32_t n = DP_PIECE, ends = DP_ENDS_PIECE;
 
-	if (s->gen != w->view->spec.gen) {
-		s->gen = w->view->spec.gen;
-		s->recheck = 0;
-	}
+	dp_recheck_start(s, &w->view->spec);
 	if (s->recheck == CV_FLOW_NONE)
 		return;
-	end = RTE_MIN(s->recheck + DP_PIECE, w->flows->high);
-	for (uint32_t idx = s->recheck; idx < end; idx++) {
-		const struct cv_flow *flow = &w->flows->flows[idx];
+	for (; n > 0 && ends > 0 && s->recheck < w->flows->high; n--) {
+		uint32_t idx = s->recheck++;
+		enum cv_event event;
+		uint8_t how;
 
-		if (flow->node_port != 0 && !dp_flow_may_live(w, flow))
-			dp_flow_end(w, idx, CV_EV_FLOW_END_FLUSH);
+		if (w->flows->flows[idx].node_port == 0)
+			continue;
+		how = dp_flow_fate(w, idx, &event);
+		if (how == CV_VIEW_END_KEEP)
+			continue;
+		dp_flow_kill(w, idx, how, event);
+		ends--;
 	}
-	s->recheck = end;
-	if (end == w->flows->high) {
-		s->recheck = CV_FLOW_NONE;
-		atomic_store_explicit(&w->stats->swept_gen, s->gen, memory_order_relaxed);
-	}
+	if (s->recheck < w->flows->high)
+		return;
+	s->recheck = CV_FLOW_NONE;
+	atomic_store_explicit(&w->stats->swept_gen, s->gen, memory_order_relaxed);
+	atomic_store_explicit(&w->stats->swept, s->sweep, memory_order_release);
 }
 
 static bool dp_list_wants(const struct cv_dp_worker *w, uint32_t idx,

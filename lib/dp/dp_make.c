@@ -143,3 +143,74 @@ bool dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 	dp_send(w, m, vpc->port);
 	return true;
 }
+
+/* Where a bare segment goes, and as whom. */
+struct dp_way {
+	const struct cv_view_vpc *vpc;
+	uint64_t mac;
+	cv_be32_t src, dst;
+	cv_be16_t src_port, dst_port;
+	uint16_t node;
+};
+
+/* Returns false where there is no way any more. */
+static bool dp_way_get(const struct cv_dp_worker *w, const struct cv_flow *flow, int to,
+		       struct dp_way *ret_way)
+{
+	const struct cv_view_vpc *vpcs = w->view->spec.vpcs;
+
+	if (to == DP_CLIENT) {
+		*ret_way = (struct dp_way){
+			.vpc = &vpcs[flow->client_vpc],
+			.mac = cv_flow_load64(flow->client_mac),
+			.src = flow->dialled_ip,
+			.dst = flow->client_ip,
+			.src_port = flow->dialled_port,
+			.dst_port = flow->client_port,
+			.node = flow->endpoint == CV_VIEW_DIRECT ? CV_MAC_NODE : 0,
+		};
+		return ret_way->vpc->used;
+	}
+	*ret_way = (struct dp_way){
+		.vpc = &vpcs[flow->target_vpc],
+		.mac = dp_neigh(w, flow->neigh),
+		.src = flow->node_ip,
+		.dst = flow->target_ip,
+		.src_port = flow->node_port,
+		.dst_port = flow->target_port,
+		.node = CV_MAC_NODE,
+	};
+	return ret_way->vpc->used && (ret_way->mac & CV_NEIGH_KNOWN) != 0;
+}
+
+void dp_bare_send(struct cv_dp_worker *w, const struct cv_flow *flow, int to,
+		  const struct dp_bare *seg)
+{
+	struct rte_ipv4_hdr *ip;
+	struct rte_tcp_hdr *tcp;
+	struct rte_mbuf *m;
+	struct dp_way way;
+
+	if (!dp_way_get(w, flow, to, &way))
+		return;
+	m = dp_made_alloc(w);
+	if (m == NULL)
+		return;
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN);
+	tcp = (struct rte_tcp_hdr *)(void *)((uint8_t *)ip + DP_IP_LEN);
+	dp_ip_fill(ip, DP_IP_LEN + DP_TCP_LEN, way.src, way.dst);
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->src_port = way.src_port;
+	tcp->dst_port = way.dst_port;
+	tcp->sent_seq = rte_cpu_to_be_32(seg->seq);
+	tcp->recv_ack = rte_cpu_to_be_32(seg->ack);
+	tcp->data_off = (DP_TCP_LEN / 4) << 4;
+	tcp->tcp_flags = seg->flags;
+	if ((seg->flags & CV_TCP_RST) != 0)
+		dp_event(w, CV_EV_ELB_RST);
+	dp_tcp_csum_fill(ip, tcp, DP_TCP_LEN);
+	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + DP_IP_LEN + DP_TCP_LEN);
+	m->pkt_len = m->data_len;
+	dp_l2_put(m, ip, way.vpc, way.mac, way.src, way.node);
+	dp_send(w, m, way.vpc->port);
+}

@@ -63,7 +63,7 @@ struct dp_sweep {
 	uint32_t next;                /**< entry to look at next */
 	uint64_t last_ms;             /**< when the last piece was done */
 	uint32_t credit;              /**< entries that may be looked at now */
-	uint64_t gen;                 /**< view generation that the recheck walk is for */
+	uint64_t gen, sweep;          /**< of the view that the recheck walk is for */
 	uint32_t recheck;             /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
 	struct cv_dp_flow_list *list; /**< listing under way */
 	uint32_t list_next;
@@ -285,6 +285,30 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event);
 /** Why a flow that was last heard of long ago has ended; CV_EV_N: it has not. */
 enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow *flow);
 
+/* ---- dp_end.c: flows that culvert ends ---- */
+
+/** Tell whether culvert has ended a flow: it forwards nothing, and answers with RST until it is freed. */
+static inline bool dp_is_killed(const struct cv_flow *flow)
+{
+	return flow->idle_s == 0;
+}
+
+/**
+ * End a flow, and with it forget the flow, or tell both of its ends.
+ *
+ * @param how    enum cv_view_end
+ * @param event  why
+ */
+void dp_flow_kill(struct cv_dp_worker *w, uint32_t idx, uint8_t how, enum cv_event event);
+
+/**
+ * What the view means for a flow.
+ *
+ * @param[out] ret_event  set unless the flow goes on
+ * @return enum cv_view_end
+ */
+uint8_t dp_flow_fate(const struct cv_dp_worker *w, uint32_t idx, enum cv_event *ret_event);
+
 /* ---- dp_make.c: packets that a worker makes ---- */
 
 /** A buffer for a packet that this worker makes, counted as made; NULL if there is none, counted too. */
@@ -300,6 +324,16 @@ void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
  */
 bool dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 		    const struct cv_tcp_built *seg);
+
+/** A segment without payload, host order. */
+struct dp_bare {
+	uint32_t seq, ack;
+	uint8_t flags;
+};
+
+/** Make and send a bare segment of a flow to one of its ends. @param to DP_CLIENT or DP_TARGET */
+void dp_bare_send(struct cv_dp_worker *w, const struct cv_flow *flow, int to,
+		  const struct dp_bare *seg);
 
 /** Write a flow's PROXY header. @param[out] buf shape [CV_PPV2_AWS_LEN] */
 void dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf);

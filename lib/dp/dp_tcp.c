@@ -44,7 +44,9 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	cv_snat_free(pool, cv_be16_host(flow->node_port), w->now_ms - (closed ? age : 0));
 	if (dp_is_half_open(flow))
 		w->half_open--;
-	dp_event(w, event);
+	/* Of one that was killed it was counted then. */
+	if (!dp_is_killed(flow))
+		dp_event(w, event);
 	cv_ctr_add(&w->endpoints[flow->endpoint].end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].end_flows, 1);
@@ -247,6 +249,19 @@ static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const s
 	dp_drop(w, p->m, reason);
 }
 
+/* A packet of a flow that culvert ended. A client may come back at once. */
+static void dp_killed_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
+{
+	const uint8_t flags = dp_tcp_hdr(p)->tcp_flags;
+
+	if (p->side == DP_CLIENT && (flags & (CV_TCP_SYN | CV_TCP_ACK | CV_TCP_RST)) == CV_TCP_SYN)
+		dp_expired(w, p, idx, CV_EV_N);
+	else if ((flags & CV_TCP_RST) != 0)
+		dp_drop_flow(w, p, &w->flows->flows[idx], CV_DROP_STRAY_RST);
+	else
+		dp_rst_reply(w, p, CV_DROP_STRAY);
+}
+
 /* Drops a packet that could not be forwarded. Returns false if it could. */
 static bool dp_drop_stuck(struct cv_dp_worker *w, const struct dp_pkt *p,
 			  const struct cv_flow *flow)
@@ -319,8 +334,14 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	enum cv_tcp_verdict verdict;
 	enum cv_event why = dp_flow_expiry(w, flow);
 
-	if (why != CV_EV_N) {
+	if (why == CV_EV_FLOW_END_IDLE && w->view->spec.settings.end_idle == CV_VIEW_END_RESET) {
+		dp_flow_kill(w, idx, CV_VIEW_END_RESET, why);
+	} else if (why != CV_EV_N) {
 		dp_expired(w, p, idx, why);
+		return;
+	}
+	if (dp_is_killed(flow)) {
+		dp_killed_packet(w, p, idx);
 		return;
 	}
 	/*

@@ -18,8 +18,8 @@
 
 /** Attributes of a target group. Times in seconds. */
 struct cv_model_drain {
-	uint32_t seconds; /**< a deregistered target is `draining` for so long */
-	bool terminate;   /**< then its flows are ended; else they go on */
+	uint32_t seconds;         /**< a deregistered target is `draining` for so long */
+	bool terminate;           /**< then its flows are ended; else they go on */
 	bool unhealthy_terminate; /**< flows of a target that turns unhealthy are ended at once */
 	/** Else it is `unhealthy.draining` for so long, then they are ended; 0: they go on. */
 	uint32_t unhealthy_seconds;

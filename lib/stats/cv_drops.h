@@ -62,6 +62,8 @@
 	X(FLOW_END_RST, "ended_flows_rst", "flows ended by RST")                                   \
 	X(FLOW_END_IDLE, "ended_flows_idle", "flows that reached their idle timeout")              \
 	X(FLOW_END_SYN, "ended_flows_syn_timeout", "flows whose handshake did not finish in time") \
+	X(FLOW_END_TARGET, "ended_flows_target",                                                   \
+	  "flows ended because their target is unhealthy or was deregistered")                     \
 	X(FLOW_END_FLUSH, "ended_flows_flushed", "flows ended by a configuration change")          \
 	X(CLIENT_RST, "tcp_client_reset", "RST forwarded from a client (TCP_Client_Reset_Count)")  \
 	X(TARGET_RST, "tcp_target_reset", "RST forwarded from a target (TCP_Target_Reset_Count)")  \

@@ -56,6 +56,7 @@ struct cv_stats {
 	cv_ctr_t busy_pkts; /**< packets handled in the busy loops */
 	cv_ctr_t view_gen;  /**< generation of the view that the worker runs */
 	cv_ctr_t swept_gen; /**< generation against which every live flow has been checked */
+	cv_ctr_t swept;     /**< the same by struct cv_view_spec.sweep */
 	cv_ctr_t stage_tsc[CV_STAGE_N]; /**< TSC cycles by stage while they are counted */
 	cv_ctr_t stage_pkts;            /**< packets handled meanwhile */
 	cv_ctr_t flows;                 /**< flows in this worker's table now */

@@ -112,6 +112,14 @@ struct cv_view_target {
 	cv_be16_t port;
 	uint16_t vpc;   /**< VPC slot */
 	uint32_t neigh; /**< slot of the next hop: the target itself, or the subnet's gateway */
+	bool end;       /**< its flows end, used or not */
+};
+
+/** What the two ends of a flow learn when its endpoint, listener or target ends it. */
+enum cv_view_end {
+	CV_VIEW_END_KEEP,   /**< it goes on */
+	CV_VIEW_END_SILENT, /**< nothing: their next packet is one of no flow */
+	CV_VIEW_END_RESET,  /**< RST to both */
 };
 
 /** A SNAT pool that return packets may name: those of the configuration, and those that still drain. */
@@ -127,6 +135,11 @@ struct cv_view_settings {
 	uint32_t linger_ms;     /**< a closed flow passes late segments; <= the pools' rest time */
 	uint32_t half_open_max; /**< flows per worker whose handshake is not finished; 0: any */
 	bool exhausted_reset; /**< RST to the client on port allocation errors; false = drop, as AWS */
+	/** enum cv_view_end; where a flow cannot go on, KEEP means SILENT. */
+	uint8_t end_idle;     /**< at the idle timeout */
+	uint8_t end_target;   /**< target.end */
+	uint8_t end_endpoint; /**< endpoint, VPC or one of our addresses is gone */
+	uint8_t end_listener; /**< listener is gone */
 };
 
 /**
@@ -139,6 +152,7 @@ typedef _Atomic uint64_t cv_neigh_t;
 /** What plan fills in. Arrays stay the caller's; cv_view_create() copies them. */
 struct cv_view_spec {
 	uint64_t gen;     /**< configuration generation */
+	uint64_t sweep;   /**< when this or gen changes, workers look at all flows again */
 	uint16_t n_ports; /**< logical ports */
 	uint16_t n_zones;
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,

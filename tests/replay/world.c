@@ -191,6 +191,7 @@ void world_publish(struct world *w)
 	struct cv_view_pool pools[4];
 	struct cv_view_spec spec = {
 		.gen = ++w->gen,
+		.sweep = w->sweep,
 		.n_ports = 2,
 		.n_zones = 2,
 		.n_vpcs = N_VPCS,

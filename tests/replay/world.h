@@ -86,7 +86,7 @@ struct world {
 	struct rte_mempool *mbufs;
 	unsigned int n_workers;
 	uint64_t now_ms;
-	uint64_t gen;
+	uint64_t gen, sweep;
 	struct world_frame *out; /**< shape [WORLD_CAUGHT_MAX]: what was sent, in order */
 	unsigned int n_out;
 	uint16_t tx_room; /**< packets that a transmit call takes, UINT16_MAX = all */
