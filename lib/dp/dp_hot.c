@@ -199,11 +199,36 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 	return kept;
 }
 
+/*
+ * In a flood most packets are SYNs of no flow: they leave before anything more is done for them, all of a
+ * burst at once. Who is let in is whoever comes when a handshake ends or times out; flows that are open
+ * lose nothing.
+ */
+static inline bool dp_is_refused(struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	const struct cv_view_local *local;
+
+	if (p->side != DP_CLIENT || !dp_is_first(p) || dp_owner(w, p) != w->id)
+		return false;
+	local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
+	if (local != NULL)
+		cv_stats_endpoint_drop(w->stats, local->endpoint, CV_DROP_SYN_FLOOD);
+	return true;
+}
+
+static __attribute__((noinline)) void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts,
+						uint16_t n)
+{
+	cv_ctr_add(&w->stats->drop[CV_DROP_SYN_FLOOD], n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
 static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
-	const bool alone = w->n_workers == 1;
+	const bool alone = w->n_workers == 1, flooded = dp_is_flooded(w);
 	const struct cv_flow *flows = w->flows->flows;
-	uint16_t kept = 0;
+	struct rte_mbuf *refused[CV_DP_BURST_MAX];
+	uint16_t kept = 0, n_refused = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_pkt *p = &pkts[i];
@@ -226,13 +251,19 @@ static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pk
 			dp_handoff(w, p->m, owner, 0);
 			continue;
 		}
-		if (flow != CV_FLOW_NONE)
+		if (__builtin_expect(flow != CV_FLOW_NONE, 1)) {
 			__builtin_prefetch(&flows[flow]);
+		} else if (flooded && dp_is_refused(w, p)) {
+			refused[n_refused++] = p->m;
+			continue;
+		}
 		p->flow = flow;
 		if (__builtin_expect(kept != i, 0))
 			pkts[kept] = *p;
 		kept++;
 	}
+	if (__builtin_expect(n_refused > 0, 0))
+		dp_refuse(w, refused, n_refused);
 	return kept;
 }
 

@@ -246,25 +246,14 @@ static bool dp_source_is_bad(const struct dp_pkt *p)
 	       (rte_pktmbuf_mtod(p->m, const uint8_t *)[6] & 1) != 0;
 }
 
-static bool dp_is_flooded(const struct cv_dp_worker *w)
-{
-	uint32_t max = w->view->spec.settings.half_open_max;
-
-	return max > 0 && w->half_open >= max;
-}
-
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 {
-	const uint8_t mask =
-		RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_FIN_FLAG;
 	struct cv_flow_key key = dp_key(p);
+	bool first = dp_is_first(p);
 	enum cv_drop reason;
 
-	/*
-	 * In a flood this is where most SYNs end, so it comes first. Who is let in is whoever comes when a
-	 * handshake ends or times out; flows that are open lose nothing.
-	 */
-	if ((dp_tcp_hdr(p)->tcp_flags & mask) == RTE_TCP_SYN_FLAG && dp_is_flooded(w)) {
+	/* One that an earlier packet of the burst left no room for; see dp_is_refused(). */
+	if (first && dp_is_flooded(w)) {
 		dp_drop_charge(w, &key, CV_DROP_SYN_FLOOD);
 		dp_drop(w, p->m, CV_DROP_SYN_FLOOD);
 		return;
@@ -279,7 +268,7 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}
-	if ((dp_tcp_hdr(p)->tcp_flags & mask) != RTE_TCP_SYN_FLAG) {
+	if (!first) {
 		dp_stray(w, p, &key);
 		return;
 	}

@@ -56,6 +56,15 @@ static inline uint16_t dp_tcp_len(const struct rte_tcp_hdr *tcp)
 	return (uint16_t)((tcp->data_off >> 4) * 4);
 }
 
+/** Tell whether a packet is a connection's first: a SYN and nothing else that matters. */
+static inline bool dp_is_first(const struct dp_pkt *p)
+{
+	const uint8_t mask =
+		RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_FIN_FLAG;
+
+	return (dp_tcp_hdr(p)->tcp_flags & mask) == RTE_TCP_SYN_FLAG;
+}
+
 /** Hops that a packet loses on its way through an endpoint. @param endpoint slot */
 static inline unsigned int dp_hops(uint32_t endpoint)
 {

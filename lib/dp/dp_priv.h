@@ -184,6 +184,14 @@ static inline bool dp_is_half_open(const struct cv_flow *flow)
 	return flow->tcp.state <= CV_TCP_SYN_RCVD;
 }
 
+/** Tell whether there are as many unfinished handshakes as may be. */
+static inline bool dp_is_flooded(const struct cv_dp_worker *w)
+{
+	uint32_t max = w->view->spec.settings.half_open_max;
+
+	return max > 0 && w->half_open >= max;
+}
+
 /** Owner word of a flow, as SNAT ports carry it. */
 static inline uint32_t dp_owner_word(const struct cv_dp_worker *w, uint32_t flow)
 {

@@ -140,7 +140,11 @@ void rig_publish(struct rig *r)
 		.pools = pools,
 		.neigh = r->neigh,
 		.n_neigh = n,
-		.settings = {.syn_ms = 30000, .fin_ms = 60000, .linger_ms = r->cfg.linger_ms},
+		.settings = {.syn_ms = 30000,
+			     .fin_ms = 60000,
+			     .linger_ms = r->cfg.linger_ms,
+			     /* culvertd's own default */
+			     .half_open_max = RTE_MAX(r->cfg.n_flows / 4, 1u)},
 	};
 	struct cv_view *view;
 

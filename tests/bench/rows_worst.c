@@ -310,6 +310,7 @@ void row_worst(const struct row_opts *opts)
 /* Descriptors of the receive queue that both share, and the rate of the smallest frames on 10 GbE. */
 #define QUEUE 1024
 #define LINE_PPS 14880952.0
+#define TICKS_MAX 16384
 
 /* What arrives: two streams at constant rates, in one queue. */
 struct arrivals {
@@ -319,6 +320,11 @@ struct arrivals {
 	double est_part;             /* established packets due, fraction carried on */
 	uint64_t est, flood;         /* taken */
 	double est_lost, flood_lost; /* not taken in time */
+	/* Share of established packets that was taken, by millisecond; those before the limit was met. */
+	double *kept;
+	size_t n_kept, n_opening;
+	uint64_t tick_est;
+	double tick_lost;
 };
 
 static void syn_random(struct rig *r, uint64_t *state, uint8_t *f)
@@ -352,6 +358,21 @@ static uint16_t arrive(struct arrivals *a, uint64_t now, uint16_t *ret_n_est)
 	return n;
 }
 
+/* A millisecond is over. */
+static void arrivals_note(struct arrivals *a, const struct rig *r)
+{
+	double est = (double)(a->est - a->tick_est), lost = a->est_lost - a->tick_lost;
+
+	if (a->n_kept == TICKS_MAX)
+		return;
+	a->kept[a->n_kept++] = est + lost > 0 ? est / (est + lost) : 0;
+	a->tick_est = a->est;
+	a->tick_lost = a->est_lost;
+	if (rig_drops(r, CV_DROP_SYN_FLOOD) == 0)
+		a->n_opening = a->n_kept;
+}
+
+/* Free a->kept. */
 static struct arrivals flood_run(struct rig *r, const struct rig_frames *f, double est_pps,
 				 double flood_pps, double seconds)
 {
@@ -365,11 +386,16 @@ static struct arrivals flood_run(struct rig *r, const struct rig_frames *f, doub
 
 	for (uint32_t i = 0; i < CV_ARRAY_LEN(syns); i++)
 		syn_random(r, &state, syns[i]);
+	a.kept = malloc(TICKS_MAX * sizeof(*a.kept));
+	if (a.kept == NULL)
+		rig_die("allocation");
 	a.t0 = now = rte_rdtsc();
 	for (; now < until; now = rte_rdtsc()) {
 		struct rte_mbuf *pkts[RIG_BURST];
 		uint16_t n_est, n = arrive(&a, now, &n_est);
 
+		if (cv_dp_now_ms(r->dp) != r->now_ms)
+			arrivals_note(&a, r);
 		r->now_ms = cv_dp_now_ms(r->dp);
 		if (n_est > 0)
 			rig_rx(r,
@@ -401,6 +427,29 @@ static struct arrivals flood_run(struct rig *r, const struct rig_frames *f, doub
 	return a;
 }
 
+static double percent(double of, double rest)
+{
+	return of / (of + rest) * 100;
+}
+
+/* Medians by millisecond, which leave out those that the machine took; and the whole, which does not. */
+static void flood_print(struct arrivals *alone, struct arrivals *beside)
+{
+	size_t n = beside->n_opening;
+
+	if (n == 0 || n >= beside->n_kept)
+		rig_die("flooding: half-open flows never came to their limit, so it");
+	printf("{\"row\": \"flood\", \"established_kept_percent\": %.2f, \"opening_ms\": %zu, "
+	       "\"opening_kept_percent\": %.2f, \"whole_kept_percent\": %.2f, "
+	       "\"alone_kept_percent\": %.2f, \"alone_whole_kept_percent\": %.2f, "
+	       "\"flood_offered_mpps\": %.2f, \"flood_taken_percent\": %.1f, ",
+	       rig_median(beside->kept + n, beside->n_kept - n) * 100, n,
+	       rig_median(beside->kept, n) * 100, percent((double)beside->est, beside->est_lost),
+	       rig_median(alone->kept, alone->n_kept) * 100,
+	       percent((double)alone->est, alone->est_lost), LINE_PPS / 1e6,
+	       percent((double)beside->flood, beside->flood_lost));
+}
+
 void row_flood(const struct row_opts *opts)
 {
 	const struct rig_cfg cfg = {.n_flows = 1000000, .n_targets = 64, .proxy = true};
@@ -409,7 +458,6 @@ void row_flood(const struct row_opts *opts)
 	struct rig_times full;
 	struct arrivals alone, beside;
 	uint64_t memory, sent;
-	double kept;
 
 	rig_open(r, FLOWS);
 	f = rig_frames_get(r, FLOWS, 1, -1, 60);
@@ -420,16 +468,13 @@ void row_flood(const struct row_opts *opts)
 	sent = r->sent[0].pkts[RIG_T2C];
 	beside = flood_run(r, &f, full.mpps * 0.5e6, LINE_PPS, opts->seconds * 2);
 	memory = rig_resident() - memory;
-	kept = (double)beside.est / ((double)beside.est + beside.est_lost) /
-	       ((double)alone.est / ((double)alone.est + alone.est_lost));
-	printf("{\"row\": \"flood\", \"established_kept_percent\": %.2f, \"established_offered_mpps\": %.2f, "
-	       "\"flood_offered_mpps\": %.2f, \"flood_taken_percent\": %.1f, \"memory_grown_mb\": %.1f, "
-	       "\"alone_kept_percent\": %.2f, \"syns_forwarded_per_s\": %.0f, \"queue\": %d}\n",
-	       kept * 100, full.mpps / 2, LINE_PPS / 1e6,
-	       (double)beside.flood / ((double)beside.flood + beside.flood_lost) * 100,
-	       (double)memory / 1e6, (double)alone.est / ((double)alone.est + alone.est_lost) * 100,
-	       ((double)(r->sent[0].pkts[RIG_T2C] - sent) - (double)beside.est) / opts->seconds / 2,
-	       QUEUE);
+	sent = r->sent[0].pkts[RIG_T2C] - sent - beside.est;
+	flood_print(&alone, &beside);
+	printf("\"established_offered_mpps\": %.2f, \"memory_grown_mb\": %.1f, "
+	       "\"syns_forwarded\": %llu, \"queue\": %d}\n",
+	       full.mpps / 2, (double)memory / 1e6, (unsigned long long)sent, QUEUE);
+	free(alone.kept);
+	free(beside.kept);
 	rig_frames_put(&f);
 	rig_destroy(r);
 }

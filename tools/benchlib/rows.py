@@ -241,7 +241,10 @@ def worst(bench):
         Row('worst/flood', flood['established_kept_percent'], '%', '>= 90',
             f'established packets kept ({flood["established_offered_mpps"]:.1f} Mpps offered) beside SYNs of '
             f'random sources at {flood["flood_offered_mpps"]:.1f} Mpps (10 GbE line rate), in process, one '
-            f'receive queue of {flood["queue"]}'),
+            f'receive queue of {flood["queue"]}; once half-open flows are at their limit'),
+        Row('worst/flood_opening', flood['opening_kept_percent'], '%', None,
+            f'the same in the first {flood["opening_ms"]} ms, until then; '
+            f'{flood["whole_kept_percent"]:.1f} % of the whole'),
         Row('worst/flood_memory', flood['memory_grown_mb'], 'MB', None, 'memory grown during that flood'),
         Row('worst/full_ports', ports['ratio'], 'x', '<= 1.1',
             'opening and closing 54,945 flows towards one target (99.9 % of its ports) against 50 targets '
