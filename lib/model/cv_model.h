@@ -130,6 +130,7 @@ struct cv_model_target_group {
 	struct cv_model_drain drain;
 	struct cv_model_target *targets; /**< shape [n_targets]; no two alike */
 	uint32_t n_targets;
+	struct cv_model_check check;
 	uint32_t lb; /**< the one load balancer that uses it, or CV_MODEL_NONE */
 };
 
@@ -139,7 +140,6 @@ struct cv_model_node {
 	uint32_t subnet;
 	uint32_t zone; /**< the subnet's; no two nodes of a load balancer share one */
 	cv_be32_t ips[CV_MODEL_NODE_IPS_MAX]; /**< shape [n_ips]; primary first, 0 until settled */
-	struct cv_model_check check;
 	uint32_t n_ips;                       /**< 1..CV_MODEL_NODE_IPS_MAX */
 };
 
