@@ -99,7 +99,7 @@ def over_time(title, y_label, series, marks=()):
         x = at(x, 0)[0]
         body.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{H - BOTTOM}" stroke="#999" '
                     'stroke-dasharray="4 3"/>')
-        body.append(_text(x + 3, TOP + 12 + 14 * (i % 4), text, fill='#555', font_size=11))
+        body.append(_text(x + 3, TOP + 12 + 14 * (i % 8), text, fill='#555', font_size=11))
     for i, (name, line) in enumerate(series.items()):
         colour = COLOURS[i % len(COLOURS)]
         path = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (at(*p) for p in line))

@@ -141,6 +141,7 @@ def parser():
         module = scenarios.load(name)
         one = sub.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         one.add_argument('--json', action='store_true', help='print one JSON document on stdout')
+        one.add_argument('--prefix', default=f'cvl-{name}', help='name of its lab (%(default)s)')
         if hasattr(module, 'arguments'):
             module.arguments(one)
     return top

@@ -3,7 +3,7 @@
 
     SUMMARY          one line for `tools/lab list`
     NEEDS            optional: groups of tools/packages.txt beside build and lab
-    arguments(p)     optional: adds options to the argparse parser p, which has --json already
+    arguments(p)     optional: adds options to the argparse parser p, which has --json and --prefix already
     run(opts, say)   plays it and cleans up; returns (result, good): result is what --json prints, good
                      whether all was as expected; say(text) tells the person, on stderr, what goes on
     table(result)    optional: the result as text for people

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Port allocation errors: 55,000 connections per node IP and target, and no more. doc/howto-port-allocation.md
-tells the story."""
+"""Port allocation errors: 55,000 connections per node IP and target, and no more.
+
+doc/howto-port-allocation.md tells the story.
+"""
 
 import copy
 import pathlib
@@ -30,7 +32,6 @@ def arguments(p):
     p.add_argument('--rest', type=int, default=60, metavar='S',
                    help='seconds that a port rests before its next use (60)')
     p.add_argument('--plot', metavar='FILE', help='write the plot there (conn-limit.svg; with --json: none)')
-    p.add_argument('--prefix', default='cvl-conn-limit', help='name of the lab (%(default)s)')
 
 
 def config(opts):
