@@ -134,7 +134,6 @@ struct cv_model_target_group {
 	uint32_t lb; /**< the one load balancer that uses it, or CV_MODEL_NONE */
 };
 
-	bool sticky;                         /**< by source IP */
 /** The one identity of a load balancer in one zone. */
 struct cv_model_node {
 	uint32_t subnet;

@@ -133,7 +133,7 @@ void cv_model_check_addr(struct model_ctx *ctx, uint32_t subnet, cv_be32_t addr,
 
 /** AWS's partition of a region: `aws`, `aws-cn`, `aws-us-gov`. */
 const char *cv_model_partition(const char *region);
+
 /** Check how targets are to be checked and fill in what is absent; ctx->ret says how it went. */
 void cv_model_check_make(struct model_ctx *ctx, const struct cv_model_check_req *req,
 			 struct cv_model_check *ret_check);
-
