@@ -10,6 +10,16 @@
 /* SNAT pools ended per second at most. */
 #define POOLS_REAPED_MAX 256
 
+_Static_assert((int)CV_CONF_LISTENER_KEEP == CV_VIEW_END_KEEP &&
+		       (int)CV_CONF_LISTENER_SILENT == CV_VIEW_END_SILENT &&
+		       (int)CV_CONF_LISTENER_RESET == CV_VIEW_END_RESET,
+	       "the same words in the same order");
+
+static uint8_t end_get(enum cv_conf_end end)
+{
+	return end == CV_CONF_END_RESET ? CV_VIEW_END_RESET : CV_VIEW_END_SILENT;
+}
+
 static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv_conf *conf,
 				       struct cv_plan_port *ports)
 {
@@ -24,6 +34,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 		.ports = ports,
 		.n_ports = (uint16_t)conf->dpdk.n_ports,
 		.mss_clamp = s->mss_clamp,
+		.time_scale = s->lab_time_scale,
 		.snat =
 			{
 				.port_first = s->snat_port_first,
@@ -42,6 +53,10 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 								      : conf->limits.flows / 4,
 				.exhausted_reset =
 					s->snat_on_exhaustion == CV_CONF_EXHAUSTION_RESET,
+				.end_idle = end_get(s->end_idle),
+				.end_target = end_get(s->end_target),
+				.end_endpoint = end_get(s->end_endpoint),
+				.end_listener = (uint8_t)s->end_listener,
 			},
 	};
 }
@@ -57,6 +72,9 @@ static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, uint64_t g
 		.slots = ctl->slots,
 		.registry = ctl->registry,
 		.neigh = ctl->neigh,
+		.ends = ctl->drains.ends,
+		.n_ends = ctl->drains.n_ends,
+		.sweep = ctl->sweep,
 		.gen = gen,
 	};
 
@@ -105,25 +123,53 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 {
 	uint32_t n_announces = ctl->n_announces;
+	struct ctl_drains drains = {0};
 	struct cv_plan *plan;
 	int ret = plan_build(ctl, conf, ctl->gen + 1, errs, &plan);
 
 	if (ret < 0)
 		return ret;
-	ret = plan_serve(ctl, plan);
+	ret = cv_ctl_drains_next(ctl, plan, &drains);
+	if (ret == 0)
+		ret = plan_serve(ctl, plan);
 	if (ret < 0) {
+		cv_ctl_drains_fini(&drains);
 		ctl->n_announces = n_announces;
 		ctl->draining = true; /* pools that only this plan wanted */
 		cv_plan_destroy(plan);
 		cv_errs_add(errs, NULL, 0, "out of memory");
 		return ret;
 	}
+	drains.due = ctl->drains.due;
+	cv_ctl_drains_fini(&ctl->drains);
+	ctl->drains = drains;
 	if (ctl->conf != conf)
 		cv_conf_destroy(ctl->conf);
 	ctl->conf = conf;
 	ctl->gen++;
 	ctl->loaded_at = time(NULL);
 	return 0;
+}
+
+int cv_ctl_replan(struct cv_ctl *ctl)
+{
+	uint32_t n_announces = ctl->n_announces;
+	struct cv_errs errs = {0};
+	struct cv_plan *plan;
+	int ret;
+
+	ctl->sweep++;
+	ret = plan_build(ctl, ctl->conf, ctl->gen, &errs, &plan);
+	cv_errs_fini(&errs);
+	if (ret < 0)
+		return ret;
+	ret = plan_serve(ctl, plan);
+	if (ret < 0) {
+		ctl->n_announces = n_announces;
+		ctl->draining = true;
+		cv_plan_destroy(plan);
+	}
+	return ret;
 }
 
 static void pool_free(void *pool)

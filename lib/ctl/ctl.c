@@ -156,6 +156,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_snat_registry_destroy(ctl->registry);
 	for (uint32_t i = 0; i < CV_DP_PORTS_MAX; i++)
 		cv_snat_map_destroy(ctl->snat_maps[i]);
+	cv_ctl_drains_fini(&ctl->drains);
 	cv_ctl_neigh_fini(&ctl->neighs);
 	free(ctl->neigh);
 	free(ctl->announces);
@@ -224,6 +225,7 @@ static bool signals_take(struct cv_ctl *ctl)
 static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	cv_ctl_arp_tick(ctl, now_ms);
+	cv_ctl_drain_tick(ctl, now_ms);
 	cv_view_pub_reap(ctl->pub);
 	ctl->tick_ms = now_ms + (cv_ctl_arp_is_waiting(ctl) ? CTL_TICK_BUSY_MS : CTL_TICK_MS);
 	if (now_ms < ctl->second_ms)

@@ -72,6 +72,27 @@ struct ctl_stages {
 	int instr_fds[CV_DP_WORKERS_MAX]; /**< while ON: counts instructions, or -errno */
 };
 
+/** A target that was removed from the configuration. */
+struct ctl_drain {
+	uint32_t slot;
+	cv_be32_t ip;
+	uint16_t port;
+	bool terminate;    /**< its flows end after the delay */
+	bool over;         /**< the delay is over */
+	uint64_t until_ms; /**< end of the delay */
+	uint64_t sweep;    /**< once over: the workers' look at flows that ends its own */
+	char *group, *arn; /**< of its target group */
+};
+
+/** All of them. */
+struct ctl_drains {
+	struct ctl_drain *items; /**< shape [n] */
+	uint32_t n;
+	uint32_t *ends; /**< shape [n_ends]: slots of those whose flows end */
+	uint32_t n_ends;
+	bool due; /**< what ends is still to be published */
+};
+
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io; /**< may be NULL */
@@ -86,6 +107,8 @@ struct cv_ctl {
 	struct cv_view_pub *pub;
 	cv_neigh_t *neigh; /**< by neighbour slot; workers read */
 	uint64_t gen;
+	uint64_t sweep; /**< see struct cv_view_spec */
+	struct ctl_drains drains;
 	uint64_t tsc_hz;
 	uint64_t snat_seed; /**< another order of source ports in every process */
 	/** By port: how RSS spreads packets, and source ports after it; NULL: not known. */
@@ -120,11 +143,37 @@ struct cv_ctl {
  */
 int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs);
 
+/**
+ * Publish what serves anew, because what it is planned from beside the configuration has changed, and have
+ * the workers look at all flows again.
+ *
+ * @return 0, or what cv_plan_build() returns: then all is as it was, and another try may do
+ */
+int cv_ctl_replan(struct cv_ctl *ctl);
+
 /** End SNAT pools that nobody wants any more. Once per second. */
 void cv_ctl_pools_reap(struct cv_ctl *ctl);
 
 /** Say what is served: "generation 3: 2 VPCs, ...", into buf, shape [cap]. @return buf */
 const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap);
+
+/* ---- drain.c ---- */
+
+/**
+ * The targets that will drain once a plan serves instead of the current one.
+ *
+ * @param[out] ret_drains  untouched on failure
+ * @return 0 or -ENOMEM
+ * @owner  caller; cv_ctl_drains_fini()
+ */
+int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
+		       struct ctl_drains *ret_drains);
+
+/** Free what a list holds. */
+void cv_ctl_drains_fini(struct ctl_drains *drains);
+
+/** End what has drained for long enough. */
+void cv_ctl_drain_tick(struct cv_ctl *ctl, uint64_t now_ms);
 
 /* ---- restart.c ---- */
 

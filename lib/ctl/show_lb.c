@@ -2,6 +2,8 @@
 
 /* Load balancers and targets. */
 
+#include <string.h>
+
 #include "show_priv.h"
 
 static json_t *node_json(struct cv_ctl *ctl, const struct cv_model_node *node)
@@ -87,6 +89,27 @@ static json_t *target_json(struct cv_ctl *ctl, uint32_t group, uint32_t idx)
 	return object;
 }
 
+/* Those that were removed and still drain. */
+static void drains_add(struct cv_ctl *ctl, json_t *targets, const char *arn)
+{
+	uint64_t now_ms = cv_clock_ms();
+
+	for (uint32_t i = 0; i < ctl->drains.n; i++) {
+		const struct ctl_drain *drain = &ctl->drains.items[i];
+		uint64_t left_ms = drain->until_ms > now_ms ? drain->until_ms - now_ms : 0;
+		json_t *object;
+
+		if (strcmp(drain->arn, arn) != 0)
+			continue;
+		object = json_pack("{s:o, s:s, s:s, s:I}", "target",
+				   cv_ctl_json_addr(drain->ip, drain->port), "az_id", "-", "state",
+				   cv_model_target_state_str(CV_MODEL_TARGET_DRAINING),
+				   "draining_seconds", (json_int_t)((left_ms + 999) / 1000));
+		cv_ctl_json_counts(ctl, object, CV_STATS_TARGET, drain->slot);
+		cv_ctl_json_add(ctl, targets, object);
+	}
+}
+
 static json_t *group_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
@@ -95,6 +118,7 @@ static json_t *group_json(struct cv_ctl *ctl, uint32_t idx)
 
 	for (uint32_t i = 0; i < group->n_targets; i++)
 		cv_ctl_json_add(ctl, targets, target_json(ctl, idx, i));
+	drains_add(ctl, targets, group->arn);
 	return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "name", group->name, "arn",
 			 group->arn, "vpc", model->vpcs[group->vpc].name, "load_balancer",
 			 group->lb != CV_MODEL_NONE ? cv_ctl_json_text(model->lbs[group->lb].name)

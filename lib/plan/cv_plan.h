@@ -80,6 +80,7 @@ struct cv_plan_port {
 struct cv_plan_cfg {
 	const struct cv_plan_port *ports; /**< shape [n_ports] */
 	uint16_t n_ports;
+	uint32_t time_scale;     /**< idle timeouts run so many times as fast; 0: 1 */
 	uint32_t mss_clamp;      /**< highest MSS let through; 0: never lower it */
 	struct cv_snat_cfg snat; /**< of every pool, but for the map */
 	struct cv_view_settings view;
@@ -91,6 +92,9 @@ struct cv_plan_in {
 	const struct cv_plan_cfg *cfg;
 	struct cv_plan_slots *slots;
 	struct cv_snat_registry *registry;
+	const uint32_t *ends; /**< shape [n_ends]: slots of targets that are gone whose flows end */
+	uint32_t n_ends;
+	uint64_t sweep; /**< see struct cv_view_spec */
 	/** Shape [cv_plan_slots_cap(CV_PLAN_NEIGH)]; outlives every view. */
 	const cv_neigh_t *neigh;
 	uint64_t gen;

@@ -41,6 +41,7 @@ static int view_create(struct plan_build *b)
 	struct cv_view_spec *spec = &b->spec;
 	int err;
 
+	cv_plan_life_fill(b);
 	spec->vpcs = b->vpcs;
 	spec->locals = b->locals;
 	spec->endpoints = b->endpoints;
@@ -70,6 +71,7 @@ static int fill(struct plan_build *b)
 	int err;
 
 	b->spec.gen = b->in->gen;
+	b->spec.sweep = b->in->sweep;
 	b->spec.n_ports = cfg->n_ports;
 	b->spec.n_zones = (uint16_t)b->model->n_zones;
 	b->spec.settings = cfg->view;

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What becomes of flows when the configuration takes something away. */
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl_world.h"
+
+#include "cv_base.h"
+#include "cv_stats.h"
+
+/* The first target group's targets: 10.0.1.21 serves zone 1 alone. */
+#define GONE "10.0.1.21:80"
+#define N_DIALS 20
+
+static void attribute(json_t *conf, const char *key, json_t *value)
+{
+	json_object_set_new(at(conf, "target_groups.0.attributes"), key, value);
+}
+
+static void drains_for(json_t *conf, int seconds, bool terminate)
+{
+	attribute(conf, "deregistration_delay.timeout_seconds", json_integer(seconds));
+	attribute(conf, "deregistration_delay.connection_termination.enabled",
+		  json_boolean(terminate));
+}
+
+static void quickly_and_ends(json_t *conf)
+{
+	drains_for(conf, 3600, true);
+	json_object_set_new(conf, "settings", json_pack("{s:i}", "lab_time_scale", 1800));
+}
+
+static void quickly_and_keeps(json_t *conf)
+{
+	quickly_and_ends(conf);
+	drains_for(conf, 3600, false);
+}
+
+static void for_long_and_ends(json_t *conf)
+{
+	drains_for(conf, 3600, true);
+}
+
+static void at_once(json_t *conf)
+{
+	drains_for(conf, 0, true);
+}
+
+/* A member of a target in `show targets`, as text; "" if it is not there. Good until the next call. */
+static const char *target(struct world *w, const char *addr, const char *member)
+{
+	static char found[64];
+	json_t *root = world_show_all(w, "targets"), *item, *got;
+	size_t i;
+
+	found[0] = '\0';
+	json_array_foreach(at(root, "target_groups.0.targets"), i, item)
+	{
+		got = json_object_get(item, member);
+		if (strcmp(text_at(item, "target"), addr) != 0 || got == NULL)
+			continue;
+		if (json_is_string(got))
+			snprintf(found, sizeof(found), "%s", json_string_value(got));
+		else
+			snprintf(found, sizeof(found), "%lld", (long long)json_integer_value(got));
+	}
+	json_decref(root);
+	return found;
+}
+
+static unsigned int flows(struct world *w)
+{
+	json_t *root = world_show_all(w, "flows");
+	unsigned int n = (unsigned int)json_array_size(at(root, "flows"));
+
+	json_decref(root);
+	return n;
+}
+
+/* A world in which the target that is about to go has flows. */
+static struct world *world_with_flows(void (*edit)(json_t *conf))
+{
+	struct world *w = world_run(edit);
+
+	wait_known(w);
+	dial(w, C1, "consumer-1", "172.16.1.10", N_DIALS);
+	world_until(flows(w) == N_DIALS);
+	return w;
+}
+
+/* Takes the target out of the file; gives it back for later. */
+static json_t *target_take(struct world *w)
+{
+	json_t *targets = at(world_conf(w), "target_groups.0.targets");
+	json_t *taken = json_incref(json_array_get(targets, 0));
+
+	json_array_remove(targets, 0);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	return taken;
+}
+
+static void removed_target_drains_then_its_flows_end(void **state)
+{
+	struct world *w = world_with_flows(quickly_and_ends);
+
+	(void)state;
+	json_decref(target_take(w));
+	world_until(strcmp(target(w, GONE, "state"), "draining") == 0);
+	assert_true(atoi(target(w, GONE, "draining_seconds")) <= 2);
+	assert_int_equal(flows(w), N_DIALS);
+	assert_string_equal(target(w, GONE, "active_flows"), "20");
+	world_until(flows(w) == 0);
+	assert_int_equal(cv_stats_event_sum(cv_dp_stats(world_dp(w)), 1, CV_EV_FLOW_END_TARGET),
+			 N_DIALS);
+	world_until(strcmp(target(w, GONE, "state"), "") == 0);
+	world_destroy(w);
+}
+
+static void flows_go_on_after_the_delay_unless_told_otherwise(void **state)
+{
+	struct world *w = world_with_flows(quickly_and_keeps);
+
+	(void)state;
+	json_decref(target_take(w));
+	world_until(strcmp(target(w, GONE, "state"), "draining") == 0);
+	world_until(strcmp(target(w, GONE, "state"), "") == 0);
+	usleep(300000);
+	assert_int_equal(flows(w), N_DIALS);
+	world_destroy(w);
+}
+
+static void delay_of_zero_ends_flows_at_once(void **state)
+{
+	struct world *w = world_with_flows(at_once);
+
+	(void)state;
+	json_decref(target_take(w));
+	world_until(flows(w) == 0);
+	world_destroy(w);
+}
+
+static void target_that_comes_back_keeps_its_flows(void **state)
+{
+	struct world *w = world_with_flows(for_long_and_ends);
+	json_t *taken = target_take(w), *root = NULL;
+
+	(void)state;
+	world_until(strcmp(target(w, GONE, "state"), "draining") == 0);
+	/* Another reload leaves the draining as it is. */
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until((json_decref(root), root = world_show_all(w, "config"),
+		     json_integer_value(at(root, "generation")) == 3));
+	json_decref(root);
+	assert_string_equal(target(w, GONE, "state"), "draining");
+	assert_true(atoi(target(w, GONE, "draining_seconds")) > 3500);
+	json_array_append_new(at(world_conf(w), "target_groups.0.targets"), taken);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(strcmp(target(w, GONE, "draining_seconds"), "") == 0);
+	assert_string_equal(target(w, GONE, "active_flows"), "20");
+	world_destroy(w);
+}
+
+/* A target that ends and comes back in time to be told so by one view must not lose new flows. */
+static void target_may_come_back_after_its_flows_ended(void **state)
+{
+	struct world *w = world_with_flows(at_once);
+	json_t *taken = target_take(w);
+
+	(void)state;
+	world_until(flows(w) == 0);
+	json_array_append_new(at(world_conf(w), "target_groups.0.targets"), taken);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(strcmp(target(w, GONE, "neighbour"), "reachable") == 0);
+	dial(w, C1, "consumer-1", "172.16.1.10", N_DIALS);
+	world_until(flows(w) == N_DIALS);
+	usleep(300000);
+	assert_int_equal(flows(w), N_DIALS);
+	world_destroy(w);
+}
+
+static void removed_load_balancer_takes_its_flows(void **state)
+{
+	struct world *w = world_with_flows(NULL);
+
+	(void)state;
+	json_array_clear(at(world_conf(w), "endpoints"));
+	json_array_clear(at(world_conf(w), "endpoint_services"));
+	json_array_clear(at(world_conf(w), "load_balancers"));
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(flows(w) == 0);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(removed_target_drains_then_its_flows_end),
+		cmocka_unit_test(flows_go_on_after_the_delay_unless_told_otherwise),
+		cmocka_unit_test(delay_of_zero_ends_flows_at_once),
+		cmocka_unit_test(target_that_comes_back_keeps_its_flows),
+		cmocka_unit_test(target_may_come_back_after_its_flows_ended),
+		cmocka_unit_test(removed_load_balancer_takes_its_flows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
