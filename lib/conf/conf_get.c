@@ -66,6 +66,8 @@ uint32_t cv_conf_u32(struct conf_run *run, uint32_t base, const char *path)
 
 	if (json_is_integer(value))
 		return (uint32_t)json_integer_value(value);
+	if (row->type == CONF_LEAST && json_is_string(value))
+		return 0;
 	return row->def == NULL ? 0 : (uint32_t)strtoul(row->def, NULL, 10);
 }
 

@@ -261,6 +261,20 @@ static void build_target(struct conf_run *run, uint32_t node, uint32_t tg)
 	report(run, node, &errs);
 }
 
+#define LEAST(action, of) "attributes.target_group_health." action ".minimum_healthy_targets." of
+
+static struct cv_model_least least_get(struct conf_run *run, uint32_t tg, bool dns)
+{
+	return (struct cv_model_least){
+		.count = cv_conf_u32(run, tg,
+				     dns ? LEAST("dns_failover", "count")
+					 : LEAST("unhealthy_state_routing", "count")),
+		.percent = cv_conf_u32(run, tg,
+				       dns ? LEAST("dns_failover", "percentage")
+					   : LEAST("unhealthy_state_routing", "percentage")),
+	};
+}
+
 static struct cv_model_drain drain_get(struct conf_run *run, uint32_t tg)
 {
 	return (struct cv_model_drain){
@@ -309,6 +323,9 @@ static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 			"attributes.proxy_protocol_v2.client_to_server.header_placement"),
 		.cross_zone =
 			cv_conf_choice(run, node, "attributes.load_balancing.cross_zone.enabled"),
+		.dns_least = least_get(run, node, true),
+		.routing_least = least_get(run, node, false),
+		.sticky = cv_conf_bool(run, node, "attributes.stickiness.enabled"),
 		.drain = drain_get(run, node),
 		.check = check_req(run, node),
 	};
@@ -366,12 +383,30 @@ static bool places_init(struct conf_run *run, uint32_t list, struct places *plac
 	return true;
 }
 
+/* The groups of `forward`. @return how many; more than fit are an error of the schema */
+static uint32_t forwards_get(struct conf_run *run, uint32_t list, struct cv_model_forward_req *reqs)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = cv_conf_doc_first(&run->doc, list);
+	     i != CONF_NONE && n < CV_MODEL_FORWARDS_MAX; i = cv_conf_doc_next(&run->doc, i)) {
+		reqs[n++] = (struct cv_model_forward_req){
+			.target_group = cv_conf_str(run, i, "target_group"),
+			.weight = cv_conf_u32(run, i, "weight"),
+		};
+	}
+	return n;
+}
+
 static void build_listener(struct conf_run *run, uint32_t node, uint32_t lb)
 {
+	struct cv_model_forward_req forwards[CV_MODEL_FORWARDS_MAX];
 	const struct cv_conf_settings *set = &run->conf->settings;
 	struct cv_model_listener_req req = {
 		.port = (uint16_t)cv_conf_u32(run, node, "port"),
 		.target_group = cv_conf_str(run, node, "target_group"),
+		.forwards = forwards,
+		.sticky_group = cv_conf_bool(run, node, "target_group_stickiness.enabled"),
 		.idle_seconds = cv_conf_u32(run, node, "attributes.tcp.idle_timeout.seconds"),
 	};
 	struct cv_model_errs errs = {0};
@@ -380,6 +415,7 @@ static void build_listener(struct conf_run *run, uint32_t node, uint32_t lb)
 
 	if (is_spoiled(run, node))
 		return;
+	req.n_forwards = forwards_get(run, cv_conf_node(run, node, "forward"), forwards);
 	if (cv_model_listener_add(run->conf->model, lb, &req, &errs) == -ENOMEM)
 		run->oom = true;
 	report(run, node, &errs);
@@ -391,6 +427,17 @@ static void build_listener(struct conf_run *run, uint32_t node, uint32_t lb)
 		"that is itself a client of this node may be mistaken for an answering one",
 		req.port, set->snat_port_first, snat_last);
 	cv_conf_err_at(run, &run->conf->warnings, node, "port", text);
+}
+
+static void shift_lb(struct conf_run *run, uint32_t node, uint32_t lb)
+{
+	const char *away_from = cv_conf_str(run, node, "zonal_shift.away_from");
+	struct cv_model_errs errs = {0};
+
+	if (away_from == NULL)
+		return;
+	(void)cv_model_zonal_shift(run->conf->model, lb, away_from, &errs);
+	report(run, node, &errs);
 }
 
 static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
@@ -406,6 +453,7 @@ static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
 			cv_conf_bool(run, node, "attributes.load_balancing.cross_zone.enabled"),
 		.sg_on_privatelink = cv_conf_bool(
 			run, node, "enforce_security_group_inbound_rules_on_private_link_traffic"),
+		.zonal_shift = cv_conf_bool(run, node, "attributes.zonal_shift.config.enabled"),
 	};
 	struct cv_model_errs errs = {0};
 	const char **sg_refs = NULL;
@@ -422,9 +470,11 @@ static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
 		places_fini(&places);
 		free(sg_refs);
 	}
-	if (finish(run, CV_MODEL_LB, CV_MODEL_NONE, node, ret, &errs))
-		each(run, cv_conf_node(run, node, "listeners"), build_listener,
-		     run->conf->model->n_lbs - 1);
+	if (!finish(run, CV_MODEL_LB, CV_MODEL_NONE, node, ret, &errs))
+		return;
+	shift_lb(run, node, run->conf->model->n_lbs - 1);
+	each(run, cv_conf_node(run, node, "listeners"), build_listener,
+	     run->conf->model->n_lbs - 1);
 }
 
 static void build_service(struct conf_run *run, uint32_t node, uint32_t arg)

@@ -21,10 +21,11 @@ enum conf_type {
 	CONF_STRING,
 	CONF_INT,
 	CONF_BOOL,
-	CONF_ENUM,   /**< one of choices; `true` and `false` stand for the JSON literals */
-	CONF_IP,     /**< string: IPv4 address */
-	CONF_PREFIX, /**< string: IPv4 prefix */
-	CONF_PORTS,  /**< integer, or string `80` or `80-443` */
+	CONF_ENUM,       /**< one of choices; `true` and `false` stand for the JSON literals */
+	CONF_IP,         /**< string: IPv4 address */
+	CONF_PREFIX,     /**< string: IPv4 prefix */
+	CONF_PORTS,      /**< integer, or string `80` or `80-443` */
+	CONF_LEAST,      /**< integer, or string `off`, which is 0 */
 	CONF_CHECK_PORT, /**< integer, or string `80` or `traffic-port` */
 };
 

@@ -277,6 +277,18 @@ static void check_int(struct conf_run *run, uint32_t node)
 			    (long long)row->max);
 }
 
+static void check_least(struct conf_run *run, uint32_t node)
+{
+	const json_t *value = run->doc.nodes[node].value;
+
+	if (json_is_string(value) && strcmp(json_string_value(value), "off") == 0)
+		return;
+	if (json_is_integer(value))
+		check_int(run, node);
+	else
+		err_type(run, node, "an integer or \"off\"");
+}
+
 static void check_enum(struct conf_run *run, uint32_t node)
 {
 	const json_t *value = run->doc.nodes[node].value;
@@ -348,12 +360,18 @@ static void check_check_port(struct conf_run *run, uint32_t node)
 static void check_node(struct conf_run *run, uint32_t node)
 {
 	static void (*const checks[])(struct conf_run *, uint32_t) = {
-		[CONF_OBJECT] = check_object, [CONF_MAP] = check_object,
-		[CONF_LIST] = check_list,     [CONF_STRING] = check_string,
-		[CONF_ENUM] = check_enum,     [CONF_IP] = check_ip,
-		[CONF_INT] = check_int,       [CONF_PREFIX] = check_prefix,
-		[CONF_PORTS] = check_ports,   [CONF_BOOL] = NULL,
+		[CONF_OBJECT] = check_object,
+		[CONF_MAP] = check_object,
+		[CONF_LIST] = check_list,
+		[CONF_STRING] = check_string,
+		[CONF_ENUM] = check_enum,
+		[CONF_IP] = check_ip,
+		[CONF_INT] = check_int,
+		[CONF_PREFIX] = check_prefix,
+		[CONF_PORTS] = check_ports,
+		[CONF_BOOL] = NULL,
 		[CONF_CHECK_PORT] = check_check_port,
+		[CONF_LEAST] = check_least,
 	};
 	enum conf_type type = row_of(&run->doc.nodes[node])->type;
 

@@ -15,6 +15,8 @@
 #define NAME 1, 64
 #define REF 1, 200
 
+#define TG_HEALTH "target_groups[].attributes.target_group_health."
+
 #define OBJECT(path, flags, help)                                    \
 	{                                                            \
 		path, CONF_OBJECT, flags, 0, 0, NULL, "", NULL, help \
@@ -31,6 +33,10 @@
 #define INT(path, min, max, def, unit, help)                       \
 	{                                                          \
 		path, CONF_INT, 0, min, max, def, unit, NULL, help \
+	}
+#define LEAST(path, max, def, help)                              \
+	{                                                        \
+		path, CONF_LEAST, 0, 1, max, def, "", NULL, help \
 	}
 #define BOOL(path, def, help)                                 \
 	{                                                     \
@@ -196,7 +202,8 @@ static const struct conf_row schema[] = {
 	INT("target_groups[].attributes.target_health_state.unhealthy.draining_interval_seconds", 0,
 	    CV_MODEL_UNHEALTHY_SECONDS_MAX, "0", "s",
 	    "with termination off: connections of an unhealthy target are ended after so long; 0: never"),
-	OBJECT("target_groups[].health_check", 0, "how each node checks the targets that it may use"),
+	OBJECT("target_groups[].health_check", 0,
+	       "how each node checks the targets that it may use"),
 	BOOL("target_groups[].health_check.enabled", "true",
 	     "false: nobody checks, and every target gets connections (AWS: always on)"),
 	ENUM("target_groups[].health_check.protocol", "TCP|HTTP|HTTPS", "TCP",
@@ -219,6 +226,18 @@ static const struct conf_row schema[] = {
 	STRING("target_groups[].health_check.matcher", 0, 3, 256, NULL,
 	       "codes of success of HTTP and HTTPS checks: `200`, `200,204`, `200-299`; `200-399` "
 	       "if absent"),
+	BOOL("target_groups[].attributes.stickiness.enabled", "false",
+	     "connections of one client address go to one target, as long as it may get new ones"),
+	ENUM("target_groups[].attributes.stickiness.type", "source_ip", "source_ip",
+	     "what a client is known by"),
+	LEAST(TG_HEALTH "dns_failover.minimum_healthy_targets.count", 1000, "1",
+	      "with fewer healthy targets, DNS leaves the zone out"),
+	LEAST(TG_HEALTH "dns_failover.minimum_healthy_targets.percentage", 100, "off",
+	      "likewise, in percent of the targets that the zone's node may use"),
+	INT(TG_HEALTH "unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", "",
+	    "with fewer healthy targets, unhealthy ones get connections, too"),
+	LEAST(TG_HEALTH "unhealthy_state_routing.minimum_healthy_targets.percentage", 100, "off",
+	      "likewise, in percent of the targets that the node may use"),
 	LIST("target_groups[].targets", 0, 0, MANY, "targets"),
 	OBJECT("target_groups[].targets[]", RES, "a target"),
 	IP("target_groups[].targets[].ip", REQ, "private address"),
@@ -246,11 +265,27 @@ static const struct conf_row schema[] = {
 	     "nodes use targets of other zones"),
 	INT("load_balancers[].attributes.secondary_ips.auto_assigned.per_subnet", 0, 7, "0", "",
 	    "further addresses of each node, each with source ports of its own"),
+	BOOL("load_balancers[].attributes.zonal_shift.config.enabled", "false",
+	     "the load balancer may be shifted away from a zone"),
+	OBJECT("load_balancers[].zonal_shift", 0, "a zonal shift that is under way"),
+	STRING("load_balancers[].zonal_shift.away_from", REQ, 1, 64, NULL,
+	       "zone whose targets get no new connections, from no node; DNS leaves it out"),
 	LIST("load_balancers[].listeners", 0, 0, MANY, "listeners"),
 	OBJECT("load_balancers[].listeners[]", RES, "a TCP port"),
 	{"load_balancers[].listeners[].port", CONF_INT, REQ, 1, 65535, NULL, "", NULL, "port"},
-	TEXT("load_balancers[].listeners[].target_group", REQ, REF, NULL,
+	TEXT("load_balancers[].listeners[].target_group", 0, REF, NULL,
 	     "target group of the same VPC that no other load balancer uses"),
+	LIST("load_balancers[].listeners[].forward", 0, 1, CV_MODEL_FORWARDS_MAX,
+	     "instead of `target_group`: several that share new connections by weight"),
+	OBJECT("load_balancers[].listeners[].forward[]", 0, "a target group's share"),
+	TEXT("load_balancers[].listeners[].forward[].target_group", REQ, REF, NULL,
+	     "as `target_group`"),
+	INT("load_balancers[].listeners[].forward[].weight", 0, CV_MODEL_WEIGHT_MAX, "1", "",
+	    "share of the sum of all weights; 0: no new connections"),
+	OBJECT("load_balancers[].listeners[].target_group_stickiness", 0,
+	       "whether clients stay with a group of `forward`"),
+	BOOL("load_balancers[].listeners[].target_group_stickiness.enabled", "false",
+	     "connections of one client address go to one group; needed if a group is sticky"),
 	OBJECT("load_balancers[].listeners[].attributes", 0, "attributes, by AWS's keys"),
 	INT("load_balancers[].listeners[].attributes.tcp.idle_timeout.seconds",
 	    CV_MODEL_IDLE_SECONDS_MIN, CV_MODEL_IDLE_SECONDS_MAX, "350", "s",

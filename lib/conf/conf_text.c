@@ -25,6 +25,24 @@ static void print_targets(FILE *f, const struct cv_model *model,
 		fprintf(f, "        no targets\n");
 }
 
+static void print_listener(FILE *f, const struct cv_model *model, const struct cv_model_lb *lb,
+			   const struct cv_model_listener *listener)
+{
+	for (uint32_t i = 0; i < listener->n_forwards; i++) {
+		const struct cv_model_target_group *tg = &model->tgs[listener->forwards[i].tg];
+
+		fprintf(f, "    listener TCP %u -> %s", listener->port, tg->name);
+		if (listener->n_forwards > 1)
+			fprintf(f, " weight %u", listener->forwards[i].weight);
+		fprintf(f, "  idle %u s  proxy protocol %s%s  cross-zone %s%s\n",
+			listener->idle_seconds, tg->ppv2 ? "v2 " : "off",
+			tg->ppv2 ? cv_model_placement_str(tg->placement) : "",
+			cv_model_is_cross_zone(lb, tg) ? "on" : "off",
+			tg->sticky ? "  sticky" : "");
+		print_targets(f, model, tg);
+	}
+}
+
 static void print_lb(FILE *f, const struct cv_model *model, const struct cv_model_lb *lb)
 {
 	char text[CV_NET_STR_LEN];
@@ -39,17 +57,10 @@ static void print_lb(FILE *f, const struct cv_model *model, const struct cv_mode
 			fprintf(f, " %s", cv_ip4_str(node->ips[k], text));
 		fprintf(f, "\n");
 	}
-	for (uint32_t i = 0; i < lb->n_listeners; i++) {
-		const struct cv_model_listener *listener = &lb->listeners[i];
-		const struct cv_model_target_group *tg = &model->tgs[listener->tg];
-
-		fprintf(f,
-			"    listener TCP %u -> %s  idle %u s  proxy protocol %s%s  cross-zone %s\n",
-			listener->port, tg->name, listener->idle_seconds, tg->ppv2 ? "v2 " : "off",
-			tg->ppv2 ? cv_model_placement_str(tg->placement) : "",
-			cv_model_is_cross_zone(lb, tg) ? "on" : "off");
-		print_targets(f, model, tg);
-	}
+	if (lb->shifted_zone != CV_MODEL_NONE)
+		fprintf(f, "    shifted away from %s\n", model->zones[lb->shifted_zone].id);
+	for (uint32_t i = 0; i < lb->n_listeners; i++)
+		print_listener(f, model, lb, &lb->listeners[i]);
 }
 
 static void print_service(FILE *f, const struct cv_model *model,
@@ -127,11 +138,17 @@ char *cv_conf_summary(const struct cv_conf *conf)
 static void print_type(FILE *f, const struct conf_row *row)
 {
 	static const char *const names[] = {
-		[CONF_OBJECT] = "object",       [CONF_MAP] = "object, any keys",
-		[CONF_LIST] = "list",           [CONF_STRING] = "string",
-		[CONF_INT] = "integer",         [CONF_BOOL] = "boolean",
-		[CONF_IP] = "IPv4 address",     [CONF_PREFIX] = "IPv4 prefix",
-		[CONF_PORTS] = "port or range", [CONF_CHECK_PORT] = "port or `traffic-port`",
+		[CONF_OBJECT] = "object",
+		[CONF_MAP] = "object, any keys",
+		[CONF_LIST] = "list",
+		[CONF_STRING] = "string",
+		[CONF_INT] = "integer",
+		[CONF_BOOL] = "boolean",
+		[CONF_IP] = "IPv4 address",
+		[CONF_PREFIX] = "IPv4 prefix",
+		[CONF_PORTS] = "port or range",
+		[CONF_CHECK_PORT] = "port or `traffic-port`",
+		[CONF_LEAST] = "integer or `\"off\"`",
 	};
 	const char *p = row->choices;
 
@@ -153,7 +170,7 @@ static void print_bounds(FILE *f, const struct conf_row *row)
 {
 	static const char *const of[] = {
 		[CONF_MAP] = " entries", [CONF_LIST] = " elements", [CONF_STRING] = " characters",
-		[CONF_INT] = "",         [CONF_PORTS] = "",
+		[CONF_INT] = "",         [CONF_PORTS] = "",         [CONF_LEAST] = "",
 	};
 
 	if (row->max == 0 || row->type >= CV_ARRAY_LEN(of) || of[row->type] == NULL)

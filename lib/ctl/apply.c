@@ -238,10 +238,12 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 
 	if (conf == NULL)
 		return -EINVAL;
-	if (!cv_ctl_restart_is_spared(ctl->conf, conf, errs))
+	if (!cv_ctl_restart_is_spared(ctl->conf, conf, errs)) {
 		ret = -EBUSY;
-	else
+	} else {
+		cv_model_enis_keep(conf->model, ctl->conf->model);
 		ret = cv_ctl_apply(ctl, conf, errs);
+	}
 	if (ret < 0) {
 		cv_conf_destroy(conf);
 		/* What the plan refuses is wrong in the file, whichever way. */

@@ -15,6 +15,7 @@ struct dp_route {
 	const struct cv_view_local *local;
 	const struct cv_view_node *node;
 	uint32_t listener;
+	uint32_t group; /* once a target is picked */
 };
 
 static bool dp_sg_allows(const struct cv_view *view, bool any, uint32_t first, uint32_t n,
@@ -69,13 +70,29 @@ static bool dp_route_allows(const struct cv_view *view, const struct dp_route *r
 	       dp_sg_allows(view, node_any, node->sg_first, node->sg_n, key);
 }
 
-/* Target slot for a new flow, CV_VIEW_NONE if the listener has none for the node's zone. */
-static uint32_t dp_target_pick(const struct cv_dp_worker *w, const struct dp_route *route,
+/* The group that a listener's weights give a flow. At most CV_LB_WEIGHTS_MAX steps. */
+static const struct cv_view_forward *dp_forward_pick(const struct cv_view_spec *spec,
+						     const struct cv_view_listener *listener,
+						     const struct cv_lb_key *key, uint32_t hash)
+{
+	const struct cv_view_forward *forward = &spec->forwards[listener->forward_first];
+
+	if (listener->sticky_group)
+		hash = cv_lb_source_hash(key->src_ip);
+	hash = cv_lb_rehash(hash);
+	while (hash > forward->last)
+		forward++;
+	return forward;
+}
+
+/* Target slot for a new flow, CV_VIEW_NONE if its group has none for the node's zone. */
+static uint32_t dp_target_pick(const struct cv_dp_worker *w, struct dp_route *route,
 			       const struct cv_flow_key *key, uint32_t isn)
 {
 	const struct cv_view_spec *spec = &w->view->spec;
 	const struct cv_view_listener *listener = &spec->listeners[route->listener];
 	const struct cv_view_choice *choice;
+	uint32_t zone_first = listener->zone_first;
 	struct cv_lb_key lb = {
 		.src_ip = key->client_ip,
 		.dst_ip = key->dialled_ip,
@@ -84,14 +101,23 @@ static uint32_t dp_target_pick(const struct cv_dp_worker *w, const struct dp_rou
 		.tcp_seq = isn,
 		.proto = IPPROTO_TCP,
 	};
+	uint32_t hash = cv_lb_hash(&lb, w->lb_seed);
 
-	if (listener->group == CV_VIEW_NONE)
+	route->group = listener->group;
+	if (listener->n_forwards > 0) {
+		const struct cv_view_forward *f = dp_forward_pick(spec, listener, &lb, hash);
+
+		route->group = f->group;
+		zone_first = f->zone_first;
+	}
+	if (route->group == CV_VIEW_NONE)
 		return CV_VIEW_NONE;
-	choice = &spec->choices[listener->zone_first + route->node->zone];
+	choice = &spec->choices[zone_first + route->node->zone];
 	if (choice->n == 0)
 		return CV_VIEW_NONE;
-	return spec->choice_targets[choice->first +
-				    cv_lb_pick(cv_lb_hash(&lb, w->lb_seed), choice->n)];
+	if (spec->groups[route->group].sticky)
+		hash = cv_lb_source_hash(lb.src_ip);
+	return spec->choice_targets[choice->first + cv_lb_pick(hash, choice->n)];
 }
 
 /*
@@ -141,7 +167,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	const struct cv_view_spec *spec = &w->view->spec;
 	const struct cv_view_target *target = &spec->targets[target_slot];
 	const struct cv_view_listener *listener = &spec->listeners[route->listener];
-	const struct cv_view_group *group = &spec->groups[listener->group];
+	const struct cv_view_group *group = &spec->groups[route->group];
 	struct cv_flow *flow = &w->flows->flows[idx];
 	struct cv_flow_cold *cold = &w->flows->cold[idx];
 	uint32_t diff;

@@ -5,12 +5,13 @@
  * @file
  * Target choice: the flow hash, and which targets a node of one zone may choose from.
  *
- * Pure functions over values. Who is eligible (health, draining) is decided above; weights and
- * stickiness will be further inputs to the list and the pick.
+ * Pure functions over values. Who is fit (health, draining, zonal shift) is decided above.
  *
  * @threads any; no shared state
  * @source  AWS, "What is a Network Load Balancer?" (fields of the hash); "Target groups for your
- *          Network Load Balancers" (cross-zone, fail-open)
+ *          Network Load Balancers" (cross-zone, fail-open, stickiness); "Target group health";
+ *          "Listeners for your Network Load Balancers" (weights). Table of sticky targets: Eisenbud
+ *          and others, "Maglev" (NSDI 2016), section 3.4
  */
 
 #include <stdbool.h>
@@ -65,25 +66,99 @@ static inline uint32_t cv_lb_pick(uint32_t hash, uint32_t n)
 	return (uint32_t)((uint64_t)hash * n >> 32);
 }
 
+/** Hash of who connects, for stickiness by source IP. Without a seed: a restart finds the same target. */
+static inline uint32_t cv_lb_source_hash(cv_be32_t src_ip)
+{
+	uint64_t hash = cv_lb_mix(src_ip ^ 0x452821e638d01377, 0xbe5466cf34e90c6c);
+
+	hash = cv_lb_mix(hash ^ 0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917);
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+/** Another hash from a hash: so that the choice of a group says nothing about that of its target. */
+static inline uint32_t cv_lb_rehash(uint32_t hash)
+{
+	uint64_t again = cv_lb_mix(hash ^ 0x9216d5d98979fb1b, 0xd1310ba698dfb5ac);
+
+	return (uint32_t)(again ^ again >> 32);
+}
+
+/** Most groups among which weights divide flows: AWS's limit. */
+#define CV_LB_WEIGHTS_MAX 5
+
+/**
+ * Divide all hashes among groups in proportion to their weights: group i has those from the bound of
+ * the one before it to below its own.
+ *
+ * @param      weights    shape [n]
+ * @param      n          1..CV_LB_WEIGHTS_MAX
+ * @param[out] ret_below  shape [n]: bounds, 0..2^32; the last is 2^32
+ * @return false, with nothing set, if all weights are 0
+ */
+bool cv_lb_weights_build(const uint16_t *weights, uint32_t n, uint64_t *ret_below);
+
+/** Whether a target may get new flows. */
+enum cv_lb_fit {
+	CV_LB_NEVER, /**< draining, unused or shifted away: not even when all others are unfit */
+	CV_LB_UNFIT, /**< unhealthy, or not yet found healthy: only when too few are fit */
+	CV_LB_FIT,
+};
+
 /** A target, as far as choosing goes. */
 struct cv_lb_target {
 	uint16_t zone;
-	bool eligible; /**< may get new flows: registered, not draining, healthy or not yet judged */
+	uint8_t fit; /**< enum cv_lb_fit */
+};
+
+/** How many targets must be fit; 0: no matter. */
+struct cv_lb_least {
+	uint32_t count;
+	uint32_t percent; /**< of those that are fit or unfit, 0..100 */
+};
+
+/** Tell whether either threshold is breached. @param n  targets that are fit or unfit */
+bool cv_lb_is_below(const struct cv_lb_least *least, uint32_t n_fit, uint32_t n);
+
+/** The targets that a node has in view. */
+struct cv_lb_scope {
+	uint16_t zone;            /**< the node's zone */
+	bool cross_zone;          /**< targets of all zones, not of its own alone */
+	struct cv_lb_least least; /**< fewer fit ones, and the unfit get flows, too */
 };
 
 /**
- * List the targets that a node of one zone gives new flows to. In scope are the targets of its
- * zone, or with cross-zone load balancing those of all zones. The eligible ones in scope; if none
- * is, all in scope (fail-open).
+ * List the targets that a node of one zone gives new flows to: the fit ones in scope; if these are
+ * too few, or none, the unfit as well (fail-open).
  *
  * @param      targets        shape [n]: a target group
  * @param      n              targets
- * @param      zone           the node's zone
- * @param      cross_zone     cross-zone load balancing is on
  * @param[out] ret_idx        shape [n]: indexes into targets, ascending; the first (returned) are
  *                            set
  * @param[out] ret_fail_open  the list is a fail-open one; may be NULL
- * @return targets listed; 0 only when nothing is in scope
+ * @return targets listed; 0 only when no target in scope is fit or unfit
  */
-uint32_t cv_lb_list_build(const struct cv_lb_target *targets, uint32_t n, uint16_t zone,
-			  bool cross_zone, uint32_t *ret_idx, bool *ret_fail_open);
+uint32_t cv_lb_list_build(const struct cv_lb_target *targets, uint32_t n,
+			  const struct cv_lb_scope *scope, uint32_t *ret_idx, bool *ret_fail_open);
+
+/** A target that clients stick to. */
+struct cv_lb_sticky {
+	uint64_t key; /**< what it is known by: the same at all times and places */
+	uint32_t id;  /**< what stands for it in the table */
+};
+
+/** Entries of the table for n targets: a power of two, at least 32 for each target. */
+uint32_t cv_lb_sticky_len(uint32_t n);
+
+/**
+ * Fill a table from which cv_lb_pick() with cv_lb_source_hash() chooses. Shares of targets differ by
+ * one entry at most. The table depends on the set of keys alone. When a target goes, its clients spread
+ * over the others, and only few of the others' clients move; so it is when one comes, as long as
+ * cv_lb_sticky_len() stays the same.
+ *
+ * @param targets    shape [n], keys differ; is sorted
+ * @param n          at least 1
+ * @param scratch    shape [n][2]
+ * @param ret_table  shape [cv_lb_sticky_len(n)]
+ */
+void cv_lb_sticky_build(struct cv_lb_sticky *targets, uint32_t n, uint32_t (*scratch)[2],
+			uint32_t *ret_table);

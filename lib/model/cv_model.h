@@ -21,6 +21,7 @@
 
 #include "cv_model_check.h"
 #include "cv_model_drain.h"
+#include "cv_model_route.h"
 #include "cv_net.h"
 
 /** No such index. */
@@ -127,6 +128,9 @@ struct cv_model_target_group {
 	bool ppv2;
 	enum cv_model_placement placement;
 	enum cv_model_cross_zone cross_zone;
+	struct cv_model_least dns_least;     /**< below it, DNS leaves the zone out */
+	struct cv_model_least routing_least; /**< below it, unhealthy targets get flows, too */
+	bool sticky;                         /**< by source IP */
 	struct cv_model_drain drain;
 	struct cv_model_target *targets; /**< shape [n_targets]; no two alike */
 	uint32_t n_targets;
@@ -146,7 +150,10 @@ struct cv_model_node {
 struct cv_model_listener {
 	const char *arn;
 	uint16_t port;
-	uint32_t tg;
+	uint32_t tg;                                             /**< the first of forwards */
+	struct cv_model_forward forwards[CV_MODEL_FORWARDS_MAX]; /**< shape [n_forwards] */
+	uint32_t n_forwards;
+	bool sticky_group; /**< the source IP alone decides which of forwards */
 	uint32_t idle_seconds;
 };
 
@@ -163,6 +170,8 @@ struct cv_model_lb {
 	uint32_t n_sgs;
 	bool cross_zone;
 	bool sg_on_privatelink; /**< its security groups filter endpoint traffic too */
+	bool zonal_shift;       /**< may be shifted away from a zone */
+	uint32_t shifted_zone;  /**< CV_MODEL_NONE: none is */
 	uint32_t service;       /**< the one endpoint service that offers it, or CV_MODEL_NONE */
 };
 

@@ -103,6 +103,8 @@ struct cv_model_tg_req {
 	bool ppv2;
 	enum cv_model_placement placement;
 	enum cv_model_cross_zone cross_zone;
+	struct cv_model_least dns_least, routing_least;
+	bool sticky;
 	struct cv_model_drain drain;
 };
 
@@ -132,12 +134,16 @@ struct cv_model_lb_req {
 	uint32_t n_sgs;
 	bool cross_zone;
 	bool sg_on_privatelink;
+	bool zonal_shift;
 };
 
 /** Request: a listener. */
 struct cv_model_listener_req {
 	uint16_t port;
-	const char *target_group;
+	const char *target_group;                    /**< NULL: forwards */
+	const struct cv_model_forward_req *forwards; /**< shape [n_forwards] */
+	uint32_t n_forwards;                         /**< 0..CV_MODEL_FORWARDS_MAX */
+	bool sticky_group;
 	uint32_t idle_seconds; /**< CV_MODEL_IDLE_SECONDS_MIN..MAX */
 };
 

@@ -54,6 +54,9 @@ int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 		.ppv2 = req->ppv2,
 		.placement = req->placement,
 		.cross_zone = req->cross_zone,
+		.dns_least = req->dns_least,
+		.routing_least = req->routing_least,
+		.sticky = req->sticky,
 		.drain = req->drain,
 		.lb = CV_MODEL_NONE,
 	};
@@ -64,6 +67,7 @@ int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 	if (req->port == 0)
 		cv_model_err(&ctx, EINVAL, "ValidationError", "port", "port 0 is outside 1..65535");
 	cv_model_check_make(&ctx, &req->check, &tg.check);
+	cv_model_least_check(&ctx, &req->dns_least, &req->routing_least);
 	tg.arn = elb_arn(&ctx, req->arn, tg.vpc, "targetgroup", req->name);
 	if (ctx.ret != 0)
 		return ctx.ret;
@@ -264,6 +268,8 @@ int cv_model_lb_add(struct cv_model *model, const struct cv_model_lb_req *req,
 	struct cv_model_lb lb = {
 		.cross_zone = req->cross_zone,
 		.sg_on_privatelink = req->sg_on_privatelink,
+		.zonal_shift = req->zonal_shift,
+		.shifted_zone = CV_MODEL_NONE,
 		.service = CV_MODEL_NONE,
 	};
 	struct cv_model_lb *lbs;
@@ -307,12 +313,8 @@ static const char *listener_arn(struct model_ctx *ctx, const struct cv_model_lb 
 	return arn;
 }
 
-static void check_listener(struct model_ctx *ctx, const struct cv_model_lb *lb, uint32_t lb_idx,
-			   const struct cv_model_listener_req *req, uint32_t tg_idx)
+static void check_listener(struct model_ctx *ctx, const struct cv_model_listener_req *req)
 {
-	const struct cv_model *model = ctx->model;
-	const struct cv_model_target_group *tg;
-
 	if (req->port == 0)
 		cv_model_err(ctx, EINVAL, "ValidationError", "port", "port 0 is outside 1..65535");
 	if (req->idle_seconds < CV_MODEL_IDLE_SECONDS_MIN ||
@@ -321,17 +323,6 @@ static void check_listener(struct model_ctx *ctx, const struct cv_model_lb *lb, 
 			     "attributes.tcp.idle_timeout.seconds", "%u is outside %d..%d",
 			     req->idle_seconds, CV_MODEL_IDLE_SECONDS_MIN,
 			     CV_MODEL_IDLE_SECONDS_MAX);
-	if (tg_idx == CV_MODEL_NONE)
-		return;
-	tg = &model->tgs[tg_idx];
-	if (tg->vpc != lb->vpc)
-		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", "target_group",
-			     "target group '%s' is in VPC '%s', the load balancer in '%s'",
-			     tg->name, model->vpcs[tg->vpc].name, model->vpcs[lb->vpc].name);
-	else if (tg->lb != CV_MODEL_NONE && tg->lb != lb_idx)
-		cv_model_err(ctx, EINVAL, "TargetGroupAssociationLimit", "target_group",
-			     "target group '%s' is already used by load balancer '%s'", tg->name,
-			     model->lbs[tg->lb].name);
 }
 
 int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
@@ -347,9 +338,8 @@ int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
 		cv_model_err(&ctx, EEXIST, "DuplicateListener", "port",
 			     "load balancer '%s' already has a listener on port %u", lb->name,
 			     req->port);
-	listener.tg = cv_model_resolve(&ctx, CV_MODEL_TG, CV_MODEL_NONE, req->target_group,
-				       "target_group");
-	check_listener(&ctx, lb, lb_idx, req, listener.tg);
+	cv_model_forwards_make(&ctx, lb_idx, req, &listener);
+	check_listener(&ctx, req);
 	if (ctx.ret != 0)
 		return ctx.ret;
 
@@ -361,7 +351,8 @@ int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
 		return -ENOMEM;
 	cv_model_index_put(model->index, &key, lb->n_listeners);
 	listeners[lb->n_listeners++] = listener;
-	model->tgs[listener.tg].lb = lb_idx;
+	for (uint32_t i = 0; i < listener.n_forwards; i++)
+		model->tgs[listener.forwards[i].tg].lb = lb_idx;
 	return 0;
 }
 

@@ -131,6 +131,17 @@ void cv_model_addr_put(struct cv_model *model, uint32_t vpc, cv_be32_t addr, enu
 /** Check an address that a node or ENI asks for: in its subnet, not reserved, not in use. */
 void cv_model_check_addr(struct model_ctx *ctx, uint32_t subnet, cv_be32_t addr, const char *field);
 
+/** Fill in a listener's target groups from its request; ctx->ret says how it went. */
+void cv_model_forwards_make(struct model_ctx *ctx, uint32_t lb,
+			    const struct cv_model_listener_req *req, struct cv_model_listener *l);
+
+/** Check the thresholds of target group health. */
+void cv_model_least_check(struct model_ctx *ctx, const struct cv_model_least *dns,
+			  const struct cv_model_least *routing);
+
+/** Give an ENI one of its service's load balancers that have a node in its zone. */
+void cv_model_eni_choose(const struct cv_model *model, uint32_t service, struct cv_model_eni *eni);
+
 /** AWS's partition of a region: `aws`, `aws-cn`, `aws-us-gov`. */
 const char *cv_model_partition(const char *region);
 

@@ -195,26 +195,6 @@ bool cv_model_service_is_in_zone(const struct cv_model *model, uint32_t service,
 	return false;
 }
 
-/*
- * AWS picks one of the service's load balancers in the zone at an ENI's first connection and keeps it.
- * Here the ENI's id picks, so that a restart keeps it as well.
- */
-static void choose_lb(const struct cv_model *model, uint32_t service, struct cv_model_eni *eni)
-{
-	const struct cv_model_service *s = &model->services[service];
-	uint32_t n = 0, pick;
-
-	for (uint32_t i = 0; i < s->n_lbs; i++)
-		n += cv_model_node_find(&model->lbs[s->lbs[i]], eni->zone) != CV_MODEL_NONE;
-	pick = (uint32_t)(cv_siphash(eni->id, strlen(eni->id), 0x6c62, 0) % n);
-	for (uint32_t i = 0; i < s->n_lbs; i++) {
-		eni->lb = s->lbs[i];
-		eni->node = cv_model_node_find(&model->lbs[eni->lb], eni->zone);
-		if (eni->node != CV_MODEL_NONE && pick-- == 0)
-			return;
-	}
-}
-
 /* Checks one subnet of a new endpoint against the service and the endpoint's other subnets. */
 static void check_eni(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
 		      const struct cv_model_endpoint *endpoint, uint32_t i)
@@ -355,7 +335,7 @@ static void finish_enis(struct model_ctx *ctx, struct cv_model_endpoint *endpoin
 			cv_model_oom(ctx);
 			return;
 		}
-		choose_lb(ctx->model, endpoint->service, eni);
+		cv_model_eni_choose(ctx->model, endpoint->service, eni);
 	}
 }
 

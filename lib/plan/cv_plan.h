@@ -97,6 +97,9 @@ struct cv_plan_in {
 	uint64_t sweep; /**< see struct cv_view_spec */
 	/** Shape [cv_plan_slots_cap(CV_PLAN_NEIGH)]; outlives every view. */
 	const cv_neigh_t *neigh;
+	/** States of targets, asked for each target and each node that may use it; NULL: all healthy. */
+	cv_model_target_state_fn *target_state;
+	void *target_state_arg;
 	uint64_t gen;
 };
 

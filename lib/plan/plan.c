@@ -49,6 +49,7 @@ static int view_create(struct plan_build *b)
 	spec->nodes = b->nodes;
 	spec->node_ips = b->node_ips;
 	spec->listeners = b->listeners;
+	spec->forwards = b->forwards;
 	spec->choices = b->choices;
 	spec->choice_targets = b->choice_targets;
 	spec->groups = b->groups;
@@ -83,6 +84,8 @@ static int fill(struct plan_build *b)
 		err = cv_plan_net_fill(b);
 	if (err == 0)
 		err = cv_plan_targets_fill(b);
+	if (err == 0)
+		err = cv_plan_choices_fill(b);
 	if (err == 0)
 		err = cv_plan_pools_fill(b);
 	if (err == 0)

@@ -52,7 +52,7 @@ static int each_pool(struct plan_build *b, bool want, uint32_t *ret_n)
 		lb = &m->lbs[m->tgs[tg].lb];
 		for (uint32_t i = 0; i < lb->n_nodes; i++) {
 			const struct cv_view_choice *c =
-				&b->choices[tg * b->spec.n_zones + lb->nodes[i].zone];
+				&b->lists[tg * b->spec.n_zones + lb->nodes[i].zone];
 
 			*ret_n += lb->nodes[i].n_ips * c->n;
 			for (uint32_t k = 0; want && k < lb->nodes[i].n_ips * c->n; k++) {

@@ -81,7 +81,10 @@ struct plan_build {
 	struct cv_view_node *nodes;
 	cv_be32_t *node_ips;
 	struct cv_view_listener *listeners;
+	struct cv_view_forward *forwards;
 	struct cv_view_choice *choices;
+	struct cv_view_choice
+		*lists; /**< as choices, but each target once: whom nodes open flows to */
 	uint32_t *choice_targets;
 	struct cv_view_group *groups;
 	struct cv_view_target *targets;
@@ -96,8 +99,11 @@ int cv_plan_slots_assign(struct plan_build *b);
 /** VPCs, our addresses, endpoints, nodes, security groups. @return 0, -EINVAL or -ENOMEM */
 int cv_plan_net_fill(struct plan_build *b);
 
-/** Listeners, groups, targets, neighbours, choices. @return 0, -EINVAL, -ENOSPC or -ENOMEM */
+/** Groups, targets, neighbours. @return 0, -EINVAL, -ENOSPC or -ENOMEM */
 int cv_plan_targets_fill(struct plan_build *b);
+
+/** Choices, and the listeners and forwards that lead to them. @return 0 or -ENOMEM */
+int cv_plan_choices_fill(struct plan_build *b);
 
 /** Pools: those that choices need, made if missing, and those that drain. @return 0 or -ENOMEM */
 int cv_plan_pools_fill(struct plan_build *b);

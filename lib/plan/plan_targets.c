@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cv_lb.h"
-
 static uint32_t targets_total(const struct plan_build *b)
 {
 	return b->plan->priv->first[CV_PLAN_TARGET][b->model->n_tgs];
@@ -122,59 +120,6 @@ static int fill_targets(struct plan_build *b)
 	return first_err;
 }
 
-/* The targets that one zone's node chooses from: written behind those of the zones before. */
-static void fill_choice(struct plan_build *b, uint32_t tg_idx, uint32_t zone,
-			struct cv_lb_target *scratch)
-{
-	const struct cv_model_target_group *tg = &b->model->tgs[tg_idx];
-	const struct cv_model_lb *lb = &b->model->lbs[tg->lb];
-	uint32_t *to = b->choice_targets + b->spec.n_choice_targets;
-	uint32_t n;
-
-	if (cv_model_node_find(lb, zone) == CV_MODEL_NONE)
-		return;
-	for (uint32_t i = 0; i < tg->n_targets; i++) {
-		uint32_t target_zone = tg->targets[i].zone;
-
-		/* A target of no zone serves each as if it were the zone's own. */
-		if (target_zone == CV_MODEL_NONE)
-			target_zone = zone;
-		scratch[i] = (struct cv_lb_target){.zone = (uint16_t)target_zone, .eligible = true};
-	}
-	n = cv_lb_list_build(scratch, tg->n_targets, (uint16_t)zone, cv_model_is_cross_zone(lb, tg),
-			     to, NULL);
-	for (uint32_t i = 0; i < n; i++)
-		to[i] = cv_plan_slot(b->plan, CV_PLAN_TARGET, tg_idx, to[i]);
-	b->choices[tg_idx * b->spec.n_zones + zone] =
-		(struct cv_view_choice){.first = b->spec.n_choice_targets, .n = n};
-	b->spec.n_choice_targets += n;
-}
-
-/* A group has one load balancer, so all listeners that lead to it share its choices. */
-static int fill_choices(struct plan_build *b)
-{
-	const struct cv_model *m = b->model;
-	struct cv_lb_target *scratch;
-	uint32_t i, n = 0, n_max = 0;
-
-	for (i = 0; i < m->n_tgs; i++) {
-		if (m->tgs[i].lb != CV_MODEL_NONE)
-			n += m->tgs[i].n_targets * m->lbs[m->tgs[i].lb].n_nodes;
-		n_max = m->tgs[i].n_targets > n_max ? m->tgs[i].n_targets : n_max;
-	}
-	b->spec.n_choices = m->n_tgs * b->spec.n_zones;
-	b->choices = cv_plan_mem_get(&b->tmp, b->spec.n_choices, sizeof(*b->choices));
-	b->choice_targets = cv_plan_mem_get(&b->tmp, n, sizeof(*b->choice_targets));
-	scratch = cv_plan_mem_get(&b->tmp, n_max, sizeof(*scratch));
-	if (b->choices == NULL || b->choice_targets == NULL || scratch == NULL)
-		return -ENOMEM;
-	for (i = 0; i < m->n_tgs; i++) {
-		for (uint32_t zone = 0; m->tgs[i].lb != CV_MODEL_NONE && zone < m->n_zones; zone++)
-			fill_choice(b, i, zone, scratch);
-	}
-	return 0;
-}
-
 static int fill_groups(struct plan_build *b)
 {
 	b->spec.n_groups = b->plan->n_slots[CV_PLAN_GROUP];
@@ -188,36 +133,8 @@ static int fill_groups(struct plan_build *b)
 			.used = true,
 			.proxy_v2 = tg->ppv2,
 			.on_first_ack = tg->placement == CV_MODEL_ON_FIRST_ACK,
+			.sticky = tg->sticky,
 		};
-	}
-	return 0;
-}
-
-static int fill_listeners(struct plan_build *b)
-{
-	const struct cv_model *m = b->model;
-
-	b->spec.n_listeners = b->plan->n_slots[CV_PLAN_LISTENER];
-	b->listeners = cv_plan_mem_get(&b->tmp, b->spec.n_listeners, sizeof(*b->listeners));
-	if (b->listeners == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < m->n_lbs; i++) {
-		for (uint32_t j = 0; j < m->lbs[i].n_listeners; j++) {
-			const struct cv_model_listener *l = &m->lbs[i].listeners[j];
-			bool has_group = l->tg != CV_MODEL_NONE;
-
-			b->listeners[cv_plan_slot(b->plan, CV_PLAN_LISTENER, i, j)] =
-				(struct cv_view_listener){
-					.used = true,
-					.lb = cv_plan_slot(b->plan, CV_PLAN_LB, 0, i),
-					.port = l->port,
-					.idle_s = (uint16_t)l->idle_seconds,
-					.group = has_group ? cv_plan_slot(b->plan, CV_PLAN_GROUP, 0,
-									  l->tg)
-							   : CV_VIEW_NONE,
-					.zone_first = has_group ? l->tg * b->spec.n_zones : 0,
-				};
-		}
 	}
 	return 0;
 }
@@ -227,10 +144,6 @@ int cv_plan_targets_fill(struct plan_build *b)
 	int err = fill_targets(b);
 
 	if (err == 0)
-		err = fill_choices(b);
-	if (err == 0)
 		err = fill_groups(b);
-	if (err == 0)
-		err = fill_listeners(b);
 	return err;
 }

@@ -85,14 +85,27 @@ struct cv_view_node {
 /** A listener. */
 struct cv_view_listener {
 	bool used;
-	uint32_t lb;         /**< load balancer slot */
-	uint16_t port;       /**< host order */
-	uint16_t idle_s;     /**< idle timeout, seconds */
-	uint32_t group;      /**< target group slot; CV_VIEW_NONE: nothing to send to */
-	uint32_t zone_first; /**< first of n_zones entries in cv_view_spec.choices */
+	uint32_t lb;            /**< load balancer slot */
+	uint16_t port;          /**< host order */
+	uint16_t idle_s;        /**< idle timeout, seconds */
+	uint32_t group;         /**< target group slot; CV_VIEW_NONE: nothing to send to */
+	uint32_t zone_first;    /**< first of n_zones entries in cv_view_spec.choices */
+	bool sticky_group;      /**< the source IP alone decides which of several groups */
+	uint8_t n_forwards;     /**< groups that share the flows by weight; 0: all go to `group` */
+	uint32_t forward_first; /**< first entry in cv_view_spec.forwards */
 };
 
-/** Targets that a node of one zone may choose for one listener. */
+/** One of the target groups among which a listener divides its flows. Weight 0 has no entry. */
+struct cv_view_forward {
+	uint32_t group;      /**< target group slot */
+	uint32_t zone_first; /**< as in struct cv_view_listener */
+	uint32_t last;       /**< last hash that leads here; the last entry: UINT32_MAX */
+};
+
+/**
+ * Targets that a node of one zone may choose for one listener. Of a sticky group it is the table of
+ * cv_lb_sticky_build(), in which each target stands many times.
+ */
 struct cv_view_choice {
 	uint32_t first; /**< first slot in cv_view_spec.choice_targets */
 	uint32_t n;     /**< 0: no target */
@@ -103,6 +116,7 @@ struct cv_view_group {
 	bool used;
 	bool proxy_v2;     /**< prepend the PROXY v2 header */
 	bool on_first_ack; /**< header placement; false is AWS's default, on_first_ack_with_payload */
+	bool sticky;       /**< the source IP alone decides which target */
 };
 
 /** A target. */
@@ -156,7 +170,7 @@ struct cv_view_spec {
 	uint16_t n_ports; /**< logical ports */
 	uint16_t n_zones;
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
-		n_choices, n_choice_targets, n_groups, n_targets, n_pools;
+		n_forwards, n_choices, n_choice_targets, n_groups, n_targets, n_pools;
 	const struct cv_view_vpc *vpcs;           /**< by slot */
 	const struct cv_view_local *locals;       /**< any order */
 	const struct cv_view_endpoint *endpoints; /**< by slot; slot CV_VIEW_DIRECT must be there */
@@ -164,10 +178,11 @@ struct cv_view_spec {
 	const struct cv_view_node *nodes; /**< by slot */
 	const cv_be32_t *node_ips;
 	const struct cv_view_listener *listeners; /**< by slot */
-	const struct cv_view_choice *choices;     /**< [listener.zone_first + zone] */
-	const uint32_t *choice_targets;           /**< target slots */
-	const struct cv_view_group *groups;       /**< by slot */
-	const struct cv_view_target *targets;     /**< by slot */
+	const struct cv_view_forward *forwards;
+	const struct cv_view_choice *choices; /**< [listener.zone_first + zone] */
+	const uint32_t *choice_targets;       /**< target slots */
+	const struct cv_view_group *groups;   /**< by slot */
+	const struct cv_view_target *targets; /**< by slot */
 	const struct cv_view_pool *pools;
 	struct cv_view_settings settings;
 	const cv_neigh_t *neigh; /**< by neighbour slot; not copied, outlives the view */

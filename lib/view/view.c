@@ -87,6 +87,19 @@ static void check_addresses(const struct cv_view_spec *spec)
 	}
 }
 
+static void check_forwards(const struct cv_view_spec *spec, const struct cv_view_listener *l)
+{
+	cv_assert(l->forward_first <= spec->n_forwards &&
+		  l->n_forwards <= spec->n_forwards - l->forward_first);
+	for (uint32_t i = 0; i < l->n_forwards; i++) {
+		const struct cv_view_forward *f = &spec->forwards[l->forward_first + i];
+
+		cv_assert(f->group < spec->n_groups && f->zone_first <= spec->n_choices &&
+			  spec->n_zones <= spec->n_choices - f->zone_first);
+		cv_assert(i + 1 < l->n_forwards || f->last == UINT32_MAX);
+	}
+}
+
 static void check_targets(const struct cv_view_spec *spec)
 {
 	uint32_t i;
@@ -99,6 +112,7 @@ static void check_targets(const struct cv_view_spec *spec)
 		cv_assert(l->group < spec->n_groups);
 		cv_assert(l->zone_first <= spec->n_choices &&
 			  spec->n_zones <= spec->n_choices - l->zone_first);
+		check_forwards(spec, l);
 	}
 	for (i = 0; i < spec->n_choices; i++)
 		cv_assert(spec->choices[i].first <= spec->n_choice_targets &&
@@ -165,6 +179,7 @@ static uint16_t *lay_out(struct carve *c, const struct cv_view_spec *spec, uint3
 	COPY(nodes, n_nodes);
 	COPY(node_ips, n_node_ips);
 	COPY(listeners, n_listeners);
+	COPY(forwards, n_forwards);
 	COPY(choices, n_choices);
 	COPY(choice_targets, n_choice_targets);
 	COPY(groups, n_groups);

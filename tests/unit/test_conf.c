@@ -137,6 +137,8 @@ static bool takes(const struct conf_row *row, const char *value)
 		return value[0] == '"';
 	case CONF_INT:
 		return strcmp(value, "7") == 0;
+	case CONF_LEAST:
+		return strcmp(value, "7") == 0;
 	case CONF_PORTS:
 	case CONF_CHECK_PORT:
 		return strcmp(value, "7") == 0 || value[0] == '"';

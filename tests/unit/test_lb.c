@@ -162,62 +162,263 @@ static void pick_cuts_the_hash_into_equal_parts(void **state)
 }
 
 struct list_case {
-	const char *targets; /* per target: zone digit, and '+' eligible or '-' not */
+	const char *targets; /* per target: zone digit, and '+' fit, '-' unfit or 'x' never */
 	uint16_t zone;
 	bool cross_zone;
 	const char *want; /* indexes */
 	bool fail_open;
+	struct cv_lb_least least;
+};
+
+static const struct list_case list_cases[] = {
+	{"", 0, false, "", false},
+	{"", 0, true, "", false},
+	{"0+1+0+", 0, false, "02", false},
+	{"0+1+0+", 1, false, "1", false},
+	{"0+1+0+", 1, true, "012", false},
+	{"0+1+0+", 2, true, "012", false},
+	/* A zone without targets has nowhere to go, unless cross-zone is on. */
+	{"0+1+0+", 2, false, "", false},
+	{"0-1-0-", 2, false, "", false},
+	{"0+1-0-1+", 0, false, "0", false},
+	{"0+1-0-1+", 1, false, "3", false},
+	{"0+1-0-1+", 0, true, "03", false},
+	/* Fail-open: of the zone, even if another zone has eligible ones; or of all. */
+	{"0-1+0-", 0, false, "02", true},
+	{"0-1+0-", 0, true, "1", false},
+	{"0-1-0-", 0, false, "02", true},
+	{"0-1-0-", 1, false, "1", true},
+	{"0-1-0-", 1, true, "012", true},
+	{"0-1-0-", 7, true, "012", true},
+	/* Who drains or is unused gets nothing, not even then. */
+	{"0+0x1x", 0, true, "0", false},
+	{"0-0x1-", 0, true, "02", true},
+	{"0x0x", 0, true, "", false},
+	{"0x0-0x", 0, false, "1", true},
+	/* Thresholds: too few fit, and all serve. */
+	{"0+0+0-0-", 0, false, "01", false, {2, 50}},
+	{"0+0+0-0-", 0, false, "0123", true, {3, 0}},
+	{"0+0+0-0-", 0, false, "0123", true, {0, 51}},
+	{"0+0+0-0-", 0, false, "0123", true, {1, 51}},
+	{"0+0+0-0-", 0, false, "0123", true, {3, 50}},
+	{"0+0+0-0-1+1+", 0, true, "0145", false, {4, 66}},
+	{"0+0+0-0-1+1+", 0, true, "012345", true, {4, 67}},
+	{"0+0+0-0-1+1+", 1, false, "45", false, {2, 100}},
+	{"0+0+0-0x", 0, false, "012", true, {0, 67}},
+	{"0+0+0-0x", 0, false, "01", false, {0, 66}},
+	/* Nobody is unfit: nothing to add. */
+	{"0+0+", 0, false, "01", false, {3, 100}},
 };
 
 static void lists_hold_what_a_zone_may_use(void **state)
 {
-	static const struct list_case cases[] = {
-		{"", 0, false, "", false},
-		{"", 0, true, "", false},
-		{"0+1+0+", 0, false, "02", false},
-		{"0+1+0+", 1, false, "1", false},
-		{"0+1+0+", 1, true, "012", false},
-		{"0+1+0+", 2, true, "012", false},
-		/* A zone without targets has nowhere to go, unless cross-zone is on. */
-		{"0+1+0+", 2, false, "", false},
-		{"0-1-0-", 2, false, "", false},
-		{"0+1-0-1+", 0, false, "0", false},
-		{"0+1-0-1+", 1, false, "3", false},
-		{"0+1-0-1+", 0, true, "03", false},
-		/* Fail-open: of the zone, even if another zone has eligible ones; or of all. */
-		{"0-1+0-", 0, false, "02", true},
-		{"0-1+0-", 0, true, "1", false},
-		{"0-1-0-", 0, false, "02", true},
-		{"0-1-0-", 1, false, "1", true},
-		{"0-1-0-", 1, true, "012", true},
-		{"0-1-0-", 7, true, "012", true},
-	};
-
 	(void)state;
-	for (size_t c = 0; c < CV_ARRAY_LEN(cases); c++) {
-		const struct list_case *lc = &cases[c];
+	for (size_t c = 0; c < CV_ARRAY_LEN(list_cases); c++) {
+		const struct list_case *lc = &list_cases[c];
 		uint32_t n = (uint32_t)strlen(lc->targets) / 2;
 		/* Exact size on the heap: a sanitizer sees a write beyond it. */
 		struct cv_lb_target *targets = malloc(n > 0 ? n * sizeof(*targets) : 1);
 		uint32_t *idx = malloc(n > 0 ? n * sizeof(*idx) : 1);
+		const struct cv_lb_scope scope = {lc->zone, lc->cross_zone, lc->least};
 		bool fail_open = !lc->fail_open;
 		uint32_t got;
 
 		assert_true(targets != NULL && idx != NULL);
 		for (uint32_t i = 0; i < n; i++) {
 			targets[i].zone = (uint16_t)(lc->targets[2 * i] - '0');
-			targets[i].eligible = lc->targets[2 * i + 1] == '+';
+			targets[i].fit = CV_LB_UNFIT;
+			if (lc->targets[2 * i + 1] != '-')
+				targets[i].fit =
+					lc->targets[2 * i + 1] == '+' ? CV_LB_FIT : CV_LB_NEVER;
 		}
-		got = cv_lb_list_build(targets, n, lc->zone, lc->cross_zone, idx, &fail_open);
+		got = cv_lb_list_build(targets, n, &scope, idx, &fail_open);
 		assert_int_equal(got, strlen(lc->want));
 		for (uint32_t i = 0; i < got; i++)
 			assert_int_equal(idx[i], lc->want[i] - '0');
 		assert_int_equal(fail_open, lc->fail_open);
-		assert_int_equal(cv_lb_list_build(targets, n, lc->zone, lc->cross_zone, idx, NULL),
-				 got);
+		assert_int_equal(cv_lb_list_build(targets, n, &scope, idx, NULL), got);
 		free(targets);
 		free(idx);
 	}
+}
+
+/* ---- weights ---- */
+
+static void weights_divide_the_hashes_exactly(void **state)
+{
+	static const uint16_t cases[][CV_LB_WEIGHTS_MAX] = {
+		{1, 1, 1, 1, 1},   {999, 1, 0, 0, 0},         {0, 0, 7, 0, 0},
+		{90, 10, 0, 0, 0}, {999, 999, 999, 999, 999}, {1, 999, 0, 999, 3},
+	};
+
+	(void)state;
+	for (size_t c = 0; c < CV_ARRAY_LEN(cases); c++) {
+		uint64_t below[CV_LB_WEIGHTS_MAX], before = 0, total = 0;
+
+		for (int i = 0; i < CV_LB_WEIGHTS_MAX; i++)
+			total += cases[c][i];
+		assert_true(cv_lb_weights_build(cases[c], CV_LB_WEIGHTS_MAX, below));
+		assert_int_equal(below[CV_LB_WEIGHTS_MAX - 1], 1ULL << 32);
+		for (int i = 0; i < CV_LB_WEIGHTS_MAX; i++) {
+			uint64_t share = below[i] - before,
+				 want = ((uint64_t)cases[c][i] << 32) / total;
+
+			assert_in_range(share, want - (want > 0), want + (want > 0));
+			before = below[i];
+		}
+	}
+}
+
+static void no_weight_is_no_share(void **state)
+{
+	static const uint16_t none[CV_LB_WEIGHTS_MAX] = {0};
+	uint64_t below[CV_LB_WEIGHTS_MAX];
+
+	(void)state;
+	assert_false(cv_lb_weights_build(none, CV_LB_WEIGHTS_MAX, below));
+	assert_false(cv_lb_weights_build(none, 1, below));
+}
+
+/* Groups by one hash, targets by the other: 3 groups of 1:2:5, each with 4 targets. */
+static void choice_of_the_group_says_nothing_about_the_target(void **state)
+{
+	static const uint16_t weights[] = {1, 2, 5};
+	uint64_t below[3];
+	uint32_t hits[3][4] = {0};
+	double chi2 = 0;
+
+	(void)state;
+	assert_true(cv_lb_weights_build(weights, 3, below));
+	for (uint32_t i = 0; i < N_KEYS; i++) {
+		struct cv_lb_key key = nth_key(BY_SRC_PORT, i);
+		uint32_t hash = cv_lb_hash(&key, 42), group = 0;
+
+		while (cv_lb_rehash(hash) >= below[group])
+			group++;
+		hits[group][cv_lb_pick(hash, 4)]++;
+	}
+	for (int g = 0; g < 3; g++) {
+		for (int t = 0; t < 4; t++) {
+			double want = (double)N_KEYS * weights[g] / 8 / 4;
+
+			chi2 += (hits[g][t] - want) * (hits[g][t] - want) / want;
+		}
+	}
+	/* 11 degrees of freedom: by chance one in a million is above 50. */
+	assert_true(chi2 < 50);
+}
+
+/* ---- stickiness ---- */
+
+struct sticky_world {
+	struct cv_lb_sticky *targets;
+	uint32_t (*scratch)[2];
+	uint32_t *table;
+	uint32_t n, len;
+};
+
+/* Targets 10.0.x.y:80 for the ids first, first + 1..., without `gone`; listed backwards if asked. */
+static struct sticky_world sticky_make(uint32_t first, uint32_t n, uint32_t gone, bool backwards)
+{
+	struct sticky_world w = {.targets = calloc(n, sizeof(*w.targets)),
+				 .scratch = calloc(n, sizeof(*w.scratch))};
+
+	assert_true(w.targets != NULL && w.scratch != NULL);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = first + (backwards ? n - 1 - i : i);
+
+		if (id != gone)
+			w.targets[w.n++] = (struct cv_lb_sticky){
+				.key = (uint64_t)(0x0a000000 + id) << 16 | 80, .id = id};
+	}
+	w.len = cv_lb_sticky_len(w.n);
+	w.table = calloc(w.len, sizeof(*w.table));
+	assert_non_null(w.table);
+	cv_lb_sticky_build(w.targets, w.n, w.scratch, w.table);
+	return w;
+}
+
+static void sticky_free(struct sticky_world *w)
+{
+	free(w->targets);
+	free(w->scratch);
+	free(w->table);
+}
+
+static void sticky_shares_are_equal(void **state)
+{
+	static const uint32_t ns[] = {1, 2, 3, 7, 64, 65, 1000, 1025, 5000};
+
+	(void)state;
+	for (size_t k = 0; k < CV_ARRAY_LEN(ns); k++) {
+		struct sticky_world w = sticky_make(0, ns[k], UINT32_MAX, false);
+		uint32_t *hits = calloc(ns[k], sizeof(*hits));
+
+		assert_non_null(hits);
+		assert_int_equal(w.len & (w.len - 1), 0);
+		assert_true(w.len >= 32 * ns[k]);
+		for (uint32_t i = 0; i < w.len; i++)
+			hits[w.table[i]]++;
+		for (uint32_t i = 0; i < ns[k]; i++)
+			assert_in_range(hits[i], w.len / ns[k], w.len / ns[k] + 1);
+		free(hits);
+		sticky_free(&w);
+	}
+}
+
+static void sticky_clients_spread_evenly(void **state)
+{
+	struct sticky_world w = sticky_make(0, 5, UINT32_MAX, false);
+	uint32_t hits[5] = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < N_KEYS; i++)
+		hits[w.table[cv_lb_pick(cv_lb_source_hash(cv_be32(0x0a010000 + i)), w.len)]]++;
+	for (int i = 0; i < 5; i++)
+		assert_in_range(hits[i], N_KEYS / 5 * 98 / 100, N_KEYS / 5 * 102 / 100);
+	sticky_free(&w);
+}
+
+static void sticky_table_depends_on_the_set_alone(void **state)
+{
+	struct sticky_world a = sticky_make(0, 40, UINT32_MAX, false);
+	struct sticky_world b = sticky_make(0, 40, UINT32_MAX, true);
+
+	(void)state;
+	assert_memory_equal(a.table, b.table, a.len * sizeof(*a.table));
+	sticky_free(&a);
+	sticky_free(&b);
+}
+
+static void a_target_that_goes_takes_few_clients_of_others_along(void **state)
+{
+	static const uint32_t ns[] = {2, 3, 4, 10, 64, 500};
+
+	(void)state;
+	for (size_t k = 0; k < CV_ARRAY_LEN(ns); k++) {
+		struct sticky_world a = sticky_make(0, ns[k], UINT32_MAX, false);
+
+		for (uint32_t gone = 0; gone < ns[k] && gone < 10; gone++) {
+			struct sticky_world b = sticky_make(0, ns[k], gone, false);
+			uint32_t moved = 0;
+
+			assert_int_equal(a.len, b.len);
+			for (uint32_t i = 0; i < a.len; i++) {
+				assert_int_not_equal(b.table[i], gone);
+				moved += a.table[i] != gone && a.table[i] != b.table[i];
+			}
+			assert_true(moved * 100 < a.len * 7);
+			sticky_free(&b);
+		}
+		sticky_free(&a);
+	}
+}
+
+static void the_source_hash_is_the_same_for_ever(void **state)
+{
+	(void)state;
+	assert_int_equal(cv_lb_source_hash(cv_be32(0x0a000005)), 0x26bb3d44);
+	assert_int_equal(cv_lb_rehash(0x12345678), 0x16da2272);
 }
 
 int main(void)
@@ -228,6 +429,14 @@ int main(void)
 		cmocka_unit_test(the_hash_is_the_same_for_ever),
 		cmocka_unit_test(pick_cuts_the_hash_into_equal_parts),
 		cmocka_unit_test(lists_hold_what_a_zone_may_use),
+		cmocka_unit_test(weights_divide_the_hashes_exactly),
+		cmocka_unit_test(no_weight_is_no_share),
+		cmocka_unit_test(choice_of_the_group_says_nothing_about_the_target),
+		cmocka_unit_test(sticky_shares_are_equal),
+		cmocka_unit_test(sticky_clients_spread_evenly),
+		cmocka_unit_test(sticky_table_depends_on_the_set_alone),
+		cmocka_unit_test(a_target_that_goes_takes_few_clients_of_others_along),
+		cmocka_unit_test(the_source_hash_is_the_same_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

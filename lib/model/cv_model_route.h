@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * The part of the model that says where new flows go: weighted target groups, thresholds of target
+ * group health, zonal shift, which zones DNS names, and which load balancer serves an ENI.
+ *
+ * @threads as cv_model.h
+ * @source  AWS: "Listeners for your Network Load Balancers", "Target group health", "Zonal shift for
+ *          your Network Load Balancer", "Create a service powered by AWS PrivateLink"
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cv_model_check.h"
+
+struct cv_model;
+struct cv_model_errs;
+
+/** Target groups that one listener may forward to, and the highest weight. */
+#define CV_MODEL_FORWARDS_MAX 5
+#define CV_MODEL_WEIGHT_MAX 999
+
+/** A target group's share of a listener's new flows. */
+struct cv_model_forward {
+	uint32_t tg;
+	uint16_t weight; /**< 0..CV_MODEL_WEIGHT_MAX; 0: no new flows */
+};
+
+/** Request: likewise. */
+struct cv_model_forward_req {
+	const char *target_group;
+	uint32_t weight;
+};
+
+/** Healthy targets that there must be, or else an action is taken; 0: no matter. */
+struct cv_model_least {
+	uint32_t count;
+	uint32_t percent; /**< of the targets in view, 0..100 */
+};
+
+/**
+ * The state of a target.
+ *
+ * @param arg     the caller's
+ * @param tg      target group
+ * @param target  index in the group
+ * @param zone    as the node in this zone sees it; CV_MODEL_NONE: as all nodes together do
+ */
+typedef enum cv_model_target_state cv_model_target_state_fn(void *arg, uint32_t tg, uint32_t target,
+							    uint32_t zone);
+
+/** What a target is good for. */
+enum cv_model_fit {
+	CV_MODEL_FIT_NEVER, /**< draining, unused, or its zone is shifted away */
+	CV_MODEL_FIT_LAST,  /**< unhealthy or not yet judged: when too few others are left */
+	CV_MODEL_FIT_FIRST, /**< healthy, or nobody checks */
+};
+
+/**
+ * Tell what a target is good for, as the node in one zone sees it.
+ *
+ * @param tg     of a load balancer
+ * @param state  NULL: all targets are healthy
+ */
+enum cv_model_fit cv_model_target_fit(const struct cv_model *model, uint32_t tg, uint32_t target,
+				      uint32_t zone, cv_model_target_state_fn *state, void *arg);
+
+/** How a load balancer's node stands. */
+struct cv_model_node_health {
+	bool healthy; /**< every target group in use has its dns_failover minimum there */
+	bool shifted; /**< a zonal shift leads away from its zone */
+	bool in_dns; /**< DNS names it: healthy and not shifted, or no node of the load balancer is */
+};
+
+/**
+ * Tell for each node of a load balancer whether DNS is to name it.
+ *
+ * @param      state       NULL: all targets are healthy
+ * @param[out] ret_health  shape [n_nodes]
+ */
+void cv_model_dns_health(const struct cv_model *model, uint32_t lb, cv_model_target_state_fn *state,
+			 void *arg, struct cv_model_node_health *ret_health);
+
+/**
+ * Shift a load balancer away from a zone, or back. Targets of the zone get no new flows, from no
+ * node; their flows live on.
+ *
+ * @param lb         index
+ * @param away_from  zone id, or zone name of the owner; NULL: end the shift
+ * @return 0, or
+ *   -EINVAL  attribute `zonal_shift.config.enabled` is off, another zone is shifted, or the load
+ *            balancer has no other zone
+ *   -ENOENT  no node in such a zone
+ */
+int cv_model_zonal_shift(struct cv_model *model, uint32_t lb, const char *away_from,
+			 struct cv_model_errs *errs);
+
+/**
+ * Let each ENI that is in both models keep the load balancer that it had, if its service still offers
+ * that in the ENI's zone: a new one beside it takes no ENI away.
+ *
+ * @param model  new, not yet published
+ * @param old    what serves now
+ */
+void cv_model_enis_keep(struct cv_model *model, const struct cv_model *old);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Where new flows go: weights, thresholds of target group health, zonal shift, load balancers of ENIs. */
+
+#include "model_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cv_lb.h"
+
+/* ---- weighted target groups ---- */
+
+static void check_group(struct model_ctx *ctx, uint32_t lb_idx, uint32_t tg_idx, const char *field)
+{
+	const struct cv_model *model = ctx->model;
+	const struct cv_model_lb *lb = &model->lbs[lb_idx];
+	const struct cv_model_target_group *tg = &model->tgs[tg_idx];
+
+	if (tg->vpc != lb->vpc)
+		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", field,
+			     "target group '%s' is in VPC '%s', the load balancer in '%s'",
+			     tg->name, model->vpcs[tg->vpc].name, model->vpcs[lb->vpc].name);
+	else if (tg->lb != CV_MODEL_NONE && tg->lb != lb_idx)
+		cv_model_err(ctx, EINVAL, "TargetGroupAssociationLimit", field,
+			     "target group '%s' is already used by load balancer '%s'", tg->name,
+			     model->lbs[tg->lb].name);
+}
+
+static void check_sticky(struct model_ctx *ctx, const struct cv_model_listener *l, uint32_t i)
+{
+	const struct cv_model_target_group *tg = &ctx->model->tgs[l->forwards[i].tg];
+
+	if (l->n_forwards > 1 && tg->sticky && !l->sticky_group)
+		cv_model_err(
+			ctx, EINVAL, "InvalidConfigurationRequest",
+			"target_group_stickiness.enabled",
+			"target group '%s' is sticky (stickiness.enabled): the choice of the group "
+			"must be sticky, too",
+			tg->name);
+}
+
+static void check_weight(struct model_ctx *ctx, const struct cv_model_forward_req *req, uint32_t i)
+{
+	if (req->weight > CV_MODEL_WEIGHT_MAX)
+		cv_model_err(ctx, EINVAL, "ValidationError",
+			     cv_model_at(ctx, "forward[%u].weight", i), "%u is outside 0..%d",
+			     req->weight, CV_MODEL_WEIGHT_MAX);
+}
+
+/* Resolves one group. What is wrong with it is said at its place in the request. */
+static void add_forward(struct model_ctx *ctx, uint32_t lb_idx,
+			const struct cv_model_forward_req *req, const char *field,
+			struct cv_model_listener *l)
+{
+	uint32_t tg = cv_model_resolve(ctx, CV_MODEL_TG, CV_MODEL_NONE, req->target_group, field);
+
+	if (tg == CV_MODEL_NONE)
+		return;
+	check_group(ctx, lb_idx, tg, field);
+	for (uint32_t i = 0; i < l->n_forwards; i++) {
+		if (l->forwards[i].tg == tg)
+			cv_model_err(ctx, EEXIST, "ValidationError", field,
+				     "target group '%s' is listed twice", ctx->model->tgs[tg].name);
+	}
+	l->forwards[l->n_forwards++] =
+		(struct cv_model_forward){.tg = tg, .weight = (uint16_t)req->weight};
+}
+
+/* Every part of a weighted action. */
+static void add_weighted(struct model_ctx *ctx, uint32_t lb_idx,
+			 const struct cv_model_listener_req *req, struct cv_model_listener *l)
+{
+	uint32_t total = 0;
+
+	for (uint32_t i = 0; i < req->n_forwards; i++) {
+		check_weight(ctx, &req->forwards[i], i);
+		add_forward(ctx, lb_idx, &req->forwards[i],
+			    cv_model_at(ctx, "forward[%u].target_group", i), l);
+		total += req->forwards[i].weight;
+	}
+	if (total == 0)
+		cv_model_err(ctx, EINVAL, "ValidationError", "forward",
+			     "every weight is 0: no target group would get connections");
+	for (uint32_t i = 0; i < l->n_forwards; i++)
+		check_sticky(ctx, l, i);
+}
+
+void cv_model_forwards_make(struct model_ctx *ctx, uint32_t lb_idx,
+			    const struct cv_model_listener_req *req, struct cv_model_listener *l)
+{
+	const struct cv_model_forward_req one = {.target_group = req->target_group, .weight = 1};
+
+	l->sticky_group = req->sticky_group;
+	if (req->target_group != NULL && req->n_forwards > 0)
+		cv_model_err(ctx, EINVAL, "ValidationError", "forward",
+			     "'target_group' and 'forward' exclude each other");
+	else if (req->n_forwards > CV_MODEL_FORWARDS_MAX)
+		cv_model_err(ctx, EINVAL, "TooManyTargetGroups", "forward",
+			     "%u target groups; a listener forwards to at most %d", req->n_forwards,
+			     CV_MODEL_FORWARDS_MAX);
+	else if (req->n_forwards > 0)
+		add_weighted(ctx, lb_idx, req, l);
+	else if (req->target_group != NULL)
+		add_forward(ctx, lb_idx, &one, "target_group", l);
+	else
+		cv_model_err(ctx, EINVAL, "ValidationError", "",
+			     "a listener needs 'target_group' or 'forward'");
+	l->tg = l->n_forwards > 0 ? l->forwards[0].tg : CV_MODEL_NONE;
+}
+
+/* ---- target group health ---- */
+
+#define LEAST_FIELD "attributes.target_group_health"
+
+static void check_order(struct model_ctx *ctx, uint32_t dns, uint32_t routing, const char *what)
+{
+	/* AWS: DNS failover comes before routing failover or with it. */
+	if (dns == 0 || routing <= dns)
+		return;
+	cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", LEAST_FIELD,
+		     "unhealthy_state_routing.minimum_healthy_targets.%s %u is above "
+		     "dns_failover.minimum_healthy_targets.%s %u",
+		     what, routing, what, dns);
+}
+
+void cv_model_least_check(struct model_ctx *ctx, const struct cv_model_least *dns,
+			  const struct cv_model_least *routing)
+{
+	if (dns->percent > 100 || routing->percent > 100)
+		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", LEAST_FIELD,
+			     "minimum_healthy_targets.percentage is outside 1..100");
+	check_order(ctx, dns->count, routing->count, "count");
+	check_order(ctx, dns->percent, routing->percent, "percentage");
+}
+
+static enum cv_model_fit fit_of(enum cv_model_target_state state)
+{
+	switch (state) {
+	case CV_MODEL_TARGET_HEALTHY:
+	case CV_MODEL_TARGET_UNAVAILABLE:
+		return CV_MODEL_FIT_FIRST;
+	case CV_MODEL_TARGET_INITIAL:
+	case CV_MODEL_TARGET_UNHEALTHY:
+	case CV_MODEL_TARGET_UNHEALTHY_DRAINING:
+		return CV_MODEL_FIT_LAST;
+	default:
+		return CV_MODEL_FIT_NEVER;
+	}
+}
+
+enum cv_model_fit cv_model_target_fit(const struct cv_model *model, uint32_t tg, uint32_t target,
+				      uint32_t zone, cv_model_target_state_fn *state, void *arg)
+{
+	const struct cv_model_target_group *group = &model->tgs[tg];
+	uint32_t shifted = model->lbs[group->lb].shifted_zone;
+
+	if (shifted != CV_MODEL_NONE && group->targets[target].zone == shifted)
+		return CV_MODEL_FIT_NEVER;
+	return state == NULL ? CV_MODEL_FIT_FIRST : fit_of(state(arg, tg, target, zone));
+}
+
+/* Whether a group has its dns_failover minimum, as the node in one zone sees it. */
+static bool is_group_healthy(const struct cv_model *model, uint32_t tg_idx, uint32_t zone,
+			     cv_model_target_state_fn *state, void *arg)
+{
+	const struct cv_model_target_group *tg = &model->tgs[tg_idx];
+	bool cross_zone = cv_model_is_cross_zone(&model->lbs[tg->lb], tg);
+	const struct cv_lb_least least = {tg->dns_least.count, tg->dns_least.percent};
+	uint32_t n = 0, n_fit = 0;
+
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		uint32_t at = tg->targets[i].zone;
+		enum cv_model_fit fit;
+
+		if (!cross_zone && at != CV_MODEL_NONE && at != zone)
+			continue;
+		fit = cv_model_target_fit(model, tg_idx, i, zone, state, arg);
+		n += fit != CV_MODEL_FIT_NEVER;
+		n_fit += fit == CV_MODEL_FIT_FIRST;
+	}
+	return !cv_lb_is_below(&least, n_fit, n);
+}
+
+static bool is_node_healthy(const struct cv_model *model, const struct cv_model_lb *lb,
+			    uint32_t zone, cv_model_target_state_fn *state, void *arg)
+{
+	for (uint32_t i = 0; i < lb->n_listeners; i++) {
+		const struct cv_model_listener *l = &lb->listeners[i];
+
+		for (uint32_t k = 0; k < l->n_forwards; k++) {
+			if (l->forwards[k].weight > 0 &&
+			    !is_group_healthy(model, l->forwards[k].tg, zone, state, arg))
+				return false;
+		}
+	}
+	return true;
+}
+
+void cv_model_dns_health(const struct cv_model *model, uint32_t lb_idx,
+			 cv_model_target_state_fn *state, void *arg,
+			 struct cv_model_node_health *ret_health)
+{
+	const struct cv_model_lb *lb = &model->lbs[lb_idx];
+	bool any = false;
+
+	for (uint32_t i = 0; i < lb->n_nodes; i++) {
+		uint32_t zone = lb->nodes[i].zone;
+
+		ret_health[i].shifted = zone == lb->shifted_zone;
+		ret_health[i].healthy = is_node_healthy(model, lb, zone, state, arg);
+		ret_health[i].in_dns = ret_health[i].healthy && !ret_health[i].shifted;
+		any = any || ret_health[i].in_dns;
+	}
+	for (uint32_t i = 0; i < lb->n_nodes && !any; i++)
+		ret_health[i].in_dns = true;
+}
+
+/* ---- zonal shift ---- */
+
+/* AWS: a cross-zone load balancer shifts only if all of its groups cross zones. */
+static void check_shiftable(struct model_ctx *ctx, const struct cv_model_lb *lb)
+{
+	if (!lb->zonal_shift)
+		cv_model_err(ctx, EINVAL, "ValidationException", "zonal_shift.away_from",
+			     "zonal shift is off: set attribute zonal_shift.config.enabled of '%s'",
+			     lb->name);
+	if (lb->n_nodes == 1)
+		cv_model_err(ctx, EINVAL, "ValidationException", "zonal_shift.away_from",
+			     "load balancer '%s' has no other zone", lb->name);
+}
+
+int cv_model_zonal_shift(struct cv_model *model, uint32_t lb_idx, const char *away_from,
+			 struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_LB};
+	struct cv_model_lb *lb = &model->lbs[lb_idx];
+	uint32_t zone = CV_MODEL_NONE;
+
+	if (away_from != NULL) {
+		check_shiftable(&ctx, lb);
+		zone = cv_model_zone_of(model, model->vpcs[lb->vpc].owner, away_from);
+		if (zone == CV_MODEL_NONE || cv_model_node_find(lb, zone) == CV_MODEL_NONE)
+			cv_model_err(
+				&ctx, ENOENT, "ResourceNotFoundException", "zonal_shift.away_from",
+				"load balancer '%s' has no node in '%.64s'", lb->name, away_from);
+		else if (lb->shifted_zone != CV_MODEL_NONE && lb->shifted_zone != zone)
+			cv_model_err(
+				&ctx, EINVAL, "ConflictException", "zonal_shift.away_from",
+				"load balancer '%s' is shifted away from %s already: one zone at a "
+				"time",
+				lb->name, model->zones[lb->shifted_zone].id);
+	}
+	if (ctx.ret == 0)
+		lb->shifted_zone = zone;
+	return ctx.ret;
+}
+
+/* ---- load balancers of ENIs ---- */
+
+/*
+ * AWS picks one of the service's load balancers in the zone at random, at an ENI's first connection,
+ * and keeps it. Here each of them draws a number from the ENI's id and its own ARN, and the highest
+ * wins: the same after a restart, and whatever else the service offers.
+ */
+void cv_model_eni_choose(const struct cv_model *model, uint32_t service, struct cv_model_eni *eni)
+{
+	const struct cv_model_service *s = &model->services[service];
+	uint64_t id = cv_siphash(eni->id, strlen(eni->id), 0x6c62, 0);
+	uint64_t best = 0;
+
+	eni->lb = CV_MODEL_NONE;
+	for (uint32_t i = 0; i < s->n_lbs; i++) {
+		const char *arn = model->lbs[s->lbs[i]].arn;
+		uint32_t node = cv_model_node_find(&model->lbs[s->lbs[i]], eni->zone);
+		uint64_t draw = cv_siphash(arn, strlen(arn), 0x6c62, id);
+
+		if (node == CV_MODEL_NONE || (eni->lb != CV_MODEL_NONE && draw <= best))
+			continue;
+		best = draw;
+		eni->lb = s->lbs[i];
+		eni->node = node;
+	}
+}
+
+static void keep_eni(struct cv_model *model, uint32_t service, struct cv_model_eni *eni,
+		     const char *lb_arn)
+{
+	uint32_t lb = cv_model_find(model, CV_MODEL_LB, CV_MODEL_NONE, lb_arn);
+	uint32_t node;
+
+	if (lb == CV_MODEL_NONE || model->lbs[lb].service != service)
+		return;
+	node = cv_model_node_find(&model->lbs[lb], eni->zone);
+	if (node == CV_MODEL_NONE)
+		return;
+	eni->lb = lb;
+	eni->node = node;
+}
+
+void cv_model_enis_keep(struct cv_model *model, const struct cv_model *old)
+{
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		struct cv_model_endpoint *ep = &model->endpoints[i];
+		uint32_t was = cv_model_find(old, CV_MODEL_ENDPOINT, CV_MODEL_NONE, ep->id);
+		const struct cv_model_endpoint *before;
+
+		if (was == CV_MODEL_NONE || ep->service == CV_MODEL_NONE ||
+		    model->services[ep->service].n_lbs < 2)
+			continue;
+		before = &old->endpoints[was];
+		for (uint32_t k = 0; k < ep->n_enis; k++) {
+			for (uint32_t j = 0; j < before->n_enis; j++) {
+				if (strcmp(before->enis[j].id, ep->enis[k].id) == 0 &&
+				    before->enis[j].lb != CV_MODEL_NONE)
+					keep_eni(model, ep->service, &ep->enis[k],
+						 old->lbs[before->enis[j].lb].arn);
+			}
+		}
+	}
+}
