@@ -71,6 +71,47 @@ static void port_check(struct cv_errs *errs, uint32_t i, const struct cv_conf_po
 	}
 }
 
+/* Nodes keep their addresses: flows hold their ports, and AWS never takes one away either. */
+static void node_ips_check(struct cv_errs *errs, const struct cv_model *from,
+			   const struct cv_model_lb *lb, const struct cv_model *to, uint32_t to_idx)
+{
+	char path[CV_ERR_PATH_LEN];
+
+	snprintf(path, sizeof(path),
+		 "load_balancers[%u].attributes.secondary_ips.auto_assigned.per_subnet", to_idx);
+	for (uint32_t i = 0; i < lb->n_nodes; i++) {
+		const char *zone = from->zones[lb->nodes[i].zone].id;
+
+		for (uint32_t j = 0; j < to->lbs[to_idx].n_nodes; j++) {
+			const struct cv_model_node *node = &to->lbs[to_idx].nodes[j];
+
+			if (strcmp(to->zones[node->zone].id, zone) != 0 ||
+			    node->n_ips >= lb->nodes[i].n_ips)
+				continue;
+			cv_errs_add(errs, path, 0,
+				    "the number of secondary addresses can only be raised while "
+				    "culvertd runs: the node in %s has %u, the file says %u",
+				    zone, lb->nodes[i].n_ips - 1, node->n_ips - 1);
+			return;
+		}
+	}
+}
+
+/* ARNs are unique; load balancers most often stand where they stood. */
+static void lbs_check(struct cv_errs *errs, const struct cv_model *from, const struct cv_model *to)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < from->n_lbs; i++) {
+		for (uint32_t n = 0; n < to->n_lbs; n++, at = at + 1 < to->n_lbs ? at + 1 : 0) {
+			if (strcmp(from->lbs[i].arn, to->lbs[at].arn) != 0)
+				continue;
+			node_ips_check(errs, from, &from->lbs[i], to, at);
+			break;
+		}
+	}
+}
+
 static void cores_check(struct cv_errs *errs, const struct cv_conf_dpdk *from,
 			const struct cv_conf_dpdk *to)
 {
@@ -86,6 +127,7 @@ bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *
 	const struct cv_conf_dpdk *a = &from->dpdk, *b = &to->dpdk;
 	size_t n = errs->n;
 
+	lbs_check(errs, from->model, to->model);
 	number_check(errs, "dpdk.workers", a->workers, b->workers);
 	number_check(errs, "dpdk.main_core", a->main_core, b->main_core);
 	cores_check(errs, a, b);

@@ -130,6 +130,7 @@ static enum cv_drop dp_port_alloc(struct cv_dp_worker *w, const struct cv_view_n
 	const struct cv_view_spec *spec = &w->view->spec;
 	struct cv_flow *flow = &w->flows->flows[idx];
 	uint32_t start = cv_lb_pick((uint32_t)hash, node->n_ips);
+	struct cv_snat_pool *first = NULL;
 
 	for (uint32_t i = 0; i < node->n_ips; i++) {
 		uint32_t n = start + i < node->n_ips ? start + i : start + i - node->n_ips;
@@ -139,13 +140,16 @@ static enum cv_drop dp_port_alloc(struct cv_dp_worker *w, const struct cv_view_n
 		uint16_t port;
 
 		cv_assert(pool != NULL);
-		if (cv_snat_alloc(pool, w->id % pool->n_slices, w->now_ms, dp_owner_word(w, idx),
-				  &port) == 0) {
+		first = i == 0 ? pool : first;
+		if (cv_snat_try(pool, w->id % pool->n_slices, w->now_ms, dp_owner_word(w, idx),
+				&port) == 0) {
 			flow->node_ip = ip;
 			flow->node_port = cv_be16(port);
 			return CV_DROP_NONE;
 		}
 	}
+	/* Once, however many addresses were tried. */
+	cv_snat_refused(first, w->id % first->n_slices);
 	dp_event(w, CV_EV_PORT_ALLOC_ERR);
 	return CV_DROP_PORT_ALLOCATION;
 }
@@ -226,6 +230,8 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 	reason = dp_port_alloc(w, route.node, &spec->targets[target], idx, p->hash >> 32);
 	if (reason != CV_DROP_NONE) {
 		cv_flow_close(w->flows, idx);
+		cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][route.listener].drops, 1);
+		cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][target].drops, 1);
 		return reason;
 	}
 	dp_flow_fill(w, p, &route, target, idx);

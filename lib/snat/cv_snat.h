@@ -128,6 +128,18 @@ int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms
 		  uint16_t *ret_port);
 
 /**
+ * Take a port as cv_snat_alloc() does, but count no error: for who has other pools to try.
+ *
+ * @return 0 or -EADDRNOTAVAIL
+ * @threads any worker
+ */
+int cv_snat_try(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
+		uint16_t *ret_port);
+
+/** Count an error where no pool had a port: once for each flow refused. @threads any worker */
+void cv_snat_refused(struct cv_snat_pool *pool, unsigned int slice);
+
+/**
  * Give a port back. It rests; cv_snat_owner() goes on telling its last owner until it is given out
  * again.
  *

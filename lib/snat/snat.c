@@ -223,8 +223,8 @@ static bool alloc_rested(struct cv_snat_pool *pool, struct share s, uint64_t now
 	return true;
 }
 
-int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
-		  uint16_t *ret_port)
+int cv_snat_try(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
+		uint16_t *ret_port)
 {
 	unsigned int first = slice;
 
@@ -241,8 +241,22 @@ int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms
 		}
 		slice = slice + 1 < pool->n_slices ? slice + 1 : 0;
 	} while (slice != first);
-	(void)take_u64(&pool->slices[first].errors, pool->one_thread);
 	return -EADDRNOTAVAIL;
+}
+
+void cv_snat_refused(struct cv_snat_pool *pool, unsigned int slice)
+{
+	(void)take_u64(&pool->slices[slice].errors, pool->one_thread);
+}
+
+int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
+		  uint16_t *ret_port)
+{
+	int ret = cv_snat_try(pool, slice, now_ms, owner, ret_port);
+
+	if (ret != 0)
+		cv_snat_refused(pool, slice);
+	return ret;
 }
 
 void cv_snat_free(struct cv_snat_pool *pool, uint16_t port, uint64_t now_ms)

@@ -135,7 +135,7 @@ struct world *world_create(const struct world_cfg *cfg)
 	w->tx_room = UINT16_MAX;
 	w->now_ms = 1000000;
 	w->snat = (struct cv_snat_cfg){
-		.port_first = 20000,
+		.port_first = cfg->n_ports > 40000 ? CV_SNAT_PORT_FIRST_DEFAULT : 20000,
 		.n_ports = cfg->n_ports > 0 ? cfg->n_ports : 1000,
 		.rest_ms = cfg->rest_ms > 0 ? cfg->rest_ms : 60000,
 		.n_slices = (uint16_t)w->n_workers,
@@ -205,7 +205,6 @@ void world_publish(struct world *w)
 		.n_choice_targets = 2,
 		.n_groups = 4,
 		.n_targets = 2,
-		.n_pools = 4,
 		.vpcs = w->vpcs,
 		.locals = w->locals,
 		.endpoints = w->endpoints,
@@ -225,15 +224,20 @@ void world_publish(struct world *w)
 	struct cv_view *view;
 
 	for (int i = 0; i < 4; i++) {
-		pools[i].key = (struct cv_snat_key){
+		struct cv_view_pool *pool = &pools[spec.n_pools];
+
+		/* One server in two groups has one pool at each node. */
+		if (i % 2 == 1 && w->targets[1].ip == w->targets[0].ip)
+			continue;
+		pool->key = (struct cv_snat_key){
 			.node_ip = node_ips[i / 2],
 			.target_ip = w->targets[i % 2].ip,
 			.target_port = w->targets[i % 2].port,
 			.vpc = VPC_P,
 		};
 		assert_int_equal(
-			cv_snat_registry_get(w->registry, &pools[i].key, &w->snat, &pools[i].pool),
-			0);
+			cv_snat_registry_get(w->registry, &pool->key, &w->snat, &pool->pool), 0);
+		spec.n_pools++;
 	}
 	assert_int_equal(cv_view_create(&spec, &view), 0);
 	assert_int_equal(cv_view_pub_publish(w->pub, view), 0);

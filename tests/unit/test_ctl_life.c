@@ -2,6 +2,7 @@
 
 /* What becomes of flows when the configuration takes something away. */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -206,6 +207,32 @@ static void removed_load_balancer_takes_its_flows(void **state)
 	world_destroy(w);
 }
 
+static void secondary_addresses_can_only_be_raised(void **state)
+{
+	struct world *w = world_create(NULL);
+	json_t *attributes = json_object();
+	struct cv_errs errs = {0};
+
+	(void)state;
+	json_object_set(at(world_conf(w), "load_balancers.0"), "attributes", attributes);
+	for (int n = 2; n < 4; n++) {
+		json_object_set_new(attributes, "secondary_ips.auto_assigned.per_subnet",
+				    json_integer(n));
+		world_write(w, NULL);
+		assert_int_equal(cv_ctl_reload(world_ctl(w), &errs), 0);
+	}
+	json_object_set_new(attributes, "secondary_ips.auto_assigned.per_subnet", json_integer(1));
+	world_write(w, NULL);
+	assert_int_equal(cv_ctl_reload(world_ctl(w), &errs), -EBUSY);
+	assert_int_equal(errs.n, 1);
+	assert_string_equal(errs.items[0].path,
+			    "load_balancers[0].attributes.secondary_ips.auto_assigned.per_subnet");
+	assert_non_null(strstr(errs.items[0].text, "has 3, the file says 1"));
+	cv_errs_fini(&errs);
+	json_decref(attributes);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +242,7 @@ int main(void)
 		cmocka_unit_test(target_that_comes_back_keeps_its_flows),
 		cmocka_unit_test(target_may_come_back_after_its_flows_ended),
 		cmocka_unit_test(removed_load_balancer_takes_its_flows),
+		cmocka_unit_test(secondary_addresses_can_only_be_raised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
