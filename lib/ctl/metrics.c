@@ -220,6 +220,7 @@ static int endpoints_write(const struct cv_ctl *ctl, FILE *out)
 {
 	const struct cv_model *model = ctl->conf->model;
 	struct object *objects = calloc(model->n_endpoints + 1, sizeof(*objects));
+	uint32_t n = 0;
 
 	if (objects == NULL)
 		return -ENOMEM;
@@ -228,15 +229,19 @@ static int endpoints_write(const struct cv_ctl *ctl, FILE *out)
 		const struct cv_model_endpoint *endpoint = &model->endpoints[i];
 		char labels[LABELS_LEN];
 
-		objects[i].slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, i);
-		label_add(objects[i].labels, "endpoint", endpoint->id);
-		label_add(objects[i].labels, "service", model->services[endpoint->service].id);
-		memcpy(labels, objects[i].labels, sizeof(labels));
+		if (endpoint->n_enis == 0)
+			continue; /* deleted */
+		objects[n].slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, i);
+		label_add(objects[n].labels, "endpoint", endpoint->id);
+		label_add(objects[n].labels, "service",
+			  endpoint->service != CV_MODEL_NONE ? model->services[endpoint->service].id
+							     : "");
+		memcpy(labels, objects[n++].labels, sizeof(labels));
 		label_add(labels, "state", cv_model_state_str(endpoint->state));
 		value_write(out, "endpoint_state", labels, 1);
 	}
-	objects_write(ctl, out, "endpoint", CV_STATS_ENDPOINT, objects, model->n_endpoints);
-	reasons_write(ctl, out, objects, model->n_endpoints);
+	objects_write(ctl, out, "endpoint", CV_STATS_ENDPOINT, objects, n);
+	reasons_write(ctl, out, objects, n);
 	free(objects);
 	return 0;
 }
@@ -397,6 +402,8 @@ static void ports_write(const struct cv_ctl *ctl, FILE *out)
 			value_write(out, rows[i].name, labels, value);
 		}
 	}
+	single_write(out, "mbufs_used", "gauge", "Packet buffers that are not in the pool.",
+		     cv_io_mbufs_used(ctl->io));
 }
 
 static int all_write(const struct cv_ctl *ctl, FILE *out)

@@ -95,6 +95,9 @@ const struct cv_errs *cv_io_warnings(const struct cv_io *io);
 /** The packet pool. */
 struct rte_mempool *cv_io_mbufs(const struct cv_io *io);
 
+/** Packets that are not in the pool or its caches now: in queues of devices, in flight. @threads control */
+uint32_t cv_io_mbufs_used(const struct cv_io *io);
+
 /** TSC cycles per second. */
 uint64_t cv_io_tsc_hz(const struct cv_io *io);
 

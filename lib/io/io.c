@@ -364,6 +364,11 @@ struct rte_mempool *cv_io_mbufs(const struct cv_io *io)
 	return io->mbufs;
 }
 
+uint32_t cv_io_mbufs_used(const struct cv_io *io)
+{
+	return rte_mempool_in_use_count(io->mbufs);
+}
+
 uint64_t cv_io_tsc_hz(const struct cv_io *io)
 {
 	return io->tsc_hz;

@@ -164,6 +164,7 @@ static uint32_t poll_once(struct cv_io *io, unsigned int worker, struct rte_mbuf
 static void is_conserved(const struct cv_io *io)
 {
 	CHECK(rte_mempool_avail_count(cv_io_mbufs(io)) == N_MBUFS);
+	CHECK(cv_io_mbufs_used(io) == 0);
 }
 
 /* ---- bursts ---- */
@@ -386,6 +387,7 @@ static void large_packets_fit_one_buffer_body(void)
 	w.ports[0].mtu = 9216;
 	CHECK(world_create(&w) == 0);
 	pkt = rte_pktmbuf_alloc(cv_io_mbufs(w.io));
+	CHECK(cv_io_mbufs_used(w.io) == 1);
 	CHECK(rte_pktmbuf_append(pkt, 14 + 4 + 9216) != NULL);
 	CHECK(rte_pktmbuf_prepend(pkt, 100) != NULL);
 	CHECK(pkt->nb_segs == 1);
