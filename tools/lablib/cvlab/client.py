@@ -44,16 +44,18 @@ class Load:
         await loop.sock_connect(sock, self.addr)
         got.local = '%s:%d' % sock.getsockname()
         reader, writer = await asyncio.open_connection(sock=sock)
-        head = f'{"GET" if data is None else "POST"} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
-        if data is not None:
-            head += f'Content-Length: {len(data)}\r\n'
-        writer.write(head.encode() + b'\r\n' + (data or b''))
-        start = await reader.readuntil(b'\r\n\r\n')
-        size = next(int(x.split(b':')[1]) for x in start.split(b'\r\n')
-                    if x.lower().startswith(b'content-length'))
-        got.body = await reader.readexactly(size)
-        got.status = int(start.split()[1])
-        writer.close()
+        try:
+            head = f'{"GET" if data is None else "POST"} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
+            if data is not None:
+                head += f'Content-Length: {len(data)}\r\n'
+            writer.write(head.encode() + b'\r\n' + (data or b''))
+            start = await reader.readuntil(b'\r\n\r\n')
+            size = next(int(x.split(b':')[1]) for x in start.split(b'\r\n')
+                        if x.lower().startswith(b'content-length'))
+            got.body = await reader.readexactly(size)
+            got.status = int(start.split()[1])
+        finally:
+            writer.transport.abort()  # or it would go on with a descriptor that is another's by then
 
     async def many(self, n, path='/', data=None, at_once=None):
         """n requests, at most at_once at the same time."""
