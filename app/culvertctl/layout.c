@@ -115,15 +115,25 @@ static const struct culvertctl_section load_balancers[] = {
 };
 
 static const struct culvertctl_col targets_cols[] = {
-	{"TARGET GROUP", "name", FORM_TEXT},           {"VPC", "vpc", FORM_TEXT},
-	{"LOAD BALANCER", "load_balancer", FORM_TEXT}, {"PROXY V2", "proxy_protocol_v2", FORM_TEXT},
-	{"HEADER", "header_placement", FORM_TEXT},     {0},
+	{"TARGET GROUP", "name", FORM_TEXT},
+	{"VPC", "vpc", FORM_TEXT},
+	{"LOAD BALANCER", "load_balancer", FORM_TEXT},
+	{"PROXY V2", "proxy_protocol_v2", FORM_TEXT},
+	{"HEADER", "header_placement", FORM_TEXT},
+	{"CHECK", "health_check.protocol", FORM_TEXT},
+	{"PORT", "health_check.port", FORM_TEXT},
+	{"CHECKED", "health_check.enabled", FORM_TEXT},
+	{0},
 };
 
 static const struct culvertctl_col targets_targets_cols[] = {
 	{"TARGET", "target", FORM_TEXT},
 	{"GROUP", "^name", FORM_TEXT},
 	{"AZ ID", "az_id", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT},
+	{"REASON", "reason", FORM_TEXT},
+	{"BY ZONE", "states", FORM_TEXT},
+	{"LAST FAILURE", "last_failure", FORM_TEXT},
 	{"NEXT HOP", "next_hop", FORM_TEXT},
 	{"MAC", "mac", FORM_TEXT},
 	{"NEIGHBOUR", "neighbour", FORM_TEXT},

@@ -63,8 +63,8 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 	};
 }
 
-static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, uint64_t gen,
-		      struct cv_errs *errs, struct cv_plan **ret_plan)
+static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_health *health,
+		      uint64_t gen, struct cv_errs *errs, struct cv_plan **ret_plan)
 {
 	struct cv_plan_port ports[CV_DP_PORTS_MAX];
 	struct cv_plan_cfg cfg = plan_cfg_get(ctl, conf, ports);
@@ -74,6 +74,8 @@ static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, uint64_t g
 		.slots = ctl->slots,
 		.registry = ctl->registry,
 		.neigh = ctl->neigh,
+		.target_state = cv_health_state,
+		.target_state_arg = health,
 		.ends = ctl->drains.ends,
 		.n_ends = ctl->drains.n_ends,
 		.sweep = ctl->sweep,
@@ -126,11 +128,17 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 {
 	uint32_t n_announces = ctl->n_announces;
 	struct ctl_drains drains = {0};
+	struct cv_health *health;
 	struct cv_plan *plan;
-	int ret = plan_build(ctl, conf, ctl->gen + 1, errs, &plan);
+	int ret = cv_ctl_checks_build(ctl, conf, &health);
 
 	if (ret < 0)
+		goto fail;
+	ret = plan_build(ctl, conf, health, ctl->gen + 1, errs, &plan);
+	if (ret < 0) {
+		cv_health_destroy(health);
 		return ret;
+	}
 	ret = cv_ctl_drains_next(ctl, plan, &drains);
 	if (ret == 0)
 		ret = plan_serve(ctl, plan);
@@ -139,9 +147,11 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 		ctl->n_announces = n_announces;
 		ctl->draining = true; /* pools that only this plan wanted */
 		cv_plan_destroy(plan);
-		cv_errs_add(errs, NULL, 0, "out of memory");
-		return ret;
+		cv_health_destroy(health);
+		goto fail;
 	}
+	cv_health_destroy(ctl->health);
+	ctl->health = health;
 	drains.due = ctl->drains.due;
 	cv_ctl_drains_fini(&ctl->drains);
 	ctl->drains = drains;
@@ -151,6 +161,10 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 	ctl->gen++;
 	ctl->loaded_at = time(NULL);
 	return 0;
+
+fail:
+	cv_errs_add(errs, NULL, 0, "out of memory");
+	return ret;
 }
 
 int cv_ctl_replan(struct cv_ctl *ctl)
@@ -161,7 +175,7 @@ int cv_ctl_replan(struct cv_ctl *ctl)
 	int ret;
 
 	ctl->sweep++;
-	ret = plan_build(ctl, ctl->conf, ctl->gen, &errs, &plan);
+	ret = plan_build(ctl, ctl->conf, ctl->health, ctl->gen, &errs, &plan);
 	cv_errs_fini(&errs);
 	if (ret < 0)
 		return ret;
@@ -185,7 +199,7 @@ static void dying_end(struct cv_ctl *ctl)
 	struct cv_errs errs = {0};
 	struct cv_plan *plan;
 
-	if (plan_build(ctl, ctl->conf, ctl->gen, &errs, &plan) == 0) {
+	if (plan_build(ctl, ctl->conf, ctl->health, ctl->gen, &errs, &plan) == 0) {
 		if (plan_serve(ctl, plan) < 0) {
 			cv_plan_destroy(plan);
 			goto out; /* no memory now: the next second will do */

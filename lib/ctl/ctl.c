@@ -146,6 +146,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 {
 	if (ctl == NULL)
 		return;
+	cv_ctl_checks_stop(ctl);
 	cv_dp_flow_list_destroy(ctl->flows.list);
 	cv_view_pub_destroy(ctl->pub);
 	for (uint32_t i = 0; i < ctl->n_dying; i++)
@@ -161,6 +162,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	free(ctl->neigh);
 	free(ctl->announces);
 	cv_errs_fini(&ctl->last_reload.errs);
+	cv_health_destroy(ctl->health);
 	cv_conf_destroy(ctl->conf);
 	cv_ctl_queue_fini(&ctl->queue);
 	fd_close(ctl->epoll_fd);
@@ -237,11 +239,12 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 
 static int timeout_get(const struct cv_ctl *ctl)
 {
-	uint64_t now_ms = cv_clock_ms();
+	uint64_t now_ms = cv_clock_ms(), next_ms = cv_ctl_checks_next_ms(ctl);
 
 	if (cv_ctl_flows_is_busy(ctl) || cv_ctl_stages_is_busy(ctl))
 		return CTL_TICK_BUSY_MS;
-	return ctl->tick_ms > now_ms ? (int)(ctl->tick_ms - now_ms) : 0;
+	next_ms = ctl->tick_ms < next_ms ? ctl->tick_ms : next_ms;
+	return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
 }
 
 int cv_ctl_run(struct cv_ctl *ctl)
@@ -251,7 +254,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 
 	cv_assert(ctl->dp != NULL);
 	while (go_on) {
-		struct epoll_event events[4];
+		struct epoll_event events[8];
 		int n = epoll_wait(ctl->epoll_fd, events, CV_ARRAY_LEN(events), timeout_get(ctl));
 
 		if (n < 0 && errno != EINTR) {
@@ -263,11 +266,12 @@ int cv_ctl_run(struct cv_ctl *ctl)
 				cv_ctl_queue_run(&ctl->queue, ctl);
 			else if (events[i].data.fd == ctl->signal_fd)
 				go_on = signals_take(ctl) && go_on;
-			else
+			else if (events[i].data.fd == ctl->stop_fd)
 				go_on = false;
 		}
 		cv_ctl_flows_poll(ctl);
 		cv_ctl_stages_poll(ctl);
+		cv_ctl_checks_run(ctl, cv_clock_ms());
 		if (cv_clock_ms() >= ctl->tick_ms)
 			tick(ctl, cv_clock_ms());
 	}

@@ -14,8 +14,10 @@
 #include "cv_conf.h"
 #include "cv_ctl.h"
 #include "cv_dp.h"
+#include "cv_health.h"
 #include "cv_io.h"
 #include "cv_plan.h"
+#include "cv_probe.h"
 #include "cv_rss.h"
 #include "cv_snat.h"
 #include "cv_view.h"
@@ -93,12 +95,22 @@ struct ctl_drains {
 	bool due; /**< what ends is still to be published */
 };
 
+/** Health checks under way. */
+struct ctl_checks {
+	struct cv_probe *probe; /**< NULL: no check can be made */
+	uint64_t plan_ms;       /**< when changed states are planned; 0: none has changed */
+	uint64_t ready_ms;      /**< not before */
+	uint64_t lines_ms;      /**< the second that is logged... */
+	uint32_t n_lines;       /**< ...and the changes in it */
+};
+
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io; /**< may be NULL */
 	struct cv_dp *dp; /**< NULL until attached */
 	struct cv_conf *conf;
-	struct cv_plan *plan; /**< made from conf->model */
+	struct cv_health *health; /**< of conf->model */
+	struct cv_plan *plan;     /**< made from conf->model */
 	struct cv_plan_slots *slots;
 	struct cv_snat_registry *registry;
 	struct cv_snat_pool **dying; /**< unlinked, in a view yet; shape [n_dying] */
@@ -123,6 +135,7 @@ struct cv_ctl {
 	struct ctl_reload last_reload;
 	struct ctl_flows flows;
 	struct ctl_stages stages;
+	struct ctl_checks checks;
 	bool json_failed; /**< memory ran out while the answer was put together */
 
 	struct ctl_queue queue;
@@ -192,6 +205,24 @@ void cv_ctl_arp_tick(struct cv_ctl *ctl, uint64_t now_ms);
 
 /** Tell whether a wanted neighbour has never answered. */
 bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
+
+/* ---- checks.c ---- */
+
+/** Make the health of a configuration, going on from the one that serves. @return 0 or -ENOMEM */
+int cv_ctl_checks_build(const struct cv_ctl *ctl, const struct cv_conf *conf,
+			struct cv_health **ret_health);
+
+/** Begin to probe. @param open  as in struct cv_probe_cfg @return as cv_probe_create() */
+int cv_ctl_checks_start(struct cv_ctl *ctl, cv_probe_open_fn *open, void *open_arg);
+
+/** Probe no more. */
+void cv_ctl_checks_stop(struct cv_ctl *ctl);
+
+/** Take results, begin what is due, plan again if states have changed. */
+void cv_ctl_checks_run(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** When cv_ctl_checks_run() is due; UINT64_MAX: only when results come. */
+uint64_t cv_ctl_checks_next_ms(const struct cv_ctl *ctl);
 
 /* ---- workers.c ---- */
 

@@ -301,6 +301,54 @@ static int targets_write(const struct cv_ctl *ctl, FILE *out)
 	return 0;
 }
 
+/* ---- health ---- */
+
+/* Targets of a group in a state, as the node in a zone sees them. */
+static uint64_t hosts_count(const struct cv_ctl *ctl, uint32_t group, uint32_t zone, bool healthy)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < ctl->conf->model->tgs[group].n_targets; i++) {
+		enum cv_model_target_state state = cv_health_state(ctl->health, group, i, zone);
+
+		if (healthy)
+			n += state == CV_MODEL_TARGET_HEALTHY;
+		else
+			n += state == CV_MODEL_TARGET_UNHEALTHY ||
+			     state == CV_MODEL_TARGET_UNHEALTHY_DRAINING;
+	}
+	return n;
+}
+
+static void hosts_write(const struct cv_ctl *ctl, FILE *out, const char *name, bool healthy)
+{
+	const struct cv_model *model = ctl->conf->model;
+
+	for (uint32_t group = 0; group < model->n_tgs; group++) {
+		uint32_t lb = model->tgs[group].lb;
+
+		for (uint32_t i = 0; lb != CV_MODEL_NONE && i < model->lbs[lb].n_nodes; i++) {
+			uint32_t zone = model->lbs[lb].nodes[i].zone;
+			char labels[LABELS_LEN] = "";
+
+			label_add(labels, "load_balancer", model->lbs[lb].name);
+			label_add(labels, "target_group", model->tgs[group].name);
+			label_add(labels, "az_id", model->zones[zone].id);
+			value_write(out, name, labels, hosts_count(ctl, group, zone, healthy));
+		}
+	}
+}
+
+static void health_write(const struct cv_ctl *ctl, FILE *out)
+{
+	head_write(out, "healthy_host_count", "gauge",
+		   "Targets that a node's checks find healthy (AWS: HealthyHostCount).");
+	hosts_write(ctl, out, "healthy_host_count", true);
+	head_write(out, "unhealthy_host_count", "gauge",
+		   "Targets that a node's checks find unhealthy (AWS: UnHealthyHostCount).");
+	hosts_write(ctl, out, "unhealthy_host_count", false);
+}
+
 /* ---- source ports, neighbours, ports ---- */
 
 static void pool_labels(const struct cv_ctl *ctl, const struct cv_snat_pool *pool, char *labels)
@@ -418,6 +466,7 @@ static int all_write(const struct cv_ctl *ctl, FILE *out)
 		ret = listeners_write(ctl, out);
 	if (ret == 0)
 		ret = targets_write(ctl, out);
+	health_write(ctl, out);
 	snat_write(ctl, out);
 	neighbours_write(ctl, out);
 	if (ctl->io != NULL)

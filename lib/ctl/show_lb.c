@@ -84,6 +84,7 @@ static json_t *target_json(struct cv_ctl *ctl, uint32_t group, uint32_t idx)
 		"{s:o, s:s}", "target", cv_ctl_json_addr(target->ip, target->port), "az_id",
 		target->zone != CV_MODEL_NONE ? model->zones[target->zone].id : "all");
 
+	cv_ctl_json_health(ctl, object, group, idx);
 	neigh_add(ctl, object, slot);
 	cv_ctl_json_counts(ctl, object, CV_STATS_TARGET, slot);
 	return object;
@@ -101,10 +102,12 @@ static void drains_add(struct cv_ctl *ctl, json_t *targets, const char *arn)
 
 		if (strcmp(drain->arn, arn) != 0)
 			continue;
-		object = json_pack("{s:o, s:s, s:s, s:I}", "target",
+		object = json_pack("{s:o, s:s, s:s, s:s, s:s, s:I}", "target",
 				   cv_ctl_json_addr(drain->ip, drain->port), "az_id", "-", "state",
-				   cv_model_target_state_str(CV_MODEL_TARGET_DRAINING),
-				   "draining_seconds", (json_int_t)((left_ms + 999) / 1000));
+				   cv_model_target_state_str(CV_MODEL_TARGET_DRAINING), "reason",
+				   "Target.DeregistrationInProgress", "description",
+				   "Target deregistration is in progress", "draining_seconds",
+				   (json_int_t)((left_ms + 999) / 1000));
 		cv_ctl_json_counts(ctl, object, CV_STATS_TARGET, drain->slot);
 		cv_ctl_json_add(ctl, targets, object);
 	}
@@ -114,19 +117,21 @@ static json_t *group_json(struct cv_ctl *ctl, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_target_group *group = &model->tgs[idx];
-	json_t *targets = json_array();
+	json_t *targets = json_array(), *object;
 
 	for (uint32_t i = 0; i < group->n_targets; i++)
 		cv_ctl_json_add(ctl, targets, target_json(ctl, idx, i));
 	drains_add(ctl, targets, group->arn);
-	return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "name", group->name, "arn",
-			 group->arn, "vpc", model->vpcs[group->vpc].name, "load_balancer",
-			 group->lb != CV_MODEL_NONE ? cv_ctl_json_text(model->lbs[group->lb].name)
-						    : json_null(),
-			 "proxy_protocol_v2", (int)group->ppv2, "header_placement",
-			 group->ppv2 ? cv_ctl_json_text(cv_model_placement_str(group->placement))
-				     : json_null(),
-			 "targets", targets);
+	object = json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "name", group->name, "arn",
+			   group->arn, "vpc", model->vpcs[group->vpc].name, "load_balancer",
+			   group->lb != CV_MODEL_NONE ? cv_ctl_json_text(model->lbs[group->lb].name)
+						      : json_null(),
+			   "proxy_protocol_v2", (int)group->ppv2, "header_placement",
+			   group->ppv2 ? cv_ctl_json_text(cv_model_placement_str(group->placement))
+				       : json_null(),
+			   "targets", targets);
+	cv_ctl_json_put(ctl, object, "health_check", cv_ctl_json_check(ctl, idx));
+	return object;
 }
 
 int cv_ctl_show_targets(struct cv_ctl *ctl, struct ctl_show *show)

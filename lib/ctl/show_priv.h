@@ -100,6 +100,12 @@ json_t *cv_ctl_json_addr(cv_be32_t ip, uint16_t port);
 json_t *cv_ctl_json_mac(const uint8_t *mac);
 json_t *cv_ctl_json_text(const char *text);
 
+/** Add the health of a target, for all zones together and for each. */
+void cv_ctl_json_health(struct cv_ctl *ctl, json_t *object, uint32_t group, uint32_t idx);
+
+/** How the targets of a group are checked. */
+json_t *cv_ctl_json_check(struct cv_ctl *ctl, uint32_t group);
+
 /** Add what is counted of an object of the view: flows, packets, bytes, drops. */
 void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot);
 
