@@ -119,7 +119,8 @@ def play(name, opts):
 
 def parser():
     top = argparse.ArgumentParser(
-        prog='lab', description='Play a scenario, or make a lab in network namespaces from a culvert '
+        prog='lab', formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=24),
+        description='Play a scenario, or make a lab in network namespaces from a culvert '
         'configuration: a client in each subnet of each VPC, a server on each target, culvertd between '
         'them. Exit status: 0 all as expected, 1 something is not, 2 it could not be tried.')
     sub = top.add_subparsers(dest='cmd', required=True, metavar='COMMAND')
@@ -139,7 +140,8 @@ def parser():
     listed.add_argument('--json', action='store_true')
     for name in scenarios.names():
         module = scenarios.load(name)
-        one = sub.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        one = sub.add_parser(name, help=module.SUMMARY, description=module.__doc__,
+                             formatter_class=argparse.RawDescriptionHelpFormatter)
         one.add_argument('--json', action='store_true', help='print one JSON document on stdout')
         one.add_argument('--prefix', default=f'cvl-{name}', help='name of its lab (%(default)s)')
         if hasattr(module, 'arguments'):
