@@ -83,8 +83,9 @@ static void print_endpoint(FILE *f, const struct cv_model *model,
 
 	fprintf(f, "endpoint %s  %s  %s\n  service %s  vpc %s  principal %s\n", endpoint->name,
 		endpoint->id, cv_model_state_str(endpoint->state),
-		model->services[endpoint->service].name, model->vpcs[endpoint->vpc].name,
-		endpoint->principal);
+		endpoint->service != CV_MODEL_NONE ? model->services[endpoint->service].name
+						   : endpoint->service_name,
+		model->vpcs[endpoint->vpc].name, endpoint->principal);
 	for (uint32_t i = 0; i < endpoint->n_enis; i++) {
 		const struct cv_model_eni *eni = &endpoint->enis[i];
 
@@ -99,16 +100,20 @@ static void print_all(FILE *f, const struct cv_conf *conf)
 
 	fprintf(f, "region %s  workers %u  ports %u  VPCs %u\n", model->region, conf->dpdk.workers,
 		conf->dpdk.n_ports, model->n_vpcs);
-	for (uint32_t i = 0; i < model->n_services; i++)
-		print_service(f, model, &model->services[i]);
+	for (uint32_t i = 0; i < model->n_services; i++) {
+		if (!model->services[i].meta.gone)
+			print_service(f, model, &model->services[i]);
+	}
 	for (uint32_t i = 0; i < model->n_lbs; i++) {
-		if (model->lbs[i].service != CV_MODEL_NONE)
+		if (model->lbs[i].service != CV_MODEL_NONE || model->lbs[i].meta.gone)
 			continue;
 		fprintf(f, "in no service\n");
 		print_lb(f, model, &model->lbs[i]);
 	}
-	for (uint32_t i = 0; i < model->n_endpoints; i++)
-		print_endpoint(f, model, &model->endpoints[i]);
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		if (model->endpoints[i].n_enis > 0)
+			print_endpoint(f, model, &model->endpoints[i]);
+	}
 }
 
 /* Closes a memory stream. @return its text, or NULL if memory ran out at any moment */

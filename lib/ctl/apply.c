@@ -229,10 +229,10 @@ void cv_ctl_pools_reap(struct cv_ctl *ctl)
 const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap)
 {
 	const struct cv_model *m = ctl->conf->model;
-	uint32_t by_state[3] = {0}, n_listeners = 0, n_targets = 0;
+	uint32_t by_state[CV_MODEL_STATE_N] = {0}, n_listeners = 0, n_targets = 0;
 
 	for (uint32_t i = 0; i < m->n_endpoints; i++)
-		by_state[m->endpoints[i].state]++;
+		by_state[m->endpoints[i].state] += !m->endpoints[i].meta.gone;
 	for (uint32_t i = 0; i < m->n_lbs; i++)
 		n_listeners += m->lbs[i].n_listeners;
 	for (uint32_t i = 0; i < m->n_tgs; i++)
@@ -241,8 +241,10 @@ const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap)
 		buf, cap,
 		"generation %llu: VPCs %u, load balancers %u, listeners %u, targets %u, services %u, "
 		"endpoints %u (available %u, pending %u, rejected %u)",
-		(unsigned long long)ctl->gen, m->n_vpcs, m->n_lbs, n_listeners, n_targets,
-		m->n_services, m->n_endpoints, by_state[CV_MODEL_AVAILABLE],
+		(unsigned long long)ctl->gen, m->n_vpcs - m->n_gone[CV_MODEL_VPC],
+		m->n_lbs - m->n_gone[CV_MODEL_LB], n_listeners, n_targets,
+		m->n_services - m->n_gone[CV_MODEL_SERVICE],
+		m->n_endpoints - m->n_gone[CV_MODEL_ENDPOINT], by_state[CV_MODEL_AVAILABLE],
 		by_state[CV_MODEL_PENDING_ACCEPTANCE], by_state[CV_MODEL_REJECTED]);
 	return buf;
 }

@@ -53,8 +53,11 @@ int cv_ctl_show_lbs(struct cv_ctl *ctl, struct ctl_show *show)
 {
 	json_t *lbs = json_array();
 
-	for (uint32_t i = 0; i < ctl->conf->model->n_lbs; i++)
+	for (uint32_t i = 0; i < ctl->conf->model->n_lbs; i++) {
+		if (ctl->conf->model->lbs[i].meta.gone)
+			continue;
 		cv_ctl_json_add(ctl, lbs, lb_json(ctl, i));
+	}
 	show->root = json_pack("{s:o}", "load_balancers", lbs);
 	return 0;
 }
@@ -138,8 +141,11 @@ int cv_ctl_show_targets(struct cv_ctl *ctl, struct ctl_show *show)
 {
 	json_t *groups = json_array();
 
-	for (uint32_t i = 0; i < ctl->conf->model->n_tgs; i++)
+	for (uint32_t i = 0; i < ctl->conf->model->n_tgs; i++) {
+		if (ctl->conf->model->tgs[i].meta.gone)
+			continue;
 		cv_ctl_json_add(ctl, groups, group_json(ctl, i));
+	}
 	show->root = json_pack("{s:o}", "target_groups", groups);
 	return 0;
 }

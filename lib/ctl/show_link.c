@@ -12,16 +12,18 @@
 static json_t *states_json(struct cv_ctl *ctl, uint32_t service)
 {
 	const struct cv_model *model = ctl->conf->model;
-	uint32_t n[CV_MODEL_REJECTED + 1] = {0};
+	uint32_t n[CV_MODEL_STATE_N] = {0};
 	json_t *object = json_object();
 
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
 		if (model->endpoints[i].service == service)
 			n[model->endpoints[i].state]++;
 	}
-	for (int state = 0; state <= CV_MODEL_REJECTED; state++)
-		cv_ctl_json_put(ctl, object, cv_model_state_str((enum cv_model_state)state),
-				json_integer(n[state]));
+	for (int state = 0; state < CV_MODEL_STATE_N; state++) {
+		if (state <= CV_MODEL_REJECTED || n[state] > 0)
+			cv_ctl_json_put(ctl, object, cv_model_state_str((enum cv_model_state)state),
+					json_integer(n[state]));
+	}
 	return object;
 }
 
@@ -46,8 +48,10 @@ int cv_ctl_show_services(struct cv_ctl *ctl, struct ctl_show *show)
 {
 	json_t *services = json_array();
 
-	for (uint32_t i = 0; i < ctl->conf->model->n_services; i++)
-		cv_ctl_json_add(ctl, services, service_json(ctl, i));
+	for (uint32_t i = 0; i < ctl->conf->model->n_services; i++) {
+		if (!ctl->conf->model->services[i].meta.gone)
+			cv_ctl_json_add(ctl, services, service_json(ctl, i));
+	}
 	show->root = json_pack("{s:o}", "services", services);
 	return 0;
 }
@@ -55,12 +59,13 @@ int cv_ctl_show_services(struct cv_ctl *ctl, struct ctl_show *show)
 static json_t *eni_json(const struct cv_model *model, const struct cv_model_eni *eni)
 {
 	const struct cv_model_subnet *subnet = &model->subnets[eni->subnet];
-	const struct cv_model_lb *lb = &model->lbs[eni->lb];
+	const struct cv_model_lb *lb = eni->lb != CV_MODEL_NONE ? &model->lbs[eni->lb] : NULL;
 
-	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o}", "id", eni->id, "ip",
+	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:s?, s:o}", "id", eni->id, "ip",
 			 cv_ctl_json_ip(eni->ip), "subnet", subnet->name, "az_id",
 			 model->zones[eni->zone].id, "az_name", subnet->zone_name, "load_balancer",
-			 lb->name, "node_ip", cv_ctl_json_ip(lb->nodes[eni->node].ips[0]));
+			 lb != NULL ? lb->name : NULL, "node_ip",
+			 lb != NULL ? cv_ctl_json_ip(lb->nodes[eni->node].ips[0]) : json_null());
 }
 
 /* Only reasons that there were. */
@@ -83,21 +88,21 @@ static json_t *endpoint_json(struct cv_ctl *ctl, uint32_t idx)
 	const struct cv_model *model = ctl->conf->model;
 	const struct cv_model_endpoint *endpoint = &model->endpoints[idx];
 	const struct cv_model_vpc *vpc = &model->vpcs[endpoint->vpc];
-	const struct cv_model_service *service = &model->services[endpoint->service];
+	bool has_service = endpoint->service != CV_MODEL_NONE;
 	uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, idx);
 	enum cv_drop verdict = cv_ctl_verdict_get(ctl, idx);
 	json_t *enis = json_array(), *object;
 
 	for (uint32_t i = 0; i < endpoint->n_enis; i++)
 		cv_ctl_json_add(ctl, enis, eni_json(model, &endpoint->enis[i]));
-	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "id",
-			   endpoint->id, "name", endpoint->name, "state",
-			   cv_model_state_str(endpoint->state), "service", service->name,
-			   "service_name", service->service_name, "owner",
-			   model->accounts[vpc->owner].id, "vpc", vpc->name, "principal",
-			   endpoint->principal, "enis", enis, "verdict",
-			   verdict == CV_DROP_NONE ? "forward" : cv_drop_name(verdict),
-			   "verdict_text", cv_drop_help(verdict));
+	object = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "id", endpoint->id,
+		"name", endpoint->name, "state", cv_model_state_str(endpoint->state), "service",
+		has_service ? model->services[endpoint->service].name : endpoint->service_name,
+		"service_name", endpoint->service_name, "owner", model->accounts[vpc->owner].id,
+		"vpc", vpc->name, "principal", endpoint->principal, "enis", enis, "verdict",
+		verdict == CV_DROP_NONE ? "forward" : cv_drop_name(verdict), "verdict_text",
+		cv_drop_help(verdict));
 	cv_ctl_json_counts(ctl, object, CV_STATS_ENDPOINT, slot);
 	cv_ctl_json_put(ctl, object, "drops_by_reason", reasons_json(ctl, slot));
 	return object;
@@ -105,14 +110,15 @@ static json_t *endpoint_json(struct cv_ctl *ctl, uint32_t idx)
 
 static int state_find(struct ctl_show *show, int *ret_state)
 {
-	for (int state = 0; state <= CV_MODEL_REJECTED; state++) {
+	for (int state = 0; state < CV_MODEL_STATE_N; state++) {
 		if (strcmp(show->state, cv_model_state_str((enum cv_model_state)state)) == 0) {
 			*ret_state = state;
 			return 0;
 		}
 	}
 	return cv_ctl_show_refuse(show, -EINVAL,
-				  "state: %.40s is none of pendingAcceptance, available, rejected",
+				  "state: %.40s is none of pendingAcceptance, available, rejected, "
+				  "pending, failed, expired",
 				  show->state);
 }
 
@@ -133,7 +139,8 @@ int cv_ctl_show_endpoints(struct cv_ctl *ctl, struct ctl_show *show)
 	}
 	endpoints = json_array();
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
-		if ((only == CV_MODEL_NONE || only == i) &&
+		/* A deleted one has no ENI and serves nothing; the API shows it for a while. */
+		if (model->endpoints[i].n_enis > 0 && (only == CV_MODEL_NONE || only == i) &&
 		    (state < 0 || model->endpoints[i].state == (enum cv_model_state)state))
 			cv_ctl_json_add(ctl, endpoints, endpoint_json(ctl, i));
 	}

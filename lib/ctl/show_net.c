@@ -69,7 +69,7 @@ static json_t *vpc_json(struct cv_ctl *ctl, uint32_t idx)
 		cv_ctl_json_add(ctl, cidrs, json_string(cv_prefix_str(&vpc->cidrs[i], cidr)));
 	}
 	for (uint32_t i = 0; i < model->n_subnets; i++) {
-		if (model->subnets[i].vpc == idx)
+		if (model->subnets[i].vpc == idx && !model->subnets[i].meta.gone)
 			cv_ctl_json_add(ctl, subnets, subnet_json(model, &model->subnets[i]));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o}", "id", vpc->id, "name",
@@ -83,8 +83,10 @@ int cv_ctl_show_vpcs(struct cv_ctl *ctl, struct ctl_show *show)
 {
 	json_t *vpcs = json_array();
 
-	for (uint32_t i = 0; i < ctl->conf->model->n_vpcs; i++)
-		cv_ctl_json_add(ctl, vpcs, vpc_json(ctl, i));
+	for (uint32_t i = 0; i < ctl->conf->model->n_vpcs; i++) {
+		if (!ctl->conf->model->vpcs[i].meta.gone)
+			cv_ctl_json_add(ctl, vpcs, vpc_json(ctl, i));
+	}
 	show->root = json_pack("{s:o}", "vpcs", vpcs);
 	return 0;
 }

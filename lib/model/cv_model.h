@@ -21,6 +21,7 @@
 
 #include "cv_model_check.h"
 #include "cv_model_drain.h"
+#include "cv_model_meta.h"
 #include "cv_model_route.h"
 #include "cv_net.h"
 
@@ -70,6 +71,7 @@ struct cv_model_vpc {
 	enum cv_model_attach attach;
 	const char *port; /**< name of a port in `dpdk.ports` */
 	uint16_t vlan;    /**< 1..4094 with CV_MODEL_ATTACH_VLAN, else 0 */
+	struct cv_model_meta meta;
 };
 
 /** A part of a VPC in one zone. */
@@ -81,6 +83,7 @@ struct cv_model_subnet {
 	const char *zone_name; /**< as the VPC's owner names it */
 	uint32_t zone;         /**< what that name means in the owner's account */
 	cv_be32_t gateway;     /**< router towards addresses outside the VPC; 0 for none */
+	struct cv_model_meta meta;
 };
 
 /** One ingress rule of a security group: clients in cidr may reach ports first..last. */
@@ -97,6 +100,7 @@ struct cv_model_security_group {
 	uint32_t vpc;
 	struct cv_model_rule *rules; /**< shape [n_rules] */
 	uint32_t n_rules;
+	struct cv_model_meta meta;
 };
 
 /** When the PROXY header goes out. */
@@ -117,6 +121,7 @@ struct cv_model_target {
 	cv_be32_t ip;
 	uint16_t port;
 	uint32_t zone; /**< its subnet's zone, or as given; CV_MODEL_NONE: serves every zone */
+	bool api;      /**< registered by an API call, else by the file */
 };
 
 /** Servers of one kind, and how they are spoken to. */
@@ -136,6 +141,9 @@ struct cv_model_target_group {
 	uint32_t n_targets;
 	struct cv_model_check check;
 	uint32_t lb; /**< the one load balancer that uses it, or CV_MODEL_NONE */
+	struct cv_model_target *dropped; /**< shape [n_dropped]; the file's, deregistered since */
+	uint32_t n_dropped;
+	struct cv_model_meta meta;
 };
 
 /** The one identity of a load balancer in one zone. */
@@ -155,6 +163,7 @@ struct cv_model_listener {
 	uint32_t n_forwards;
 	bool sticky_group; /**< the source IP alone decides which of forwards */
 	uint32_t idle_seconds;
+	struct cv_model_meta meta;
 };
 
 /** A Network Load Balancer. */
@@ -173,6 +182,7 @@ struct cv_model_lb {
 	bool zonal_shift;       /**< may be shifted away from a zone */
 	uint32_t shifted_zone;  /**< CV_MODEL_NONE: none is */
 	uint32_t service;       /**< the one endpoint service that offers it, or CV_MODEL_NONE */
+	struct cv_model_meta meta;
 };
 
 /** An endpoint service: load balancers offered to those who are allowed. */
@@ -186,13 +196,11 @@ struct cv_model_service {
 	const char **principals; /**< shape [n_principals]; ARNs or `*` */
 	uint32_t n_principals;
 	bool acceptance_required;
-};
-
-/** State of an endpoint. The API's other states belong to moments that pass within one operation. */
-enum cv_model_state {
-	CV_MODEL_PENDING_ACCEPTANCE,
-	CV_MODEL_AVAILABLE,
-	CV_MODEL_REJECTED,
+	uint64_t zones;               /**< bit per zone: offered */
+	uint32_t n_attached;          /**< endpoints that wait, are pending or available */
+	const char *private_dns_name; /**< NULL: none */
+	enum cv_model_dns_state dns_state;
+	struct cv_model_meta meta; /**< n_users: its endpoints but deleted ones */
 };
 
 /** An endpoint's network interface in one subnet. */
@@ -211,13 +219,17 @@ struct cv_model_endpoint {
 	const char *name;
 	const char *principal; /**< ARN of who asked for it */
 	uint32_t vpc;
-	uint32_t service;
+	uint32_t service;          /**< CV_MODEL_NONE: gone */
+	const char *service_name;  /**< full name, also when the service is gone */
 	struct cv_model_eni *enis; /**< shape [n_enis], n_enis >= 1 */
 	uint32_t n_enis;
 	uint32_t *
 		sgs; /**< shape [n_sgs]; none: the VPC's default group, which admits the VPC itself */
 	uint32_t n_sgs;
 	enum cv_model_state state;
+	uint64_t state_since; /**< seconds since 1970; 0: with the file */
+	bool private_dns;
+	struct cv_model_meta meta;
 };
 
 struct cv_model_index; /* private: names and addresses */
@@ -243,10 +255,16 @@ struct cv_model {
 	uint32_t n_lbs;
 	uint32_t n_services;
 	uint32_t n_endpoints;
+	uint32_t n_gone[CV_MODEL_KIND_N]; /**< of the above, by kind: no resources */
+	uint32_t n_targets, n_listeners;  /**< of all groups, of all load balancers */
+	/** How many there may be, 0: no limit; CV_MODEL_TG: targets. The reader's to set. */
+	uint32_t limits[CV_MODEL_KIND_N];
+	struct cv_model_change *changes; /**< shape [n_changes]; by API calls */
+	uint32_t n_changes;
 	struct cv_model_index *index;
 };
 
-/** The API's word for a state: `pendingAcceptance`, `available`, `rejected`. */
+/** The API's word for a state, such as `pendingAcceptance`. */
 const char *cv_model_state_str(enum cv_model_state state);
 
 /** The attribute's word for a placement: `on_first_ack_with_payload`, `on_first_ack`. */

@@ -21,19 +21,6 @@
 
 #include "cv_model.h"
 
-/** What an error or a reserved name is about. */
-enum cv_model_kind {
-	CV_MODEL_ZONE,
-	CV_MODEL_ACCOUNT,
-	CV_MODEL_VPC,
-	CV_MODEL_SUBNET,
-	CV_MODEL_SG,
-	CV_MODEL_TG,
-	CV_MODEL_LB,
-	CV_MODEL_SERVICE,
-	CV_MODEL_ENDPOINT,
-};
-
 /** One violated rule. */
 struct cv_model_err {
 	enum cv_model_kind kind;
@@ -71,7 +58,8 @@ struct cv_model_vpc_req {
 	const struct cv_prefix *cidrs; /**< shape [n_cidrs] */
 	uint32_t n_cidrs;
 	const char *port;
-	uint16_t vlan; /**< 0: untagged */
+	uint16_t vlan;                /**< 0: untagged */
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Request: a subnet. */
@@ -80,8 +68,9 @@ struct cv_model_subnet_req {
 	const char *id; /**< NULL: derived */
 	uint32_t vpc;
 	struct cv_prefix cidr;
-	const char *zone;  /**< as the VPC's owner names it, or the zone id */
-	cv_be32_t gateway; /**< 0: none */
+	const char *zone;             /**< as the VPC's owner names it, or the zone id */
+	cv_be32_t gateway;            /**< 0: none */
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Request: a security group. */
@@ -91,11 +80,11 @@ struct cv_model_sg_req {
 	uint32_t vpc;
 	const struct cv_model_rule *rules; /**< shape [n_rules] */
 	uint32_t n_rules;
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Request: a target group. */
 struct cv_model_tg_req {
-	struct cv_model_check_req check;
 	const char *name;
 	const char *arn; /**< NULL: derived */
 	const char *vpc;
@@ -106,6 +95,8 @@ struct cv_model_tg_req {
 	struct cv_model_least dns_least, routing_least;
 	bool sticky;
 	struct cv_model_drain drain;
+	struct cv_model_check_req check;
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Request: a target. */
@@ -135,6 +126,7 @@ struct cv_model_lb_req {
 	bool cross_zone;
 	bool sg_on_privatelink;
 	bool zonal_shift;
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Request: a listener. */
@@ -144,7 +136,9 @@ struct cv_model_listener_req {
 	const struct cv_model_forward_req *forwards; /**< shape [n_forwards] */
 	uint32_t n_forwards;                         /**< 0..CV_MODEL_FORWARDS_MAX */
 	bool sticky_group;
-	uint32_t idle_seconds; /**< CV_MODEL_IDLE_SECONDS_MIN..MAX */
+	uint32_t idle_seconds;        /**< CV_MODEL_IDLE_SECONDS_MIN..MAX */
+	const struct cv_model_by *by; /**< NULL: the configuration file */
+	const char *arn;              /**< NULL: derived */
 };
 
 /** Request: an endpoint service. */
@@ -156,6 +150,7 @@ struct cv_model_service_req {
 	const char *const *principals; /**< shape [n_principals] */
 	uint32_t n_principals;
 	bool acceptance_required;
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Request: an interface endpoint. */
@@ -169,6 +164,13 @@ struct cv_model_endpoint_req {
 	uint32_t n_places;
 	const char *const *sgs; /**< shape [n_sgs] */
 	uint32_t n_sgs;
+	bool private_dns;
+	/** With by->restore: how it stood. */
+	enum cv_model_state state;
+	uint64_t state_since;
+	const char *service_name;
+	const char *const *eni_lbs;   /**< shape [n_places]; ARNs, "" or all NULL: chosen anew */
+	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 
 /** Make an empty model of a region such as `us-east-1`. @return NULL if memory ran out */

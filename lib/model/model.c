@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "model_priv.h"
+#include "model_change_priv.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -32,6 +32,8 @@ static const struct model_word words[] = {
 			      "InvalidVpcEndpointServiceIdId.Malformed", "InvalidParameterValue"},
 	[CV_MODEL_ENDPOINT] = {"endpoint", "vpce-", "InvalidVpcEndpointId.NotFound",
 			       "InvalidVpcEndpointId.Malformed", "InvalidParameterValue"},
+	[CV_MODEL_LISTENER] = {"listener", NULL, "ListenerNotFound", "ValidationError",
+			       "DuplicateListener"},
 };
 
 const struct model_word *cv_model_word(enum cv_model_kind kind)
@@ -55,18 +57,40 @@ struct cv_model *cv_model_create(const char *region)
 	return model;
 }
 
+static void metas_free(struct cv_model *model)
+{
+	for (enum cv_model_kind kind = CV_MODEL_VPC; kind <= CV_MODEL_ENDPOINT; kind++) {
+		for (uint32_t i = 0; cv_model_name_of(model, kind, i) != NULL; i++) {
+			struct cv_model_meta *meta = cv_model_meta_at(model, kind, i);
+
+			free(meta->tags);
+			free(meta->attrs);
+		}
+	}
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		for (uint32_t k = 0; k < model->lbs[i].n_listeners; k++) {
+			free(model->lbs[i].listeners[k].meta.tags);
+			free(model->lbs[i].listeners[k].meta.attrs);
+		}
+	}
+}
+
 void cv_model_destroy(struct cv_model *model)
 {
 	if (model == NULL)
 		return;
+	metas_free(model);
+	free(model->changes);
 	for (uint32_t i = 0; i < model->n_accounts; i++)
 		free(model->accounts[i].zones);
 	for (uint32_t i = 0; i < model->n_vpcs; i++)
 		free(model->vpcs[i].cidrs);
 	for (uint32_t i = 0; i < model->n_sgs; i++)
 		free(model->sgs[i].rules);
-	for (uint32_t i = 0; i < model->n_tgs; i++)
+	for (uint32_t i = 0; i < model->n_tgs; i++) {
 		free(model->tgs[i].targets);
+		free(model->tgs[i].dropped);
+	}
 	for (uint32_t i = 0; i < model->n_lbs; i++) {
 		free(model->lbs[i].nodes);
 		free(model->lbs[i].listeners);
@@ -109,7 +133,8 @@ void *cv_model_grow(void *items, uint32_t n, size_t size)
 /* Which of two results says more: a broken rule, a taken name, an unknown one, a reserved one. */
 static int graver(int a, int b)
 {
-	static const int order[] = {-ENOMEM, -EINVAL, -ENOSPC, -EEXIST, -ENOENT, -ECANCELED};
+	static const int order[] = {-ENOMEM, -EINVAL, -EPERM,  -EBUSY,
+				    -ENOSPC, -EEXIST, -ENOENT, -ECANCELED};
 
 	for (size_t i = 0; i < CV_ARRAY_LEN(order); i++) {
 		if (a == order[i] || b == order[i])
@@ -198,7 +223,7 @@ uint32_t cv_model_find(const struct cv_model *model, enum cv_model_kind kind, ui
 }
 
 /* The name by which a person knows a resource; NULL past the last. */
-static const char *name_of(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
+const char *cv_model_name_of(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
 {
 #define TABLE(array, type, field)                                                       \
 	{                                                                               \
@@ -240,6 +265,11 @@ static bool in_scope(const struct cv_model *model, enum cv_model_kind kind, uint
 	return kind != CV_MODEL_SG || model->sgs[idx].vpc == scope;
 }
 
+static bool is_elb(enum cv_model_kind kind)
+{
+	return kind == CV_MODEL_LB || kind == CV_MODEL_TG || kind == CV_MODEL_LISTENER;
+}
+
 /* Lists what could have been meant: the first few names of the kind. */
 static void hint_known(struct model_ctx *ctx, struct cv_model_err *err, uint32_t scope,
 		       enum cv_model_kind kind)
@@ -248,8 +278,10 @@ static void hint_known(struct model_ctx *ctx, struct cv_model_err *err, uint32_t
 	const char *name;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; n < 16 && (name = name_of(ctx->model, kind, i)) != NULL; i++) {
-		if (!in_scope(ctx->model, kind, scope, i))
+	for (uint32_t i = 0; n < 16 && (name = cv_model_name_of(ctx->model, kind, i)) != NULL;
+	     i++) {
+		if (name[0] == '\0' || !in_scope(ctx->model, kind, scope, i) ||
+		    !cv_model_is_mine(ctx, kind, i))
 			continue;
 		cv_list_add(list, sizeof(list), name);
 		n++;
@@ -260,27 +292,45 @@ static void hint_known(struct model_ctx *ctx, struct cv_model_err *err, uint32_t
 		cv_model_hint(err, "there is no %s yet", words[kind].noun);
 }
 
+/* ELBv2 has words of its own for what is EC2's. */
+static const char *unknown_code(const struct model_ctx *ctx, enum cv_model_kind kind)
+{
+	if (ctx->by == NULL || !is_elb(ctx->kind) || is_elb(kind))
+		return words[kind].not_found;
+	if (kind == CV_MODEL_SUBNET)
+		return "SubnetNotFound";
+	return kind == CV_MODEL_SG ? "InvalidSecurityGroup" : "ValidationError";
+}
+
+/* Whoever may not use a service cannot even see that it exists; a stored endpoint has seen it. */
+static bool is_seen(const struct model_ctx *ctx, uint32_t service)
+{
+	return ctx->by == NULL || ctx->by->restore ||
+	       cv_model_service_is_seen(ctx->model, ctx->by, service);
+}
+
 uint32_t cv_model_resolve(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t scope,
 			  const char *ref, const char *field)
 {
 	uint32_t idx = find_raw(ctx->model, kind, scope, ref);
+	const char *code = unknown_code(ctx, kind);
 	struct cv_model_err *err;
 
 	if (idx == MODEL_RESERVED) {
 		ctx->ret = graver(ctx->ret, -ECANCELED);
 		return CV_MODEL_NONE;
 	}
-	if (idx != CV_MODEL_NONE)
+	if (idx != CV_MODEL_NONE &&
+	    (kind == CV_MODEL_SERVICE ? is_seen(ctx, idx) : cv_model_is_mine(ctx, kind, idx)))
 		return idx;
 	if (kind == CV_MODEL_SERVICE)
-		err = cv_model_err(ctx, ENOENT, words[kind].not_found, field,
+		err = cv_model_err(ctx, ENOENT, code, field,
 				   "The Vpc Endpoint Service '%s' does not exist", ref);
 	else if (scope != CV_MODEL_NONE)
-		err = cv_model_err(ctx, ENOENT, words[kind].not_found, field,
-				   "there is no %s '%s' in VPC '%s'", words[kind].noun, ref,
-				   ctx->model->vpcs[scope].name);
+		err = cv_model_err(ctx, ENOENT, code, field, "there is no %s '%s' in VPC '%s'",
+				   words[kind].noun, ref, ctx->model->vpcs[scope].name);
 	else
-		err = cv_model_err(ctx, ENOENT, words[kind].not_found, field, "there is no %s '%s'",
+		err = cv_model_err(ctx, ENOENT, code, field, "there is no %s '%s'",
 				   words[kind].noun, ref);
 	hint_known(ctx, err, scope, kind);
 	return CV_MODEL_NONE;
@@ -308,11 +358,6 @@ uint32_t *cv_model_resolve_all(struct model_ctx *ctx, enum cv_model_kind kind, u
 	return NULL;
 }
 
-static bool is_elb(enum cv_model_kind kind)
-{
-	return kind == CV_MODEL_LB || kind == CV_MODEL_TG;
-}
-
 /* ELBv2's names become parts of ARNs, DNS names and metrics, so AWS's narrower rule holds for them. */
 static bool name_is_good(enum cv_model_kind kind, const char *name)
 {
@@ -327,13 +372,26 @@ static bool name_is_good(enum cv_model_kind kind, const char *name)
 	return len <= NAME_LEN_MAX;
 }
 
+/* EC2's rule for groups that calls make. */
+static bool sg_name_is_good(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= 255 && strncmp(name, "sg-", 3) != 0 &&
+	       strspn(name, " ._-:/()#,@[]+=&;{}!$*0123456789abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == len;
+}
+
 void cv_model_check_name(struct model_ctx *ctx, uint32_t scope, const char *name)
 {
 	const struct model_word *word = &words[ctx->kind];
 	struct model_key key = {.kind = ctx->kind, .scope = scope, .str = name};
 	uint32_t idx;
 
-	if (!name_is_good(ctx->kind, name)) {
+	if (name == NULL && ctx->by != NULL)
+		return; /* it goes by its id */
+	if (ctx->kind == CV_MODEL_SG && ctx->by != NULL ? !sg_name_is_good(name)
+							: !name_is_good(ctx->kind, name)) {
 		bool elb = is_elb(ctx->kind);
 
 		cv_model_err(
@@ -343,10 +401,20 @@ void cv_model_check_name(struct model_ctx *ctx, uint32_t scope, const char *name
 			name, word->noun);
 		return;
 	}
+	if (is_elb(ctx->kind) && ctx->by != NULL)
+		return; /* the API's names are each account's own */
 	idx = cv_model_index_get(ctx->model->index, &key);
 	if (idx != CV_MODEL_NONE)
 		cv_model_err(ctx, EEXIST, word->taken, "name", "%s '%s' already exists", word->noun,
 			     name);
+}
+
+void cv_model_random(const struct model_ctx *ctx, const char *basis, char *buf)
+{
+	uint64_t hash = cv_siphash(basis, strlen(basis), ctx->by->random[0], ctx->by->random[1]);
+
+	snprintf(buf, 40, "%016llx%016llx", (unsigned long long)hash,
+		 (unsigned long long)(ctx->by->random[0] ^ hash));
 }
 
 const char *cv_model_id(struct model_ctx *ctx, const char *id, const char *basis)
@@ -357,7 +425,13 @@ const char *cv_model_id(struct model_ctx *ctx, const char *id, const char *basis
 	const char *copy;
 	char buf[64];
 
-	if (derived) {
+	if (derived && ctx->by != NULL) {
+		char random[40];
+
+		cv_model_random(ctx, basis, random);
+		cv_id_derive(word->id_prefix, random, 17, buf, sizeof(buf));
+		id = buf;
+	} else if (derived) {
 		cv_id_derive(word->id_prefix, basis, 17, buf, sizeof(buf));
 		id = buf;
 	} else if (!cv_id_is(id, word->id_prefix, 17)) {
@@ -378,17 +452,6 @@ const char *cv_model_id(struct model_ctx *ctx, const char *id, const char *basis
 	if (copy == NULL)
 		cv_model_oom(ctx);
 	return copy;
-}
-
-void cv_model_publish(struct model_ctx *ctx, uint32_t scope, const char *name, const char *id,
-		      uint32_t idx)
-{
-	struct model_key key = {.kind = ctx->kind, .scope = scope, .str = name};
-
-	cv_model_index_put(ctx->model->index, &key, idx);
-	key.scope = CV_MODEL_NONE;
-	key.str = id;
-	cv_model_index_put(ctx->model->index, &key, idx);
 }
 
 void cv_model_reserve(struct cv_model *model, enum cv_model_kind kind, uint32_t scope,
@@ -412,7 +475,16 @@ const char *cv_model_partition(const char *region)
 
 const char *cv_model_state_str(enum cv_model_state state)
 {
-	static const char *const text[] = {"pendingAcceptance", "available", "rejected"};
+	static const char *const text[CV_MODEL_STATE_N] = {
+		[CV_MODEL_PENDING_ACCEPTANCE] = "pendingAcceptance",
+		[CV_MODEL_AVAILABLE] = "available",
+		[CV_MODEL_REJECTED] = "rejected",
+		[CV_MODEL_PENDING] = "pending",
+		[CV_MODEL_DELETING] = "deleting",
+		[CV_MODEL_DELETED] = "deleted",
+		[CV_MODEL_FAILED] = "failed",
+		[CV_MODEL_EXPIRED] = "expired",
+	};
 
 	return text[state];
 }

@@ -16,20 +16,20 @@ struct entry {
 	bool used;
 };
 
-/* Strings of the model; they are never freed one by one. */
-struct chunk {
-	struct chunk *next;
-	size_t size;
-	size_t used;
+/* A string of the model. */
+struct text {
+	struct text *newer;
+	struct text *older;
 	char data[];
 };
 
-/* Open addressing, linear probing, never more than half full; nothing is ever taken out. */
+/* Open addressing, linear probing, never more than half full. */
 struct cv_model_index {
 	struct entry *entries;
 	size_t n_slots; /* a power of two */
 	size_t n_used;
-	struct chunk *chunks; /* the newest first */
+	struct text *newest;
+	uint32_t free_first[CV_MODEL_KIND_N];
 };
 
 struct cv_model_index *cv_model_index_create(void)
@@ -39,6 +39,8 @@ struct cv_model_index *cv_model_index_create(void)
 	if (index == NULL)
 		return NULL;
 	index->n_slots = 64;
+	for (int kind = 0; kind < CV_MODEL_KIND_N; kind++)
+		index->free_first[kind] = CV_MODEL_NONE;
 	index->entries = calloc(index->n_slots, sizeof(*index->entries));
 	if (index->entries == NULL) {
 		free(index);
@@ -51,14 +53,19 @@ void cv_model_index_destroy(struct cv_model_index *index)
 {
 	if (index == NULL)
 		return;
-	while (index->chunks != NULL) {
-		struct chunk *next = index->chunks->next;
+	while (index->newest != NULL) {
+		struct text *older = index->newest->older;
 
-		free(index->chunks);
-		index->chunks = next;
+		free(index->newest);
+		index->newest = older;
 	}
 	free(index->entries);
 	free(index);
+}
+
+uint32_t *cv_model_free_first(struct cv_model *model, enum cv_model_kind kind)
+{
+	return &model->index->free_first[kind];
 }
 
 static bool same_key(const struct model_key *a, const struct model_key *b)
@@ -70,12 +77,17 @@ static bool same_key(const struct model_key *a, const struct model_key *b)
 	return strcmp(a->str, b->str) == 0;
 }
 
+static uint64_t hash_of(const struct model_key *key)
+{
+	size_t len = key->str == NULL ? 0 : strlen(key->str);
+
+	return cv_siphash(key->str, len, (uint64_t)key->kind << 32 | key->scope, key->num);
+}
+
 /* The slot that holds the key, or the free one where it belongs. */
 static struct entry *slot_of(const struct cv_model_index *index, const struct model_key *key)
 {
-	size_t len = key->str == NULL ? 0 : strlen(key->str);
-	uint64_t hash = cv_siphash(key->str, len, (uint64_t)key->kind << 32 | key->scope, key->num);
-	size_t i = hash & (index->n_slots - 1);
+	size_t i = hash_of(key) & (index->n_slots - 1);
 
 	while (index->entries[i].used && !same_key(&index->entries[i].key, key))
 		i = (i + 1) & (index->n_slots - 1);
@@ -120,28 +132,72 @@ uint32_t cv_model_index_get(const struct cv_model_index *index, const struct mod
 	return entry->used ? entry->value : CV_MODEL_NONE;
 }
 
+/* What comes after a free slot moves up, where its own place allows it: no probe meets a gap. */
+void cv_model_index_remove(struct cv_model_index *index, const struct model_key *key)
+{
+	struct entry *entry = slot_of(index, key);
+	size_t mask = index->n_slots - 1;
+	size_t gap = (size_t)(entry - index->entries);
+
+	if (!entry->used)
+		return;
+	for (size_t i = (gap + 1) & mask; index->entries[i].used; i = (i + 1) & mask) {
+		size_t home = hash_of(&index->entries[i].key) & mask;
+
+		if (((i - home) & mask) < ((i - gap) & mask))
+			continue;
+		index->entries[gap] = index->entries[i];
+		gap = i;
+	}
+	index->entries[gap].used = false;
+	index->n_used--;
+}
+
 const char *cv_model_str(struct cv_model *model, const char *text)
 {
 	struct cv_model_index *index = model->index;
 	size_t len = strlen(text) + 1;
-	struct chunk *chunk = index->chunks;
-	char *copy;
+	struct text *item = malloc(sizeof(*item) + len);
 
-	if (chunk == NULL || chunk->size - chunk->used < len) {
-		size_t size = len > CHUNK_SIZE ? len : CHUNK_SIZE;
+	if (item == NULL)
+		return NULL;
+	memcpy(item->data, text, len);
+	item->newer = NULL;
+	item->older = index->newest;
+	if (index->newest != NULL)
+		index->newest->newer = item;
+	index->newest = item;
+	return item->data;
+}
 
-		chunk = malloc(sizeof(*chunk) + size);
-		if (chunk == NULL)
-			return NULL;
-		chunk->next = index->chunks;
-		chunk->size = size;
-		chunk->used = 0;
-		index->chunks = chunk;
-	}
-	copy = chunk->data + chunk->used;
-	memcpy(copy, text, len);
-	chunk->used += len;
-	return copy;
+static void text_free(struct cv_model_index *index, struct text *item)
+{
+	if (item->newer != NULL)
+		item->newer->older = item->older;
+	else
+		index->newest = item->older;
+	if (item->older != NULL)
+		item->older->newer = item->newer;
+	free(item);
+}
+
+void cv_model_str_free(struct cv_model *model, const char *text)
+{
+	/* The header stands before the text. */
+	if (text != NULL)
+		text_free(model->index,
+			  (struct text *)((uintptr_t)text - offsetof(struct text, data)));
+}
+
+const void *cv_model_str_mark(const struct cv_model *model)
+{
+	return model->index->newest;
+}
+
+void cv_model_str_undo(struct cv_model *model, const void *mark)
+{
+	while (model->index->newest != mark)
+		text_free(model->index, model->index->newest);
 }
 
 const char *cv_model_strf(struct cv_model *model, const char *fmt, ...)

@@ -2,12 +2,15 @@
 
 /* Target groups, targets, load balancers, listeners. */
 
-#include "model_priv.h"
+#include "model_change_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* AWS's quota of one load balancer; the file may have more. */
+#define LISTENERS_MAX 50
 
 /*
  * Takes a given ELBv2 ARN or derives one: PREFIX:REGION:ACCOUNT:RESOURCE/NAME/ and 16 hex digits.
@@ -26,7 +29,11 @@ static const char *elb_arn(struct model_ctx *ctx, const char *given, uint32_t vp
 		 cv_model_partition(model->region), model->region,
 		 model->accounts[model->vpcs[vpc].owner].id, resource, name);
 	if (given == NULL) {
-		cv_id_derive(prefix, name, 16, arn, sizeof(arn));
+		char random[40];
+
+		if (ctx->by != NULL)
+			cv_model_random(ctx, name, random);
+		cv_id_derive(prefix, ctx->by != NULL ? random : name, 16, arn, sizeof(arn));
 	} else if (!cv_id_is(given, prefix, 16)) {
 		cv_model_err(ctx, EINVAL, "ValidationError", "arn",
 			     "'%.40s' is not this %s's ARN: %.120s and 16 hex digits", given,
@@ -45,6 +52,41 @@ static const char *elb_arn(struct model_ctx *ctx, const char *given, uint32_t vp
 	return key.str;
 }
 
+struct model_key cv_model_elb_key(const struct cv_model *model, enum cv_model_kind kind,
+				  uint32_t vpc, const char *name)
+{
+	return (struct model_key){
+		.kind = kind == CV_MODEL_TG ? MODEL_KEY_TG_NAME : MODEL_KEY_LB_NAME,
+		.scope = model->vpcs[vpc].owner,
+		.str = name,
+	};
+}
+
+/* A name is unique in its account; the file's names are unique in the file as well. */
+static void check_elb_name(struct model_ctx *ctx, uint32_t vpc, const char *name)
+{
+	const struct model_word *word = cv_model_word(ctx->kind);
+	struct model_key key;
+
+	if (vpc == CV_MODEL_NONE || ctx->by == NULL)
+		return;
+	key = cv_model_elb_key(ctx->model, ctx->kind, vpc, name);
+	if (cv_model_index_get(ctx->model->index, &key) != CV_MODEL_NONE)
+		cv_model_err(ctx, EEXIST, word->taken, "name",
+			     "A %s with the same name '%s' exists", word->noun, name);
+}
+
+/* Only the file refers to names, and only to its own. Needs room for three keys. */
+static void publish_elb(struct model_ctx *ctx, uint32_t vpc, const char *name, const char *arn,
+			uint32_t idx)
+{
+	struct model_key key = cv_model_elb_key(ctx->model, ctx->kind, vpc, name);
+
+	cv_model_index_put(ctx->model->index, &key, idx);
+	cv_model_publish(ctx, CV_MODEL_NONE, ctx->by == NULL ? name : NULL, arn, idx);
+	cv_model_use(ctx->model, CV_MODEL_VPC, vpc, 1);
+}
+
 int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 		    struct cv_model_errs *errs)
 {
@@ -60,27 +102,30 @@ int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 		.drain = req->drain,
 		.lb = CV_MODEL_NONE,
 	};
-	struct cv_model_target_group *tgs;
+	uint32_t idx = CV_MODEL_NONE;
 
+	cv_model_begin(&ctx, req->by);
 	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
 	tg.vpc = cv_model_resolve(&ctx, CV_MODEL_VPC, CV_MODEL_NONE, req->vpc, "vpc");
 	if (req->port == 0)
 		cv_model_err(&ctx, EINVAL, "ValidationError", "port", "port 0 is outside 1..65535");
 	cv_model_check_make(&ctx, &req->check, &tg.check);
 	cv_model_least_check(&ctx, &req->dns_least, &req->routing_least);
+	check_elb_name(&ctx, tg.vpc, req->name);
 	tg.arn = elb_arn(&ctx, req->arn, tg.vpc, "targetgroup", req->name);
 	if (ctx.ret != 0)
-		return ctx.ret;
+		return cv_model_end(&ctx);
 
-	tgs = cv_model_grow(model->tgs, model->n_tgs, sizeof(*tgs));
-	if (tgs != NULL)
-		model->tgs = tgs;
 	tg.name = cv_model_str(model, req->name);
-	if (tgs == NULL || tg.name == NULL || cv_model_index_room(model->index, 2) != 0)
-		return -ENOMEM;
-	tgs[model->n_tgs] = tg;
-	cv_model_publish(&ctx, CV_MODEL_NONE, tg.name, tg.arn, model->n_tgs++);
-	return 0;
+	if (tg.name != NULL && cv_model_index_room(model->index, 3) == 0)
+		idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
+		cv_model_oom(&ctx);
+		return cv_model_end(&ctx);
+	}
+	model->tgs[idx] = tg;
+	publish_elb(&ctx, tg.vpc, tg.name, tg.arn, idx);
+	return cv_model_end(&ctx);
 }
 
 /* AWS: an IP target is private, RFC 1918 or RFC 6598. */
@@ -139,6 +184,32 @@ static uint32_t target_zone(struct model_ctx *ctx, uint32_t vpc,
 	return zone;
 }
 
+void cv_model_target_check(struct model_ctx *ctx, uint32_t vpc,
+			   const struct cv_model_target_req *req, struct cv_model_target *ret)
+{
+	check_target_addr(ctx, vpc, req->ip);
+	*ret = (struct cv_model_target){
+		.ip = req->ip, .port = req->port, .zone = target_zone(ctx, vpc, req)};
+}
+
+void cv_model_target_count(struct cv_model *model, uint32_t vpc, cv_be32_t ip, int more)
+{
+	struct model_key key = {.kind = MODEL_KEY_TARGET_ADDR, .scope = vpc, .num = ip};
+	uint32_t n = cv_model_index_get(model->index, &key);
+
+	model->n_targets += (uint32_t)more;
+	n = (n == CV_MODEL_NONE ? 0 : n) + (uint32_t)more;
+	if (n > 0) {
+		cv_model_index_put(model->index, &key, n);
+		return;
+	}
+	cv_model_index_remove(model->index, &key);
+	key.kind = MODEL_KEY_ADDR;
+	/* A gateway keeps its address; any other may be given out now. */
+	if (cv_model_index_get(model->index, &key) == CV_MODEL_NONE)
+		cv_model_addr_drop(model, vpc, ip);
+}
+
 int cv_model_target_add(struct cv_model *model, uint32_t tg_idx,
 			const struct cv_model_target_req *req, struct cv_model_errs *errs)
 {
@@ -168,18 +239,16 @@ int cv_model_target_add(struct cv_model *model, uint32_t tg_idx,
 		return -ENOMEM;
 	cv_model_index_put(model->index, &key, tg->n_targets);
 	targets[tg->n_targets++] = target;
-	if (cv_model_addr_use(model, tg->vpc, req->ip) == CV_MODEL_NONE)
-		cv_model_addr_put(model, tg->vpc, req->ip, MODEL_ADDR_TARGET);
+	cv_model_target_count(model, tg->vpc, req->ip, 1);
 	return 0;
 }
 
-static void check_node_ips(struct model_ctx *ctx, const struct cv_model_lb_req *req, uint32_t i,
-			   struct cv_model_node *node)
+static void check_node_ips(struct model_ctx *ctx, const struct cv_model_place_req *place,
+			   uint32_t n_secondary, uint32_t i, struct cv_model_node *node)
 {
-	const struct cv_model_place_req *place = &req->places[i];
 	uint32_t n_given = place->n_ips;
 
-	node->n_ips = (n_given > 0 ? n_given : 1) + req->n_secondary;
+	node->n_ips = (n_given > 0 ? n_given : 1) + n_secondary;
 	if (node->n_ips > CV_MODEL_NODE_IPS_MAX) {
 		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest",
 			     cv_model_at(ctx, "subnets[%u].ips", i),
@@ -201,32 +270,27 @@ static void check_node_ips(struct model_ctx *ctx, const struct cv_model_lb_req *
 	}
 }
 
-static void check_nodes(struct model_ctx *ctx, const struct cv_model_lb_req *req,
-			const struct cv_model_lb *lb)
+void cv_model_check_node(struct model_ctx *ctx, const struct cv_model_place_req *place,
+			 uint32_t n_secondary, const struct cv_model_lb *lb, uint32_t i)
 {
+	const char *field = cv_model_at(ctx, "subnets[%u].subnet", i);
 	const struct cv_model *model = ctx->model;
+	struct cv_model_node *node = &lb->nodes[i];
 
-	for (uint32_t i = 0; i < req->n_places; i++) {
-		const char *field = cv_model_at(ctx, "subnets[%u].subnet", i);
-		struct cv_model_node *node = &lb->nodes[i];
-
-		node->zone = CV_MODEL_NONE;
-		node->subnet = cv_model_resolve(ctx, CV_MODEL_SUBNET, lb->vpc,
-						req->places[i].subnet, field);
-		if (node->subnet == CV_MODEL_NONE)
-			continue;
-		node->zone = model->subnets[node->subnet].zone;
-		for (uint32_t j = 0; j < i; j++) {
-			if (lb->nodes[j].zone == node->zone)
-				cv_model_err(
-					ctx, EINVAL, "InvalidConfigurationRequest", field,
-					"subnets '%s' and '%s' are in one availability zone (%s)",
-					model->subnets[lb->nodes[j].subnet].name,
-					model->subnets[node->subnet].name,
-					model->zones[node->zone].id);
-		}
-		check_node_ips(ctx, req, i, node);
+	node->zone = CV_MODEL_NONE;
+	node->subnet = cv_model_resolve(ctx, CV_MODEL_SUBNET, lb->vpc, place->subnet, field);
+	if (node->subnet == CV_MODEL_NONE)
+		return;
+	node->zone = model->subnets[node->subnet].zone;
+	for (uint32_t j = 0; j < i; j++) {
+		if (lb->nodes[j].zone == node->zone)
+			cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", field,
+				     "subnets '%s' and '%s' are in one availability zone (%s)",
+				     model->subnets[lb->nodes[j].subnet].name,
+				     model->subnets[node->subnet].name,
+				     model->zones[node->zone].id);
 	}
+	check_node_ips(ctx, place, n_secondary, i, node);
 }
 
 /* Checks the nodes and security groups of a new load balancer; what it fills the caller frees. */
@@ -246,19 +310,46 @@ static void lb_parts(struct model_ctx *ctx, const struct cv_model_lb_req *req,
 			     "a load balancer needs a subnet");
 	if (lb->vpc == CV_MODEL_NONE)
 		return;
-	check_nodes(ctx, req, lb);
+	for (uint32_t i = 0; i < req->n_places; i++)
+		cv_model_check_node(ctx, &req->places[i], req->n_secondary, lb, i);
 	lb->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, lb->vpc, req->sgs, req->n_sgs);
 }
 
-static void publish_node_ips(struct cv_model *model, const struct cv_model_lb *lb)
+/* Addresses that the request did not give stay open until the whole of the file is known. */
+bool cv_model_nodes_claim(struct model_ctx *ctx, struct cv_model_lb *lb, uint32_t first)
 {
-	for (uint32_t i = 0; i < lb->n_nodes; i++) {
+	for (uint32_t i = first; i < lb->n_nodes; i++) {
 		for (uint32_t k = 0; k < lb->nodes[i].n_ips; k++) {
 			if (lb->nodes[i].ips[k] != 0)
-				cv_model_addr_put(model, lb->vpc, lb->nodes[i].ips[k],
+				cv_model_addr_put(ctx->model, lb->vpc, lb->nodes[i].ips[k],
 						  MODEL_ADDR_NODE);
 		}
 	}
+	if (ctx->by == NULL || ctx->by->restore)
+		return true;
+	cv_model_settle_lb(ctx, lb);
+	if (ctx->ret == 0)
+		return true;
+	cv_model_nodes_release(ctx->model, lb, first);
+	return false;
+}
+
+void cv_model_nodes_release(struct cv_model *model, const struct cv_model_lb *lb, uint32_t first)
+{
+	for (uint32_t i = first; i < lb->n_nodes; i++) {
+		for (uint32_t k = 0; k < lb->nodes[i].n_ips; k++) {
+			if (lb->nodes[i].ips[k] != 0)
+				cv_model_addr_drop(model, lb->vpc, lb->nodes[i].ips[k]);
+		}
+	}
+}
+
+void cv_model_lb_uses(struct cv_model *model, const struct cv_model_lb *lb, int more)
+{
+	for (uint32_t i = 0; i < lb->n_nodes; i++)
+		cv_model_use(model, CV_MODEL_SUBNET, lb->nodes[i].subnet, more);
+	for (uint32_t i = 0; i < lb->n_sgs; i++)
+		cv_model_use(model, CV_MODEL_SG, lb->sgs[i], more);
 }
 
 int cv_model_lb_add(struct cv_model *model, const struct cv_model_lb_req *req,
@@ -272,42 +363,56 @@ int cv_model_lb_add(struct cv_model *model, const struct cv_model_lb_req *req,
 		.shifted_zone = CV_MODEL_NONE,
 		.service = CV_MODEL_NONE,
 	};
-	struct cv_model_lb *lbs;
+	uint32_t idx;
 
+	cv_model_begin(&ctx, req->by);
 	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
 	lb.vpc = cv_model_resolve(&ctx, CV_MODEL_VPC, CV_MODEL_NONE, req->vpc, "vpc");
+	check_elb_name(&ctx, lb.vpc, req->name);
 	lb.arn = elb_arn(&ctx, req->arn, lb.vpc, "loadbalancer/net", req->name);
 	lb_parts(&ctx, req, &lb);
-	lbs = cv_model_grow(model->lbs, model->n_lbs, sizeof(*lbs));
-	if (lbs != NULL)
-		model->lbs = lbs;
-	if (lbs == NULL ||
-	    cv_model_index_room(model->index, 2 + req->n_places * CV_MODEL_NODE_IPS_MAX) != 0)
+	if (cv_model_index_room(model->index, 4 + req->n_places * CV_MODEL_NODE_IPS_MAX) != 0)
 		cv_model_oom(&ctx);
-	if (ctx.ret != 0) {
-		free(lb.nodes);
-		free(lb.sgs);
-		return ctx.ret;
+	if (ctx.ret != 0 || !cv_model_nodes_claim(&ctx, &lb, 0))
+		goto fail;
+	idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
+		cv_model_nodes_release(model, &lb, 0);
+		goto fail;
 	}
-	publish_node_ips(model, &lb);
-	lbs[model->n_lbs] = lb;
-	cv_model_publish(&ctx, CV_MODEL_NONE, lb.name, lb.arn, model->n_lbs++);
-	return 0;
+	model->lbs[idx] = lb;
+	publish_elb(&ctx, lb.vpc, lb.name, lb.arn, idx);
+	cv_model_lb_uses(model, &lb, 1);
+	return cv_model_end(&ctx);
+
+fail:
+	free(lb.nodes);
+	free(lb.sgs);
+	return cv_model_end(&ctx);
 }
 
-static const char *listener_arn(struct model_ctx *ctx, const struct cv_model_lb *lb, uint16_t port)
+static const char *listener_arn(struct model_ctx *ctx, const struct cv_model_lb *lb,
+				const struct cv_model_listener_req *req)
 {
 	const char *account = ctx->model->accounts[ctx->model->vpcs[lb->vpc].owner].id;
 	const char *lb_id = strrchr(lb->arn, '/') + 1;
 	char basis[64], hex[40];
 	const char *arn;
 
-	snprintf(basis, sizeof(basis), "%s/%u", lb_id, port);
+	snprintf(basis, sizeof(basis), "%s/%u", lb_id, req->port);
+	if (ctx->by != NULL)
+		cv_model_random(ctx, lb_id, basis);
 	cv_id_derive("listener/", basis, 16, hex, sizeof(hex));
 	arn = cv_model_strf(ctx->model,
 			    "arn:%s:elasticloadbalancing:%.64s:%s:listener/net/%s/%s/%s",
 			    cv_model_partition(ctx->model->region), ctx->model->region, account,
 			    lb->name, lb_id, hex + strlen("listener/"));
+	if (arn != NULL && req->arn != NULL && strlen(req->arn) == strlen(arn) &&
+	    strncmp(req->arn, arn, strlen(arn) - 16) == 0)
+		arn = cv_model_str(ctx->model, req->arn);
+	else if (req->arn != NULL)
+		cv_model_err(ctx, EINVAL, "ValidationError", "arn",
+			     "'%.150s' is no ARN of a listener of this load balancer", req->arn);
 	if (arn == NULL)
 		cv_model_oom(ctx);
 	return arn;
@@ -325,6 +430,27 @@ static void check_listener(struct model_ctx *ctx, const struct cv_model_listener
 			     CV_MODEL_IDLE_SECONDS_MAX);
 }
 
+struct model_key cv_model_listener_key(const char *arn)
+{
+	return (struct model_key){.kind = CV_MODEL_LISTENER, .scope = CV_MODEL_NONE, .str = arn};
+}
+
+/* Whether a call may add to this load balancer, and how many listeners there may be. */
+static void check_room(struct model_ctx *ctx, const struct cv_model_lb *lb, uint32_t lb_idx)
+{
+	const struct cv_model *model = ctx->model;
+
+	if (ctx->by == NULL)
+		return;
+	if (!ctx->by->restore)
+		cv_model_check_mutable(ctx, CV_MODEL_LB, lb_idx);
+	if (lb->n_listeners >= LISTENERS_MAX ||
+	    (model->limits[CV_MODEL_LISTENER] != 0 &&
+	     model->n_listeners >= model->limits[CV_MODEL_LISTENER]))
+		cv_model_err(ctx, EINVAL, "TooManyListeners", "",
+			     "The maximum number of listeners has been reached");
+}
+
 int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
 			  const struct cv_model_listener_req *req, struct cv_model_errs *errs)
 {
@@ -333,27 +459,49 @@ int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
 	struct cv_model_listener listener = {.port = req->port, .idle_seconds = req->idle_seconds};
 	struct model_key key = {.kind = MODEL_KEY_LISTENER, .scope = lb_idx, .num = req->port};
 	struct cv_model_listener *listeners;
+	struct model_key arn;
 
+	cv_model_begin(&ctx, req->by);
+	check_room(&ctx, lb, lb_idx);
 	if (cv_model_index_get(model->index, &key) != CV_MODEL_NONE)
 		cv_model_err(&ctx, EEXIST, "DuplicateListener", "port",
 			     "load balancer '%s' already has a listener on port %u", lb->name,
 			     req->port);
 	cv_model_forwards_make(&ctx, lb_idx, req, &listener);
 	check_listener(&ctx, req);
+	for (uint32_t i = 0; i < listener.n_forwards && req->by != NULL; i++)
+		cv_model_check_reach(&ctx, &model->tgs[listener.forwards[i].tg], lb->nodes,
+				     lb->n_nodes);
+	listener.arn = listener_arn(&ctx, lb, req);
 	if (ctx.ret != 0)
-		return ctx.ret;
+		return cv_model_end(&ctx);
+	arn = cv_model_listener_key(listener.arn);
+	if (cv_model_index_get(model->index, &arn) != CV_MODEL_NONE)
+		cv_model_err(&ctx, EEXIST, "DuplicateListener", "arn", "ARN %.150s is in use",
+			     listener.arn);
 
-	listener.arn = listener_arn(&ctx, lb, req->port);
 	listeners = cv_model_grow(lb->listeners, lb->n_listeners, sizeof(*listeners));
 	if (listeners != NULL)
 		lb->listeners = listeners;
-	if (listener.arn == NULL || listeners == NULL || cv_model_index_room(model->index, 1) != 0)
-		return -ENOMEM;
+	if (listeners == NULL || cv_model_index_room(model->index, 2) != 0)
+		cv_model_oom(&ctx);
+	if (ctx.ret != 0)
+		return cv_model_end(&ctx);
+	listener.meta = (struct cv_model_meta){
+		.api = req->by != NULL,
+		.created = req->by != NULL ? req->by->now : 0,
+		.tags = ctx.tags,
+		.n_tags = ctx.n_tags,
+	};
+	ctx.tags = NULL;
 	cv_model_index_put(model->index, &key, lb->n_listeners);
+	cv_model_index_put(model->index, &arn, lb_idx);
 	listeners[lb->n_listeners++] = listener;
+	model->n_listeners++;
 	for (uint32_t i = 0; i < listener.n_forwards; i++)
 		model->tgs[listener.forwards[i].tg].lb = lb_idx;
-	return 0;
+	cv_model_touch(&ctx, CV_MODEL_LB, lb_idx);
+	return cv_model_end(&ctx);
 }
 
 uint32_t cv_model_node_find(const struct cv_model_lb *lb, uint32_t zone)

@@ -2,7 +2,7 @@
 
 /* Zones, accounts, VPCs, subnets, security groups, and the use of addresses. */
 
-#include "model_priv.h"
+#include "model_change_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,9 @@
 #define CIDR_LEN_MIN 8
 #define CIDR_LEN_MAX 28
 
+/* A service keeps a bit for each zone; the configuration allows no more. */
+#define ZONES_MAX 64
+
 int cv_model_zone_add(struct cv_model *model, const char *id, struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_ZONE};
@@ -20,6 +23,9 @@ int cv_model_zone_add(struct cv_model *model, const char *id, struct cv_model_er
 	struct cv_model_zone *zones;
 
 	cv_model_check_name(&ctx, CV_MODEL_NONE, id);
+	if (model->n_zones == ZONES_MAX)
+		cv_model_err(&ctx, EINVAL, "InvalidParameterValue", "", "more than %d zones",
+			     ZONES_MAX);
 	if (ctx.ret != 0)
 		return ctx.ret;
 	zones = cv_model_grow(model->zones, model->n_zones, sizeof(*zones));
@@ -173,36 +179,38 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
 	struct model_key attach = {MODEL_KEY_ATTACH, CV_MODEL_NONE, req->vlan, req->port};
 	struct cv_model_vpc vpc = {.n_cidrs = req->n_cidrs, .vlan = req->vlan};
-	struct cv_model_vpc *vpcs;
 	char basis[256];
+	uint32_t idx = CV_MODEL_NONE;
 
+	cv_model_begin(&ctx, req->by);
 	vpc.attach = req->vlan == 0 ? CV_MODEL_ATTACH_PORT : CV_MODEL_ATTACH_VLAN;
 	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
 	vpc.owner = cv_model_resolve(&ctx, CV_MODEL_ACCOUNT, CV_MODEL_NONE, req->owner, "owner");
 	check_vpc_cidrs(&ctx, req);
 	check_attachment(&ctx, &attach);
-	snprintf(basis, sizeof(basis), "%s/%.64s", model->region, req->name);
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->region,
+		 req->name != NULL ? req->name : "");
 	vpc.id = cv_model_id(&ctx, req->id, basis);
 	if (ctx.ret != 0)
-		return ctx.ret;
+		return cv_model_end(&ctx);
 
-	vpcs = cv_model_grow(model->vpcs, model->n_vpcs, sizeof(*vpcs));
-	if (vpcs != NULL)
-		model->vpcs = vpcs;
-	vpc.name = cv_model_str(model, req->name);
+	vpc.name = req->name != NULL ? cv_model_str(model, req->name) : vpc.id;
 	vpc.port = cv_model_str(model, req->port);
 	vpc.cidrs = calloc(req->n_cidrs, sizeof(*vpc.cidrs));
-	if (vpcs == NULL || vpc.name == NULL || vpc.port == NULL || vpc.cidrs == NULL ||
-	    cv_model_index_room(model->index, 3) != 0) {
+	if (vpc.name != NULL && vpc.port != NULL && vpc.cidrs != NULL &&
+	    cv_model_index_room(model->index, 3) == 0)
+		idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
 		free(vpc.cidrs);
-		return -ENOMEM;
+		cv_model_oom(&ctx);
+		return cv_model_end(&ctx);
 	}
 	memcpy(vpc.cidrs, req->cidrs, req->n_cidrs * sizeof(*vpc.cidrs));
 	attach.str = vpc.port;
-	cv_model_index_put(model->index, &attach, model->n_vpcs);
-	vpcs[model->n_vpcs] = vpc;
-	cv_model_publish(&ctx, CV_MODEL_NONE, vpc.name, vpc.id, model->n_vpcs++);
-	return 0;
+	cv_model_index_put(model->index, &attach, idx);
+	model->vpcs[idx] = vpc;
+	cv_model_publish(&ctx, CV_MODEL_NONE, vpc.name, vpc.id, idx);
+	return cv_model_end(&ctx);
 }
 
 bool cv_model_vpc_has(const struct cv_model_vpc *vpc, cv_be32_t addr)
@@ -332,38 +340,72 @@ static void publish_prefixes(struct cv_model *model, uint32_t idx)
 	}
 }
 
+/* A larger prefix that is marked by this subnet may have others inside, which mark it from now on. */
+void cv_model_subnet_unpublish(struct cv_model *model, uint32_t idx)
+{
+	const struct cv_model_subnet *subnet = &model->subnets[idx];
+	const struct cv_prefix *cidr = &subnet->cidr;
+	struct model_key key = prefix_key(MODEL_KEY_SUBNET, subnet->vpc, cidr->addr, cidr->len);
+
+	cv_model_index_remove(model->index, &key);
+	key = (struct model_key){.kind = MODEL_KEY_FULL, .scope = idx};
+	cv_model_index_remove(model->index, &key);
+	for (uint8_t len = CIDR_LEN_MIN; len <= cidr->len; len++) {
+		struct cv_prefix around = {.addr = cidr->addr & cv_prefix_mask(len), .len = len};
+		uint32_t other = 0;
+
+		key = prefix_key(MODEL_KEY_COVER, subnet->vpc, cidr->addr, len);
+		if (cv_model_index_get(model->index, &key) != idx)
+			continue;
+		while (other < model->n_subnets &&
+		       (other == idx || model->subnets[other].meta.gone ||
+			model->subnets[other].vpc != subnet->vpc ||
+			model->subnets[other].cidr.len < len ||
+			!cv_prefix_has(&around, model->subnets[other].cidr.addr)))
+			other++;
+		if (other < model->n_subnets)
+			cv_model_index_put(model->index, &key, other);
+		else
+			cv_model_index_remove(model->index, &key);
+	}
+}
+
 int cv_model_subnet_add(struct cv_model *model, const struct cv_model_subnet_req *req,
 			struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SUBNET};
 	struct cv_model_subnet subnet = {
 		.vpc = req->vpc, .cidr = req->cidr, .gateway = req->gateway};
-	struct cv_model_subnet *subnets;
+	uint32_t idx = CV_MODEL_NONE;
 	char basis[256];
 
+	cv_model_begin(&ctx, req->by);
 	cv_model_check_name(&ctx, req->vpc, req->name);
 	check_subnet_cidr(&ctx, req);
 	check_subnet_zone(&ctx, req, &subnet.zone);
 	check_gateway(&ctx, req);
-	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id, req->name);
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id,
+		 req->name != NULL ? req->name : "");
 	subnet.id = cv_model_id(&ctx, req->id, basis);
 	if (ctx.ret != 0)
-		return ctx.ret;
+		return cv_model_end(&ctx);
 
-	subnets = cv_model_grow(model->subnets, model->n_subnets, sizeof(*subnets));
-	if (subnets != NULL)
-		model->subnets = subnets;
-	subnet.name = cv_model_str(model, req->name);
+	subnet.name = req->name != NULL ? cv_model_str(model, req->name) : subnet.id;
 	subnet.zone_name = cv_model_str(model, req->zone);
-	if (subnets == NULL || subnet.name == NULL || subnet.zone_name == NULL ||
-	    cv_model_index_room(model->index, 4 + CIDR_LEN_MAX) != 0)
-		return -ENOMEM;
-	subnets[model->n_subnets] = subnet;
-	publish_prefixes(model, model->n_subnets);
+	if (subnet.name != NULL && subnet.zone_name != NULL &&
+	    cv_model_index_room(model->index, 4 + CIDR_LEN_MAX) == 0)
+		idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
+		cv_model_oom(&ctx);
+		return cv_model_end(&ctx);
+	}
+	model->subnets[idx] = subnet;
+	publish_prefixes(model, idx);
 	if (req->gateway != 0)
 		cv_model_addr_put(model, req->vpc, req->gateway, MODEL_ADDR_GATEWAY);
-	cv_model_publish(&ctx, req->vpc, subnet.name, subnet.id, model->n_subnets++);
-	return 0;
+	cv_model_publish(&ctx, req->vpc, subnet.name, subnet.id, idx);
+	cv_model_use(model, CV_MODEL_VPC, req->vpc, 1);
+	return cv_model_end(&ctx);
 }
 
 int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
@@ -371,9 +413,10 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SG};
 	struct cv_model_security_group sg = {.vpc = req->vpc, .n_rules = req->n_rules};
-	struct cv_model_security_group *sgs;
+	uint32_t idx = CV_MODEL_NONE;
 	char basis[256];
 
+	cv_model_begin(&ctx, req->by);
 	cv_model_check_name(&ctx, req->vpc, req->name);
 	for (uint32_t i = 0; i < req->n_rules; i++) {
 		if (req->rules[i].port_first > req->rules[i].port_last)
@@ -382,33 +425,50 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 				     "ports %u-%u run backwards", req->rules[i].port_first,
 				     req->rules[i].port_last);
 	}
-	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id, req->name);
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id,
+		 req->name != NULL ? req->name : "");
 	sg.id = cv_model_id(&ctx, req->id, basis);
 	if (ctx.ret != 0)
-		return ctx.ret;
+		return cv_model_end(&ctx);
 
-	sgs = cv_model_grow(model->sgs, model->n_sgs, sizeof(*sgs));
-	if (sgs != NULL)
-		model->sgs = sgs;
-	sg.name = cv_model_str(model, req->name);
+	sg.name = req->name != NULL ? cv_model_str(model, req->name) : sg.id;
 	sg.rules = calloc(req->n_rules + 1, sizeof(*sg.rules));
-	if (sgs == NULL || sg.name == NULL || sg.rules == NULL ||
-	    cv_model_index_room(model->index, 2) != 0) {
+	if (sg.name != NULL && sg.rules != NULL && cv_model_index_room(model->index, 2) == 0)
+		idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
 		free(sg.rules);
-		return -ENOMEM;
+		cv_model_oom(&ctx);
+		return cv_model_end(&ctx);
 	}
 	if (req->n_rules > 0)
 		memcpy(sg.rules, req->rules, req->n_rules * sizeof(*sg.rules));
-	sgs[model->n_sgs] = sg;
-	cv_model_publish(&ctx, req->vpc, sg.name, sg.id, model->n_sgs++);
-	return 0;
+	model->sgs[idx] = sg;
+	cv_model_publish(&ctx, req->vpc, sg.name, sg.id, idx);
+	cv_model_use(model, CV_MODEL_VPC, req->vpc, 1);
+	return cv_model_end(&ctx);
 }
 
 uint32_t cv_model_addr_use(const struct cv_model *model, uint32_t vpc, cv_be32_t addr)
 {
 	struct model_key key = {.kind = MODEL_KEY_ADDR, .scope = vpc, .num = addr};
+	uint32_t use = cv_model_index_get(model->index, &key);
 
-	return cv_model_index_get(model->index, &key);
+	if (use != CV_MODEL_NONE)
+		return use;
+	key.kind = MODEL_KEY_TARGET_ADDR;
+	return cv_model_index_get(model->index, &key) != CV_MODEL_NONE ? MODEL_ADDR_TARGET
+								       : CV_MODEL_NONE;
+}
+
+void cv_model_addr_drop(struct cv_model *model, uint32_t vpc, cv_be32_t addr)
+{
+	struct model_key key = {.kind = MODEL_KEY_ADDR, .scope = vpc, .num = addr};
+	struct model_key full = {.kind = MODEL_KEY_FULL};
+
+	cv_model_index_remove(model->index, &key);
+	full.scope = cv_model_subnet_of(model, vpc, addr);
+	if (full.scope != CV_MODEL_NONE)
+		cv_model_index_remove(model->index, &full);
 }
 
 void cv_model_addr_put(struct cv_model *model, uint32_t vpc, cv_be32_t addr, enum model_addr use)

@@ -14,17 +14,17 @@
 
 /** What a key of the index is about; resources' names, ids and ARNs use enum cv_model_kind. */
 enum model_key_kind {
-	MODEL_KEY_ATTACH = CV_MODEL_ENDPOINT + 1, /**< port name, VLAN -> VPC */
-	MODEL_KEY_SUBNET,                         /**< VPC, prefix -> subnet of just this prefix */
-	MODEL_KEY_COVER,                          /**< VPC, prefix -> a subnet inside it */
-	MODEL_KEY_ADDR,                           /**< VPC, address -> enum model_addr */
-	MODEL_KEY_TARGET,                         /**< target group, address and port */
-	MODEL_KEY_LISTENER,                       /**< load balancer, port */
-	MODEL_KEY_PRINCIPAL,                      /**< service, ARN */
-	MODEL_KEY_FULL,                           /**< subnet without a free address */
-	MODEL_KEY_TARGET_ADDR,                    /**< VPC, address -> registrations */
-	MODEL_KEY_TG_NAME,                        /**< account, name */
-	MODEL_KEY_LB_NAME,                        /**< account, name */
+	MODEL_KEY_ATTACH = CV_MODEL_KIND_N, /**< port name, VLAN -> VPC */
+	MODEL_KEY_SUBNET,                   /**< VPC, prefix -> subnet of just this prefix */
+	MODEL_KEY_COVER,                    /**< VPC, prefix -> a subnet inside it */
+	MODEL_KEY_ADDR,                     /**< VPC, address -> enum model_addr */
+	MODEL_KEY_TARGET,                   /**< target group, address and port */
+	MODEL_KEY_LISTENER,                 /**< load balancer, port */
+	MODEL_KEY_PRINCIPAL,                /**< service, ARN */
+	MODEL_KEY_FULL,                     /**< subnet without a free address */
+	MODEL_KEY_TARGET_ADDR,              /**< VPC, address -> registrations */
+	MODEL_KEY_TG_NAME,                  /**< account, name */
+	MODEL_KEY_LB_NAME,                  /**< account, name */
 };
 
 /** What an address of a VPC is used for. */
@@ -43,8 +43,12 @@ struct model_ctx {
 	struct cv_model *model;
 	struct cv_model_errs *errs;
 	enum cv_model_kind kind;
-	int ret;        /**< 0 or the negative errno to return */
-	char field[64]; /**< room for cv_model_at() */
+	int ret;                      /**< 0 or the negative errno to return */
+	char field[64];               /**< room for cv_model_at() */
+	const struct cv_model_by *by; /**< NULL: the configuration file */
+	const void *mark;             /**< strings made since are undone on failure */
+	struct cv_model_tag *tags;    /**< shape [n_tags]; of what is made, until it is published */
+	uint32_t n_tags;
 };
 
 /** What a kind of resource is called and how its references fail. */
@@ -56,6 +60,15 @@ struct model_word {
 	const char *taken;     /**< AWS's code for a name that is in use */
 };
 
+/** First free place of a kind; CV_MODEL_NONE: none. Writable. */
+uint32_t *cv_model_free_first(struct cv_model *model, enum cv_model_kind kind);
+
+/** Name of a resource, "" of one that is gone; NULL past the last. */
+const char *cv_model_name_of(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx);
+
+/** Write 32 hex digits, random but for the same call and basis, into buf, shape [40]. */
+void cv_model_random(const struct model_ctx *ctx, const char *basis, char *buf);
+
 /** Words of a kind. */
 const struct model_word *cv_model_word(enum cv_model_kind kind);
 
@@ -65,6 +78,14 @@ void cv_model_index_destroy(struct cv_model_index *index);
 int cv_model_index_room(struct cv_model_index *index, size_t n_more);
 void cv_model_index_put(struct cv_model_index *index, const struct model_key *key, uint32_t value);
 uint32_t cv_model_index_get(const struct cv_model_index *index, const struct model_key *key);
+void cv_model_index_remove(struct cv_model_index *index, const struct model_key *key);
+
+/** Give back a string of the model; NULL is fine. */
+void cv_model_str_free(struct cv_model *model, const char *text);
+
+/* Give back all strings that were made since a mark. */
+const void *cv_model_str_mark(const struct cv_model *model);
+void cv_model_str_undo(struct cv_model *model, const void *mark);
 
 /** Copy a string into the model's memory. @return NULL if memory ran out */
 const char *cv_model_str(struct cv_model *model, const char *text);
@@ -112,7 +133,17 @@ void cv_model_check_name(struct model_ctx *ctx, uint32_t scope, const char *name
  */
 const char *cv_model_id(struct model_ctx *ctx, const char *id, const char *basis);
 
-/** Make a resource findable by name (in scope) and by id (everywhere). Needs room for two. */
+/** Begin an operation: who asks, what it makes is tagged with. Ended by cv_model_end(). */
+void cv_model_begin(struct model_ctx *ctx, const struct cv_model_by *by);
+
+/** End an operation: on failure, what it copied is given back. @return ctx->ret */
+int cv_model_end(struct model_ctx *ctx);
+
+/** The place of a new resource of ctx's kind; last of all that can fail. @return CV_MODEL_NONE: oom */
+uint32_t cv_model_place(struct model_ctx *ctx);
+
+/** Make a resource findable by name (in scope) and by id (everywhere), and give it its tags. Needs
+ * room for two. name NULL: only by id. */
 void cv_model_publish(struct model_ctx *ctx, uint32_t scope, const char *name, const char *id,
 		      uint32_t idx);
 
@@ -128,8 +159,15 @@ uint32_t cv_model_addr_use(const struct cv_model *model, uint32_t vpc, cv_be32_t
 /** Note what uses an address. Needs room for one. */
 void cv_model_addr_put(struct cv_model *model, uint32_t vpc, cv_be32_t addr, enum model_addr use);
 
+/** Note that an address is free again. */
+void cv_model_addr_drop(struct cv_model *model, uint32_t vpc, cv_be32_t addr);
+
 /** Check an address that a node or ENI asks for: in its subnet, not reserved, not in use. */
 void cv_model_check_addr(struct model_ctx *ctx, uint32_t subnet, cv_be32_t addr, const char *field);
+
+/** Check how targets are to be checked and fill in what is absent; ctx->ret says how it went. */
+void cv_model_check_make(struct model_ctx *ctx, const struct cv_model_check_req *req,
+			 struct cv_model_check *ret_check);
 
 /** Fill in a listener's target groups from its request; ctx->ret says how it went. */
 void cv_model_forwards_make(struct model_ctx *ctx, uint32_t lb,
@@ -144,7 +182,3 @@ void cv_model_eni_choose(const struct cv_model *model, uint32_t service, struct 
 
 /** AWS's partition of a region: `aws`, `aws-cn`, `aws-us-gov`. */
 const char *cv_model_partition(const char *region);
-
-/** Check how targets are to be checked and fill in what is absent; ctx->ret says how it went. */
-void cv_model_check_make(struct model_ctx *ctx, const struct cv_model_check_req *req,
-			 struct cv_model_check *ret_check);

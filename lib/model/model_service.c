@@ -2,7 +2,7 @@
 
 /* Endpoint services, endpoints, principals, acceptance. */
 
-#include "model_priv.h"
+#include "model_change_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,7 +122,8 @@ static void service_parts(struct model_ctx *ctx, const struct cv_model_service_r
 	char basis[256];
 
 	cv_model_check_name(ctx, CV_MODEL_NONE, req->name);
-	snprintf(basis, sizeof(basis), "%s/%.64s", model->region, req->name);
+	snprintf(basis, sizeof(basis), "%s/%.64s", model->region,
+		 req->name != NULL ? req->name : "");
 	service->id = cv_model_id(ctx, req->id, basis);
 	if (req->n_lbs == 0)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "load_balancers",
@@ -138,10 +139,10 @@ static void service_parts(struct model_ctx *ctx, const struct cv_model_service_r
 	check_service_lbs(ctx, service);
 }
 
-static void publish_service(struct model_ctx *ctx, const struct cv_model_service *service)
+static void publish_service(struct model_ctx *ctx, const struct cv_model_service *service,
+			    uint32_t idx)
 {
 	struct cv_model *model = ctx->model;
-	uint32_t idx = model->n_services++;
 	struct model_key key = {.kind = CV_MODEL_SERVICE, .scope = CV_MODEL_NONE};
 
 	model->services[idx] = *service;
@@ -163,44 +164,58 @@ int cv_model_service_add(struct cv_model *model, const struct cv_model_service_r
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SERVICE};
 	struct cv_model_service service = {.acceptance_required = req->acceptance_required};
-	struct cv_model_service *services;
+	uint32_t idx = CV_MODEL_NONE;
 
+	cv_model_begin(&ctx, req->by);
 	service_parts(&ctx, req, &service);
-	services = cv_model_grow(model->services, model->n_services, sizeof(*services));
-	if (services != NULL)
-		model->services = services;
-	service.name = cv_model_str(model, req->name);
+	if (ctx.ret == 0)
+		service.zones = cv_model_service_zones(model, &service);
+	service.name = req->name != NULL ? cv_model_str(model, req->name) : service.id;
 	service.service_name = cv_model_strf(model, "com.amazonaws.vpce.%s.%s", model->region,
 					     service.id != NULL ? service.id : "");
-	if (services == NULL || service.name == NULL || service.service_name == NULL ||
-	    cv_model_index_room(model->index, 3 + req->n_principals) != 0)
-		cv_model_oom(&ctx);
-	if (ctx.ret != 0) {
+	if (ctx.ret == 0 && service.name != NULL && service.service_name != NULL &&
+	    cv_model_index_room(model->index, 3 + req->n_principals) == 0)
+		idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
+		if (ctx.ret == 0)
+			cv_model_oom(&ctx);
 		free(service.lbs);
 		free(service.principals);
-		return ctx.ret;
+		return cv_model_end(&ctx);
 	}
-	publish_service(&ctx, &service);
-	return 0;
+	publish_service(&ctx, &service, idx);
+	return cv_model_end(&ctx);
 }
 
 bool cv_model_service_is_in_zone(const struct cv_model *model, uint32_t service, uint32_t zone)
 {
-	const struct cv_model_service *s = &model->services[service];
+	return zone != CV_MODEL_NONE && (model->services[service].zones >> zone & 1) != 0;
+}
 
-	for (uint32_t i = 0; i < s->n_lbs; i++) {
-		if (cv_model_node_find(&model->lbs[s->lbs[i]], zone) != CV_MODEL_NONE)
-			return true;
+uint64_t cv_model_service_zones(const struct cv_model *model,
+				const struct cv_model_service *service)
+{
+	uint64_t zones = 0;
+
+	for (uint32_t i = 0; i < service->n_lbs; i++) {
+		const struct cv_model_lb *lb = &model->lbs[service->lbs[i]];
+
+		for (uint32_t n = 0; n < lb->n_nodes; n++)
+			zones |= UINT64_C(1) << lb->nodes[n].zone;
 	}
-	return false;
+	return zones;
+}
+
+static bool is_restored(const struct model_ctx *ctx)
+{
+	return ctx->by != NULL && ctx->by->restore;
 }
 
 /* Checks one subnet of a new endpoint against the service and the endpoint's other subnets. */
-static void check_eni(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
-		      const struct cv_model_endpoint *endpoint, uint32_t i)
+void cv_model_check_eni(struct model_ctx *ctx, const struct cv_model_place_req *place,
+			const struct cv_model_endpoint *endpoint, uint32_t i)
 {
 	const struct cv_model *model = ctx->model;
-	const struct cv_model_place_req *place = &req->places[i];
 	struct cv_model_eni *eni = &endpoint->enis[i];
 	const char *field = cv_model_at(ctx, "subnets[%u].subnet", i);
 
@@ -213,7 +228,7 @@ static void check_eni(struct model_ctx *ctx, const struct cv_model_endpoint_req 
 		if (endpoint->enis[j].zone == eni->zone)
 			cv_model_err(ctx, EINVAL, "DuplicateSubnetsInSameZone", field,
 				     "subnets '%s' and '%s' are in one availability zone (%s)",
-				     req->places[j].subnet, place->subnet,
+				     model->subnets[endpoint->enis[j].subnet].name, place->subnet,
 				     model->zones[eni->zone].id);
 	}
 	if (place->n_ips > 0) {
@@ -221,7 +236,7 @@ static void check_eni(struct model_ctx *ctx, const struct cv_model_endpoint_req 
 		cv_model_check_addr(ctx, eni->subnet, eni->ip,
 				    cv_model_at(ctx, "subnets[%u].ip", i));
 	}
-	if (endpoint->service == CV_MODEL_NONE ||
+	if (endpoint->service == CV_MODEL_NONE || is_restored(ctx) ||
 	    cv_model_service_is_in_zone(model, endpoint->service, eni->zone))
 		return;
 	cv_model_hint(
@@ -243,7 +258,8 @@ static void check_allowed(struct model_ctx *ctx, const struct cv_model_endpoint 
 	struct cv_model_err *err;
 	char list[128] = "";
 
-	if (cv_model_principal_allowed(ctx->model, endpoint->service, endpoint->principal))
+	if (is_restored(ctx) ||
+	    cv_model_principal_allowed(ctx->model, endpoint->service, endpoint->principal))
 		return;
 	err = cv_model_err(ctx, EINVAL, "InvalidServiceName", "service",
 			   "The Vpc Endpoint Service '%s' does not exist", service->service_name);
@@ -257,14 +273,17 @@ static void check_principal(struct model_ctx *ctx, const struct cv_model_endpoin
 			    struct cv_model_endpoint *endpoint)
 {
 	const struct cv_model *model = ctx->model;
+	const char *principal = req->principal;
 	const char *rest = NULL;
 	const char *owner, *account;
 
 	if (endpoint->vpc == CV_MODEL_NONE)
 		return;
+	if (ctx->by != NULL && !ctx->by->restore)
+		principal = ctx->by->principal;
 	owner = model->accounts[model->vpcs[endpoint->vpc].owner].id;
-	endpoint->principal = req->principal != NULL
-				      ? cv_model_str(ctx->model, req->principal)
+	endpoint->principal = principal != NULL
+				      ? cv_model_str(ctx->model, principal)
 				      : cv_model_strf(ctx->model, "arn:%s:iam::%s:root",
 						      cv_model_partition(model->region), owner);
 	if (endpoint->principal == NULL) {
@@ -275,7 +294,7 @@ static void check_principal(struct model_ctx *ctx, const struct cv_model_endpoin
 		cv_model_err(ctx, EINVAL, "InvalidPrincipal", "principal",
 			     "'%.80s' is no principal: arn:aws:iam::ACCOUNT:root, ...:user/NAME or "
 			     "...:role/NAME",
-			     req->principal);
+			     endpoint->principal);
 		return;
 	}
 	account = arn_account(endpoint->principal, &rest);
@@ -291,18 +310,65 @@ static void check_principal(struct model_ctx *ctx, const struct cv_model_endpoin
 		check_allowed(ctx, endpoint);
 }
 
+void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t service)
+{
+	const struct cv_model_service *s = &ctx->model->services[service];
+
+	if (s->private_dns_name == NULL || s->dns_state != CV_MODEL_DNS_VERIFIED)
+		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns",
+			     "Private DNS can't be enabled because the service %s does not provide "
+			     "a private DNS name.",
+			     s->service_name);
+}
+
+/* The service of a new endpoint. That of a stored one may have gone since: then it has failed. */
+static void endpoint_service(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
+			     struct cv_model_endpoint *endpoint)
+{
+	struct cv_model *model = ctx->model;
+
+	if (is_restored(ctx)) {
+		endpoint->service =
+			cv_model_find(model, CV_MODEL_SERVICE, CV_MODEL_NONE, req->service);
+		endpoint->state = req->state;
+		endpoint->state_since = req->state_since;
+		if (endpoint->service == CV_MODEL_NONE) {
+			endpoint->state = CV_MODEL_FAILED;
+			endpoint->service_name = cv_model_str(model, req->service);
+		}
+	} else {
+		endpoint->service = cv_model_resolve(ctx, CV_MODEL_SERVICE, CV_MODEL_NONE,
+						     req->service, "service");
+		if (ctx->by != NULL)
+			endpoint->state_since = ctx->by->now;
+	}
+	if (endpoint->service != CV_MODEL_NONE)
+		endpoint->service_name =
+			cv_model_str(model, model->services[endpoint->service].service_name);
+	if (endpoint->service_name == NULL && ctx->ret == 0)
+		cv_model_oom(ctx);
+}
+
 static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
 			   struct cv_model_endpoint *endpoint)
 {
 	char basis[256];
 
 	cv_model_check_name(ctx, CV_MODEL_NONE, req->name);
-	snprintf(basis, sizeof(basis), "%s/%.64s", ctx->model->region, req->name);
+	snprintf(basis, sizeof(basis), "%s/%.64s", ctx->model->region,
+		 req->name != NULL ? req->name : "");
 	endpoint->id = cv_model_id(ctx, req->id, basis);
 	endpoint->vpc = cv_model_resolve(ctx, CV_MODEL_VPC, CV_MODEL_NONE, req->vpc, "vpc");
-	endpoint->service =
-		cv_model_resolve(ctx, CV_MODEL_SERVICE, CV_MODEL_NONE, req->service, "service");
+	endpoint_service(ctx, req, endpoint);
 	check_principal(ctx, req, endpoint);
+	if (ctx->by != NULL && ctx->model->limits[CV_MODEL_ENDPOINT] != 0 &&
+	    ctx->model->n_endpoints - ctx->model->n_gone[CV_MODEL_ENDPOINT] >=
+		    ctx->model->limits[CV_MODEL_ENDPOINT])
+		cv_model_err(ctx, EINVAL, "VpcEndpointLimitExceeded", "",
+			     "The maximum number of VPC endpoints has been reached");
+	if (req->private_dns && !is_restored(ctx) && endpoint->service != CV_MODEL_NONE)
+		cv_model_check_private_dns(ctx, endpoint->service);
+	endpoint->private_dns = req->private_dns;
 	if (req->n_places == 0)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "subnets",
 			     "an endpoint needs a subnet");
@@ -316,14 +382,26 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 		return;
 	}
 	for (uint32_t i = 0; i < req->n_places; i++)
-		check_eni(ctx, req, endpoint, i);
+		cv_model_check_eni(ctx, &req->places[i], endpoint, i);
 	endpoint->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, req->sgs, req->n_sgs);
 }
 
-/* Names the ENIs and gives each its load balancer. Only after every check. */
-static void finish_enis(struct model_ctx *ctx, struct cv_model_endpoint *endpoint)
+/* A stored ENI goes on with its load balancer, as long as that serves its zone. */
+static void restore_lb(const struct cv_model *model, uint32_t service, const char *arn,
+		       struct cv_model_eni *eni)
 {
-	for (uint32_t i = 0; i < endpoint->n_enis; i++) {
+	uint32_t lb = cv_model_find(model, CV_MODEL_LB, CV_MODEL_NONE, arn);
+
+	if (lb == CV_MODEL_NONE || model->lbs[lb].service != service ||
+	    cv_model_node_find(&model->lbs[lb], eni->zone) == CV_MODEL_NONE)
+		return;
+	eni->lb = lb;
+	eni->node = cv_model_node_find(&model->lbs[lb], eni->zone);
+}
+
+void cv_model_enis_finish(struct model_ctx *ctx, struct cv_model_endpoint *endpoint, uint32_t first)
+{
+	for (uint32_t i = first; i < endpoint->n_enis; i++) {
 		struct cv_model_eni *eni = &endpoint->enis[i];
 		char basis[128], id[32];
 
@@ -335,8 +413,87 @@ static void finish_enis(struct model_ctx *ctx, struct cv_model_endpoint *endpoin
 			cv_model_oom(ctx);
 			return;
 		}
-		cv_model_eni_choose(ctx->model, endpoint->service, eni);
+		eni->lb = eni->node = CV_MODEL_NONE;
+		if (endpoint->service != CV_MODEL_NONE)
+			cv_model_eni_choose(ctx->model, endpoint->service, eni);
 	}
+}
+
+/* Addresses that the request did not give stay open until the whole of the file is known. */
+bool cv_model_enis_claim(struct model_ctx *ctx, struct cv_model_endpoint *endpoint, uint32_t first)
+{
+	for (uint32_t i = first; i < endpoint->n_enis; i++) {
+		if (endpoint->enis[i].ip != 0)
+			cv_model_addr_put(ctx->model, endpoint->vpc, endpoint->enis[i].ip,
+					  MODEL_ADDR_ENI);
+	}
+	if (ctx->by == NULL || ctx->by->restore)
+		return true;
+	cv_model_settle_endpoint(ctx, endpoint);
+	if (ctx->ret == 0)
+		return true;
+	cv_model_enis_release(ctx->model, endpoint, first);
+	return false;
+}
+
+void cv_model_enis_release(struct cv_model *model, const struct cv_model_endpoint *endpoint,
+			   uint32_t first)
+{
+	for (uint32_t i = first; i < endpoint->n_enis; i++) {
+		if (endpoint->enis[i].ip != 0)
+			cv_model_addr_drop(model, endpoint->vpc, endpoint->enis[i].ip);
+	}
+}
+
+void cv_model_endpoint_uses(struct cv_model *model, const struct cv_model_endpoint *endpoint,
+			    int more)
+{
+	for (uint32_t i = 0; i < endpoint->n_enis; i++)
+		cv_model_use(model, CV_MODEL_SUBNET, endpoint->enis[i].subnet, more);
+	for (uint32_t i = 0; i < endpoint->n_sgs; i++)
+		cv_model_use(model, CV_MODEL_SG, endpoint->sgs[i], more);
+	cv_model_use(model, CV_MODEL_VPC, endpoint->vpc, more);
+	cv_model_use(model, CV_MODEL_SERVICE, endpoint->service, more);
+}
+
+bool cv_model_state_is_attached(enum cv_model_state state)
+{
+	return state == CV_MODEL_PENDING_ACCEPTANCE || state == CV_MODEL_PENDING ||
+	       state == CV_MODEL_AVAILABLE;
+}
+
+void cv_model_state_set(struct cv_model *model, struct cv_model_endpoint *endpoint,
+			enum cv_model_state state, uint64_t now)
+{
+	int more = (int)cv_model_state_is_attached(state) -
+		   (int)cv_model_state_is_attached(endpoint->state);
+
+	if (endpoint->service != CV_MODEL_NONE)
+		model->services[endpoint->service].n_attached += (uint32_t)more;
+	if (endpoint->state != state)
+		endpoint->state_since = now;
+	endpoint->state = state;
+}
+
+static void publish_endpoint(struct model_ctx *ctx, const struct cv_model_endpoint *endpoint,
+			     uint32_t idx)
+{
+	struct cv_model *model = ctx->model;
+
+	model->endpoints[idx] = *endpoint;
+	cv_model_publish(ctx, CV_MODEL_NONE, endpoint->name, endpoint->id, idx);
+	cv_model_endpoint_uses(model, endpoint, 1);
+	if (endpoint->service != CV_MODEL_NONE && cv_model_state_is_attached(endpoint->state))
+		model->services[endpoint->service].n_attached++;
+}
+
+static void first_state(const struct model_ctx *ctx, struct cv_model_endpoint *endpoint)
+{
+	if (is_restored(ctx))
+		return;
+	endpoint->state = ctx->by != NULL ? CV_MODEL_PENDING : CV_MODEL_AVAILABLE;
+	if (ctx->model->services[endpoint->service].acceptance_required)
+		endpoint->state = CV_MODEL_PENDING_ACCEPTANCE;
 }
 
 int cv_model_endpoint_add(struct cv_model *model, const struct cv_model_endpoint_req *req,
@@ -344,32 +501,35 @@ int cv_model_endpoint_add(struct cv_model *model, const struct cv_model_endpoint
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_ENDPOINT};
 	struct cv_model_endpoint endpoint = {.state = CV_MODEL_AVAILABLE};
-	struct cv_model_endpoint *endpoints;
+	uint32_t idx;
 
+	cv_model_begin(&ctx, req->by);
 	endpoint_parts(&ctx, req, &endpoint);
 	if (ctx.ret == 0)
-		finish_enis(&ctx, &endpoint);
-	endpoints = cv_model_grow(model->endpoints, model->n_endpoints, sizeof(*endpoints));
-	if (endpoints != NULL)
-		model->endpoints = endpoints;
-	endpoint.name = cv_model_str(model, req->name);
-	if (endpoints == NULL || endpoint.name == NULL ||
-	    cv_model_index_room(model->index, 2 + req->n_places) != 0)
+		cv_model_enis_finish(&ctx, &endpoint, 0);
+	for (uint32_t i = 0; ctx.ret == 0 && is_restored(&ctx) && i < req->n_places; i++) {
+		if (req->eni_lbs != NULL && req->eni_lbs[i] != NULL)
+			restore_lb(model, endpoint.service, req->eni_lbs[i], &endpoint.enis[i]);
+	}
+	endpoint.name = req->name != NULL ? cv_model_str(model, req->name) : endpoint.id;
+	if ((endpoint.name == NULL && ctx.ret == 0) ||
+	    cv_model_index_room(model->index, 4 + req->n_places) != 0)
 		cv_model_oom(&ctx);
-	if (ctx.ret != 0) {
-		free(endpoint.enis);
-		free(endpoint.sgs);
-		return ctx.ret;
+	if (ctx.ret != 0 || !cv_model_enis_claim(&ctx, &endpoint, 0))
+		goto fail;
+	idx = cv_model_place(&ctx);
+	if (idx == CV_MODEL_NONE) {
+		cv_model_enis_release(model, &endpoint, 0);
+		goto fail;
 	}
-	if (model->services[endpoint.service].acceptance_required)
-		endpoint.state = CV_MODEL_PENDING_ACCEPTANCE;
-	for (uint32_t i = 0; i < endpoint.n_enis; i++) {
-		if (endpoint.enis[i].ip != 0)
-			cv_model_addr_put(model, endpoint.vpc, endpoint.enis[i].ip, MODEL_ADDR_ENI);
-	}
-	endpoints[model->n_endpoints] = endpoint;
-	cv_model_publish(&ctx, CV_MODEL_NONE, endpoint.name, endpoint.id, model->n_endpoints++);
-	return 0;
+	first_state(&ctx, &endpoint);
+	publish_endpoint(&ctx, &endpoint, idx);
+	return cv_model_end(&ctx);
+
+fail:
+	free(endpoint.enis);
+	free(endpoint.sgs);
+	return cv_model_end(&ctx);
 }
 
 static int decide(struct cv_model *model, uint32_t service, const char *ref,
@@ -386,10 +546,12 @@ static int decide(struct cv_model *model, uint32_t service, const char *ref,
 		cv_model_hint(cv_model_err(&ctx, ENOENT, "InvalidVpcEndpointId.NotFound", "",
 					   "there is no endpoint '%s' of this service", ref),
 			      "it belongs to service '%s'",
-			      model->services[endpoint->service].name);
+			      endpoint->service != CV_MODEL_NONE
+				      ? model->services[endpoint->service].name
+				      : endpoint->service_name);
 		return ctx.ret;
 	}
-	endpoint->state = state;
+	cv_model_state_set(model, endpoint, state, 0);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 
 /* What is done once the whole is known: free addresses, and checks across resources. */
 
-#include "model_priv.h"
+#include "model_change_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void settle_one(struct model_ctx *ctx, uint32_t subnet, const char *who, 
 	struct cv_model *model = ctx->model;
 	const struct cv_model_subnet *net = &model->subnets[subnet];
 	struct model_key full = {.kind = MODEL_KEY_FULL, .scope = subnet};
-	cv_be32_t found;
+	cv_be32_t found = 0;
 	char text[CV_NET_STR_LEN];
 
 	if (*addr != 0)
@@ -45,9 +45,11 @@ static void settle_one(struct model_ctx *ctx, uint32_t subnet, const char *who, 
 		cv_model_oom(ctx);
 		return;
 	}
-	if (cv_model_index_get(model->index, &full) != CV_MODEL_NONE)
+	/* The reader says it once; each call is told. */
+	if (cv_model_index_get(model->index, &full) == CV_MODEL_NONE)
+		found = find_free(model, subnet, who);
+	else if (ctx->by == NULL)
 		return;
-	found = find_free(model, subnet, who);
 	if (found == 0) {
 		cv_model_index_put(model->index, &full, 0);
 		cv_model_err(ctx, ENOSPC, "InsufficientFreeAddressesInSubnet", ctx->field,
@@ -59,7 +61,7 @@ static void settle_one(struct model_ctx *ctx, uint32_t subnet, const char *who, 
 	*addr = found;
 }
 
-static void settle_lb(struct model_ctx *ctx, struct cv_model_lb *lb)
+void cv_model_settle_lb(struct model_ctx *ctx, struct cv_model_lb *lb)
 {
 	for (uint32_t i = 0; i < lb->n_nodes; i++) {
 		struct cv_model_node *node = &lb->nodes[i];
@@ -75,7 +77,7 @@ static void settle_lb(struct model_ctx *ctx, struct cv_model_lb *lb)
 	}
 }
 
-static void settle_endpoint(struct model_ctx *ctx, struct cv_model_endpoint *endpoint)
+void cv_model_settle_endpoint(struct model_ctx *ctx, struct cv_model_endpoint *endpoint)
 {
 	for (uint32_t i = 0; i < endpoint->n_enis; i++) {
 		struct cv_model_eni *eni = &endpoint->enis[i];
@@ -100,14 +102,14 @@ int cv_model_settle(struct cv_model *model, struct cv_model_errs *errs)
 	for (uint32_t i = 0; i < model->n_lbs; i++) {
 		uint32_t n_before = errs->n;
 
-		settle_lb(&ctx, &model->lbs[i]);
+		cv_model_settle_lb(&ctx, &model->lbs[i]);
 		blame(&ctx, n_before, i);
 	}
 	ctx.kind = CV_MODEL_ENDPOINT;
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
 		uint32_t n_before = errs->n;
 
-		settle_endpoint(&ctx, &model->endpoints[i]);
+		cv_model_settle_endpoint(&ctx, &model->endpoints[i]);
 		blame(&ctx, n_before, i);
 	}
 	return ctx.ret;
@@ -176,8 +178,31 @@ static void check_nodes_served(struct model_ctx *ctx, const struct cv_model_targ
 	}
 }
 
+void cv_model_check_reach(struct model_ctx *ctx, const struct cv_model_target_group *tg,
+			  const struct cv_model_node *nodes, uint32_t n_nodes)
+{
+	const struct cv_model *model = ctx->model;
+	char text[CV_NET_STR_LEN];
+
+	for (uint32_t i = 0; i < n_nodes; i++) {
+		if (nodes[i].subnet != CV_MODEL_NONE &&
+		    model->subnets[nodes[i].subnet].gateway != 0)
+			return;
+	}
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		if (!cv_model_vpc_has(&model->vpcs[tg->vpc], tg->targets[i].ip))
+			cv_model_err(ctx, EINVAL, "InvalidTarget", "targets",
+				     "target %s is outside VPC '%s', and no subnet of its load "
+				     "balancer has a gateway",
+				     cv_ip4_str(tg->targets[i].ip, text),
+				     model->vpcs[tg->vpc].name);
+	}
+}
+
 static void check_tg(struct model_ctx *ctx, const struct cv_model_target_group *tg)
 {
+	if (tg->meta.gone || tg->meta.api)
+		return; /* calls are checked one by one, and warn nobody */
 	if (tg->lb == CV_MODEL_NONE) {
 		cv_model_err(ctx, 0, "", "", "target group '%s' is used by no listener", tg->name);
 		return;
@@ -205,7 +230,8 @@ int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 	ctx.kind = CV_MODEL_LB;
 	for (uint32_t i = 0; i < model->n_lbs; i++) {
 		n_before = errs->n;
-		if (model->lbs[i].n_listeners == 0)
+		if (model->lbs[i].n_listeners == 0 && !model->lbs[i].meta.gone &&
+		    !model->lbs[i].meta.api)
 			cv_model_err(&ctx, 0, "", "", "load balancer '%s' has no listeners",
 				     model->lbs[i].name);
 		blame(&ctx, n_before, i);
@@ -213,7 +239,8 @@ int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 	ctx.kind = CV_MODEL_SERVICE;
 	for (uint32_t i = 0; i < model->n_services; i++) {
 		n_before = errs->n;
-		if (model->services[i].n_principals == 0)
+		if (model->services[i].n_principals == 0 && !model->services[i].meta.gone &&
+		    !model->services[i].meta.api)
 			cv_model_err(&ctx, 0, "", "allowed_principals",
 				     "service '%s' allows nobody: no endpoint can be made for it",
 				     model->services[i].name);

@@ -83,6 +83,25 @@ static void subject_key(const struct plan_build *b, struct subject *s)
 	}
 }
 
+/* Only a resource's place can be empty; the parts of one move up. */
+static bool is_gone(const struct plan_build *b, const struct subject *s)
+{
+	const struct cv_model *m = b->model;
+
+	switch (s->kind) {
+	case CV_PLAN_VPC:
+		return m->vpcs[s->idx].meta.gone;
+	case CV_PLAN_ENDPOINT:
+		return m->endpoints[s->idx].n_enis == 0; /* deleted, perhaps shown yet */
+	case CV_PLAN_LB:
+		return m->lbs[s->idx].meta.gone;
+	case CV_PLAN_GROUP:
+		return m->tgs[s->idx].meta.gone;
+	default:
+		return false;
+	}
+}
+
 static uint32_t n_owned(const struct plan_build *b, enum cv_plan_kind kind, uint32_t owner)
 {
 	const struct cv_model *m = b->model;
@@ -130,6 +149,9 @@ static int assign_owned(struct plan_build *b, enum cv_plan_kind kind, uint32_t o
 		char path[CV_ERR_PATH_LEN];
 		int err;
 
+		*slot = CV_VIEW_NONE;
+		if (is_gone(b, &s))
+			continue;
 		subject_key(b, &s);
 		err = cv_plan_slots_get(b->in->slots, kind, s.key, s.len, slot);
 		if (err == -ENOSPC) {
@@ -183,9 +205,11 @@ static int list_objects(struct plan_build *b, enum cv_plan_kind kind)
 	for (uint32_t owner = 0; owner < priv->n_owners[kind]; owner++) {
 		uint32_t first = priv->first[kind][owner];
 
-		for (uint32_t i = first; i < priv->first[kind][owner + 1]; i++)
-			objs[priv->slot[kind][i]] =
-				(struct cv_plan_obj){.owner = owner, .idx = i - first};
+		for (uint32_t i = first; i < priv->first[kind][owner + 1]; i++) {
+			if (priv->slot[kind][i] != CV_VIEW_NONE)
+				objs[priv->slot[kind][i]] =
+					(struct cv_plan_obj){.owner = owner, .idx = i - first};
+		}
 	}
 	b->plan->objs[kind] = objs;
 	b->plan->n_slots[kind] = n;

@@ -53,6 +53,8 @@ static int fill_vpcs(struct plan_build *b)
 		char path[CV_ERR_PATH_LEN];
 		uint16_t port;
 
+		if (vpc->meta.gone)
+			continue;
 		if (port_find(b, vpc->port, &port) != 0) {
 			snprintf(path, sizeof(path), "vpcs[%u].attachment.port", i);
 			cv_errs_add(b->errs, path, 0, "no port is called \"%s\"", vpc->port);
@@ -151,6 +153,7 @@ static enum cv_drop verdict(enum cv_model_state state)
 {
 	switch (state) {
 	case CV_MODEL_AVAILABLE:
+	case CV_MODEL_PENDING: /* it is on the way there, or was there before a change */
 		return CV_DROP_NONE;
 	case CV_MODEL_PENDING_ACCEPTANCE:
 		return CV_DROP_ENDPOINT_PENDING;
@@ -194,8 +197,11 @@ static int fill_endpoints(struct plan_build *b)
 	for (uint32_t i = 0; i < b->model->n_endpoints; i++) {
 		const struct cv_model_endpoint *ep = &b->model->endpoints[i];
 		uint32_t slot = slot_of(b, CV_PLAN_ENDPOINT, i);
-		struct cv_view_endpoint *to = &b->endpoints[slot];
+		struct cv_view_endpoint *to;
 
+		if (slot == CV_VIEW_NONE)
+			continue;
+		to = &b->endpoints[slot];
 		to->used = true;
 		to->verdict = (uint8_t)verdict(ep->state);
 		if (ep->n_sgs > 0)

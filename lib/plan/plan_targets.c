@@ -129,6 +129,8 @@ static int fill_groups(struct plan_build *b)
 	for (uint32_t i = 0; i < b->model->n_tgs; i++) {
 		const struct cv_model_target_group *tg = &b->model->tgs[i];
 
+		if (tg->meta.gone)
+			continue;
 		b->groups[cv_plan_slot(b->plan, CV_PLAN_GROUP, 0, i)] = (struct cv_view_group){
 			.used = true,
 			.proxy_v2 = tg->ppv2,
