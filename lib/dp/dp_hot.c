@@ -318,20 +318,14 @@ static __attribute__((noinline)) void dp_forward_drop(struct cv_dp_worker *w,
 }
 
 /* Addresses, ports, TTL, checksums, Ethernet: all of it by what the flow and the view hold ready. */
-static inline __attribute__((always_inline)) void dp_forward_inline(struct cv_dp_worker *w,
-								    const struct dp_pkt *p,
-								    struct cv_flow *flow)
+static inline __attribute__((always_inline)) void dp_forward_checked_inline(struct cv_dp_worker *w,
+									    const struct dp_pkt *p,
+									    struct cv_flow *flow,
+									    uint64_t neigh)
 {
 	struct cv_stats_obj *obj = &w->endpoints[flow->endpoint];
 	unsigned int hops = dp_hops(flow->endpoint);
-	enum cv_drop reason;
-	uint64_t neigh;
 
-	reason = dp_forward_check(w, p, flow, &neigh);
-	if (__builtin_expect(reason != CV_DROP_NONE, 0)) {
-		dp_forward_drop(w, p, flow, reason);
-		return;
-	}
 	flow->last_ms = (uint32_t)w->now_ms;
 	cv_ctr_add(&obj->pkts[p->side], 1);
 	cv_ctr_add(&obj->bytes[p->side], p->len);
@@ -342,9 +336,30 @@ static inline __attribute__((always_inline)) void dp_forward_inline(struct cv_dp
 		dp_rewrite_t2c(w, p, flow, hops);
 }
 
+static inline __attribute__((always_inline)) void dp_forward_inline(struct cv_dp_worker *w,
+								    const struct dp_pkt *p,
+								    struct cv_flow *flow)
+{
+	enum cv_drop reason;
+	uint64_t neigh;
+
+	reason = dp_forward_check(w, p, flow, &neigh);
+	if (__builtin_expect(reason != CV_DROP_NONE, 0)) {
+		dp_forward_drop(w, p, flow, reason);
+		return;
+	}
+	dp_forward_checked_inline(w, p, flow, neigh);
+}
+
 void dp_forward(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow)
 {
 	dp_forward_inline(w, p, flow);
+}
+
+void dp_forward_checked(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow,
+			uint64_t neigh)
+{
+	dp_forward_checked_inline(w, p, flow, neigh);
 }
 
 static inline bool dp_is_steady(const struct cv_dp_worker *w, const struct dp_pkt *p,

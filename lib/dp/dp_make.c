@@ -82,7 +82,7 @@ void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 	dp_send(w, p->m, p->m->port);
 }
 
-void dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf)
+uint32_t dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf)
 {
 	const struct cv_ppv2_tuple tuple = {
 		.src_ip = flow->client_ip,
@@ -91,7 +91,7 @@ void dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uin
 		.dst_port = flow->dialled_port,
 	};
 
-	cv_ppv2_aws_finish(buf, w->view->spec.endpoints[flow->endpoint].ppv2, &tuple);
+	return cv_ppv2_aws_finish(buf, w->view->spec.endpoints[flow->endpoint].ppv2, &tuple);
 }
 
 static void dp_ts_put(uint8_t *opts, uint32_t val, uint32_t ecr)
@@ -135,7 +135,7 @@ bool dp_header_send(struct cv_dp_worker *w, const struct cv_flow *flow,
 	tcp->rx_win = cv_be16(seg->wnd);
 	if (seg->has_ts)
 		dp_ts_put((uint8_t *)tcp + DP_TCP_LEN, seg->ts_val, seg->ts_ecr);
-	dp_header_put(w, flow, (uint8_t *)tcp + tcp_len);
+	(void)dp_header_put(w, flow, (uint8_t *)tcp + tcp_len);
 	dp_tcp_csum_fill(ip, tcp, (uint16_t)(tcp_len + CV_PPV2_AWS_LEN));
 	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + ip_len);
 	m->pkt_len = m->data_len;

@@ -264,6 +264,10 @@ void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p);
 /** Send a TCP packet of a flow on to the other side: addresses, ports, TTL, checksums, Ethernet. */
 void dp_forward(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow);
 
+/** The same for one that dp_forward_check() let through. @param neigh what that said */
+void dp_forward_checked(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow,
+			uint64_t neigh);
+
 /* ---- dp_open.c: packets of no flow ---- */
 
 /** A client's packet of no flow: open one, answer with RST, or drop. */
@@ -343,8 +347,8 @@ struct dp_bare {
 void dp_bare_send(struct cv_dp_worker *w, const struct cv_flow *flow, int to,
 		  const struct dp_bare *seg);
 
-/** Write a flow's PROXY header. @param[out] buf shape [CV_PPV2_AWS_LEN] */
-void dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf);
+/** Write a flow's PROXY header. @param[out] buf shape [CV_PPV2_AWS_LEN] @return sum of its words */
+uint32_t dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf);
 
 /* ---- dp_arp.c ---- */
 

@@ -104,8 +104,7 @@ static void dp_header_insert(struct cv_dp_worker *w, struct dp_pkt *p, const str
 
 	dp_headers_move(p, -CV_PPV2_AWS_LEN);
 	header = (uint8_t *)dp_tcp_hdr(p) + dp_tcp_len(dp_tcp_hdr(p));
-	dp_header_put(w, flow, header);
-	dp_csum_add(dp_tcp_hdr(p), cv_csum_fold(cv_csum_add(header, CV_PPV2_AWS_LEN, 0)));
+	dp_csum_add(dp_tcp_hdr(p), dp_header_put(w, flow, header));
 	dp_len_set(p, (uint16_t)(p->len + CV_PPV2_AWS_LEN));
 }
 
@@ -325,6 +324,59 @@ static void dp_tcp_apply(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx,
 		flow->last_ms = last_ms;
 }
 
+/* The frame's headers go down by the length of the PROXY header: they are shorter, so nothing overlaps. */
+static void dp_headers_lower(struct dp_pkt *p)
+{
+	const uint8_t *from = rte_pktmbuf_mtod(p->m, const uint8_t *);
+	size_t len = (size_t)((uint8_t *)dp_tcp_hdr(p) - from) + dp_tcp_len(dp_tcp_hdr(p));
+	uint8_t *to = (uint8_t *)rte_pktmbuf_prepend(p->m, CV_PPV2_AWS_LEN);
+
+	/* What is copied too much the header covers. */
+	memcpy(to, from, 64);
+	if (len > 64)
+		memcpy(to + 64, from + 64, len - 64);
+	p->ip = (struct rte_ipv4_hdr *)(void *)((uint8_t *)p->ip - CV_PPV2_AWS_LEN);
+}
+
+/*
+ * The first data of an ordinary client: the header goes in front of it. What every connection has once
+ * takes less than the whole way through lib/tcp. Returns false if the packet is any other, and changes
+ * nothing then.
+ */
+static bool dp_first_data(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx,
+			  const struct cv_tcp_seg *seg)
+{
+	struct cv_flow *flow = &w->flows->flows[idx];
+	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+	cv_be16_t from = p->ip->total_length, to = cv_be16((uint16_t)(p->len + CV_PPV2_AWS_LEN));
+	uint64_t neigh;
+	rte_be32_t seq;
+	uint32_t diff;
+
+	if (dp_is_killed(flow) || (uint32_t)w->now_ms - flow->last_ms > flow->idle_s * 1000u ||
+	    rte_pktmbuf_headroom(p->m) < CV_PPV2_AWS_LEN + RTE_VLAN_HLEN ||
+	    dp_forward_check(w, p, flow, &neigh) != CV_DROP_NONE ||
+	    !cv_tcp_first_data(&flow->tcp, &w->flows->cold[idx].tcp, seg,
+			       (const uint8_t *)(tcp + 1)))
+		return false;
+	dp_padding_cut(p);
+	dp_headers_lower(p);
+	tcp = dp_tcp_hdr(p);
+	seq = rte_cpu_to_be_32(seg->seq - CV_PPV2_AWS_LEN);
+	/* The length in the pseudo header grows as that of IP does. */
+	diff = cv_csum_diff16(from, to);
+	p->ip->hdr_checksum = cv_csum_apply(p->ip->hdr_checksum, diff);
+	diff += cv_csum_diff32(tcp->sent_seq, seq);
+	diff += dp_header_put(w, flow, (uint8_t *)tcp + dp_tcp_len(tcp));
+	dp_csum_add(tcp, diff);
+	tcp->sent_seq = seq;
+	p->ip->total_length = to;
+	p->len = (uint16_t)(p->len + CV_PPV2_AWS_LEN);
+	dp_event(w, CV_EV_PPV2_SENT);
+	dp_forward_checked(w, p, flow, neigh);
+	return true;
+}
+
 void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
@@ -332,8 +384,12 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	struct cv_tcp_opts opts;
 	struct cv_tcp_act act;
 	enum cv_tcp_verdict verdict;
-	enum cv_event why = dp_flow_expiry(w, flow);
+	enum cv_event why;
 
+	if (p->side == DP_CLIENT && cv_tcp_wants_header(&flow->tcp) &&
+	    dp_first_data(w, p, idx, &seg))
+		return;
+	why = dp_flow_expiry(w, flow);
 	if (why == CV_EV_FLOW_END_IDLE && w->view->spec.settings.end_idle == CV_VIEW_END_RESET) {
 		dp_flow_kill(w, idx, CV_VIEW_END_RESET, why);
 	} else if (why != CV_EV_N) {
@@ -351,7 +407,7 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	if ((seg.flags & (CV_TCP_SYN | CV_TCP_ACK)) != CV_TCP_SYN && dp_drop_stuck(w, p, flow))
 		return;
 	dp_padding_cut(p);
-	if (cv_tcp_wants_opts(&flow->tcp, seg.flags) &&
+	if (seg.opts_len > 0 && cv_tcp_wants_opts(&flow->tcp, seg.flags) &&
 	    cv_tcp_opts_parse((uint8_t *)dp_tcp_hdr(p) + DP_TCP_LEN, seg.opts_len, &opts) == 0)
 		seg.opts = &opts;
 	verdict = dp_tcp_judge(w, p, idx, &seg, &act);

@@ -42,8 +42,8 @@ _Static_assert(sizeof(struct cv_ppv2_tuple) == 12, "the IPv4 address block of a 
 
 /**
  * Write everything of an AWS header but the addresses: TLVs CRC32C, AWS endpoint id (if any), NOOP
- * up to 100 bytes. The CRC field holds the CRC of the template itself, which cv_ppv2_aws_finish()
- * starts from.
+ * up to 100 bytes. For cv_ppv2_aws_finish() to start from, the CRC field holds the CRC of the template
+ * with zero addresses, and the place of the addresses the sum of its 16-bit words without that CRC.
  *
  * @param[out] buf      shape [CV_PPV2_AWS_LEN]
  * @param      vpce_id  1..CV_PPV2_VPCE_ID_MAX characters; NULL for clients that dial the NLB
@@ -59,8 +59,9 @@ void cv_ppv2_aws_template(uint8_t *buf, const char *vpce_id);
  * @param[out] dst    shape [CV_PPV2_AWS_LEN], any alignment; not the template itself
  * @param      tmpl   shape [CV_PPV2_AWS_LEN], as cv_ppv2_aws_template() made it
  * @param      tuple  addresses and ports
+ * @return the one's-complement sum of the header's 16-bit words as they stand in memory, not folded
  */
-void cv_ppv2_aws_finish(uint8_t *dst, const uint8_t *tmpl, const struct cv_ppv2_tuple *tuple);
+uint32_t cv_ppv2_aws_finish(uint8_t *dst, const uint8_t *tmpl, const struct cv_ppv2_tuple *tuple);
 
 /**
  * Write the header of a health check: command LOCAL, no addresses, CRC32C.

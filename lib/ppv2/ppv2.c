@@ -76,10 +76,25 @@ static uint8_t *put_fixed(uint8_t *p, uint8_t command, uint8_t protocol, size_t 
 	return put_be16(p, len);
 }
 
+/* One's-complement sum of 16-bit words, as TCP's checksum has them. */
+static uint16_t words_sum(const uint8_t *buf, size_t len)
+{
+	uint32_t sum = 0;
+	uint16_t word;
+
+	for (size_t i = 0; i < len; i += 2) {
+		memcpy(&word, buf + i, sizeof(word));
+		sum += word;
+	}
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)(sum + (sum >> 16));
+}
+
 void cv_ppv2_aws_template(uint8_t *buf, const char *vpce_id)
 {
 	uint8_t *end = buf + CV_PPV2_AWS_LEN;
 	uint8_t *crc, *p;
+	uint16_t sum;
 
 	p = put_fixed(buf, CV_PPV2_PROXY, CV_PPV2_INET << 4 | CV_PPV2_STREAM,
 		      CV_PPV2_AWS_LEN - CV_PPV2_FIXED_LEN);
@@ -97,7 +112,9 @@ void cv_ppv2_aws_template(uint8_t *buf, const char *vpce_id)
 		p += len;
 	}
 	put_tlv_head(p, CV_PPV2_TYPE_NOOP, (size_t)(end - p) - TLV_HEAD_LEN);
+	sum = words_sum(buf, CV_PPV2_AWS_LEN);
 	put_be32(crc, header_crc(buf, CV_PPV2_AWS_LEN, crc));
+	memcpy(buf + CV_PPV2_AWS_TUPLE_OFS, &sum, sizeof(sum));
 }
 
 int cv_ppv2_local(uint8_t *buf, size_t cap, size_t *ret_len)

@@ -51,17 +51,28 @@ static const uint32_t ppv2_tuple_crc[24][16] = {
 
 #define CRC_OFS 31 /* after addresses and the CRC TLV's type and length */
 
-void cv_ppv2_aws_finish(uint8_t *dst, const uint8_t *tmpl, const struct cv_ppv2_tuple *tuple)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checksums are added up as words");
+
+uint32_t cv_ppv2_aws_finish(uint8_t *dst, const uint8_t *tmpl, const struct cv_ppv2_tuple *tuple)
 {
 	uint8_t bytes[sizeof(*tuple)];
-	uint32_t crc;
+	uint32_t crc, words[3];
+	uint64_t sum;
+	uint16_t rest;
 
 	memcpy(bytes, tuple, sizeof(bytes));
 	memcpy(&crc, tmpl + CRC_OFS, sizeof(crc));
+	memcpy(&rest, tmpl + CV_PPV2_AWS_TUPLE_OFS, sizeof(rest));
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		crc ^= ppv2_tuple_crc[2 * i][bytes[i] & 15] ^
 		       ppv2_tuple_crc[2 * i + 1][bytes[i] >> 4];
 	memcpy(dst, tmpl, CV_PPV2_AWS_LEN);
 	memcpy(dst + CV_PPV2_AWS_TUPLE_OFS, bytes, sizeof(bytes));
 	memcpy(dst + CRC_OFS, &crc, sizeof(crc));
+	/* Of what was just written nothing is read back; the CRC begins in the second half of a word. */
+	memcpy(words, bytes, sizeof(words));
+	sum = rest + ((uint64_t)crc << 8) + words[0] + words[1] + words[2];
+	sum = (sum >> 32) + (uint32_t)sum;
+	sum = (sum >> 16) + (uint16_t)sum;
+	return (uint32_t)sum;
 }

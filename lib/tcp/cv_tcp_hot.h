@@ -100,3 +100,45 @@ static inline bool cv_tcp_hdr_ack(struct cv_tcp *t, uint8_t flags, const uint8_t
 	t->flags &= (uint8_t)~CV_TCP_F_UNACKED;
 	return true;
 }
+
+/** Tell whether a flow is established and its header, due with the first data, was not sent yet. */
+static inline bool cv_tcp_wants_header(const struct cv_tcp *t)
+{
+	const uint8_t bits = CV_TCP_F_UNACKED | CV_TCP_F_SENT | CV_TCP_F_FIRST_ACK;
+
+	return t->state == CV_TCP_ESTABLISHED && (t->flags & bits) == CV_TCP_F_UNACKED;
+}
+
+/**
+ * Take a client's first data when the header goes out right before it: the same as cv_tcp_c2t() does with
+ * it, with act->seq = cv_tcp_hdr_seq(), CV_TCP_HDR_IN_SEGMENT and CV_TCP_EV_HDR_SENT as the outcome.
+ *
+ * @param seg   opts is not read
+ * @param opts  shape [seg->opts_len]: as in the segment
+ * @return true if it was that. False: nothing has changed
+ */
+static inline bool cv_tcp_first_data(struct cv_tcp *t, struct cv_tcp_cold *c,
+				     const struct cv_tcp_seg *seg, const uint8_t *opts)
+{
+	const uint8_t mask = CV_TCP_FIN | CV_TCP_SYN | CV_TCP_RST | CV_TCP_ACK | CV_TCP_URG;
+	uint32_t ts[2];
+
+	if (!cv_tcp_wants_header(t) || (seg->flags & mask) != CV_TCP_ACK || seg->seq != t->isn1 ||
+	    seg->payload_len == 0 || !cv_tcp_opts_are_plain(opts, seg->opts_len) ||
+	    (uint32_t)t->hdr_len + seg->payload_len + seg->opts_len > c->mss)
+		return false;
+	if (cv_seq_geq(seg->ack, c->ack_c)) {
+		c->ack_c = seg->ack;
+		c->wnd = seg->wnd;
+	}
+	if (seg->opts_len > 0) {
+		__builtin_memcpy(ts, opts + 4, sizeof(ts));
+		ts[0] = __builtin_bswap32(ts[0]);
+		if ((c->ts_val | c->ts_ecr) == 0 || cv_seq_geq(ts[0], c->ts_val)) {
+			c->ts_val = ts[0];
+			c->ts_ecr = __builtin_bswap32(ts[1]);
+		}
+	}
+	t->flags = (uint8_t)((t->flags | CV_TCP_F_SENT) & ~CV_TCP_F_RESENT);
+	return true;
+}
