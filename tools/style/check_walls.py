@@ -12,7 +12,7 @@ import sys
 from tree import Report, Tree, line_of, strip_comments
 
 PACKET_SIDE = {'flow', 'snat', 'lb', 'view', 'dp'}
-RULES_SIDE = {'model', 'conf', 'store', 'health', 'plan', 'api'}
+RULES_SIDE = {'model', 'conf', 'store', 'health', 'plan', 'query', 'sigv4', 'xml', 'aws', 'api'}
 NOT_FOR_PACKETS = r'jansson|stdio\.h|bpf/|xdp/|sqlite3|microhttpd|curl/|libxml'
 NOT_FOR_RULES = r'rte_mbuf\.h|rte_ethdev\.h'
 
@@ -30,6 +30,8 @@ MAY_SEE = {
     'io': r'rte_\w+\.h|linux/.*|dirent\.h',
     'dp': r'rte_\w+\.h',
     'ctl': r'jansson\.h',
+    'sigv4': r'openssl/.*',
+    'aws': r'jansson\.h',
     'api': r'microhttpd\.h|jansson\.h|libxml/.*|openssl/.*',
 }
 LIBC = (r'(std\w+|string|strings|errno|limits|inttypes|time|math|ctype|assert|signal|unistd|fcntl|'
