@@ -68,17 +68,19 @@ static void sort_errs(struct cv_errs *errs)
 /* The strings of ports and sockets stay in the document's values, which are kept. */
 static int keep_values(struct conf_run *run)
 {
+	static const char *const kept_keys[] = {"dpdk", "control", "api"};
 	json_t *kept = json_array();
 
 	if (kept == NULL)
 		return -ENOMEM;
 	run->conf->priv = kept;
-	if (json_array_append(kept, json_object_get(run->doc.root, "dpdk")) != 0)
-		return -ENOMEM;
-	if (json_object_get(run->doc.root, "control") == NULL)
-		return 0;
-	return json_array_append(kept, json_object_get(run->doc.root, "control")) == 0 ? 0
-										       : -ENOMEM;
+	for (size_t i = 0; i < CV_ARRAY_LEN(kept_keys); i++) {
+		json_t *value = json_object_get(run->doc.root, kept_keys[i]);
+
+		if (value != NULL && json_array_append(kept, value) != 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static void run_checks(struct conf_run *run)
@@ -230,6 +232,7 @@ void cv_conf_destroy(struct cv_conf *conf)
 	free(conf->dpdk.ports);
 	free(conf->dpdk.cores);
 	free(conf->dpdk.eal_args);
+	free(conf->api.listen);
 	cv_model_destroy(conf->model);
 	cv_errs_fini(&conf->warnings);
 	json_decref(conf->priv);

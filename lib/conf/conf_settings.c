@@ -181,6 +181,25 @@ static void build_flow_end(struct conf_run *run)
 			       "timeouts run faster than they say: this is for tests only");
 }
 
+static void build_api(struct conf_run *run)
+{
+	struct cv_conf_api *api = &run->conf->api;
+
+	if (cv_conf_node(run, 0, "api") == CONF_NONE)
+		return;
+	api->listen = cv_conf_strs(run, cv_conf_node(run, 0, "api.listen"), &api->n_listen);
+	api->credentials_file = cv_conf_str(run, 0, "api.credentials_file");
+	api->tls_cert = cv_conf_str(run, 0, "api.tls.cert");
+	api->tls_key = cv_conf_str(run, 0, "api.tls.key");
+	api->requests_per_second = cv_conf_u32(run, 0, "api.limits.requests_per_second");
+	api->burst = cv_conf_u32(run, 0, "api.limits.burst");
+	api->body_bytes = cv_conf_u32(run, 0, "api.limits.body_bytes");
+	api->connections = cv_conf_u32(run, 0, "api.limits.connections");
+	api->connections_per_client = cv_conf_u32(run, 0, "api.limits.connections_per_client");
+	api->request_seconds = cv_conf_u32(run, 0, "api.limits.request_seconds");
+	api->idle_seconds = cv_conf_u32(run, 0, "api.limits.idle_seconds");
+}
+
 void cv_conf_build_settings(struct conf_run *run)
 {
 	struct cv_conf *conf = run->conf;
@@ -200,4 +219,5 @@ void cv_conf_build_settings(struct conf_run *run)
 	build_flow_end(run);
 	build_snat(run);
 	conf->control.socket = cv_conf_str(run, 0, "control.socket");
+	build_api(run);
 }

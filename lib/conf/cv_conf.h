@@ -92,12 +92,26 @@ struct cv_conf_control {
 	const char *socket; /**< path of the UNIX socket */
 };
 
+/** How the AWS APIs are served; a change needs a restart. */
+struct cv_conf_api {
+	const char **listen; /**< `ip:port`, shape [n_listen] */
+	uint32_t n_listen;   /**< 0: they are off, and the rest is not set */
+	const char *credentials_file;
+	const char *tls_cert, *tls_key; /**< PEM files; NULL: no TLS */
+	uint32_t requests_per_second;   /**< of one access key; 0: any number */
+	uint32_t burst;
+	uint32_t body_bytes;
+	uint32_t connections, connections_per_client;
+	uint32_t request_seconds, idle_seconds;
+};
+
 /** A configuration that passed every check. */
 struct cv_conf {
 	struct cv_conf_dpdk dpdk;
 	struct cv_conf_limits limits;
 	struct cv_conf_settings settings;
 	struct cv_conf_control control;
+	struct cv_conf_api api;
 	struct cv_model *model;  /**< settled and checked */
 	struct cv_errs warnings; /**< what is probably not meant, with path and line */
 	void *priv;              /**< memory of the strings */

@@ -192,6 +192,12 @@ void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp)
 	ctl->dp = dp;
 }
 
+void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg)
+{
+	ctl->hup_fn = fn;
+	ctl->hup_arg = arg;
+}
+
 void cv_ctl_stop(struct cv_ctl *ctl)
 {
 	const uint64_t one = 1;
@@ -215,6 +221,8 @@ static bool signals_take(struct cv_ctl *ctl)
 
 			cv_ctl_reload(ctl, &errs);
 			cv_errs_fini(&errs);
+			if (ctl->hup_fn != NULL)
+				ctl->hup_fn(ctl->hup_arg);
 			ctl->tick_ms = 0; /* ask for new neighbours at once */
 		} else {
 			cv_log(CV_LOG_NOTICE, "stopping on %s", strsignal((int)info.ssi_signo));

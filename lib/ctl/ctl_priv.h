@@ -136,6 +136,8 @@ struct cv_ctl {
 	struct ctl_flows flows;
 	struct ctl_stages stages;
 	struct ctl_checks checks;
+	void (*hup_fn)(void *arg); /**< cv_ctl_on_hup(); NULL: nothing */
+	void *hup_arg;
 	bool json_failed; /**< memory ran out while the answer was put together */
 
 	struct ctl_queue queue;

@@ -159,6 +159,33 @@ int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply
  */
 int cv_ctl_metrics(void *ctl, struct cv_ctl_reply *reply);
 
+struct cv_model;
+
+/**
+ * What another thread wants done on control.
+ *
+ * @return 0, or -errno: then it has changed nothing
+ */
+typedef int cv_ctl_fn(struct cv_ctl *ctl, struct cv_model *model, void *arg);
+
+/**
+ * Have a function carried out on control and wait until it is done.
+ *
+ * @param ctl     struct cv_ctl
+ * @param change  it may change the model: what it changed is served when this returns
+ * @return what fn returned; or, with fn not begun, -EAGAIN (too much waits), -ECANCELED (control has
+ *         stopped) or -ENOMEM
+ * @threads any but control
+ */
+int cv_ctl_call(void *ctl, bool change, cv_ctl_fn *fn, void *fn_arg);
+
+/**
+ * Have a function called on control after each SIGHUP, whether the configuration was taken or not.
+ *
+ * @threads control, before cv_ctl_run()
+ */
+void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg);
+
 /**
  * Write JSON as text for people: either whole or not at all, also when memory is short.
  *

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /** Commands that may wait at once. */
-#define CTL_QUEUE_MAX 32
+#define CTL_QUEUE_MAX 1024
 
 /** A command function's result: the answer follows by cv_ctl_queue_answer(). */
 #define CTL_CMD_LATER 1

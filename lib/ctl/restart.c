@@ -121,6 +121,39 @@ static void cores_check(struct cv_errs *errs, const struct cv_conf_dpdk *from,
 		cv_errs_add(errs, "dpdk.cores", 0, "a change needs a restart");
 }
 
+static void api_check(struct cv_errs *errs, const struct cv_conf_api *from,
+		      const struct cv_conf_api *to)
+{
+	const struct {
+		const char *path;
+		uint32_t from, to;
+	} numbers[] = {
+		{"api.limits.requests_per_second", from->requests_per_second,
+		 to->requests_per_second},
+		{"api.limits.burst", from->burst, to->burst},
+		{"api.limits.body_bytes", from->body_bytes, to->body_bytes},
+		{"api.limits.connections", from->connections, to->connections},
+		{"api.limits.connections_per_client", from->connections_per_client,
+		 to->connections_per_client},
+		{"api.limits.request_seconds", from->request_seconds, to->request_seconds},
+		{"api.limits.idle_seconds", from->idle_seconds, to->idle_seconds},
+	};
+	const struct {
+		const char *path, *from, *to;
+	} texts[] = {
+		{"api.credentials_file", from->credentials_file, to->credentials_file},
+		{"api.tls.cert", from->tls_cert, to->tls_cert},
+		{"api.tls.key", from->tls_key, to->tls_key},
+	};
+
+	list_check(errs, "api.listen", from->listen, from->n_listen, to->listen, to->n_listen);
+	for (size_t i = 0; i < CV_ARRAY_LEN(numbers); i++)
+		number_check(errs, numbers[i].path, numbers[i].from, numbers[i].to);
+	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++)
+		text_check(errs, texts[i].path, texts[i].from != NULL ? texts[i].from : "nothing",
+			   texts[i].to != NULL ? texts[i].to : "nothing");
+}
+
 bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *to,
 			      struct cv_errs *errs)
 {
@@ -145,6 +178,7 @@ bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *
 	number_check(errs, "limits.endpoints", from->limits.endpoints, to->limits.endpoints);
 	number_check(errs, "limits.targets", from->limits.targets, to->limits.targets);
 	number_check(errs, "limits.listeners", from->limits.listeners, to->limits.listeners);
+	api_check(errs, &from->api, &to->api);
 	text_check(errs, "control.socket", from->control.socket, to->control.socket);
 	return errs->n == n && !errs->truncated;
 }
