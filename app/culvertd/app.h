@@ -13,6 +13,10 @@
 /** Exit codes, as `--help` lists them. */
 enum app_exit { APP_OK = 0, APP_CONF = 1, APP_USAGE = 2, APP_RUNTIME = 3 };
 
+struct app_aws;
+struct cv_conf;
+struct cv_ctl;
+
 /** The command line. */
 struct app_opts {
 	const char *file;
@@ -41,6 +45,18 @@ void app_warnings_log(const char *file, const struct cv_errs *warnings);
 
 /** Tell the service manager, if one waits at NOTIFY_SOCKET (sd_notify protocol). */
 void app_notify(const char *state);
+
+/**
+ * Serve the AWS APIs, if the configuration has them; read the access keys again on each SIGHUP.
+ *
+ * @param[out] ret_aws  untouched on failure and without `api`; app_aws_stop()
+ * @return 0 or -errno, with errs filled
+ */
+int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs *errs,
+		  struct app_aws **ret_aws);
+
+/** Stop serving the AWS APIs. NULL is fine. */
+void app_aws_stop(struct app_aws *self);
 
 /**
  * Serve a configuration until told to stop.

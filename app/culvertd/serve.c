@@ -28,7 +28,8 @@ _Static_assert(CV_IO_WORKERS_MAX == CV_DP_WORKERS_MAX, "as many workers in both"
 /* What runs, in the order in which it was started. */
 struct app {
 	const struct app_opts *opts;
-	struct cv_conf *conf; /* control's from cv_ctl_create() on */
+	struct cv_conf *conf;         /* control's from cv_ctl_create() on */
+	const struct cv_conf *served; /* the same; it lives until control runs */
 	uint32_t n_workers, n_ports;
 	char *socket;
 	struct cv_io *io;
@@ -36,6 +37,7 @@ struct app {
 	struct cv_dp *dp;
 	struct cv_dp_run *runs; /* shape [n_workers] */
 	struct cv_api *api;
+	struct app_aws *aws; /* NULL without `api` in the configuration */
 	_Atomic bool stop;
 };
 
@@ -134,6 +136,7 @@ static int start_ctl(struct app *app, struct cv_errs *errs)
 				 .tsc_hz = app->io != NULL ? cv_io_tsc_hz(app->io) : 0};
 	struct cv_conf *conf = app->conf;
 
+	app->served = conf;
 	app->conf = NULL;
 	return cv_ctl_create(&cfg, conf, errs, &app->ctl);
 }
@@ -190,11 +193,16 @@ static int start_api(struct app *app, struct cv_errs *errs)
 	return cv_api_create(&cfg, errs, &app->api);
 }
 
+static int start_aws(struct app *app, struct cv_errs *errs)
+{
+	return app_aws_start(app->served, app->ctl, errs, &app->aws);
+}
+
 /* Every stage, until one fails. */
 static int start(struct app *app)
 {
-	static int (*const stages[])(struct app *, struct cv_errs *) = {start_io, start_ctl,
-									start_dp, start_api};
+	static int (*const stages[])(struct app *, struct cv_errs *) = {
+		start_io, start_ctl, start_dp, start_api, start_aws};
 	struct cv_errs errs = {0};
 	size_t i;
 	int rc = 0;
@@ -213,6 +221,7 @@ static void stop(struct app *app, bool served)
 {
 	char *summary = NULL;
 
+	app_aws_stop(app->aws);
 	cv_api_destroy(app->api);
 	atomic_store(&app->stop, true);
 	if (app->io != NULL)

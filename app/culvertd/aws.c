@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The AWS APIs, if the configuration has them. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cv_api_tcp.h"
+#include "cv_aws.h"
+#include "cv_conf.h"
+#include "cv_ctl.h"
+
+#include "app.h"
+
+struct app_aws {
+	char *file; /* of the access keys */
+	struct cv_aws *aws;
+	struct cv_api_tcp *tcp;
+};
+
+static void keys_reload(void *arg)
+{
+	struct app_aws *self = arg;
+	struct cv_errs errs = {0};
+
+	if (cv_aws_reload(self->aws, &errs) == 0)
+		cv_log(CV_LOG_NOTICE, "%s: access keys read again", self->file);
+	else
+		cv_log(CV_LOG_ERR, "%s: wrong, the access keys stay as they were", self->file);
+	app_warnings_log(self->file, &errs);
+	cv_errs_fini(&errs);
+}
+
+/* What is wrong with the file is said with the file's own paths and lines. */
+static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv_ctl *ctl,
+		     struct cv_errs *errs)
+{
+	const struct cv_conf_api *api = &conf->api;
+	const struct cv_aws_cfg cfg = {
+		.credentials_file = api->credentials_file,
+		.region = conf->model->region,
+		.rate = api->requests_per_second,
+		.burst = api->burst,
+		.ops = {.call = cv_ctl_call, .arg = ctl},
+	};
+	struct cv_errs own = {0};
+	int ret = cv_aws_create(&cfg, &own, &self->aws);
+
+	if (ret < 0) {
+		app_errs_print(api->credentials_file, &own);
+		cv_errs_add(errs, "api.credentials_file", 0, "%s cannot be used",
+			    api->credentials_file);
+	}
+	cv_errs_fini(&own);
+	return ret;
+}
+
+int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs *errs,
+		  struct app_aws **ret_aws)
+{
+	const struct cv_conf_api *api = &conf->api;
+	struct cv_api_tcp_cfg cfg = {
+		.listen = (const char *const *)api->listen,
+		.n_listen = api->n_listen,
+		.tls_cert = api->tls_cert,
+		.tls_key = api->tls_key,
+		.version = CULVERT_VERSION,
+		.body_bytes = api->body_bytes,
+		.connections = api->connections,
+		.connections_per_client = api->connections_per_client,
+		.request_seconds = api->request_seconds,
+		.idle_seconds = api->idle_seconds,
+	};
+	struct app_aws *self;
+	int ret = -ENOMEM;
+
+	if (api->n_listen == 0)
+		return 0;
+	self = calloc(1, sizeof(*self));
+	if (self == NULL)
+		return -ENOMEM;
+	self->file = strdup(api->credentials_file);
+	if (self->file != NULL)
+		ret = aws_start(self, conf, ctl, errs);
+	cfg.aws = self->aws;
+	if (ret == 0)
+		ret = cv_api_tcp_create(&cfg, errs, &self->tcp);
+	if (ret < 0) {
+		app_aws_stop(self);
+		return ret;
+	}
+	cv_ctl_on_hup(ctl, keys_reload, self);
+	for (uint32_t i = 0; i < api->n_listen; i++)
+		cv_log(CV_LOG_NOTICE, "AWS APIs on %s%s", api->listen[i],
+		       api->tls_key != NULL ? " (HTTPS)" : "");
+	*ret_aws = self;
+	return 0;
+}
+
+void app_aws_stop(struct app_aws *self)
+{
+	if (self == NULL)
+		return;
+	cv_api_tcp_destroy(self->tcp);
+	cv_aws_destroy(self->aws);
+	free(self->file);
+	free(self);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Sockets to listen on, and the files of TLS. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "serve_priv.h"
+
+#define BACKLOG 512
+#define PEM_LEN_MAX (1 << 20)
+
+static bool address_parse(const char *text, struct sockaddr_in *addr)
+{
+	const char *colon = strrchr(text, ':');
+	char host[INET_ADDRSTRLEN], *end;
+	unsigned long port;
+
+	if (colon == NULL || (size_t)(colon - text) >= sizeof(host) || colon[1] < '0' ||
+	    colon[1] > '9')
+		return false;
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	port = strtoul(colon + 1, &end, 10);
+	if (*end != '\0' || port > 65535 || inet_pton(AF_INET, host, &addr->sin_addr) != 1)
+		return false;
+	addr->sin_family = AF_INET;
+	addr->sin_port = htons((uint16_t)port);
+	return true;
+}
+
+int cv_api_socket_open(const char *address, struct cv_errs *errs, uint16_t *ret_port)
+{
+	struct sockaddr_in addr = {0};
+	socklen_t len = sizeof(addr);
+	const int on = 1;
+	int fd, err;
+
+	if (!address_parse(address, &addr)) {
+		cv_errs_add(errs, "api.listen", 0,
+			    "'%.64s' is not an address and port: 127.0.0.1:8443", address);
+		return -EINVAL;
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* Connections take the option over: an answer in two pieces does not wait for an ACK. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&addr, len) < 0 || listen(fd, BACKLOG) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
+		err = errno;
+		cv_errs_add(errs, "api.listen", 0, "cannot listen on %.64s: %s", address,
+			    strerror(err));
+		close(fd);
+		return -err;
+	}
+	*ret_port = ntohs(addr.sin_port);
+	return fd;
+}
+
+char *cv_api_pem_read(const char *file, bool secret, struct cv_errs *errs, int *ret_err)
+{
+	const char *path = secret ? "api.tls.key" : "api.tls.cert";
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	*ret_err = fd < 0 && errno == ENOENT ? -ENOENT : -EACCES;
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		cv_errs_add(errs, path, 0, "%s: %s", file, strerror(errno));
+	} else if (!S_ISREG(st.st_mode) || st.st_size > PEM_LEN_MAX) {
+		cv_errs_add(errs, path, 0, "%s is not a PEM file", file);
+	} else if (secret && (st.st_mode & 077) != 0) {
+		cv_errs_add(errs, path, 0, "%s may be read by others: chmod 600 it", file);
+	} else {
+		text = malloc((size_t)st.st_size + 1);
+		n = text != NULL ? read(fd, text, (size_t)st.st_size) : -1;
+		if (text == NULL)
+			*ret_err = -ENOMEM;
+		else
+			text[n > 0 ? n : 0] = '\0';
+	}
+	if (fd >= 0)
+		close(fd);
+	return text;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * The AWS APIs, from a request as it came to an answer as it goes out: who calls (Signature Version 4
+ * and a file of access keys), which action of which service, its parameters checked against the
+ * action's declaration, the action itself on the control thread, XML.
+ *
+ * No sockets: api brings requests here. Several services share one address and are told apart by the
+ * service in the credential scope.
+ *
+ * @threads create, destroy, reload: control. cv_aws_handle(): any.
+ * @source  AWS: EC2, Elastic Load Balancing 2015-12-01, STS, SNS, CloudWatch API references; wire names
+ *          and shapes as botocore's service models have them
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "cv_base.h"
+#include "cv_sigv4.h"
+
+struct cv_ctl;
+struct cv_model;
+
+/** Bytes of a request id with its NUL: a random UUID. */
+#define CV_AWS_REQUEST_ID_LEN 37
+
+/**
+ * What an action does on control.
+ *
+ * @param ctl    control; NULL in tests
+ * @param model  the model that serves
+ * @param arg    as given
+ * @return 0, or -errno: then nothing may have been changed
+ */
+typedef int cv_aws_fn(struct cv_ctl *ctl, struct cv_model *model, void *arg);
+
+/** How actions reach control. Called from several threads at once. */
+struct cv_aws_ops {
+	/**
+	 * Have a function carried out on control and wait until it is done, and until what it changed is
+	 * durable and served.
+	 *
+	 * @param change  it may change the model
+	 * @return what fn returned; or, with fn never begun, -EAGAIN (too much waits), -ECANCELED
+	 *         (stopping), -ETIMEDOUT, -ENOMEM
+	 */
+	int (*call)(void *arg, bool change, cv_aws_fn *fn, void *fn_arg);
+	void *arg;
+};
+
+/** Settings. */
+struct cv_aws_cfg {
+	const char *credentials_file; /**< copied */
+	const char *region;           /**< copied */
+	uint32_t rate;                /**< requests per second of one access key; 0: any number */
+	uint32_t burst;               /**< requests that may come at once beyond that */
+	time_t (*now)(void);          /**< clock; NULL: the system's */
+	struct cv_aws_ops ops;
+};
+
+struct cv_aws;
+
+/** An answer. */
+struct cv_aws_answer {
+	unsigned int status; /**< HTTP */
+	const char *type;    /**< content type */
+	char *text;          /**< heap, the caller's; NULL: memory ran out */
+	size_t len;
+	char request_id[CV_AWS_REQUEST_ID_LEN];
+};
+
+/**
+ * Read the credentials and make the state.
+ *
+ * @param[out] errs     why not, for people
+ * @param[out] ret_aws  untouched on failure
+ * @return 0, or what cv_aws_reload() returns
+ * @owner  caller; cv_aws_destroy()
+ */
+int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_aws **ret_aws);
+
+/** Free everything; no request may be under way. NULL is fine. */
+void cv_aws_destroy(struct cv_aws *aws);
+
+/**
+ * Read the credentials file again. The keys that were read before stay when it is wrong.
+ *
+ * @param[out] errs  what is wrong, each with a JSON path and a line
+ * @return 0, or
+ *   -EINVAL  the file is wrong
+ *   -EACCES  it may be read by others, belongs to somebody else, or cannot be opened
+ *   -ENOENT  there is no such file
+ *   -ENOMEM  memory ran out
+ * @threads any
+ */
+int cv_aws_reload(struct cv_aws *aws, struct cv_errs *errs);
+
+/**
+ * Answer a request.
+ *
+ * @param[out] ret_answer  filled in any case
+ * @threads any; blocks until control has answered
+ */
+void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
+		   struct cv_aws_answer *ret_answer);
+
+/**
+ * Refuse a request that could not be read, in the shape of the service that it seems to be for.
+ *
+ * @param status  HTTP
+ * @param code    AWS's error code
+ * @param text    why, for people
+ */
+void cv_aws_refuse(const struct cv_sigv4_request *request, unsigned int status, const char *code,
+		   const char *text, struct cv_aws_answer *ret_answer);
+
+/**
+ * Every action with what it takes and what it answers, a line each: `service action NAME`,
+ * `in PARAMETER`, `out ELEMENT`, `filter NAME`. tools/gen-api-doc compares it with botocore's models.
+ *
+ * @return text, or NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_aws_table(void);

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* From a request to an answer. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "cv_model_ops.h"
+
+#include "core_priv.h"
+
+#define TYPE_FORM "application/x-www-form-urlencoded"
+
+/* What does not make another question of a request. */
+static const char *const ways[] = {"ClientToken", "DryRun",    "Marker",
+				   "MaxResults",  "NextToken", "PageSize"};
+
+int cv_aws_fail(struct aws_call *call, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	call->err_code = code;
+	va_start(ap, fmt);
+	vsnprintf(call->err_text, sizeof(call->err_text), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+int cv_aws_fail_model(struct aws_call *call, const struct cv_model_errs *errs, int ret)
+{
+	for (uint32_t i = 0; i < errs->n; i++) {
+		const struct cv_model_err *err = &errs->items[i];
+
+		if (err->err != 0)
+			return cv_aws_fail(call, err->code, "%s", err->text);
+	}
+	return cv_aws_fail(call, call->service->ec2 ? "InternalError" : "InternalFailure", "%s",
+			   ret == -ENOMEM ? "out of memory" : "the request cannot be carried out");
+}
+
+/* ---- parameters ---- */
+
+static const char *header_find(const struct cv_sigv4_request *request, const char *name)
+{
+	for (uint32_t i = 0; i < request->n_headers; i++) {
+		if (strcasecmp(request->headers[i].name, name) == 0)
+			return request->headers[i].value;
+	}
+	return NULL;
+}
+
+static bool type_is_form(const struct cv_sigv4_request *request)
+{
+	const char *type = header_find(request, "content-type");
+	size_t len = sizeof(TYPE_FORM) - 1;
+
+	if (type == NULL)
+		return request->body_len == 0;
+	if (strncasecmp(type, TYPE_FORM, len) != 0)
+		return false;
+	type += len;
+	return *type == '\0' || *type == ';' || *type == ' ';
+}
+
+/* What is wrong with the request as a whole. */
+struct fault {
+	unsigned int status;
+	const char *code;
+	char text[256];
+};
+
+static bool CV_PRINTF(4, 5)
+	fault_set(struct fault *fault, unsigned int status, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fault->status = status;
+	fault->code = code;
+	va_start(ap, fmt);
+	vsnprintf(fault->text, sizeof(fault->text), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static bool params_read(const struct cv_sigv4_request *request, struct cv_query *query,
+			struct fault *fault)
+{
+	bool post = strcmp(request->method, "POST") == 0;
+	const char *twice = "";
+	int ret;
+
+	if (!post && strcmp(request->method, "GET") != 0)
+		return fault_set(fault, 405, "InvalidAction", "The method must be POST or GET");
+	if (post && !type_is_form(request))
+		return fault_set(fault, 415, "InvalidRequest",
+				 "The Content-Type must be " TYPE_FORM
+				 ": culvert speaks the query protocols only");
+	if (!post && request->body_len > 0)
+		return fault_set(fault, 400, "InvalidRequest", "A GET request must have no body");
+	ret = cv_query_parse(query, request->query, strlen(request->query));
+	if (ret == 0 && post)
+		ret = cv_query_parse(query, request->body, request->body_len);
+	if (ret == 0)
+		ret = cv_query_sort(query, &twice);
+	switch (ret) {
+	case 0:
+		return true;
+	case -EEXIST:
+		return fault_set(fault, 400, "InvalidParameterValue",
+				 "The parameter %.128s is there more than once", twice);
+	case -ENOMEM:
+		return fault_set(fault, 500, "InternalError", "out of memory");
+	case -E2BIG:
+		return fault_set(fault, 400, "InvalidRequest", "More than %d parameters",
+				 CV_QUERY_PARAMS_MAX);
+	case -ENAMETOOLONG:
+		return fault_set(fault, 400, "InvalidRequest",
+				 "The name of a parameter is too long");
+	default:
+		return fault_set(fault, 400, "MalformedQueryString",
+				 "The parameters are not form-encoded UTF-8 text");
+	}
+}
+
+static bool is_way(const char *name)
+{
+	for (size_t i = 0; i < CV_ARRAY_LEN(ways); i++) {
+		if (strcmp(ways[i], name) == 0)
+			return true;
+	}
+	return strncmp(name, "X-Amz-", 6) == 0;
+}
+
+static uint64_t text_hash(const char *text, const uint64_t *seed, uint64_t hash)
+{
+	return cv_siphash(text, strlen(text), seed[0] ^ hash, seed[1]);
+}
+
+/* What is asked, by whom. */
+static uint64_t params_hash(const struct cv_aws *aws, const struct aws_call *call)
+{
+	uint64_t hash = text_hash(call->caller.account_id, aws->seed, 0);
+
+	for (uint32_t i = 0; i < call->params.n; i++) {
+		if (is_way(call->params.params[i].name))
+			continue;
+		hash = text_hash(call->params.params[i].name, aws->seed, hash);
+		hash = text_hash(call->params.params[i].value, aws->seed, hash);
+	}
+	return hash;
+}
+
+/* ---- the action ---- */
+
+/* An action on its way to control, and what comes back. */
+struct run {
+	struct aws_call *call;
+	char *inside; /* heap */
+	size_t len;
+	bool remembered; /* its client token is */
+};
+
+static int inside_copy(struct run *run, const char *text, size_t len)
+{
+	run->inside = malloc(len + 1);
+	if (run->inside == NULL)
+		return -ENOMEM;
+	memcpy(run->inside, text, len + 1);
+	run->len = len;
+	return 0;
+}
+
+static int handler_run(struct run *run)
+{
+	struct aws_call *call = run->call;
+	struct cv_xml out;
+	int ret;
+
+	cv_xml_init(&out, call->service->ec2 ? "item" : "member");
+	call->out = &out;
+	ret = call->action->handle(call);
+	/* Memory that an action could not get is a failure whether it noticed or not. */
+	if (ret >= 0 && call->err_code != NULL)
+		ret = -EINVAL;
+	if (ret < 0) {
+		cv_xml_fini(&out);
+		return ret;
+	}
+	run->inside = cv_xml_take(&out, &run->len);
+	return run->inside != NULL ? 0 : -ENOMEM;
+}
+
+static int token_find(struct run *run)
+{
+	struct cv_aws *aws = run->call->aws;
+	const char *text;
+	size_t len;
+	int ret;
+
+	pthread_mutex_lock(&aws->lock);
+	ret = cv_aws_idem_find(aws->idem, run->call, &text, &len);
+	if (ret == 0 && text != NULL)
+		ret = inside_copy(run, text, len);
+	pthread_mutex_unlock(&aws->lock);
+	return ret;
+}
+
+static bool has_token(const struct aws_call *call)
+{
+	return (call->action->flags & AWS_CHANGES) != 0 &&
+	       cv_query_str(&call->params, "ClientToken") != NULL;
+}
+
+/* On control. */
+static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	struct run *run = arg;
+	struct aws_call *call = run->call;
+	int ret;
+
+	call->ctl = ctl;
+	call->model = model;
+	call->account =
+		cv_model_find(model, CV_MODEL_ACCOUNT, CV_MODEL_NONE, call->caller.account_id);
+	if (call->account == CV_MODEL_NONE)
+		return cv_aws_fail(call, "OptInRequired",
+				   "The account %s of this access key is not one of the appliance",
+				   call->caller.account_id);
+	call->by = (struct cv_model_by){
+		.account = call->account,
+		.principal = call->caller.principal,
+		.now = (uint64_t)call->now,
+	};
+	/* Ids need to be different, not secret: a repeated one is refused by the model. */
+	if (getrandom(call->by.random, sizeof(call->by.random), GRND_NONBLOCK) < 0)
+		call->by.random[0] = cv_clock_ms();
+	if (has_token(call)) {
+		ret = token_find(run);
+		if (ret < 0 || run->inside != NULL)
+			return ret;
+	}
+	ret = handler_run(run);
+	if (ret == 0 && has_token(call)) {
+		pthread_mutex_lock(&call->aws->lock);
+		cv_aws_idem_add(call->aws->idem, call, run->inside, run->len);
+		pthread_mutex_unlock(&call->aws->lock);
+		run->remembered = true;
+	}
+	return ret;
+}
+
+/* Why control did not carry out an action, or could not keep what it did. */
+static void fail_control(struct aws_call *call, int ret)
+{
+	bool ec2 = call->service->ec2;
+
+	switch (ret) {
+	case -EAGAIN:
+	case -ETIMEDOUT:
+	case -ECANCELED:
+		cv_aws_fail(call, ec2 ? "Unavailable" : "ServiceUnavailable", "%s",
+			    ret == -ECANCELED ? "culvertd is stopping"
+					      : "the appliance is busy: try again");
+		break;
+	default:
+		cv_aws_fail(call, ec2 ? "InternalError" : "InternalFailure", "%s",
+			    ret == -ENOMEM ? "out of memory" : "an internal error has occurred");
+	}
+}
+
+static int run_action(struct run *run)
+{
+	struct aws_call *call = run->call;
+	const struct cv_aws_ops *ops = &call->aws->ops;
+	int ret;
+
+	if ((call->action->flags & AWS_NO_MODEL) != 0)
+		ret = handler_run(run);
+	else
+		ret = ops->call(ops->arg, (call->action->flags & AWS_CHANGES) != 0, action_run,
+				run);
+	if (ret < 0 && run->remembered) {
+		pthread_mutex_lock(&call->aws->lock);
+		cv_aws_idem_remove(call->aws->idem, call);
+		pthread_mutex_unlock(&call->aws->lock);
+	}
+	if (ret < 0 && call->err_code == NULL)
+		fail_control(call, ret);
+	return ret;
+}
+
+static int action_find(struct aws_call *call)
+{
+	const char *action = cv_query_str(&call->params, "Action");
+	const char *version = cv_query_str(&call->params, "Version");
+
+	if (action == NULL)
+		return cv_aws_fail(call, "MissingAction",
+				   "The request is missing an action or a required parameter.");
+	if (version == NULL)
+		return cv_aws_fail(call, "MissingParameter",
+				   "The request must contain the parameter Version");
+	call->action = cv_aws_action_find(call->service, action);
+	if (strcmp(version, call->service->version) != 0) {
+		if (call->service->ec2)
+			return cv_aws_fail(call, "NoSuchVersion",
+					   "The requested version (%.32s) of service %s does not "
+					   "exist; there is %s",
+					   version, call->service->name, call->service->version);
+		return cv_aws_fail(call, "InvalidAction",
+				   "Could not find operation %.64s for version %.32s; there is %s",
+				   action, version, call->service->version);
+	}
+	if (call->action != NULL)
+		return 0;
+	return cv_aws_fail(
+		call, "InvalidAction",
+		"The action %.64s is not valid for this web service, or culvert does not "
+		"support it: doc/api.md lists what there is.",
+		action);
+}
+
+static int call_run(struct aws_call *call, struct run *run)
+{
+	int ret = action_find(call);
+
+	if (ret == 0)
+		ret = cv_aws_check(call);
+	if (ret == 0)
+		ret = cv_aws_filters_read(call);
+	if (ret == 0)
+		ret = cv_aws_page_read(call);
+	if (ret == 0 && cv_aws_bool(&call->params, "DryRun", false))
+		ret = cv_aws_fail(call, "DryRunOperation",
+				  "Request would have succeeded, but DryRun flag is set.");
+	return ret < 0 ? ret : run_action(run);
+}
+
+static void answer_call(struct cv_aws *aws, const struct aws_auth *auth,
+			const struct cv_query *query, struct cv_aws_answer *answer)
+{
+	struct aws_call call = {
+		.params = cv_query_root(query),
+		.caller = {auth->key->id, auth->key->principal, auth->key->account_id},
+		.service = auth->service,
+		.region = aws->region,
+		.now = aws->now(),
+		.account = CV_MODEL_NONE,
+		.aws = aws,
+	};
+	struct run run = {.call = &call};
+
+	call.params_hash = params_hash(aws, &call);
+	if (call_run(&call, &run) < 0)
+		cv_aws_answer_error(call.service, 0, call.err_code, call.err_text, answer);
+	else
+		cv_aws_answer_make(&call, run.inside, run.len, answer);
+	free(run.inside);
+	cv_aws_call_fini(&call);
+}
+
+void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
+		   struct cv_aws_answer *ret_answer)
+{
+	struct cv_query query = {0};
+	struct cv_query_node root;
+	struct aws_auth auth;
+	struct fault fault;
+
+	*ret_answer = (struct cv_aws_answer){.status = 500};
+	if (!params_read(request, &query, &fault)) {
+		cv_aws_refuse(request, fault.status, fault.code, fault.text, ret_answer);
+		cv_query_fini(&query);
+		return;
+	}
+	root = cv_query_root(&query);
+	cv_aws_authenticate(aws, request, &root, &auth);
+	if (auth.err_code != NULL)
+		cv_aws_answer_error(auth.service, 0, auth.err_code, auth.err_text, ret_answer);
+	else
+		answer_call(aws, &auth, &query, ret_answer);
+	pthread_mutex_lock(&aws->lock);
+	cv_aws_creds_unref(auth.creds);
+	pthread_mutex_unlock(&aws->lock);
+	cv_query_fini(&query);
+}
+
+void cv_aws_refuse(const struct cv_sigv4_request *request, unsigned int status, const char *code,
+		   const char *text, struct cv_aws_answer *ret_answer)
+{
+	const struct aws_service *service;
+	struct cv_sigv4_auth sig;
+
+	*ret_answer = (struct cv_aws_answer){.status = status};
+	cv_sigv4_parse(request, &sig);
+	service = cv_aws_service_find(sig.service);
+	cv_sigv4_auth_fini(&sig);
+	if (service == NULL)
+		service = &cv_aws_services()[AWS_EC2];
+	cv_aws_answer_error(service, status, code, text, ret_answer);
+}

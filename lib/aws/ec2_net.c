@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* EC2: regions, zones, VPCs, subnets, security groups, as their owner sees them. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cv_model_ops.h"
+
+#include "aws_priv.h"
+
+/* Addresses of a subnet that AWS keeps to itself. */
+#define SUBNET_RESERVED 5
+
+static const char *prefix_str(struct aws_call *call, struct cv_prefix prefix)
+{
+	char text[CV_NET_STR_LEN];
+
+	return cv_aws_fmt(call, "%s", cv_prefix_str(&prefix, text));
+}
+
+/* ---- what a request names ---- */
+
+/* The ids of a list; a result must be among them, and each of them must be there. */
+struct wanted {
+	const char *const *ids; /* shape [n]; n 0: all */
+	uint32_t n;
+};
+
+static bool is_wanted(const struct wanted *wanted, const char *id)
+{
+	for (uint32_t i = 0; i < wanted->n; i++) {
+		if (strcmp(wanted->ids[i], id) == 0)
+			return true;
+	}
+	return wanted->n == 0;
+}
+
+/* How the resources of one kind are named and missed. */
+struct kind {
+	enum cv_model_kind kind;
+	const char *prefix;
+	const char *unknown, *malformed; /* codes */
+	const char *what;
+};
+
+static uint32_t owner_of(const struct cv_model *model, const struct kind *kind, uint32_t idx)
+{
+	uint32_t vpc = idx;
+
+	if (kind->kind == CV_MODEL_SUBNET)
+		vpc = model->subnets[idx].vpc;
+	else if (kind->kind == CV_MODEL_SG)
+		vpc = model->sgs[idx].vpc;
+	return model->vpcs[vpc].owner;
+}
+
+/* What belongs to another account is as good as not there. */
+static int wanted_read(struct aws_call *call, const char *param, const struct kind *kind,
+		       struct wanted *ret_wanted)
+{
+	struct wanted wanted;
+
+	wanted.ids = cv_aws_strs(call, param, &wanted.n);
+	for (uint32_t i = 0; i < wanted.n; i++) {
+		const char *id = wanted.ids[i];
+		uint32_t idx = cv_model_find(call->model, kind->kind, CV_MODEL_NONE, id);
+
+		if (!cv_id_is(id, kind->prefix, 17) && !cv_id_is(id, kind->prefix, 8))
+			return cv_aws_fail(call, kind->malformed, "Invalid id: \"%.64s\"", id);
+		if (idx == CV_MODEL_NONE || owner_of(call->model, kind, idx) != call->account)
+			return cv_aws_fail(call, kind->unknown, "The %s ID '%.64s' does not exist",
+					   kind->what, id);
+	}
+	*ret_wanted = wanted;
+	return 0;
+}
+
+/* ---- regions and zones ---- */
+
+static int describe_regions(struct aws_call *call)
+{
+	const char *endpoint = cv_aws_fmt(call, "ec2.%s.amazonaws.com", call->region);
+	struct wanted wanted;
+
+	wanted.ids = cv_aws_strs(call, "RegionName", &wanted.n);
+	for (uint32_t i = 0; i < wanted.n; i++) {
+		if (strcmp(wanted.ids[i], call->region) != 0)
+			return cv_aws_fail(call, "InvalidParameterValue",
+					   "Invalid region provided: %.64s", wanted.ids[i]);
+	}
+	cv_xml_open(call->out, "regionInfo");
+	if (cv_aws_filter(call, "region-name", call->region) &&
+	    cv_aws_filter(call, "endpoint", endpoint) &&
+	    cv_aws_filter(call, "opt-in-status", "opt-in-not-required")) {
+		cv_xml_item(call->out);
+		cv_xml_str(call->out, "regionName", call->region);
+		cv_xml_str(call->out, "regionEndpoint", endpoint);
+		cv_xml_str(call->out, "optInStatus", "opt-in-not-required");
+		cv_xml_close(call->out);
+	}
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static bool zone_passes(const struct aws_call *call, const char *name, const char *id)
+{
+	return cv_aws_filter(call, "zone-name", name) && cv_aws_filter(call, "zone-id", id) &&
+	       cv_aws_filter(call, "region-name", call->region) &&
+	       cv_aws_filter(call, "group-name", call->region) &&
+	       cv_aws_filter(call, "network-border-group", call->region) &&
+	       cv_aws_filter(call, "state", "available") &&
+	       cv_aws_filter(call, "zone-state", "available") &&
+	       cv_aws_filter(call, "opt-in-status", "opt-in-not-required") &&
+	       cv_aws_filter(call, "zone-type", "availability-zone");
+}
+
+static void zone_write(struct aws_call *call, const char *name, const char *id)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	cv_xml_str(out, "zoneName", name);
+	cv_xml_str(out, "zoneState", "available");
+	cv_xml_str(out, "regionName", call->region);
+	cv_xml_str(out, "zoneId", id);
+	cv_xml_str(out, "groupName", call->region);
+	cv_xml_str(out, "networkBorderGroup", call->region);
+	cv_xml_str(out, "optInStatus", "opt-in-not-required");
+	cv_xml_str(out, "zoneType", "availability-zone");
+	cv_xml_open(out, "messageSet");
+	cv_xml_close(out);
+	cv_xml_close(out);
+}
+
+/* Name and id of the i-th zone of the caller: its own names if it has any. */
+static bool zone_get(const struct aws_call *call, uint32_t i, const char **ret_name,
+		     const char **ret_id)
+{
+	const struct cv_model_account *account = &call->model->accounts[call->account];
+	uint32_t zone = i;
+
+	if (i >= (account->n_zones > 0 ? account->n_zones : call->model->n_zones))
+		return false;
+	if (account->n_zones > 0)
+		zone = account->zones[i].zone;
+	*ret_id = call->model->zones[zone].id;
+	*ret_name = account->n_zones > 0 ? account->zones[i].name : *ret_id;
+	return true;
+}
+
+static int zones_check(struct aws_call *call, const struct wanted *wanted, bool by_id)
+{
+	const char *name, *id;
+
+	for (uint32_t i = 0; i < wanted->n; i++) {
+		uint32_t k = 0;
+
+		while (zone_get(call, k, &name, &id) &&
+		       strcmp(by_id ? id : name, wanted->ids[i]) != 0)
+			k++;
+		if (!zone_get(call, k, &name, &id))
+			return cv_aws_fail(call, "InvalidParameterValue",
+					   "Invalid availability zone%s: [%.64s]",
+					   by_id ? "-id" : "", wanted->ids[i]);
+	}
+	return 0;
+}
+
+static int describe_zones(struct aws_call *call)
+{
+	struct wanted names, ids;
+	const char *name, *id;
+	int ret;
+
+	names.ids = cv_aws_strs(call, "ZoneName", &names.n);
+	ids.ids = cv_aws_strs(call, "ZoneId", &ids.n);
+	ret = zones_check(call, &names, false);
+	if (ret == 0)
+		ret = zones_check(call, &ids, true);
+	if (ret < 0)
+		return ret;
+	cv_xml_open(call->out, "availabilityZoneInfo");
+	for (uint32_t i = 0; zone_get(call, i, &name, &id); i++) {
+		if (is_wanted(&names, name) && is_wanted(&ids, id) && zone_passes(call, name, id))
+			zone_write(call, name, id);
+	}
+	cv_xml_close(call->out);
+	return 0;
+}
+
+/* ---- VPCs ---- */
+
+static const struct kind vpc_kind = {CV_MODEL_VPC, "vpc-", "InvalidVpcID.NotFound",
+				     "InvalidVpcID.Malformed", "vpc"};
+
+static const char *const *cidrs_get(struct aws_call *call, const struct cv_model_vpc *vpc)
+{
+	const char **cidrs = cv_aws_alloc(call, (vpc->n_cidrs + 1) * sizeof(*cidrs));
+
+	for (uint32_t i = 0; cidrs != NULL && i < vpc->n_cidrs; i++)
+		cidrs[i] = prefix_str(call, vpc->cidrs[i]);
+	return cidrs;
+}
+
+static bool vpc_passes(const struct aws_call *call, const struct cv_model_vpc *vpc,
+		       const char *const *cidrs)
+{
+	return cv_aws_filter(call, "vpc-id", vpc->id) && cv_aws_filter(call, "cidr", cidrs[0]) &&
+	       cv_aws_filter_any(call, "cidr-block-association.cidr-block", cidrs, vpc->n_cidrs) &&
+	       cv_aws_filter(call, "cidr-block-association.state", "associated") &&
+	       cv_aws_filter(call, "owner-id", call->caller.account_id) &&
+	       cv_aws_filter(call, "state", "available") &&
+	       cv_aws_filter_bool(call, "is-default", false) &&
+	       cv_aws_filter_tags(call, &vpc->meta);
+}
+
+static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
+		      const char *const *cidrs)
+{
+	struct cv_xml *out = call->out;
+	char id[40];
+
+	cv_xml_item(out);
+	cv_xml_str(out, "vpcId", vpc->id);
+	cv_xml_str(out, "ownerId", call->caller.account_id);
+	cv_xml_str(out, "state", "available");
+	cv_xml_str(out, "cidrBlock", cidrs[0]);
+	cv_xml_open(out, "cidrBlockAssociationSet");
+	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
+		cv_id_derive("vpc-cidr-assoc-", cv_aws_fmt(call, "%s %s", vpc->id, cidrs[i]), 17,
+			     id, sizeof(id));
+		cv_xml_item(out);
+		cv_xml_str(out, "cidrBlock", cidrs[i]);
+		cv_xml_str(out, "associationId", id);
+		cv_xml_open(out, "cidrBlockState");
+		cv_xml_str(out, "state", "associated");
+		cv_xml_close(out);
+		cv_xml_close(out);
+	}
+	cv_xml_close(out);
+	cv_xml_str(out, "dhcpOptionsId", "default");
+	cv_aws_tag_set(call, vpc->meta.tags, vpc->meta.n_tags);
+	cv_xml_str(out, "instanceTenancy", "default");
+	cv_xml_bool(out, "isDefault", false);
+	cv_xml_close(out);
+}
+
+static int describe_vpcs(struct aws_call *call)
+{
+	const struct cv_model *model = call->model;
+	struct wanted wanted;
+	int ret = wanted_read(call, "VpcId", &vpc_kind, &wanted);
+
+	if (ret < 0)
+		return ret;
+	cv_xml_open(call->out, "vpcSet");
+	for (uint32_t i = 0; i < model->n_vpcs; i++) {
+		const struct cv_model_vpc *vpc = &model->vpcs[i];
+		const char *const *cidrs;
+
+		if (vpc->meta.gone || vpc->owner != call->account || !is_wanted(&wanted, vpc->id))
+			continue;
+		cidrs = cidrs_get(call, vpc);
+		if (cidrs == NULL)
+			return -EINVAL;
+		if (vpc_passes(call, vpc, cidrs) && cv_aws_page(call, i))
+			vpc_write(call, vpc, cidrs);
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
+/* ---- subnets ---- */
+
+static const struct kind subnet_kind = {CV_MODEL_SUBNET, "subnet-", "InvalidSubnetID.NotFound",
+					"InvalidSubnetID.Malformed", "subnet"};
+
+/* Addresses in use, by subnet; NULL if memory ran out. */
+static uint32_t *used_count(struct aws_call *call)
+{
+	const struct cv_model *model = call->model;
+	uint32_t *used = cv_aws_alloc(call, (model->n_subnets + 1) * sizeof(*used));
+
+	if (used == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		for (uint32_t k = 0; !model->lbs[i].meta.gone && k < model->lbs[i].n_nodes; k++)
+			used[model->lbs[i].nodes[k].subnet] += model->lbs[i].nodes[k].n_ips;
+	}
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		for (uint32_t k = 0;
+		     !model->endpoints[i].meta.gone && k < model->endpoints[i].n_enis; k++)
+			used[model->endpoints[i].enis[k].subnet]++;
+	}
+	return used;
+}
+
+/* What is told of a subnet, as text. */
+struct subnet_texts {
+	const char *arn, *cidr, *free, *zone, *zone_id;
+};
+
+static void subnet_texts_get(struct aws_call *call, const struct cv_model_subnet *subnet,
+			     uint32_t used, struct subnet_texts *texts)
+{
+	uint32_t size = 1U << (32 - subnet->cidr.len);
+
+	texts->arn = cv_aws_fmt(call, "arn:aws:ec2:%s:%s:subnet/%s", call->region,
+				call->caller.account_id, subnet->id);
+	texts->cidr = prefix_str(call, subnet->cidr);
+	texts->free = cv_aws_fmt(call, "%u", size - SUBNET_RESERVED - used);
+	texts->zone = cv_aws_zone_name(call, subnet->zone);
+	texts->zone_id = call->model->zones[subnet->zone].id;
+}
+
+static bool subnet_passes(const struct aws_call *call, const struct cv_model_subnet *subnet,
+			  const struct subnet_texts *texts)
+{
+	const struct {
+		const char *name, *value;
+	} rows[] = {
+		{"subnet-id", subnet->id},
+		{"subnet-arn", texts->arn},
+		{"vpc-id", call->model->vpcs[subnet->vpc].id},
+		{"cidr", texts->cidr},
+		{"cidr-block", texts->cidr},
+		{"cidrBlock", texts->cidr},
+		{"availability-zone", texts->zone},
+		{"availabilityZone", texts->zone},
+		{"availability-zone-id", texts->zone_id},
+		{"available-ip-address-count", texts->free},
+		{"owner-id", call->caller.account_id},
+		{"state", "available"},
+		{"default-for-az", "false"},
+		{"map-public-ip-on-launch", "false"},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		if (!cv_aws_filter(call, rows[i].name, rows[i].value))
+			return false;
+	}
+	return cv_aws_filter_tags(call, &subnet->meta);
+}
+
+static void subnet_write(struct aws_call *call, const struct cv_model_subnet *subnet,
+			 const struct subnet_texts *texts)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	cv_xml_str(out, "subnetId", subnet->id);
+	cv_xml_str(out, "subnetArn", texts->arn);
+	cv_xml_str(out, "state", "available");
+	cv_xml_str(out, "ownerId", call->caller.account_id);
+	cv_xml_str(out, "vpcId", call->model->vpcs[subnet->vpc].id);
+	cv_xml_str(out, "cidrBlock", texts->cidr);
+	cv_xml_open(out, "ipv6CidrBlockAssociationSet");
+	cv_xml_close(out);
+	cv_xml_str(out, "availableIpAddressCount", texts->free);
+	cv_xml_str(out, "availabilityZone", texts->zone);
+	cv_xml_str(out, "availabilityZoneId", texts->zone_id);
+	cv_xml_bool(out, "defaultForAz", false);
+	cv_xml_bool(out, "mapPublicIpOnLaunch", false);
+	cv_xml_bool(out, "assignIpv6AddressOnCreation", false);
+	cv_xml_bool(out, "ipv6Native", false);
+	cv_aws_tag_set(call, subnet->meta.tags, subnet->meta.n_tags);
+	cv_xml_close(out);
+}
+
+static int describe_subnets(struct aws_call *call)
+{
+	const struct cv_model *model = call->model;
+	const uint32_t *used = used_count(call);
+	struct wanted wanted;
+	int ret = wanted_read(call, "SubnetId", &subnet_kind, &wanted);
+
+	if (ret < 0 || used == NULL)
+		return -EINVAL;
+	cv_xml_open(call->out, "subnetSet");
+	for (uint32_t i = 0; i < model->n_subnets; i++) {
+		const struct cv_model_subnet *subnet = &model->subnets[i];
+		struct subnet_texts texts;
+
+		if (subnet->meta.gone || model->vpcs[subnet->vpc].owner != call->account ||
+		    !is_wanted(&wanted, subnet->id))
+			continue;
+		subnet_texts_get(call, subnet, used[i], &texts);
+		if (subnet_passes(call, subnet, &texts) && cv_aws_page(call, i))
+			subnet_write(call, subnet, &texts);
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
+/* ---- security groups ---- */
+
+static const struct kind sg_kind = {CV_MODEL_SG, "sg-", "InvalidGroup.NotFound",
+				    "InvalidGroupId.Malformed", "security group"};
+
+/* Some rule of the group has it. */
+static bool rules_pass(struct aws_call *call, const struct cv_model_security_group *sg)
+{
+	const char **cidrs = cv_aws_alloc(call, (sg->n_rules + 1) * sizeof(*cidrs));
+	const char **from = cv_aws_alloc(call, (sg->n_rules + 1) * sizeof(*from));
+	const char **to = cv_aws_alloc(call, (sg->n_rules + 1) * sizeof(*to));
+
+	if (cidrs == NULL || from == NULL || to == NULL)
+		return false;
+	for (uint32_t i = 0; call->n_filters > 0 && i < sg->n_rules; i++) {
+		cidrs[i] = prefix_str(call, sg->rules[i].cidr);
+		from[i] = cv_aws_fmt(call, "%u", sg->rules[i].port_first);
+		to[i] = cv_aws_fmt(call, "%u", sg->rules[i].port_last);
+	}
+	return cv_aws_filter_any(call, "ip-permission.cidr", cidrs, sg->n_rules) &&
+	       cv_aws_filter_any(call, "ip-permission.from-port", from, sg->n_rules) &&
+	       cv_aws_filter_any(call, "ip-permission.to-port", to, sg->n_rules) &&
+	       cv_aws_filter(call, "ip-permission.protocol", sg->n_rules > 0 ? "tcp" : NULL);
+}
+
+static bool sg_passes(struct aws_call *call, const struct cv_model_security_group *sg)
+{
+	return cv_aws_filter(call, "group-id", sg->id) &&
+	       cv_aws_filter(call, "group-name", sg->name) &&
+	       cv_aws_filter(call, "description", sg->name) &&
+	       cv_aws_filter(call, "vpc-id", call->model->vpcs[sg->vpc].id) &&
+	       cv_aws_filter(call, "owner-id", call->caller.account_id) &&
+	       cv_aws_filter_tags(call, &sg->meta) && rules_pass(call, sg);
+}
+
+static void empty_write(struct cv_xml *out, const char *name)
+{
+	cv_xml_open(out, name);
+	cv_xml_close(out);
+}
+
+static void rule_write(struct aws_call *call, const struct cv_model_rule *rule)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	cv_xml_str(out, "ipProtocol", "tcp");
+	cv_xml_int(out, "fromPort", rule->port_first);
+	cv_xml_int(out, "toPort", rule->port_last);
+	empty_write(out, "groups");
+	cv_xml_open(out, "ipRanges");
+	cv_xml_item(out);
+	cv_xml_str(out, "cidrIp", prefix_str(call, rule->cidr));
+	cv_xml_close(out);
+	cv_xml_close(out);
+	empty_write(out, "ipv6Ranges");
+	empty_write(out, "prefixListIds");
+	cv_xml_close(out);
+}
+
+static void sg_write(struct aws_call *call, const struct cv_model_security_group *sg)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	cv_xml_str(out, "ownerId", call->caller.account_id);
+	cv_xml_str(out, "groupId", sg->id);
+	cv_xml_str(out, "groupName", sg->name);
+	cv_xml_str(out, "groupDescription", sg->name);
+	cv_xml_str(out, "vpcId", call->model->vpcs[sg->vpc].id);
+	cv_xml_open(out, "ipPermissions");
+	for (uint32_t i = 0; i < sg->n_rules; i++)
+		rule_write(call, &sg->rules[i]);
+	cv_xml_close(out);
+	empty_write(out, "ipPermissionsEgress");
+	cv_aws_tag_set(call, sg->meta.tags, sg->meta.n_tags);
+	cv_xml_close(out);
+}
+
+static int describe_sgs(struct aws_call *call)
+{
+	const struct cv_model *model = call->model;
+	struct wanted ids, names;
+	int ret = wanted_read(call, "GroupId", &sg_kind, &ids);
+
+	if (ret < 0)
+		return ret;
+	names.ids = cv_aws_strs(call, "GroupName", &names.n);
+	cv_xml_open(call->out, "securityGroupInfo");
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		const struct cv_model_security_group *sg = &model->sgs[i];
+
+		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account &&
+		    is_wanted(&ids, sg->id) && is_wanted(&names, sg->name) && sg_passes(call, sg) &&
+		    cv_aws_page(call, i))
+			sg_write(call, sg);
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+static const struct aws_param regions_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_BOOL("AllRegions"),
+						  AWS_ID("RegionName.N", 0)};
+static const char *const regions_filters[] = {"endpoint", "opt-in-status", "region-name", NULL};
+
+static const struct aws_param zones_params[] = {AWS_DRY_RUN, AWS_FILTERS,
+						AWS_BOOL("AllAvailabilityZones"),
+						AWS_ID("ZoneName.N", 0), AWS_ID("ZoneId.N", 0)};
+static const char *const zones_filters[] = {
+	"group-name", "network-border-group", "opt-in-status", "region-name", "state", "zone-id",
+	"zone-name",  "zone-state",           "zone-type",     NULL};
+
+static const struct aws_param vpcs_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("VpcId.N", 0),
+					       AWS_PAGES(5, 1000)};
+static const char *const vpcs_filters[] = {"cidr",
+					   "cidr-block-association.cidr-block",
+					   "cidr-block-association.state",
+					   "is-default",
+					   "owner-id",
+					   "state",
+					   "tag-key",
+					   "tag:*",
+					   "vpc-id",
+					   NULL};
+
+static const struct aws_param subnets_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("SubnetId.N", 0),
+						  AWS_PAGES(5, 1000)};
+static const char *const subnets_filters[] = {"availability-zone",
+					      "availability-zone-id",
+					      "availabilityZone",
+					      "available-ip-address-count",
+					      "cidr",
+					      "cidr-block",
+					      "cidrBlock",
+					      "default-for-az",
+					      "map-public-ip-on-launch",
+					      "owner-id",
+					      "state",
+					      "subnet-arn",
+					      "subnet-id",
+					      "tag-key",
+					      "tag:*",
+					      "vpc-id",
+					      NULL};
+
+static const struct aws_param sgs_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("GroupId.N", 0),
+					      AWS_ID("GroupName.N", 0), AWS_PAGES(5, 1000)};
+static const char *const sgs_filters[] = {"description",
+					  "group-id",
+					  "group-name",
+					  "ip-permission.cidr",
+					  "ip-permission.from-port",
+					  "ip-permission.protocol",
+					  "ip-permission.to-port",
+					  "owner-id",
+					  "tag-key",
+					  "tag:*",
+					  "vpc-id",
+					  NULL};
+
+static const struct aws_action actions[] = {
+	{
+		.name = "DescribeAvailabilityZones",
+		.handle = describe_zones,
+		AWS_PARAMS(zones_params),
+		.filters = zones_filters,
+		.answers = "availabilityZoneInfo.zoneName availabilityZoneInfo.zoneState "
+			   "availabilityZoneInfo.regionName availabilityZoneInfo.zoneId "
+			   "availabilityZoneInfo.groupName availabilityZoneInfo.networkBorderGroup "
+			   "availabilityZoneInfo.optInStatus availabilityZoneInfo.zoneType "
+			   "availabilityZoneInfo.messageSet",
+	},
+	{
+		.name = "DescribeRegions",
+		.handle = describe_regions,
+		.flags = AWS_NO_MODEL,
+		AWS_PARAMS(regions_params),
+		.filters = regions_filters,
+		.answers = "regionInfo.regionName regionInfo.regionEndpoint regionInfo.optInStatus",
+	},
+	{
+		.name = "DescribeSecurityGroups",
+		.handle = describe_sgs,
+		AWS_PARAMS(sgs_params),
+		.filters = sgs_filters,
+		.answers = "securityGroupInfo.ownerId securityGroupInfo.groupId "
+			   "securityGroupInfo.groupName securityGroupInfo.groupDescription "
+			   "securityGroupInfo.vpcId securityGroupInfo.ipPermissions.ipProtocol "
+			   "securityGroupInfo.ipPermissions.fromPort "
+			   "securityGroupInfo.ipPermissions.toPort "
+			   "securityGroupInfo.ipPermissions.groups "
+			   "securityGroupInfo.ipPermissions.ipRanges.cidrIp "
+			   "securityGroupInfo.ipPermissions.ipv6Ranges "
+			   "securityGroupInfo.ipPermissions.prefixListIds "
+			   "securityGroupInfo.ipPermissionsEgress securityGroupInfo.tagSet.key "
+			   "securityGroupInfo.tagSet.value nextToken",
+	},
+	{
+		.name = "DescribeSubnets",
+		.handle = describe_subnets,
+		AWS_PARAMS(subnets_params),
+		.filters = subnets_filters,
+		.answers = "subnetSet.subnetId subnetSet.subnetArn subnetSet.state "
+			   "subnetSet.ownerId subnetSet.vpcId subnetSet.cidrBlock "
+			   "subnetSet.ipv6CidrBlockAssociationSet "
+			   "subnetSet.availableIpAddressCount subnetSet.availabilityZone "
+			   "subnetSet.availabilityZoneId subnetSet.defaultForAz "
+			   "subnetSet.mapPublicIpOnLaunch subnetSet.assignIpv6AddressOnCreation "
+			   "subnetSet.ipv6Native subnetSet.tagSet.key subnetSet.tagSet.value "
+			   "nextToken",
+	},
+	{
+		.name = "DescribeVpcs",
+		.handle = describe_vpcs,
+		AWS_PARAMS(vpcs_params),
+		.filters = vpcs_filters,
+		.answers = "vpcSet.vpcId vpcSet.ownerId vpcSet.state vpcSet.cidrBlock "
+			   "vpcSet.cidrBlockAssociationSet.cidrBlock "
+			   "vpcSet.cidrBlockAssociationSet.associationId "
+			   "vpcSet.cidrBlockAssociationSet.cidrBlockState.state "
+			   "vpcSet.dhcpOptionsId vpcSet.tagSet.key vpcSet.tagSet.value "
+			   "vpcSet.instanceTenancy vpcSet.isDefault nextToken",
+	},
+};
+
+const struct aws_group cv_aws_ec2_net_group = {AWS_EC2, actions, CV_ARRAY_LEN(actions)};

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Client tokens: a call that is sent again gets the answer of the first time. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_priv.h"
+
+/* AWS keeps them for at least a day. The oldest goes when there are more than so many. */
+#define KEEP_SECONDS 86400
+#define TOKENS_MAX 16384
+
+struct token {
+	struct token *newer;
+	uint64_t who;  /* caller's account, service, action and token */
+	uint64_t what; /* parameters */
+	time_t at;
+	bool removed; /* no slot leads to it */
+	size_t len;
+	char text[];
+};
+
+/* Open addressing over a power of two with room for twice as many. */
+struct aws_idem {
+	struct token *oldest, *newest;
+	uint32_t n;
+	struct token *slots[TOKENS_MAX * 2];
+};
+
+struct aws_idem *cv_aws_idem_create(void)
+{
+	return calloc(1, sizeof(struct aws_idem));
+}
+
+void cv_aws_idem_destroy(struct aws_idem *idem)
+{
+	struct token *token = idem != NULL ? idem->oldest : NULL;
+
+	while (token != NULL) {
+		struct token *newer = token->newer;
+
+		free(token);
+		token = newer;
+	}
+	free(idem);
+}
+
+#define SLOTS_MASK (TOKENS_MAX * 2U - 1)
+
+static uint32_t slot_find(const struct aws_idem *idem, uint64_t who)
+{
+	uint32_t i = (uint32_t)who & SLOTS_MASK;
+
+	while (idem->slots[i] != NULL && idem->slots[i]->who != who)
+		i = (i + 1) & SLOTS_MASK;
+	return i;
+}
+
+/* Close the gap: what follows in the run moves up if it may. */
+static void slot_clear(struct aws_idem *idem, uint32_t hole)
+{
+	for (uint32_t i = (hole + 1) & SLOTS_MASK; idem->slots[i] != NULL;
+	     i = (i + 1) & SLOTS_MASK) {
+		uint32_t home = (uint32_t)idem->slots[i]->who & SLOTS_MASK;
+
+		if (((i - home) & SLOTS_MASK) < ((i - hole) & SLOTS_MASK))
+			continue;
+		idem->slots[hole] = idem->slots[i];
+		hole = i;
+	}
+	idem->slots[hole] = NULL;
+}
+
+/* The oldest in the list; the token itself may have been removed before. */
+static void oldest_drop(struct aws_idem *idem)
+{
+	struct token *token = idem->oldest;
+
+	if (!token->removed)
+		slot_clear(idem, slot_find(idem, token->who));
+	idem->oldest = token->newer;
+	if (idem->oldest == NULL)
+		idem->newest = NULL;
+	idem->n--;
+	free(token);
+}
+
+static uint64_t who_hash(const struct aws_call *call)
+{
+	const char *parts[] = {call->caller.account_id, call->service->name, call->action->name,
+			       cv_query_str(&call->params, "ClientToken")};
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(parts); i++)
+		hash = cv_siphash(parts[i], strlen(parts[i]), call->aws->seed[0] ^ hash,
+				  call->aws->seed[1]);
+	return hash;
+}
+
+int cv_aws_idem_find(struct aws_idem *idem, struct aws_call *call, const char **ret_text,
+		     size_t *ret_len)
+{
+	const struct token *token;
+
+	while (idem->oldest != NULL && call->now - idem->oldest->at > KEEP_SECONDS)
+		oldest_drop(idem);
+	token = idem->slots[slot_find(idem, who_hash(call))];
+	*ret_text = NULL;
+	if (token == NULL)
+		return 0;
+	if (token->what != call->params_hash)
+		return cv_aws_fail(call, "IdempotentParameterMismatch",
+				   "The request uses the same client token as a previous, but "
+				   "non-identical request");
+	*ret_text = token->text;
+	*ret_len = token->len;
+	return 0;
+}
+
+void cv_aws_idem_add(struct aws_idem *idem, const struct aws_call *call, const char *text,
+		     size_t len)
+{
+	uint64_t who = who_hash(call);
+	struct token *token = malloc(sizeof(*token) + len + 1);
+
+	if (token == NULL)
+		return;
+	*token = (struct token){.who = who, .what = call->params_hash, .at = call->now, .len = len};
+	memcpy(token->text, text, len);
+	token->text[len] = '\0';
+	if (idem->n == TOKENS_MAX)
+		oldest_drop(idem);
+	idem->slots[slot_find(idem, who)] = token;
+	if (idem->newest != NULL)
+		idem->newest->newer = token;
+	else
+		idem->oldest = token;
+	idem->newest = token;
+	idem->n++;
+}
+
+void cv_aws_idem_remove(struct aws_idem *idem, const struct aws_call *call)
+{
+	uint32_t slot = slot_find(idem, who_hash(call));
+
+	if (idem->slots[slot] == NULL)
+		return;
+	idem->slots[slot]->removed = true;
+	slot_clear(idem, slot);
+}
