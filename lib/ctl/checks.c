@@ -23,9 +23,9 @@ int cv_ctl_checks_build(const struct cv_ctl *ctl, const struct cv_conf *conf,
 	return cv_health_build(ctl->health, conf->model, &cfg, cv_clock_ms(), ret_health);
 }
 
-int cv_ctl_checks_start(struct cv_ctl *ctl, cv_probe_open_fn *open, void *open_arg)
+int cv_ctl_probe(struct cv_ctl *ctl, int (*open)(void *arg, uint16_t vpc), void *arg)
 {
-	const struct cv_probe_cfg cfg = {.open = open, .open_arg = open_arg};
+	const struct cv_probe_cfg cfg = {.open = open, .open_arg = arg};
 	struct epoll_event event = {.events = EPOLLIN};
 	int ret = cv_probe_create(&cfg, &ctl->checks.probe);
 

@@ -214,9 +214,6 @@ bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
 int cv_ctl_checks_build(const struct cv_ctl *ctl, const struct cv_conf *conf,
 			struct cv_health **ret_health);
 
-/** Begin to probe. @param open  as in struct cv_probe_cfg @return as cv_probe_create() */
-int cv_ctl_checks_start(struct cv_ctl *ctl, cv_probe_open_fn *open, void *open_arg);
-
 /** Probe no more. */
 void cv_ctl_checks_stop(struct cv_ctl *ctl);
 

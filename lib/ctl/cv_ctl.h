@@ -76,6 +76,16 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg);
 void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp);
 
 /**
+ * Have health checks made. Without it the health of targets is unavailable, and all get connections.
+ * Once, before cv_ctl_run().
+ *
+ * @param open  opens a TCP socket in a VPC, by its slot, from a thread of its own until
+ *              cv_ctl_destroy(). @return descriptor, -EAGAIN (not yet), or another -errno
+ * @return 0, -ENOMEM, -EMFILE (no descriptor is free), or -EAGAIN (no thread can be started)
+ */
+int cv_ctl_probe(struct cv_ctl *ctl, int (*open)(void *arg, uint16_t vpc), void *arg);
+
+/**
  * Be the control thread: announce our addresses, resolve neighbours, answer commands, reload on SIGHUP,
  * until SIGTERM, SIGINT or cv_ctl_stop(). Commands that wait then are answered with -ECANCELED.
  *

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Control with health checks: from an answer of a target to a state, a plan, a line and a number. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl_world.h"
+
+#include "cv_base.h"
+
+#define CHECK_PORT 18080
+
+/* A target's own server: answers each request with a code, or with nothing. */
+struct server {
+	const char *ip;
+	int fd;
+	pthread_t thread;
+	_Atomic int code;
+};
+
+static struct server servers[] = {{.ip = "10.0.1.21"}, {.ip = "10.0.2.22"}, {.ip = "10.0.1.31"}};
+
+static void *serve(void *arg)
+{
+	struct server *s = arg;
+	int fd;
+
+	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
+		char text[512];
+		ssize_t n = recv(fd, text, sizeof(text), 0);
+
+		if (n > 0) {
+			n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\n\r\n", (int)s->code);
+			(void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
+		}
+		close(fd);
+	}
+	return NULL;
+}
+
+static void server_start(struct server *s)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(CHECK_PORT)};
+	const int one = 1;
+
+	assert_true(cv_ip4_parse(s->ip, &addr.sin_addr.s_addr));
+	s->code = 200;
+	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(s->fd >= 0);
+	setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(s->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(s->fd, 100), 0);
+	assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void server_stop(struct server *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+}
+
+/* A network namespace in which all of 10/8 is here: nodes and targets alike. */
+static int namespace_enter(void)
+{
+	struct ifreq ifr = {.ifr_name = "lo:1"};
+	struct sockaddr_in *addr = (struct sockaddr_in *)&ifr.ifr_addr;
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	addr->sin_family = AF_INET;
+	addr->sin_addr.s_addr = htonl(0x0a000001);
+	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
+		return -errno;
+	addr->sin_addr.s_addr = htonl(0xff000000);
+	if (ioctl(fd, SIOCSIFNETMASK, &ifr) < 0)
+		return -errno;
+	strcpy(ifr.ifr_name, "lo");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return -errno;
+	return close(fd);
+}
+
+static int plain_socket(void *arg, uint16_t vpc)
+{
+	(void)arg;
+	(void)vpc;
+	return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static int no_socket(void *arg, uint16_t vpc)
+{
+	(void)arg;
+	(void)vpc;
+	return -EPERM;
+}
+
+/* Checks each 100 ms, from two zones. */
+static void edit(json_t *conf)
+{
+	json_t *tg;
+	size_t i;
+
+	json_object_set_new(conf, "settings", json_pack("{s:i}", "lab_time_scale", 50));
+	json_array_foreach(at(conf, "target_groups"), i, tg)
+	{
+		json_object_set_new(tg, "attributes",
+				    json_pack("{s:b}", "load_balancing.cross_zone.enabled", 1));
+		json_object_set_new(tg, "health_check",
+				    json_pack("{s:s, s:i, s:i, s:i, s:i, s:s}", "protocol", "HTTP",
+					      "port", CHECK_PORT, "interval_seconds", 5,
+					      "timeout_seconds", 5, "healthy_threshold", 2,
+					      "matcher", "200"));
+	}
+}
+
+static struct world *checked_world(int (*open)(void *arg, uint16_t vpc))
+{
+	struct world *w = world_create(edit);
+	static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21}, mac_2[6] = {2, 0, 0, 0, 0, 0x22};
+
+	world_station(w, PROV, "10.0.1.21", mac_1, true);
+	world_station(w, PROV, "10.0.2.22", mac_2, true);
+	if (open != NULL)
+		assert_int_equal(cv_ctl_probe(world_ctl(w), open, NULL), 0);
+	world_start(w);
+	return w;
+}
+
+/* A member of a target; "" if it has none. Good until the next call. */
+static const char *target_text(struct world *w, const char *path)
+{
+	static char found[128];
+	json_t *root = world_show_all(w, "targets"), *got = at(root, path);
+
+	found[0] = '\0';
+	if (json_is_string(got))
+		snprintf(found, sizeof(found), "%s", json_string_value(got));
+	json_decref(root);
+	return found;
+}
+
+#define TARGET_0 "target_groups.0.targets.0."
+#define TARGET_1 "target_groups.0.targets.1."
+
+static bool state_is(struct world *w, const char *target, const char *state)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%sstate", target);
+	return strcmp(target_text(w, path), state) == 0;
+}
+
+static bool metrics_have(struct world *w, const char *line)
+{
+	struct cv_ctl_reply reply = {0};
+	bool found;
+
+	assert_int_equal(cv_ctl_metrics(world_ctl(w), &reply), 0);
+	found = strstr(reply.text, line) != NULL;
+	free(reply.text);
+	return found;
+}
+
+static void a_target_fails_and_returns(void **state)
+{
+	struct world *w = checked_world(plain_socket);
+
+	(void)state;
+	world_until(state_is(w, TARGET_0, "healthy") && state_is(w, TARGET_1, "healthy"));
+	assert_string_equal(target_text(w, TARGET_0 "reason"), "");
+	assert_string_equal(target_text(w, TARGET_0 "zones.1.az_id"), "use1-az2");
+	assert_string_equal(target_text(w, "target_groups.0.health_check.matcher"), "200");
+	world_until(metrics_have(w, "culvert_healthy_host_count{load_balancer=\"web\","
+				    "target_group=\"web\",az_id=\"use1-az1\"} 2\n"));
+	servers[0].code = 503;
+	world_until(state_is(w, TARGET_0, "unhealthy"));
+	assert_string_equal(target_text(w, TARGET_0 "reason"), "Target.FailedHealthChecks");
+	assert_string_equal(target_text(w, TARGET_0 "description"), "Health checks failed");
+	assert_string_equal(target_text(w, TARGET_0 "last_failure"), "HTTP code 503, not 200");
+	assert_true(state_is(w, TARGET_1, "healthy"));
+	world_until(metrics_have(w, "culvert_unhealthy_host_count{load_balancer=\"web\","
+				    "target_group=\"web\",az_id=\"use1-az2\"} 1\n"));
+	servers[0].code = 200;
+	world_until(state_is(w, TARGET_0, "healthy"));
+	world_destroy(w);
+}
+
+/* The new state is in what workers forward by. */
+static void an_unhealthy_target_gets_no_connections(void **state)
+{
+	struct world *w;
+
+	(void)state;
+	servers[0].code = 500;
+	w = checked_world(plain_socket);
+	world_until(strcmp(neighbour(w, "10.0.1.21", "state"), "reachable") == 0 &&
+		    strcmp(neighbour(w, "10.0.2.22", "state"), "reachable") == 0);
+	world_until(state_is(w, TARGET_0, "unhealthy") && state_is(w, TARGET_1, "healthy"));
+	usleep(300000); /* the plan follows within 50 ms and what planning takes */
+	dial(w, C1, "consumer-1", "172.16.1.10", 40);
+	world_until(world_seen(w, PROV, "10.0.2.22").n_tcp >= 40);
+	assert_int_equal(world_seen(w, PROV, "10.0.1.21").n_tcp, 0);
+	servers[0].code = 200;
+	world_destroy(w);
+}
+
+static void a_reload_keeps_states(void **state)
+{
+	struct world *w = checked_world(plain_socket);
+	struct cv_errs errs = {0};
+
+	(void)state;
+	world_until(state_is(w, TARGET_1, "healthy") && state_is(w, TARGET_0, "healthy"));
+	/* A new interval of 5 minutes, or 6 s: nothing is learned meanwhile. */
+	json_object_set_new(at(world_conf(w), "target_groups.0.health_check"), "interval_seconds",
+			    json_integer(300));
+	json_array_append_new(at(world_conf(w), "target_groups.0.targets"),
+			      json_pack("{s:s}", "ip", "10.0.1.99"));
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(strcmp(target_text(w, "target_groups.0.targets.2.target"), "10.0.1.99:80") ==
+		    0);
+	assert_true(state_is(w, TARGET_0, "healthy"));
+	assert_true(state_is(w, TARGET_1, "healthy"));
+	assert_true(state_is(w, "target_groups.0.targets.2.", "initial"));
+	cv_errs_fini(&errs);
+	world_destroy(w);
+}
+
+static void without_sockets_health_is_unavailable(void **state)
+{
+	int (*const opens[])(void *, uint16_t) = {NULL, no_socket};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(opens); i++) {
+		struct world *w = checked_world(opens[i]);
+
+		world_until(state_is(w, TARGET_0, "unavailable"));
+		assert_string_equal(target_text(w, TARGET_0 "reason"), "Elb.InternalError");
+		assert_string_equal(target_text(w, TARGET_0 "last_failure"),
+				    i == 0 ? "no sockets in the VPCs" : "Operation not permitted");
+		world_destroy(w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_target_fails_and_returns),
+		cmocka_unit_test(an_unhealthy_target_gets_no_connections),
+		cmocka_unit_test(a_reload_keeps_states),
+		cmocka_unit_test(without_sockets_health_is_unavailable),
+	};
+	int ret = namespace_enter();
+
+	if (ret < 0) {
+		fprintf(stderr, "no network namespace: %s\n", strerror(-ret));
+		return 77;
+	}
+	world_once();
+	for (size_t i = 0; i < CV_ARRAY_LEN(servers); i++)
+		server_start(&servers[i]);
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	for (size_t i = 0; i < CV_ARRAY_LEN(servers); i++)
+		server_stop(&servers[i]);
+	return ret;
+}
