@@ -78,6 +78,9 @@ static const struct culvertctl_col load_balancers_nodes_cols[] = {
 	{"AZ ID", "az_id", FORM_TEXT},
 	{"SUBNET", "subnet", FORM_TEXT},
 	{"IPS", "ips", FORM_TEXT},
+	{"HEALTHY", "healthy", FORM_TEXT},
+	{"SHIFTED", "zonal_shift", FORM_TEXT},
+	{"IN DNS", "in_dns", FORM_TEXT},
 	{0},
 };
 
@@ -85,6 +88,7 @@ static const struct culvertctl_col load_balancers_listeners_cols[] = {
 	{"LOAD BALANCER", "^name", FORM_TEXT},
 	{"PORT", "port", FORM_COUNT},
 	{"TARGET GROUP", "target_group", FORM_TEXT},
+	{"WEIGHTS", "forward", FORM_TEXT},
 	{"IDLE S", "idle_seconds", FORM_COUNT},
 	{"ACTIVE", "active_flows", FORM_COUNT},
 	{"NEW", "new_flows", FORM_COUNT},

@@ -6,15 +6,30 @@
 
 #include "show_priv.h"
 
-static json_t *node_json(struct cv_ctl *ctl, const struct cv_model_node *node)
+static json_t *node_json(struct cv_ctl *ctl, uint32_t lb, uint32_t idx)
 {
 	const struct cv_model *model = ctl->conf->model;
+	const struct cv_model_node *node = &model->lbs[lb].nodes[idx];
+	const struct cv_plan_node *state =
+		&ctl->plan->nodes[cv_plan_slot(ctl->plan, CV_PLAN_NODE, lb, idx)];
 	json_t *ips = json_array();
 
 	for (uint32_t i = 0; i < node->n_ips; i++)
 		cv_ctl_json_add(ctl, ips, cv_ctl_json_ip(node->ips[i]));
-	return json_pack("{s:s, s:s, s:o}", "az_id", model->zones[node->zone].id, "subnet",
-			 model->subnets[node->subnet].name, "ips", ips);
+	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:b}", "az_id", model->zones[node->zone].id,
+			 "subnet", model->subnets[node->subnet].name, "ips", ips, "healthy",
+			 (int)state->healthy, "zonal_shift", (int)state->shifted, "in_dns",
+			 (int)state->in_dns);
+}
+
+static json_t *forward_json(struct cv_ctl *ctl, const struct cv_model_listener *listener)
+{
+	json_t *weights = json_object();
+
+	for (uint32_t i = 0; i < listener->n_forwards; i++)
+		cv_ctl_json_put(ctl, weights, ctl->conf->model->tgs[listener->forwards[i].tg].name,
+				json_integer(listener->forwards[i].weight));
+	return weights;
 }
 
 static json_t *listener_json(struct cv_ctl *ctl, uint32_t lb, uint32_t idx)
@@ -26,6 +41,8 @@ static json_t *listener_json(struct cv_ctl *ctl, uint32_t lb, uint32_t idx)
 			  "target_group", model->tgs[listener->tg].name, "idle_seconds",
 			  (json_int_t)listener->idle_seconds);
 
+	if (listener->n_forwards > 1)
+		cv_ctl_json_put(ctl, object, "forward", forward_json(ctl, listener));
 	cv_ctl_json_counts(ctl, object, CV_STATS_LISTENER,
 			   cv_plan_slot(ctl->plan, CV_PLAN_LISTENER, lb, idx));
 	return object;
@@ -38,7 +55,7 @@ static json_t *lb_json(struct cv_ctl *ctl, uint32_t idx)
 	json_t *nodes = json_array(), *listeners = json_array();
 
 	for (uint32_t i = 0; i < lb->n_nodes; i++)
-		cv_ctl_json_add(ctl, nodes, node_json(ctl, &lb->nodes[i]));
+		cv_ctl_json_add(ctl, nodes, node_json(ctl, idx, i));
 	for (uint32_t i = 0; i < lb->n_listeners; i++)
 		cv_ctl_json_add(ctl, listeners, listener_json(ctl, idx, i));
 	return json_pack(

@@ -4,7 +4,7 @@
 /**
  * @file
  * The part of the model that says where new flows go: weighted target groups, thresholds of target
- * group health, zonal shift, which zones DNS names, and which load balancer serves an ENI.
+ * group health, zonal shift, and which load balancer serves an ENI.
  *
  * @threads as cv_model.h
  * @source  AWS: "Listeners for your Network Load Balancers", "Target group health", "Zonal shift for
@@ -67,22 +67,6 @@ enum cv_model_fit {
  */
 enum cv_model_fit cv_model_target_fit(const struct cv_model *model, uint32_t tg, uint32_t target,
 				      uint32_t zone, cv_model_target_state_fn *state, void *arg);
-
-/** How a load balancer's node stands. */
-struct cv_model_node_health {
-	bool healthy; /**< every target group in use has its dns_failover minimum there */
-	bool shifted; /**< a zonal shift leads away from its zone */
-	bool in_dns; /**< DNS names it: healthy and not shifted, or no node of the load balancer is */
-};
-
-/**
- * Tell for each node of a load balancer whether DNS is to name it.
- *
- * @param      state       NULL: all targets are healthy
- * @param[out] ret_health  shape [n_nodes]
- */
-void cv_model_dns_health(const struct cv_model *model, uint32_t lb, cv_model_target_state_fn *state,
-			 void *arg, struct cv_model_node_health *ret_health);
 
 /**
  * Shift a load balancer away from a zone, or back. Targets of the zone get no new flows, from no

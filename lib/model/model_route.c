@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cv_lb.h"
-
 /* ---- weighted target groups ---- */
 
 static void check_group(struct model_ctx *ctx, uint32_t lb_idx, uint32_t tg_idx, const char *field)
@@ -158,62 +156,6 @@ enum cv_model_fit cv_model_target_fit(const struct cv_model *model, uint32_t tg,
 	if (shifted != CV_MODEL_NONE && group->targets[target].zone == shifted)
 		return CV_MODEL_FIT_NEVER;
 	return state == NULL ? CV_MODEL_FIT_FIRST : fit_of(state(arg, tg, target, zone));
-}
-
-/* Whether a group has its dns_failover minimum, as the node in one zone sees it. */
-static bool is_group_healthy(const struct cv_model *model, uint32_t tg_idx, uint32_t zone,
-			     cv_model_target_state_fn *state, void *arg)
-{
-	const struct cv_model_target_group *tg = &model->tgs[tg_idx];
-	bool cross_zone = cv_model_is_cross_zone(&model->lbs[tg->lb], tg);
-	const struct cv_lb_least least = {tg->dns_least.count, tg->dns_least.percent};
-	uint32_t n = 0, n_fit = 0;
-
-	for (uint32_t i = 0; i < tg->n_targets; i++) {
-		uint32_t at = tg->targets[i].zone;
-		enum cv_model_fit fit;
-
-		if (!cross_zone && at != CV_MODEL_NONE && at != zone)
-			continue;
-		fit = cv_model_target_fit(model, tg_idx, i, zone, state, arg);
-		n += fit != CV_MODEL_FIT_NEVER;
-		n_fit += fit == CV_MODEL_FIT_FIRST;
-	}
-	return !cv_lb_is_below(&least, n_fit, n);
-}
-
-static bool is_node_healthy(const struct cv_model *model, const struct cv_model_lb *lb,
-			    uint32_t zone, cv_model_target_state_fn *state, void *arg)
-{
-	for (uint32_t i = 0; i < lb->n_listeners; i++) {
-		const struct cv_model_listener *l = &lb->listeners[i];
-
-		for (uint32_t k = 0; k < l->n_forwards; k++) {
-			if (l->forwards[k].weight > 0 &&
-			    !is_group_healthy(model, l->forwards[k].tg, zone, state, arg))
-				return false;
-		}
-	}
-	return true;
-}
-
-void cv_model_dns_health(const struct cv_model *model, uint32_t lb_idx,
-			 cv_model_target_state_fn *state, void *arg,
-			 struct cv_model_node_health *ret_health)
-{
-	const struct cv_model_lb *lb = &model->lbs[lb_idx];
-	bool any = false;
-
-	for (uint32_t i = 0; i < lb->n_nodes; i++) {
-		uint32_t zone = lb->nodes[i].zone;
-
-		ret_health[i].shifted = zone == lb->shifted_zone;
-		ret_health[i].healthy = is_node_healthy(model, lb, zone, state, arg);
-		ret_health[i].in_dns = ret_health[i].healthy && !ret_health[i].shifted;
-		any = any || ret_health[i].in_dns;
-	}
-	for (uint32_t i = 0; i < lb->n_nodes && !any; i++)
-		ret_health[i].in_dns = true;
 }
 
 /* ---- zonal shift ---- */

@@ -120,6 +120,13 @@ struct cv_plan_neigh {
 	bool used;        /**< false: no new flow needs it, do not ask */
 };
 
+/** How a load balancer's node stands. */
+struct cv_plan_node {
+	bool healthy; /**< each target group in use has its dns_failover minimum, as this node sees it */
+	bool shifted; /**< a zonal shift leads away from its zone */
+	bool in_dns; /**< DNS names it: healthy and not shifted, or no node of the load balancer is */
+};
+
 struct cv_plan_priv;
 
 /** A plan: the view, and what control must know beside it. Read-only. */
@@ -128,6 +135,7 @@ struct cv_plan {
 	uint32_t n_slots[CV_PLAN_KIND_N]; /**< slots given out so far, unused ones included */
 	/** Per kind, shape [n_slots[kind]], by slot. */
 	const struct cv_plan_obj *objs[CV_PLAN_NEIGH];
+	const struct cv_plan_node *nodes;   /**< shape [n_slots[CV_PLAN_NODE]], by slot */
 	const struct cv_plan_neigh *neighs; /**< shape [n_slots[CV_PLAN_NEIGH]], by slot */
 	struct cv_plan_priv *priv;
 };

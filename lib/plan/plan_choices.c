@@ -45,6 +45,22 @@ static struct cv_view_choice add_table(struct plan_build *b, const uint32_t *lis
 	return choice;
 }
 
+/* Whether a group lacks the healthy targets without which DNS leaves a zone out. */
+static bool is_dns_below(const struct cv_model_target_group *tg, const struct cv_lb_scope *scope,
+			 const struct cv_lb_target *targets)
+{
+	const struct cv_lb_least least = {tg->dns_least.count, tg->dns_least.percent};
+	uint32_t n = 0, n_fit = 0;
+
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		if (!scope->cross_zone && targets[i].zone != scope->zone)
+			continue;
+		n += targets[i].fit != CV_LB_NEVER;
+		n_fit += targets[i].fit == CV_LB_FIT;
+	}
+	return cv_lb_is_below(&least, n_fit, n);
+}
+
 /* The targets that one zone's node chooses from: written behind those of the zones before. */
 static void fill_choice(struct plan_build *b, uint32_t tg_idx, uint32_t zone,
 			const struct scratch *scratch)
@@ -75,6 +91,7 @@ static void fill_choice(struct plan_build *b, uint32_t tg_idx, uint32_t zone,
 							    b->in->target_state_arg),
 		};
 	}
+	b->dns_below[at] = is_dns_below(tg, &scope, scratch->targets);
 	n = cv_lb_list_build(scratch->targets, tg->n_targets, &scope, to, NULL);
 	for (uint32_t i = 0; i < n; i++)
 		to[i] = cv_plan_slot(b->plan, CV_PLAN_TARGET, tg_idx, to[i]);
@@ -104,11 +121,13 @@ static int choices_alloc(struct plan_build *b, struct scratch *scratch)
 	b->choices = cv_plan_mem_get(&b->tmp, b->spec.n_choices, sizeof(*b->choices));
 	b->lists = cv_plan_mem_get(&b->tmp, b->spec.n_choices, sizeof(*b->lists));
 	b->choice_targets = cv_plan_mem_get(&b->tmp, n, sizeof(*b->choice_targets));
+	b->dns_below = cv_plan_mem_get(&b->tmp, b->spec.n_choices, sizeof(*b->dns_below));
 	scratch->targets = cv_plan_mem_get(&b->tmp, n_max, sizeof(*scratch->targets));
 	scratch->sticky = cv_plan_mem_get(&b->tmp, n_max, sizeof(*scratch->sticky));
 	scratch->orders = cv_plan_mem_get(&b->tmp, n_max, sizeof(*scratch->orders));
 	if (b->choices == NULL || b->lists == NULL || b->choice_targets == NULL ||
-	    scratch->targets == NULL || scratch->sticky == NULL || scratch->orders == NULL)
+	    b->dns_below == NULL || scratch->targets == NULL || scratch->sticky == NULL ||
+	    scratch->orders == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -192,11 +211,58 @@ static int fill_listeners(struct plan_build *b)
 	return 0;
 }
 
+static bool is_healthy(const struct plan_build *b, const struct cv_model_lb *lb, uint32_t zone)
+{
+	for (uint32_t i = 0; i < lb->n_listeners; i++) {
+		const struct cv_model_listener *l = &lb->listeners[i];
+
+		for (uint32_t k = 0; k < l->n_forwards; k++) {
+			if (l->forwards[k].weight > 0 &&
+			    b->dns_below[l->forwards[k].tg * b->spec.n_zones + zone])
+				return false;
+		}
+	}
+	return true;
+}
+
+/* A zone that is shifted away counts as unhealthy: if all are, all are named. */
+static void judge_nodes(const struct plan_build *b, uint32_t lb_idx, struct cv_plan_node *nodes)
+{
+	const struct cv_model_lb *lb = &b->model->lbs[lb_idx];
+	bool any = false;
+
+	for (uint32_t i = 0; i < lb->n_nodes; i++) {
+		struct cv_plan_node *node = &nodes[cv_plan_slot(b->plan, CV_PLAN_NODE, lb_idx, i)];
+
+		node->shifted = lb->nodes[i].zone == lb->shifted_zone;
+		node->healthy = is_healthy(b, lb, lb->nodes[i].zone);
+		node->in_dns = node->healthy && !node->shifted;
+		any = any || node->in_dns;
+	}
+	for (uint32_t i = 0; i < lb->n_nodes && !any; i++)
+		nodes[cv_plan_slot(b->plan, CV_PLAN_NODE, lb_idx, i)].in_dns = true;
+}
+
+static int fill_nodes(struct plan_build *b)
+{
+	struct cv_plan_node *nodes = cv_plan_mem_get(
+		&b->plan->priv->mem, b->plan->n_slots[CV_PLAN_NODE], sizeof(*nodes));
+
+	if (nodes == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->model->n_lbs; i++)
+		judge_nodes(b, i, nodes);
+	b->plan->nodes = nodes;
+	return 0;
+}
+
 int cv_plan_choices_fill(struct plan_build *b)
 {
 	int err = fill_choices(b);
 
 	if (err == 0)
 		err = fill_listeners(b);
+	if (err == 0)
+		err = fill_nodes(b);
 	return err;
 }

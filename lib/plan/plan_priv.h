@@ -86,6 +86,7 @@ struct plan_build {
 	struct cv_view_choice
 		*lists; /**< as choices, but each target once: whom nodes open flows to */
 	uint32_t *choice_targets;
+	bool *dns_below; /**< as choices: the group lacks healthy targets there */
 	struct cv_view_group *groups;
 	struct cv_view_target *targets;
 	struct cv_view_pool *pools;

@@ -76,6 +76,92 @@ static void reload_serves_what_the_file_says(void **state)
 	world_destroy(w);
 }
 
+/* Which load balancer serves each ENI, as one text. */
+static char *enis_served_by(struct world *w)
+{
+	static char text[512];
+	json_t *root = world_show_all(w, "endpoints");
+	json_t *endpoint, *eni;
+	size_t i, k;
+
+	text[0] = '\0';
+	json_array_foreach(at(root, "endpoints"), i, endpoint)
+	{
+		json_array_foreach(at(endpoint, "enis"), k, eni)
+			strncat(text, text_at(eni, "load_balancer"), 32);
+	}
+	json_decref(root);
+	return text;
+}
+
+/* Another seven load balancers could take seven of eight ENIs, were those not kept. */
+static void reload_leaves_enis_with_their_load_balancer(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct cv_errs errs = {0};
+	char *before;
+
+	(void)state;
+	world_start(w);
+	before = strdup(enis_served_by(w));
+	assert_true(strlen(before) >= 4 * strlen("web"));
+	for (int i = 0; i < 7; i++) {
+		json_t *lb = json_deep_copy(at(world_conf(w), "load_balancers.0"));
+		char name[16];
+
+		snprintf(name, sizeof(name), "web-%d", i);
+		json_object_set_new(lb, "name", json_string(name));
+		json_object_del(lb, "listeners");
+		for (int k = 0; k < 2; k++)
+			json_object_del(at(lb, k == 0 ? "subnets.0" : "subnets.1"), "ips");
+		json_array_append_new(at(world_conf(w), "load_balancers"), lb);
+		json_array_append_new(at(world_conf(w), "endpoint_services.0.load_balancers"),
+				      json_string(name));
+	}
+	assert_int_equal(reload(w, &errs), 0);
+	assert_string_equal(enis_served_by(w), before);
+	free(before);
+	world_destroy(w);
+}
+
+/* Two groups by weight, and a zone shifted away. */
+static void routing_is_shown(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct cv_errs errs = {0};
+	json_t *lb = at(world_conf(w), "load_balancers.0"), *group, *root;
+	size_t i;
+
+	(void)state;
+	/* Not judged is unhealthy, and with all zones unhealthy DNS names all. */
+	json_array_foreach(at(world_conf(w), "target_groups"), i, group)
+		json_object_set_new(group, "health_check", json_pack("{s:b}", "enabled", 0));
+	group = json_deep_copy(at(world_conf(w), "target_groups.0"));
+	json_object_set_new(group, "name", json_string("blue"));
+	json_array_append_new(at(world_conf(w), "target_groups"), group);
+	json_array_append_new(at(lb, "listeners"),
+			      json_pack("{s:i, s:[{s:s, s:i}, {s:s, s:i}]}", "port", 99, "forward",
+					"target_group",
+					text_at(world_conf(w), "target_groups.0.name"), "weight",
+					90, "target_group", "blue", "weight", 10));
+	if (at(lb, "attributes") == NULL)
+		json_object_set_new(lb, "attributes", json_object());
+	json_object_set_new(at(lb, "attributes"), "zonal_shift.config.enabled", json_true());
+	json_object_set_new(lb, "zonal_shift", json_pack("{s:s}", "away_from", "use1-az2"));
+	assert_int_equal(reload(w, &errs), 0);
+	world_start(w);
+	root = world_show_all(w, "load-balancers");
+	assert_true(json_is_true(at(root, "load_balancers.0.nodes.0.in_dns")));
+	assert_true(json_is_false(at(root, "load_balancers.0.nodes.0.zonal_shift")));
+	assert_true(json_is_false(at(root, "load_balancers.0.nodes.1.in_dns")));
+	assert_true(json_is_true(at(root, "load_balancers.0.nodes.1.zonal_shift")));
+	assert_int_equal(json_integer_value(at(root, "load_balancers.0.listeners.2.forward.blue")),
+			 10);
+	assert_null(at(root, "load_balancers.0.listeners.0.forward"));
+	json_decref(root);
+	world_destroy(w);
+}
+
 static void only_new_addresses_are_announced_after_a_reload(void **state)
 {
 	struct world *w = world_create(NULL);
@@ -335,6 +421,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reload_serves_what_the_file_says),
+		cmocka_unit_test(reload_leaves_enis_with_their_load_balancer),
+		cmocka_unit_test(routing_is_shown),
 		cmocka_unit_test(only_new_addresses_are_announced_after_a_reload),
 		cmocka_unit_test(wrong_file_changes_nothing_and_says_why),
 		cmocka_unit_test(more_than_a_limit_allows_is_refused),
