@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cv_model_change.h"
+
 #include "ctl_priv.h"
 
 /* SNAT pools ended per second at most. */
@@ -124,7 +126,8 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	return 0;
 }
 
-int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
+/* Plan a configuration and publish it. What is beside it, ctl->conf and ctl->gen, is the caller's. */
+static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs *errs)
 {
 	uint32_t n_announces = ctl->n_announces;
 	struct ctl_drains drains = {0};
@@ -155,15 +158,59 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 	drains.due = ctl->drains.due;
 	cv_ctl_drains_fini(&ctl->drains);
 	ctl->drains = drains;
-	if (ctl->conf != conf)
-		cv_conf_destroy(ctl->conf);
-	ctl->conf = conf;
-	ctl->gen++;
-	ctl->loaded_at = time(NULL);
 	return 0;
 
 fail:
 	cv_errs_add(errs, NULL, 0, "out of memory");
+	return ret;
+}
+
+int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
+{
+	struct cv_model *model = conf->model;
+	int ret = -ENOMEM;
+
+	conf->model = cv_model_snapshot(model);
+	if (conf->model == NULL)
+		cv_errs_add(errs, NULL, 0, "out of memory");
+	else
+		ret = serve(ctl, conf, errs);
+	if (ret < 0) {
+		cv_model_destroy(conf->model);
+		conf->model = model;
+		return ret;
+	}
+	cv_conf_destroy(ctl->conf);
+	cv_model_destroy(ctl->model);
+	cv_model_snapshot_end(model, true);
+	ctl->conf = conf;
+	ctl->model = model;
+	ctl->dirty_ms = 0;
+	ctl->gen++;
+	ctl->loaded_at = time(NULL);
+	return 0;
+}
+
+int cv_ctl_follow(struct cv_ctl *ctl, struct cv_errs *errs)
+{
+	struct cv_conf next = *ctl->conf;
+	int ret;
+
+	cv_model_advance(ctl->model, (uint64_t)time(NULL));
+	next.model = cv_model_snapshot(ctl->model);
+	if (next.model == NULL) {
+		cv_errs_add(errs, NULL, 0, "out of memory");
+		return -ENOMEM;
+	}
+	ret = serve(ctl, &next, errs);
+	if (ret == 0) {
+		cv_model_destroy(ctl->conf->model);
+		ctl->conf->model = next.model;
+		ctl->gen++;
+	} else {
+		cv_model_destroy(next.model);
+	}
+	cv_model_snapshot_end(ctl->model, ret == 0);
 	return ret;
 }
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cv_model_change.h"
+
 #include "ctl_priv.h"
 
 struct ctl_call {
@@ -14,12 +16,55 @@ struct ctl_call {
 	bool change;
 };
 
+/* What the list of changes says is in the model; soon it serves. */
+static void changed(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	if (ctl->model->n_changes == 0)
+		return;
+	cv_model_changes_clear(ctl->model);
+	if (ctl->dirty_ms == 0)
+		ctl->dirty_ms = now_ms + CTL_FOLLOW_MS;
+}
+
+void cv_ctl_follow_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	struct cv_errs errs = {0};
+	char text[CV_ERR_PATH_LEN + CV_ERR_TEXT_LEN + 32];
+
+	if (ctl->dirty_ms == 0 || now_ms < ctl->dirty_ms)
+		return;
+	ctl->dirty_ms = 0;
+	if (cv_ctl_follow(ctl, &errs) == 0) {
+		cv_model_changes_clear(ctl->model);
+		ctl->tick_ms = 0; /* announce, and ask for new neighbours, at once */
+	} else {
+		ctl->dirty_ms = now_ms + CTL_FOLLOW_AGAIN_MS;
+		for (size_t i = 0; i < errs.n; i++)
+			cv_log(CV_LOG_ERR, "the data plane cannot follow a change: %s",
+			       cv_err_str(&errs.items[i], text, sizeof(text)));
+	}
+	cv_errs_fini(&errs);
+}
+
+void cv_ctl_advance_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	if (!cv_model_advance(ctl->model, (uint64_t)time(NULL)))
+		return;
+	cv_model_changes_clear(ctl->model);
+	if (ctl->dirty_ms == 0)
+		ctl->dirty_ms = now_ms + CTL_FOLLOW_MS;
+}
+
 static int call_run(void *owner, struct ctl_cmd *cmd)
 {
 	struct ctl_call *call = (struct ctl_call *)cmd;
 	struct cv_ctl *ctl = owner;
 
-	return call->fn(ctl, ctl->conf->model, call->arg);
+	int ret = call->fn(ctl, ctl->model, call->arg);
+
+	if (call->change)
+		changed(ctl, cv_clock_ms());
+	return ret;
 }
 
 static void call_destroy(struct ctl_cmd *cmd)

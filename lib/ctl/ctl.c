@@ -12,6 +12,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cv_model_ops.h"
+
 #include "show_priv.h"
 
 #define POOLS_DYING_MAX 256
@@ -164,6 +166,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_errs_fini(&ctl->last_reload.errs);
 	cv_health_destroy(ctl->health);
 	cv_conf_destroy(ctl->conf);
+	cv_model_destroy(ctl->model);
 	cv_ctl_queue_fini(&ctl->queue);
 	fd_close(ctl->epoll_fd);
 	fd_close(ctl->signal_fd);
@@ -242,6 +245,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 		return;
 	ctl->second_ms = now_ms + 1000;
 	cv_ctl_workers_look(ctl, now_ms);
+	cv_ctl_advance_tick(ctl, now_ms);
 	cv_ctl_pools_reap(ctl);
 }
 
@@ -252,6 +256,8 @@ static int timeout_get(const struct cv_ctl *ctl)
 	if (cv_ctl_flows_is_busy(ctl) || cv_ctl_stages_is_busy(ctl))
 		return CTL_TICK_BUSY_MS;
 	next_ms = ctl->tick_ms < next_ms ? ctl->tick_ms : next_ms;
+	if (ctl->dirty_ms != 0 && ctl->dirty_ms < next_ms)
+		next_ms = ctl->dirty_ms;
 	return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
 }
 
@@ -279,6 +285,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 		}
 		cv_ctl_flows_poll(ctl);
 		cv_ctl_stages_poll(ctl);
+		cv_ctl_follow_tick(ctl, cv_clock_ms());
 		cv_ctl_checks_run(ctl, cv_clock_ms());
 		if (cv_clock_ms() >= ctl->tick_ms)
 			tick(ctl, cv_clock_ms());

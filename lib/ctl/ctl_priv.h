@@ -108,7 +108,9 @@ struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io; /**< may be NULL */
 	struct cv_dp *dp; /**< NULL until attached */
-	struct cv_conf *conf;
+	struct cv_conf *conf;   /**< its model is what serves: a snapshot of model */
+	struct cv_model *model; /**< what calls change and see */
+	uint64_t dirty_ms;      /**< when the data plane is to follow the model; 0: it does */
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */
 	struct cv_plan_slots *slots;
@@ -165,6 +167,26 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
  * @return 0, or what cv_plan_build() returns: then all is as it was, and another try may do
  */
 int cv_ctl_replan(struct cv_ctl *ctl);
+
+/**
+ * Let the data plane follow the model that calls have changed. Nothing is served anew on failure.
+ *
+ * @return 0, or what cv_plan_build() returns
+ */
+int cv_ctl_follow(struct cv_ctl *ctl, struct cv_errs *errs);
+
+/* ---- call.c ---- */
+
+/** Within this time of a change the data plane follows; further changes meanwhile come along. */
+#define CTL_FOLLOW_MS 30
+/** After a failure, likewise. */
+#define CTL_FOLLOW_AGAIN_MS 1000
+
+/** Let the data plane follow if it is time. */
+void cv_ctl_follow_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Let endpoints' states pass with time. Once per second. */
+void cv_ctl_advance_tick(struct cv_ctl *ctl, uint64_t now_ms);
 
 /** End SNAT pools that nobody wants any more. Once per second. */
 void cv_ctl_pools_reap(struct cv_ctl *ctl);

@@ -182,7 +182,8 @@ typedef int cv_ctl_fn(struct cv_ctl *ctl, struct cv_model *model, void *arg);
  * Have a function carried out on control and wait until it is done.
  *
  * @param ctl     struct cv_ctl
- * @param change  it may change the model: what it changed is served when this returns
+ * @param change  it may change the model: the data plane follows within 100 ms, for several quick calls
+ *                at once
  * @return what fn returned; or, with fn not begun, -EAGAIN (too much waits), -ECANCELED (control has
  *         stopped) or -ENOMEM
  * @threads any but control

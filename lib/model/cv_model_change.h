@@ -224,5 +224,18 @@ uint32_t cv_model_listener_find(const struct cv_model *model, const char *arn, u
 bool cv_model_attr_at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx,
 		      uint32_t listener, uint32_t i, struct cv_model_tag *ret_attr, char *buf);
 
+/**
+ * Copy the model as it is, to plan and serve from while it goes on changing. Strings are shared: those
+ * that the model gives up stay until the snapshot before is destroyed. O(everything).
+ *
+ * @return NULL if memory ran out
+ * @owner  caller; cv_model_destroy(), before the model's own
+ */
+struct cv_model *cv_model_snapshot(struct cv_model *model);
+
+/** Say how it went, after each cv_model_snapshot(): it serves, and the one before is destroyed; or it
+ * is destroyed itself. */
+void cv_model_snapshot_end(struct cv_model *model, bool served);
+
 /** Forget the list of changes, once their documents are written. */
 void cv_model_changes_clear(struct cv_model *model);

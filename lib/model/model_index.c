@@ -29,6 +29,9 @@ struct cv_model_index {
 	size_t n_slots; /* a power of two */
 	size_t n_used;
 	struct text *newest;
+	/** Given back, but a snapshot may name them: since the last one, and before it. */
+	struct text *limbo, *limbo_old;
+	bool has_snapshot;
 	uint32_t free_first[CV_MODEL_KIND_N];
 };
 
@@ -49,16 +52,62 @@ struct cv_model_index *cv_model_index_create(void)
 	return index;
 }
 
+static void list_free(struct text **list)
+{
+	while (*list != NULL) {
+		struct text *older = (*list)->older;
+
+		free(*list);
+		*list = older;
+	}
+}
+
+struct cv_model_index *cv_model_index_copy(const struct cv_model_index *index)
+{
+	struct cv_model_index *to = malloc(sizeof(*to));
+
+	if (to == NULL)
+		return NULL;
+	*to = *index;
+	to->newest = to->limbo = to->limbo_old = NULL;
+	to->entries = malloc(index->n_slots * sizeof(*to->entries));
+	if (to->entries == NULL) {
+		free(to);
+		return NULL;
+	}
+	memcpy(to->entries, index->entries, index->n_slots * sizeof(*to->entries));
+	return to;
+}
+
+void cv_model_limbo_turn(struct cv_model_index *index)
+{
+	cv_assert(index->limbo_old == NULL);
+	index->limbo_old = index->limbo;
+	index->limbo = NULL;
+	index->has_snapshot = true;
+}
+
+void cv_model_limbo_end(struct cv_model_index *index, bool served)
+{
+	struct text **last = &index->limbo;
+
+	if (served) {
+		list_free(&index->limbo_old);
+		return;
+	}
+	while (*last != NULL)
+		last = &(*last)->older;
+	*last = index->limbo_old;
+	index->limbo_old = NULL;
+}
+
 void cv_model_index_destroy(struct cv_model_index *index)
 {
 	if (index == NULL)
 		return;
-	while (index->newest != NULL) {
-		struct text *older = index->newest->older;
-
-		free(index->newest);
-		index->newest = older;
-	}
+	list_free(&index->newest);
+	list_free(&index->limbo);
+	list_free(&index->limbo_old);
 	free(index->entries);
 	free(index);
 }
@@ -170,7 +219,7 @@ const char *cv_model_str(struct cv_model *model, const char *text)
 	return item->data;
 }
 
-static void text_free(struct cv_model_index *index, struct text *item)
+static void unlink_text(struct cv_model_index *index, struct text *item)
 {
 	if (item->newer != NULL)
 		item->newer->older = item->older;
@@ -178,15 +227,22 @@ static void text_free(struct cv_model_index *index, struct text *item)
 		index->newest = item->older;
 	if (item->older != NULL)
 		item->older->newer = item->newer;
-	free(item);
 }
 
 void cv_model_str_free(struct cv_model *model, const char *text)
 {
 	/* The header stands before the text. */
-	if (text != NULL)
-		text_free(model->index,
-			  (struct text *)((uintptr_t)text - offsetof(struct text, data)));
+	struct text *item = (struct text *)((uintptr_t)text - offsetof(struct text, data));
+
+	if (text == NULL)
+		return;
+	unlink_text(model->index, item);
+	if (!model->index->has_snapshot) {
+		free(item);
+		return;
+	}
+	item->older = model->index->limbo;
+	model->index->limbo = item;
 }
 
 const void *cv_model_str_mark(const struct cv_model *model)
@@ -196,8 +252,12 @@ const void *cv_model_str_mark(const struct cv_model *model)
 
 void cv_model_str_undo(struct cv_model *model, const void *mark)
 {
-	while (model->index->newest != mark)
-		text_free(model->index, model->index->newest);
+	while (model->index->newest != mark) {
+		struct text *item = model->index->newest;
+
+		unlink_text(model->index, item);
+		free(item);
+	}
 }
 
 const char *cv_model_strf(struct cv_model *model, const char *fmt, ...)

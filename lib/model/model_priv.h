@@ -78,7 +78,12 @@ void cv_model_index_destroy(struct cv_model_index *index);
 int cv_model_index_room(struct cv_model_index *index, size_t n_more);
 void cv_model_index_put(struct cv_model_index *index, const struct model_key *key, uint32_t value);
 uint32_t cv_model_index_get(const struct cv_model_index *index, const struct model_key *key);
+struct cv_model_index *cv_model_index_copy(const struct cv_model_index *index);
 void cv_model_index_remove(struct cv_model_index *index, const struct model_key *key);
+
+/* Strings that are given back while snapshots live. */
+void cv_model_limbo_turn(struct cv_model_index *index);
+void cv_model_limbo_end(struct cv_model_index *index, bool served);
 
 /** Give back a string of the model; NULL is fine. */
 void cv_model_str_free(struct cv_model *model, const char *text);
