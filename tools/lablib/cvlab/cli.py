@@ -119,8 +119,7 @@ def play(name, opts):
 
 def parser():
     top = argparse.ArgumentParser(
-        prog='lab', formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=24),
-        description='Play a scenario, or make a lab in network namespaces from a culvert '
+        prog='lab', description='Play a scenario, or make a lab in network namespaces from a culvert '
         'configuration: a client in each subnet of each VPC, a server on each target, culvertd between '
         'them. Exit status: 0 all as expected, 1 something is not, 2 it could not be tried.')
     sub = top.add_subparsers(dest='cmd', required=True, metavar='COMMAND')

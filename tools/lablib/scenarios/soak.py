@@ -19,14 +19,15 @@ import ppv2_target
 from cvlab import client, culvertd, lab, peers, proc, region
 
 SUMMARY = 'flows, failures, reloads, rejections for minutes: nothing lost, nothing leaked'
-STEADY, FLAKY, EXTRA = 8080, 8081, 8090
+STEADY, FLAKY, SPARE, EXTRA = 8080, 8081, 8082, 8090
 ONE, TWO, WEAK = '10.0.1.31', '10.0.2.32', '10.0.1.33'
 SIZE = 20_000               # bytes of an answer
 N_SHORT, N_LONG = 6, 8      # requesters per listener; long connections
 REST_S = 2
+N_PORTS = 4000
 STEP_S = 1.5                # between two changes
 GRACE_S = 1.0               # a change is nobody's fault for so long before and after
-RSS_SLACK_KB = 8192
+RSS_SLACK_KB = 4096
 MBUF_SLACK = 1024           # of 32768: bursts under way, caches of the drivers
 
 
@@ -41,8 +42,13 @@ def config(opts):
     conf = region.config([
         region.group('steady', STEADY, [(ONE, STEADY), (TWO, STEADY)]),
         region.group('flaky', FLAKY, [(ONE, FLAKY), (WEAK, FLAKY)]),
+        region.group('spare', SPARE, [(TWO, SPARE)]),
         region.group('extra', EXTRA, [(ONE, EXTRA)])], consumers=2, workers=opts.workers)
-    conf['settings'] = {'snat': {'rest_seconds': REST_S}}
+    listeners = conf['load_balancers'][0]['listeners']
+    del listeners[2]
+    listeners[0] = {'port': STEADY, 'forward': [{'target_group': 'steady'}, {'target_group': 'spare'}]}
+    # Few ports: the memory of a pool grows until each has been used once, which is no leak.
+    conf['settings'] = {'snat': {'n_ports': N_PORTS, 'rest_seconds': REST_S}, 'timeouts': {'syn_seconds': 10}}
     return conf
 
 
@@ -175,7 +181,19 @@ class Soak:
     async def add_listener(self):
         """And returns."""
         self.conf['load_balancers'][0]['listeners'].append(self.lab.conf['load_balancers'][0]['listeners'][2])
-        self.conf['target_groups'].append(self.lab.conf['target_groups'][2])
+        self.conf['target_groups'].append(self.lab.conf['target_groups'][3])
+        await self.reload()
+
+    async def tilt(self):
+        """All new connections of STEADY go to its second group."""
+        for part, weight in zip(self.conf['load_balancers'][0]['listeners'][0]['forward'], (0, 999)):
+            part['weight'] = weight
+        await self.reload()
+
+    async def level(self):
+        """Both groups get their share again."""
+        for part in self.conf['load_balancers'][0]['listeners'][0]['forward']:
+            part['weight'] = 1
         await self.reload()
 
     async def reject(self):
@@ -192,8 +210,9 @@ class Soak:
 
     async def change(self, seconds):
         """One change after the other, in whole rounds, until so many seconds are over; then all ends."""
-        steps = (self.kill_weak, self.remove_listener, self.revive_weak, self.reject, self.remove_target,
-                 self.mute_weak, self.accept, self.add_listener, self.unmute_weak, self.add_target)
+        steps = (self.kill_weak, self.remove_listener, self.tilt, self.revive_weak, self.reject,
+                 self.remove_target, self.level, self.mute_weak, self.accept, self.add_listener,
+                 self.unmute_weak, self.add_target)
         begin = time.monotonic()
         while True:
             for step in steps:
@@ -276,7 +295,7 @@ def run(opts, say):
     made = lab.Lab(config(opts), opts.prefix, say)
     with made:
         say('lab: namespaces, servers, culvertd')
-        for ip, port in ((ONE, STEADY), (TWO, STEADY), (ONE, FLAKY), (ONE, EXTRA)):
+        for ip, port in ((ONE, STEADY), (TWO, STEADY), (TWO, SPARE), (ONE, FLAKY), (ONE, EXTRA)):
             peers.decoder(made, 'provider', ip, port)
         soak = Soak(opts, say, made)
         soak.start_weak()
