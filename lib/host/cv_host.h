@@ -84,12 +84,20 @@ struct cv_host_ports cv_host_ports_get(uint16_t snat_first, uint32_t n_snat);
  *
  * @param[out] ret_host  untouched on failure
  * @return 0, -ENOMEM, or -EMFILE (no descriptor is free)
- * @owner  caller; cv_host_destroy(). The rings must outlive it.
+ * @owner  caller; cv_host_destroy(). The rings must be there until cv_host_stop().
  * @threads control
  */
 int cv_host_create(const struct cv_host_cfg *cfg, struct cv_host **ret_host);
 
-/** Stop the thread and end all namespaces; sockets in them stay their users'. NULL is fine. */
+/**
+ * Stop for good: the thread ends, the rings are used no more, the namespaces are gone but for sockets in
+ * them, which stay their users'. NULL is fine.
+ *
+ * @threads control
+ */
+void cv_host_stop(struct cv_host *host);
+
+/** Stop, and free it. NULL is fine. */
 void cv_host_destroy(struct cv_host *host);
 
 /**
@@ -105,8 +113,10 @@ int cv_host_sync(struct cv_host *host, const struct cv_host_want *want);
  * A socket in a VPC's namespace. Bind it to one of our addresses there, port 0 for one of its own; a TCP
  * socket that connects then shares ports with those that connect elsewhere.
  *
- * @param vpc  VPC slot
- * @param domain, type, protocol  as socket(2); SOCK_CLOEXEC and SOCK_NONBLOCK are not implied
+ * @param vpc       VPC slot
+ * @param domain    as socket(2)
+ * @param type      likewise; SOCK_CLOEXEC and SOCK_NONBLOCK are not implied
+ * @param protocol  likewise
  * @return descriptor, or
  *   -ENOENT  the VPC needs no namespace
  *   -EAGAIN  it is being made: ask again

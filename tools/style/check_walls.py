@@ -27,6 +27,7 @@ MAY_SEE = {
     'conf': r'jansson\.h',
     'store': r'sqlite3\.h',
     'steer': r'(bpf|xdp)/.*|linux/.*',
+    'host': r'linux/(if_tun|rtnetlink)\.h',
     'io': r'rte_\w+\.h|linux/.*|dirent\.h',
     'dp': r'rte_\w+\.h',
     'ctl': r'jansson\.h',
