@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "cv_net.h"
+#include "cv_pkt_ring.h"
 #include "cv_rss.h"
 #include "cv_stats.h"
 #include "cv_view.h"
@@ -158,6 +159,16 @@ int cv_dp_arp_request(struct cv_dp *dp, uint16_t vpc, cv_be32_t sender, cv_be32_
 
 /** Announce one of our addresses (gratuitous ARP). @return as cv_dp_arp_request() */
 int cv_dp_arp_announce(struct cv_dp *dp, uint16_t vpc, cv_be32_t ip);
+
+/**
+ * The rings between a worker and the kernel's sockets.
+ *
+ * @param[out] ret_up    the worker puts: packets for the kernel, with their sender's MAC
+ * @param[out] ret_down  the worker pops: packets of the kernel, with the MAC to send them to
+ * @owner  dp
+ */
+void cv_dp_host_rings_get(struct cv_dp *dp, unsigned int worker, struct cv_pkt_ring **ret_up,
+			  struct cv_pkt_ring **ret_down);
 
 /** A neighbour that a worker saw in an ARP packet. */
 struct cv_dp_neigh_event {

@@ -60,6 +60,8 @@ static void dp_worker_destroy(struct cv_dp_worker *w)
 	free(w->others);
 	free(w->events);
 	free(w->cmds);
+	cv_pkt_ring_destroy(w->host_up);
+	cv_pkt_ring_destroy(w->host_down);
 	free(w->timers);
 	cv_flow_table_destroy(w->flows);
 	cv_stats_destroy(w->stats);
@@ -74,10 +76,13 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	w->others = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));
 	w->events = dp_ring_create(sizeof(struct cv_dp_neigh_event), DP_EVENT_RING);
 	w->cmds = dp_ring_create(sizeof(struct dp_cmd), DP_CMD_RING);
+	w->host_up = cv_pkt_ring_create(DP_HOST_RING);
+	w->host_down = cv_pkt_ring_create(DP_HOST_RING);
 	w->timers = dp_zalloc(DP_TIMERS, sizeof(*w->timers));
 	w->stats = cv_stats_create(cfg->n_obj);
 	if (w->out == NULL || w->handoff == NULL || w->in == NULL || w->others == NULL ||
-	    w->events == NULL || w->cmds == NULL || w->timers == NULL || w->stats == NULL)
+	    w->events == NULL || w->cmds == NULL || w->timers == NULL || w->stats == NULL ||
+	    w->host_up == NULL || w->host_down == NULL)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < cfg->n_workers; i++) {
 		if (i == w->id)
@@ -217,6 +222,14 @@ int cv_dp_worker_tid(const struct cv_dp *dp, unsigned int id)
 struct cv_stats *const *cv_dp_stats(const struct cv_dp *dp)
 {
 	return dp->stats;
+}
+
+void cv_dp_host_rings_get(struct cv_dp *dp, unsigned int worker, struct cv_pkt_ring **ret_up,
+			  struct cv_pkt_ring **ret_down)
+{
+	cv_assert(worker < dp->n_workers);
+	*ret_up = dp->workers[worker]->host_up;
+	*ret_down = dp->workers[worker]->host_down;
 }
 
 uint64_t cv_dp_now_ms(const struct cv_dp *dp)

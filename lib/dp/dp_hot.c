@@ -154,6 +154,16 @@ static __attribute__((noinline)) void dp_odd_frame(struct cv_dp_worker *w, struc
 		dp_drop(w, m, CV_DROP_ETHERTYPE);
 }
 
+/* A packet that is not TCP may yet be for the kernel's sockets. */
+static __attribute__((noinline)) void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m,
+						uint16_t vlan, uint16_t l2_len, enum cv_drop reason)
+{
+	if ((reason == CV_DROP_PROTOCOL || reason == CV_DROP_ICMP) &&
+	    dp_host_take_other(w, m, vlan, l2_len))
+		return;
+	dp_drop(w, m, reason);
+}
+
 static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
 				      struct dp_pkt *out, bool handed)
 {
@@ -188,7 +198,7 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 			reason = dp_parse_ip(w, m, vlan, 18, &out[kept]);
 		}
 		if (__builtin_expect(reason != CV_DROP_NONE, 0)) {
-			dp_drop(w, m, reason);
+			dp_not_tcp(w, m, vlan, l2_len, reason);
 			continue;
 		}
 		dp_classify(w, &out[kept++], handed);

@@ -300,6 +300,8 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}
+	if (dp_host_take(w, p))
+		return;
 	if (!first) {
 		dp_stray(w, p, &key);
 		return;
@@ -331,6 +333,8 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}
+	if (dp_host_take(w, p))
+		return;
 	if (dp_route_find(w, &key, &route) == CV_DROP_NO_LISTENER) {
 		if ((flags & RTE_TCP_RST_FLAG) != 0)
 			dp_drop(w, p->m, CV_DROP_STRAY_RST);

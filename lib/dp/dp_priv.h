@@ -29,6 +29,8 @@
 #define DP_HANDOFF_RING 1024
 #define DP_EVENT_RING 1024
 #define DP_CMD_RING 1024
+/** Bytes of the rings to and from the kernel's sockets. */
+#define DP_HOST_RING (256 << 10)
 /** Header timers that can wait per worker; a flow beyond relies on its peers' own timers. */
 #define DP_TIMERS 65536
 /** Period at which an unacknowledged PROXY header is looked at. */
@@ -97,6 +99,7 @@ struct cv_dp_worker {
 	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */
 	struct rte_ring *events;  /**< of struct cv_dp_neigh_event, to control */
 	struct rte_ring *cmds;    /**< of struct dp_cmd, from control */
+	struct cv_pkt_ring *host_up, *host_down; /**< to and from the kernel's sockets */
 
 	struct dp_sweep sweep;
 	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */
@@ -357,6 +360,22 @@ void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, ui
 
 /** Send an ARP request from one of our addresses; ip == sender announces it. */
 void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc, cv_be32_t sender, cv_be32_t ip);
+
+/* ---- dp_host.c: packets of the kernel's sockets ---- */
+
+/** Hand a TCP packet of no flow to the kernel if it is for a socket there. @return false if it is not */
+bool dp_host_take(struct cv_dp_worker *w, const struct dp_pkt *p);
+
+/**
+ * The same of a packet that is not TCP.
+ *
+ * @param vlan    VLAN id it came with
+ * @param l2_len  where its IP header starts; the MAC before it is that of its destination
+ */
+bool dp_host_take_other(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t l2_len);
+
+/** Send what the kernel's sockets have sent. @return packets handled */
+unsigned int dp_host_poll(struct cv_dp_worker *w);
 
 /* ---- dp_age.c ---- */
 

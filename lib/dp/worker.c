@@ -117,6 +117,7 @@ unsigned int cv_dp_worker_poll(struct cv_dp_worker *w, const struct cv_view *vie
 	w->view = view;
 	w->now_ms = now_ms;
 	n = dp_handed_poll(w);
+	n += dp_host_poll(w);
 	dp_cmds_poll(w);
 	dp_timers_poll(w);
 	dp_age(w);

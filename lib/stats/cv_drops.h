@@ -45,6 +45,9 @@
 	X(ARP_INVALID, "arp_invalid", "malformed ARP")                                             \
 	X(PUNT_FULL, "punt_full", "ring towards the control thread is full")                       \
 	X(HANDOFF_FULL, "handoff_full", "ring towards the worker that owns the flow is full")      \
+	X(HOST_TAKEN, "host_taken", "handed to the kernel's sockets; nothing was lost")             \
+	X(HOST_FULL, "host_full", "ring towards the kernel's sockets is full")                     \
+	X(HOST_SOURCE, "host_source", "packet of the kernel's sockets from an address that is not ours") \
 	X(TX_FULL, "tx_full", "transmit queue of the port is full")                                \
 	X(NO_MBUF, "no_mbuf", "packet pool is empty")
 

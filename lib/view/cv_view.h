@@ -42,7 +42,11 @@ struct cv_view_vpc {
 };
 
 /** What one of our addresses is. */
-enum cv_view_kind { CV_VIEW_ENI, CV_VIEW_NODE };
+enum cv_view_kind {
+	CV_VIEW_ENI,
+	CV_VIEW_NODE,
+	CV_VIEW_SERVICE, /**< of services alone: neither ENI nor node */
+};
 
 /** One of our addresses: an endpoint ENI or an IP of an NLB node. */
 struct cv_view_local {
@@ -142,12 +146,28 @@ struct cv_view_pool {
 	struct cv_snat_pool *pool; /**< owned by the registry; outlives the view */
 };
 
+/** What the kernel's own sockets (lib/host) have of a VPC. */
+struct cv_view_host {
+	bool on;                /**< there are such sockets */
+	uint32_t service_first; /**< first service in cv_view_spec.services */
+	uint32_t n_services;
+};
+
+/** An address and port on which the kernel's sockets answer. */
+struct cv_view_service {
+	cv_be32_t ip;
+	cv_be16_t port;
+	uint8_t proto; /**< IPPROTO_TCP or IPPROTO_UDP */
+};
+
 /** Settings that workers need. Times in milliseconds. */
 struct cv_view_settings {
 	uint32_t syn_ms;        /**< handshake must finish within */
 	uint32_t fin_ms;        /**< both FINs seen, last ACK must come within */
 	uint32_t linger_ms;     /**< a closed flow passes late segments; <= the pools' rest time */
 	uint32_t half_open_max; /**< flows per worker whose handshake is not finished; 0: any */
+	/** Ports from which the kernel's sockets dial, host order, inclusive; none if first > last. */
+	uint16_t host_port_first, host_port_last;
 	bool exhausted_reset; /**< RST to the client on port allocation errors; false = drop, as AWS */
 	/** enum cv_view_end; where a flow cannot go on, KEEP means SILENT. */
 	uint8_t end_idle;     /**< at the idle timeout */
@@ -171,6 +191,7 @@ struct cv_view_spec {
 	uint16_t n_zones;
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
 		n_forwards, n_choices, n_choice_targets, n_groups, n_targets, n_pools;
+	uint32_t n_hosts, n_services;
 	const struct cv_view_vpc *vpcs;           /**< by slot */
 	const struct cv_view_local *locals;       /**< any order */
 	const struct cv_view_endpoint *endpoints; /**< by slot; slot CV_VIEW_DIRECT must be there */
@@ -184,6 +205,8 @@ struct cv_view_spec {
 	const struct cv_view_group *groups;   /**< by slot */
 	const struct cv_view_target *targets; /**< by slot */
 	const struct cv_view_pool *pools;
+	const struct cv_view_host *hosts; /**< by VPC slot; those from n_hosts on are off */
+	const struct cv_view_service *services;
 	struct cv_view_settings settings;
 	const cv_neigh_t *neigh; /**< by neighbour slot; not copied, outlives the view */
 	uint32_t n_neigh;

@@ -100,6 +100,16 @@ static void check_forwards(const struct cv_view_spec *spec, const struct cv_view
 	}
 }
 
+static void check_hosts(const struct cv_view_spec *spec)
+{
+	for (uint32_t i = 0; i < spec->n_hosts; i++) {
+		const struct cv_view_host *h = &spec->hosts[i];
+
+		cv_assert(h->service_first <= spec->n_services &&
+			  h->n_services <= spec->n_services - h->service_first);
+	}
+}
+
 static void check_targets(const struct cv_view_spec *spec)
 {
 	uint32_t i;
@@ -185,6 +195,8 @@ static uint16_t *lay_out(struct carve *c, const struct cv_view_spec *spec, uint3
 	COPY(groups, n_groups);
 	COPY(targets, n_targets);
 	COPY(pools, n_pools);
+	COPY(hosts, n_hosts);
+	COPY(services, n_services);
 	return vlans;
 }
 
@@ -309,6 +321,7 @@ int cv_view_create(const struct cv_view_spec *spec, struct cv_view **ret_view)
 
 	check_addresses(spec);
 	check_targets(spec);
+	check_hosts(spec);
 	n_vlan_ports = vlan_ports(spec, has_vlan);
 	(void)lay_out(&c, spec, n_vlan_ports, &scratch);
 	c.base = block_alloc(c.used);

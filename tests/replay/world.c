@@ -66,6 +66,7 @@ static void world_parts(struct world *w, uint16_t mtu)
 		[LOCAL_NODE_0] = {NODE_0, VPC_P, CV_VIEW_NODE, EP_DIRECT, 0},
 		[LOCAL_NODE_1] = {NODE_1, VPC_P, CV_VIEW_NODE, EP_DIRECT, 1},
 		[LOCAL_NO_NODE] = {ENI_NO_NODE, VPC_A, CV_VIEW_ENI, EP_A, CV_VIEW_NONE},
+		[LOCAL_SERVICE] = {SERVICE, VPC_A, CV_VIEW_SERVICE, EP_DIRECT, CV_VIEW_NONE},
 	};
 	static const char *const ids[] = {"vpc-a", "vpc-b", "vpc-p"};
 	static const char *const vpces[N_EPS] = {NULL,
@@ -102,6 +103,8 @@ static void world_parts(struct world *w, uint16_t mtu)
 		};
 	w->targets[0] = (struct cv_view_target){true, TARGET_0, cv_be16(TARGET_PORT), VPC_P, 0};
 	w->targets[1] = (struct cv_view_target){true, TARGET_1, cv_be16(TARGET_PORT), VPC_P, 1};
+	w->services[0] = (struct cv_view_service){SERVICE, cv_be16(53), IPPROTO_UDP};
+	w->services[1] = (struct cv_view_service){SERVICE, cv_be16(53), IPPROTO_TCP};
 	for (int i = 0; i < 2; i++) {
 		uint64_t word = CV_NEIGH_KNOWN;
 
@@ -218,6 +221,10 @@ void world_publish(struct world *w)
 		.targets = w->targets,
 		.pools = pools,
 		.settings = w->settings,
+		.hosts = w->hosts,
+		.n_hosts = N_VPCS,
+		.services = w->services,
+		.n_services = 2,
 		.neigh = w->neigh,
 		.n_neigh = 2,
 	};

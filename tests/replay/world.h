@@ -36,6 +36,7 @@ enum {
 	LOCAL_NODE_0,
 	LOCAL_NODE_1,
 	LOCAL_NO_NODE,
+	LOCAL_SERVICE,
 	N_LOCALS,
 };
 /** Listener ports. */
@@ -50,6 +51,7 @@ enum { L_PROXY = 80, L_PLAIN = 81, L_FIRST_ACK = 82, L_EMPTY = 83 };
 #define ENI_REJECTED IP4(10, 1, 0, 22)
 #define ENI_GUARDED IP4(10, 1, 0, 23)
 #define ENI_NO_NODE IP4(10, 1, 0, 24)
+#define SERVICE IP4(10, 1, 0, 2) /* in VPC_A; nothing answers unless hosts say so */
 #define NODE_0 IP4(10, 0, 0, 10)
 #define NODE_1 IP4(10, 0, 1, 10)
 #define TARGET_0 IP4(10, 0, 0, 30)
@@ -100,6 +102,8 @@ struct world {
 	struct cv_view_node nodes[2];
 	struct cv_view_sg_rule node_rule; /**< rule 1 */
 	bool cross_zone;
+	struct cv_view_host hosts[N_VPCS];
+	struct cv_view_service services[2]; /**< port 53 of SERVICE, UDP and TCP */
 	cv_neigh_t neigh[2];
 	struct cv_snat_cfg snat;
 };
