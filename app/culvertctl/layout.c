@@ -337,6 +337,30 @@ static const struct culvertctl_section neighbours[] = {
 	{0},
 };
 
+static const struct culvertctl_col host_cols[] = {
+	{"VPC", "vpc", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT},
+	{"NAMESPACE", "namespace", FORM_TEXT},
+	{"ADDRESSES", "addresses", FORM_TEXT},
+	{"PORTS", "ports", FORM_TEXT},
+	{"MTU", "mtu", FORM_COUNT},
+	{"UP PKTS", "up_packets", FORM_COUNT},
+	{"DOWN PKTS", "down_packets", FORM_COUNT},
+	{"UP DROPS", "up_drops", FORM_COUNT},
+	{"DOWN DROPS", "down_drops", FORM_COUNT},
+	{"ERROR", "error", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section host[] = {
+	{
+		.rows = "namespaces",
+		.none = "no VPC needs sockets of the kernel",
+		.cols = host_cols,
+	},
+	{0},
+};
+
 static const struct {
 	const char *what;
 	const struct culvertctl_section *sections;
@@ -345,6 +369,7 @@ static const struct {
 	{"targets", targets}, {"services", services}, {"endpoints", endpoints},
 	{"flows", flows},     {"snat", snat},         {"drops", drops},
 	{"workers", workers}, {"stages", stages},     {"neighbours", neighbours},
+	{"host", host},
 };
 
 const struct culvertctl_section *culvertctl_layout_find(const char *what)

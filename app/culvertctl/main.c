@@ -49,6 +49,7 @@ static const char usage_text[] =
 	"  drops           packets that did not leave, by reason\n"
 	"  workers         load and configuration generation of each worker\n"
 	"  neighbours      MAC addresses of targets and gateways\n"
+	"  host            sockets of the kernel on our addresses: namespaces, packets, drops\n"
 	"  config          configuration generation, file, what it holds\n"
 	"\n"
 	"FILTER is any of\n"

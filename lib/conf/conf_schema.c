@@ -122,6 +122,10 @@ static const struct conf_row schema[] = {
 	    "rest of a source port before its next use"),
 	ENUM("settings.snat.on_exhaustion", "drop|reset", "drop",
 	     "answer to a new connection when no source port is left (AWS: drop)"),
+	OBJECT("settings.host", 0, "sockets of the kernel on addresses of load balancers"),
+	ENUM("settings.host.namespaces", "needed|always|never", "needed",
+	     "VPCs that get a network namespace: those with targets to check, also those with any node "
+	     "(to look around from there), or none"),
 	OBJECT("settings.flow_end", 0,
 	       "what the two ends of a connection learn when culvert ends it; `silent`: nothing, until a "
 	       "packet comes and is treated as one of no connection; `reset`: both get RST at once"),

@@ -218,6 +218,7 @@ void cv_conf_build_settings(struct conf_run *run)
 	conf->settings.half_open_max = cv_conf_u32(run, 0, "settings.half_open_max");
 	build_flow_end(run);
 	build_snat(run);
+	conf->settings.host = cv_conf_choice(run, 0, "settings.host.namespaces");
 	conf->control.socket = cv_conf_str(run, 0, "control.socket");
 	build_api(run);
 }

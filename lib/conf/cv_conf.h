@@ -69,6 +69,9 @@ enum cv_conf_listener_end {
 	CV_CONF_LISTENER_RESET,
 };
 
+/** Which VPCs get sockets of the kernel on our addresses. */
+enum cv_conf_host { CV_CONF_HOST_NEEDED, CV_CONF_HOST_ALWAYS, CV_CONF_HOST_NEVER };
+
 /** Settings of the packet path. */
 struct cv_conf_settings {
 	uint32_t syn_seconds; /**< for a handshake to finish */
@@ -78,6 +81,7 @@ struct cv_conf_settings {
 	uint32_t snat_n_ports; /**< per (node IP, target); port_first + n_ports <= 65536 */
 	uint32_t snat_rest_seconds;
 	enum cv_conf_exhaustion snat_on_exhaustion;
+	enum cv_conf_host host;
 	uint32_t mss_clamp;            /**< bytes; 0: never lower the MSS */
 	uint32_t half_open_max;        /**< per worker; 0: a quarter of limits.flows */
 	enum cv_conf_end end_idle;     /**< at the idle timeout */

@@ -25,7 +25,14 @@ static uint8_t end_get(enum cv_conf_end end)
 static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv_conf *conf,
 				       struct cv_plan_port *ports)
 {
+	static const enum cv_plan_host hosts[] = {
+		[CV_CONF_HOST_NEEDED] = CV_PLAN_HOST_NEEDED,
+		[CV_CONF_HOST_ALWAYS] = CV_PLAN_HOST_ALWAYS,
+		[CV_CONF_HOST_NEVER] = CV_PLAN_HOST_NEVER,
+	};
 	const struct cv_conf_settings *s = &conf->settings;
+	const struct cv_host_ports host_ports =
+		cv_host_ports_get(s->snat_port_first, s->snat_n_ports);
 
 	for (uint32_t i = 0; i < conf->dpdk.n_ports; i++) {
 		ports[i].name = conf->dpdk.ports[i].name;
@@ -37,6 +44,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 		.n_ports = (uint16_t)conf->dpdk.n_ports,
 		.mss_clamp = s->mss_clamp,
 		.time_scale = s->lab_time_scale,
+		.host = hosts[s->host],
 		.snat =
 			{
 				.port_first = s->snat_port_first,
@@ -55,6 +63,8 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 				.linger_ms = s->linger_ms,
 				.half_open_max = s->half_open_max > 0 ? s->half_open_max
 								      : conf->limits.flows / 4,
+				.host_port_first = host_ports.first,
+				.host_port_last = host_ports.last,
 				.exhausted_reset =
 					s->snat_on_exhaustion == CV_CONF_EXHAUSTION_RESET,
 				.end_idle = end_get(s->end_idle),
@@ -123,6 +133,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	cv_plan_destroy(ctl->plan);
 	ctl->plan = plan;
 	ctl->draining = draining_is(ctl);
+	cv_ctl_host_sync(ctl);
 	return 0;
 }
 

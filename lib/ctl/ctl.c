@@ -150,6 +150,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 		return;
 	cv_ctl_checks_stop(ctl);
 	cv_dp_flow_list_destroy(ctl->flows.list);
+	cv_host_destroy(ctl->host);
 	cv_view_pub_destroy(ctl->pub);
 	for (uint32_t i = 0; i < ctl->n_dying; i++)
 		cv_snat_pool_destroy(ctl->dying[i]);
@@ -193,6 +194,7 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg)
 void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp)
 {
 	ctl->dp = dp;
+	cv_ctl_host_start(ctl);
 }
 
 void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg)
@@ -246,6 +248,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 	ctl->second_ms = now_ms + 1000;
 	cv_ctl_workers_look(ctl, now_ms);
 	cv_ctl_advance_tick(ctl, now_ms);
+	cv_ctl_host_look(ctl);
 	cv_ctl_pools_reap(ctl);
 }
 
@@ -293,5 +296,6 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	cv_ctl_queue_close(&ctl->queue);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
+	cv_host_stop(ctl->host); /* before the data plane and its rings go */
 	return ret;
 }

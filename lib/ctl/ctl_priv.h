@@ -15,6 +15,7 @@
 #include "cv_ctl.h"
 #include "cv_dp.h"
 #include "cv_health.h"
+#include "cv_host.h"
 #include "cv_io.h"
 #include "cv_plan.h"
 #include "cv_probe.h"
@@ -104,6 +105,12 @@ struct ctl_checks {
 	uint32_t n_lines;       /**< ...and the changes in it */
 };
 
+/** What was last said of the kernel's sockets. */
+struct ctl_host_seen {
+	uint32_t n_up, n_failed;
+	char text[CV_HOST_TEXT_LEN];
+};
+
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io; /**< may be NULL */
@@ -111,6 +118,8 @@ struct cv_ctl {
 	struct cv_conf *conf;   /**< its model is what serves: a snapshot of model */
 	struct cv_model *model; /**< what calls change and see */
 	uint64_t dirty_ms;      /**< when the data plane is to follow the model; 0: it does */
+	struct cv_host *host; /**< NULL until attached, or if there is no memory for it */
+	struct ctl_host_seen host_seen;
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */
 	struct cv_plan_slots *slots;
@@ -244,6 +253,17 @@ void cv_ctl_checks_run(struct cv_ctl *ctl, uint64_t now_ms);
 
 /** When cv_ctl_checks_run() is due; UINT64_MAX: only when results come. */
 uint64_t cv_ctl_checks_next_ms(const struct cv_ctl *ctl);
+
+/* ---- host.c ---- */
+
+/** Get ready for sockets of the kernel on our addresses, once there is a data plane. */
+void cv_ctl_host_start(struct cv_ctl *ctl);
+
+/** Order the namespaces that the view that serves wants. */
+void cv_ctl_host_sync(struct cv_ctl *ctl);
+
+/** Say what has become of them, if it is news. Once per second. */
+void cv_ctl_host_look(struct cv_ctl *ctl);
 
 /* ---- workers.c ---- */
 

@@ -415,6 +415,59 @@ static void neighbours_write(const struct cv_ctl *ctl, FILE *out)
 	}
 }
 
+static void host_write(const struct cv_ctl *ctl, FILE *out)
+{
+	static const struct {
+		const char *name, *help;
+		size_t offset;
+	} rows[] = {
+		{"host_up_packets_total", "Packets given to the kernel's sockets.",
+		 offsetof(struct cv_host_info, up_pkts)},
+		{"host_up_bytes_total", "IP bytes given to the kernel's sockets.",
+		 offsetof(struct cv_host_info, up_bytes)},
+		{"host_down_packets_total", "Packets taken from the kernel's sockets.",
+		 offsetof(struct cv_host_info, down_pkts)},
+		{"host_down_bytes_total", "IP bytes taken from the kernel's sockets.",
+		 offsetof(struct cv_host_info, down_bytes)},
+		{"host_up_unasked_total", "Segments to the kernel's ports from no peer of them.",
+		 offsetof(struct cv_host_info, up_unasked)},
+		{"host_up_refused_total", "Packets that the kernel did not take.",
+		 offsetof(struct cv_host_info, up_refused)},
+		{"host_down_no_mac_total", "Packets of the kernel whose next hop has no MAC yet.",
+		 offsetof(struct cv_host_info, down_no_mac)},
+		{"host_down_full_total",
+		 "Packets of the kernel that the worker's ring had no room for.",
+		 offsetof(struct cv_host_info, down_full)},
+		{"host_down_foreign_total", "Packets of the kernel that are not IPv4, or too long.",
+		 offsetof(struct cv_host_info, down_foreign)},
+	};
+	struct cv_host_info *infos = NULL;
+	struct cv_host_ports ports;
+	uint32_t n = 0;
+
+	if (ctl->host == NULL || cv_host_infos_get(ctl->host, &infos, &n, &ports) < 0)
+		return;
+	head_write(out, "host_up", "gauge", "1 if a VPC's sockets of the kernel work.");
+	for (uint32_t i = 0; i < n; i++) {
+		char labels[LABELS_LEN] = "";
+
+		label_add(labels, "vpc", infos[i].name);
+		value_write(out, "host_up", labels, infos[i].state == CV_HOST_UP);
+	}
+	for (size_t row = 0; row < CV_ARRAY_LEN(rows); row++) {
+		head_write(out, rows[row].name, "counter", rows[row].help);
+		for (uint32_t i = 0; i < n; i++) {
+			char labels[LABELS_LEN] = "";
+			uint64_t value;
+
+			memcpy(&value, (const char *)&infos[i] + rows[row].offset, sizeof(value));
+			label_add(labels, "vpc", infos[i].name);
+			value_write(out, rows[row].name, labels, value);
+		}
+	}
+	free(infos);
+}
+
 static void ports_write(const struct cv_ctl *ctl, FILE *out)
 {
 	static const struct {
@@ -469,6 +522,7 @@ static int all_write(const struct cv_ctl *ctl, FILE *out)
 	health_write(ctl, out);
 	snat_write(ctl, out);
 	neighbours_write(ctl, out);
+	host_write(ctl, out);
 	if (ctl->io != NULL)
 		ports_write(ctl, out);
 	return ret;

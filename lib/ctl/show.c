@@ -25,6 +25,7 @@ static const struct ctl_show_kind kinds[] = {
 	{"drops", cv_ctl_show_drops, 0, TIMEOUT_MS},
 	{"workers", cv_ctl_show_workers, CTL_SHOW_STAGES, TIMEOUT_MS},
 	{"neighbours", cv_ctl_show_neighbours, 0, TIMEOUT_MS},
+	{"host", cv_ctl_show_host, 0, TIMEOUT_MS},
 	{"config", cv_ctl_show_config, 0, TIMEOUT_MS},
 };
 
@@ -34,7 +35,7 @@ const char *const *cv_ctl_whats(void)
 {
 	static const char *const whats[] = {
 		"ports", "vpcs",  "load-balancers", "targets",    "services", "endpoints", "flows",
-		"snat",  "drops", "workers",        "neighbours", "config",   NULL,
+		"snat",  "drops", "workers",        "neighbours", "host",     "config",    NULL,
 	};
 
 	_Static_assert(CV_ARRAY_LEN(whats) == CV_ARRAY_LEN(kinds) + 1, "one name per kind");

@@ -57,6 +57,8 @@ int cv_ctl_show_snat(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_drops(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_workers(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_config(struct cv_ctl *ctl, struct ctl_show *show);
+/* host.c */
+int cv_ctl_show_host(struct cv_ctl *ctl, struct ctl_show *show);
 /* metrics.c */
 int cv_ctl_show_metrics(struct cv_ctl *ctl, struct ctl_show *show);
 

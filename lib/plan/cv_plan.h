@@ -76,6 +76,19 @@ struct cv_plan_port {
 	struct cv_snat_map *snat_map;
 };
 
+/** Which VPCs get sockets of the kernel on our addresses (lib/host). */
+enum cv_plan_host {
+	CV_PLAN_HOST_NEVER,
+	CV_PLAN_HOST_NEEDED, /**< those with targets to check, and all when there are services */
+	CV_PLAN_HOST_ALWAYS, /**< those with an NLB node, too */
+};
+
+/** A port on which the kernel's sockets answer, in every VPC, at the first CIDR's base address + 2. */
+struct cv_plan_service {
+	uint8_t proto; /**< IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port; /**< host order */
+};
+
 /** Settings. */
 struct cv_plan_cfg {
 	const struct cv_plan_port *ports; /**< shape [n_ports] */
@@ -84,6 +97,9 @@ struct cv_plan_cfg {
 	uint32_t mss_clamp;      /**< highest MSS let through; 0: never lower it */
 	struct cv_snat_cfg snat; /**< of every pool, but for the map */
 	struct cv_view_settings view;
+	enum cv_plan_host host;
+	const struct cv_plan_service *services; /**< shape [n_services] */
+	uint32_t n_services;
 };
 
 /** What a plan is made from. All stay the caller's. */

@@ -55,6 +55,8 @@ static int view_create(struct plan_build *b)
 	spec->groups = b->groups;
 	spec->targets = b->targets;
 	spec->pools = b->pools;
+	spec->hosts = b->hosts;
+	spec->services = b->services;
 	spec->neigh = b->in->neigh;
 	spec->n_neigh = cv_plan_slots_cap(b->in->slots, CV_PLAN_NEIGH);
 	err = cv_view_create(spec, &b->plan->view);
@@ -82,6 +84,8 @@ static int fill(struct plan_build *b)
 	err = cv_plan_slots_assign(b);
 	if (err == 0)
 		err = cv_plan_net_fill(b);
+	if (err == 0)
+		err = cv_plan_host_fill(b);
 	if (err == 0)
 		err = cv_plan_targets_fill(b);
 	if (err == 0)

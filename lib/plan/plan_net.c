@@ -274,7 +274,9 @@ int cv_plan_net_fill(struct plan_build *b)
 	}
 	for (i = 0; i < m->n_endpoints; i++)
 		n_enis += m->endpoints[i].n_enis;
-	b->locals = cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis, sizeof(*b->locals));
+	/* One for the services of each VPC, too. */
+	b->locals =
+		cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis + m->n_vpcs, sizeof(*b->locals));
 	if (b->locals == NULL)
 		return -ENOMEM;
 	err = fill_vpcs(b);

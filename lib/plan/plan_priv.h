@@ -89,6 +89,8 @@ struct plan_build {
 	bool *dns_below; /**< as choices: the group lacks healthy targets there */
 	struct cv_view_group *groups;
 	struct cv_view_target *targets;
+	struct cv_view_host *hosts;
+	struct cv_view_service *services;
 	struct cv_view_pool *pools;
 	struct cv_plan_neigh *neighs;
 	uint32_t *sg_first; /**< by security group: its rules in `rules` */
@@ -105,6 +107,9 @@ int cv_plan_targets_fill(struct plan_build *b);
 
 /** Choices, and the listeners and forwards that lead to them. @return 0 or -ENOMEM */
 int cv_plan_choices_fill(struct plan_build *b);
+
+/** The kernel's sockets: after the addresses of cv_plan_net_fill(). @return 0 or -ENOMEM */
+int cv_plan_host_fill(struct plan_build *b);
 
 /** Pools: those that choices need, made if missing, and those that drain. @return 0 or -ENOMEM */
 int cv_plan_pools_fill(struct plan_build *b);

@@ -284,6 +284,11 @@ static void conf_make(struct world *w, void (*edit)(json_t *conf))
 	assert_non_null(w->conf);
 	snprintf(socket, sizeof(socket), "%s/culvert.sock", w->dir);
 	json_object_set_new(w->conf, "control", json_pack("{s:s}", "socket", socket));
+	/* Namespaces have tests of their own, which need privileges. */
+	if (json_object_get(w->conf, "settings") == NULL)
+		json_object_set_new(w->conf, "settings", json_object());
+	json_object_set_new(json_object_get(w->conf, "settings"), "host",
+			    json_pack("{s:s}", "namespaces", "never"));
 	json_object_set_new(w->conf, "limits", json_pack("{s:i}", "flows", 4096));
 	if (edit != NULL)
 		edit(w->conf);

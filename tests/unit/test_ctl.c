@@ -108,6 +108,7 @@ static void every_answer_has_its_list(void **state)
 		{"drops", "events", CV_EV_N},
 		{"workers", "workers", 1},
 		{"neighbours", "neighbours", 3},
+		{"host", "namespaces", 0},
 		{"config", "warnings", 0},
 	};
 	struct world *w = world_run(NULL);
@@ -129,7 +130,7 @@ static void every_answer_has_its_list(void **state)
 		json_decref(root);
 		n_whats++;
 	}
-	assert_int_equal(n_whats, 12);
+	assert_int_equal(n_whats, 13);
 	world_destroy(w);
 }
 
@@ -493,7 +494,7 @@ static void answers_are_whole_or_fail(void **state)
 {
 	static const char *const sweep[] = {"vpcs",       "load-balancers", "targets", "services",
 					    "endpoints",  "snat",           "flows",   "workers",
-					    "neighbours", "config"};
+					    "neighbours", "host",           "config"};
 	struct world *w = world_run(NULL);
 
 	(void)state;
