@@ -377,6 +377,13 @@ static bool dp_first_data(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx
 	return true;
 }
 
+static inline bool dp_header_went(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx,
+				  const struct cv_tcp_seg *seg)
+{
+	return p->side == DP_CLIENT && cv_tcp_wants_header(&w->flows->flows[idx].tcp) &&
+	       dp_first_data(w, p, idx, seg);
+}
+
 void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
@@ -386,8 +393,7 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	enum cv_tcp_verdict verdict;
 	enum cv_event why;
 
-	if (p->side == DP_CLIENT && cv_tcp_wants_header(&flow->tcp) &&
-	    dp_first_data(w, p, idx, &seg))
+	if (dp_header_went(w, p, idx, &seg))
 		return;
 	why = dp_flow_expiry(w, flow);
 	if (why == CV_EV_FLOW_END_IDLE && w->view->spec.settings.end_idle == CV_VIEW_END_RESET) {

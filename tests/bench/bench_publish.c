@@ -372,6 +372,19 @@ static void reload_once(struct results *res, unsigned int i)
 	res->whole_us[i] = worst_gap_us(timed.begin, rte_rdtsc(), &res->n_switched);
 }
 
+/* The first reloads. @return the slowest, ms */
+static double warm_up(struct results *res)
+{
+	double slowest = 0;
+
+	for (unsigned int i = 0; i < WARM_UP; i++) {
+		reload_once(res, 0);
+		slowest = RTE_MAX(slowest, res->publish_ms[0]);
+	}
+	res->n_switched = 0;
+	return slowest;
+}
+
 static void report(struct results *res, double cold_ms, unsigned int n, const struct cv_view *view)
 {
 	uint64_t sent = wire.r->sent[0].pkts[0] + wire.r->sent[0].pkts[1];
@@ -426,7 +439,7 @@ int main(int argc, char **argv)
 	struct rig_net net;
 	const struct cv_view *view;
 	unsigned int control_cpu;
-	double cold_ms = 0;
+	double cold_ms;
 	pthread_t control;
 	char lcores[64];
 
@@ -471,11 +484,7 @@ int main(int argc, char **argv)
 	wire.feeding = true;
 	run_worker(dp);
 	usleep(200000);
-	for (unsigned int i = 0; i < WARM_UP; i++) {
-		reload_once(&res, 0);
-		cold_ms = RTE_MAX(cold_ms, res.publish_ms[0]);
-	}
-	res.n_switched = 0;
+	cold_ms = warm_up(&res);
 	for (unsigned int i = 0; i < n_reloads; i++)
 		reload_once(&res, i);
 	stop_worker();

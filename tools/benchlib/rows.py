@@ -75,11 +75,13 @@ def pcap(bench):
         if pages not in found:
             continue
         ours, floor = found[pages]['culvert_mpps'], found[pages]['testpmd_io_mpps']
+        # Nobody set one for huge pages, where testpmd io hardly touches a packet.
+        target = '>= 50' if pages == 'small' else None
         rows += [Row(f'pcap{tail}/1000', ours, 'Mpps', None,
                      'two net_pcap devices with infinite_rx and no transmit file, 1,000 flows, both '
                      'directions, '
                      f'{pages} pages'),
-                 Row(f'pcap_share{tail}/1000', 100 * ours / floor, '% of testpmd io', '>= 50',
+                 Row(f'pcap_share{tail}/1000', 100 * ours / floor, '% of testpmd io', target,
                      f'testpmd io on the same devices and CPU: {floor:.1f} Mpps')]
     return rows
 
@@ -200,12 +202,12 @@ def publish(bench):
     return [Row('publish/time', found['rebuild_publish_ms'], 'ms', '<= 100',
                 '20,000 listeners, 10,000 endpoints, 50,000 targets, 150,000 port pools: plan, view, '
                 'publish; '
-                f'reading the file takes {found["read_ms"]:.0f} ms more; slowest of the first four, which take '
-                f'memory from the kernel: {found["slowest_cold_ms"]:.0f} ms'),
+                f'reading the file takes {found["read_ms"]:.0f} ms more; slowest of the first four, which '
+                f'take memory from the kernel: {found["slowest_cold_ms"]:.0f} ms'),
             Row('publish/lost', found['lost'], 'packets', '== 0',
                 f'of {found["packets"]:,} forwarded meanwhile'),
             Row('publish/stall', found['stall_us'], 'us', '<= 10',
-                'longest time away from the receive queue within 10 ms of the publication (0: none above 5 us); '
+                'longest time away from the receive queue within 10 ms of the publication (0: below 5 us); '
                 f'{found["calm_stall_us"]:.0f} us in 10 ms without a change; in the whole reload '
                 f'{found["whole_stall_us"]:.0f} us, and {found["calm_whole_stall_us"]:.0f} us in as long '
                 f'without')]
