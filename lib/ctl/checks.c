@@ -39,6 +39,17 @@ int cv_ctl_probe(struct cv_ctl *ctl, int (*open)(void *arg, uint16_t vpc), void 
 	return ret;
 }
 
+void cv_ctl_checks_start(struct cv_ctl *ctl)
+{
+	int ret;
+
+	if (ctl->checks.probe != NULL || ctl->host == NULL)
+		return;
+	ret = cv_ctl_probe(ctl, cv_ctl_host_open, ctl->host);
+	if (ret < 0)
+		cv_log(CV_LOG_ERR, "no health checks can be made: %s", strerror(-ret));
+}
+
 void cv_ctl_checks_stop(struct cv_ctl *ctl)
 {
 	cv_probe_destroy(ctl->checks.probe);

@@ -270,6 +270,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	int ret = 0;
 
 	cv_assert(ctl->dp != NULL);
+	cv_ctl_checks_start(ctl);
 	while (go_on) {
 		struct epoll_event events[8];
 		int n = epoll_wait(ctl->epoll_fd, events, CV_ARRAY_LEN(events), timeout_get(ctl));
@@ -296,6 +297,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	cv_ctl_queue_close(&ctl->queue);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
+	cv_ctl_checks_stop(ctl);
 	cv_host_stop(ctl->host); /* before the data plane and its rings go */
 	return ret;
 }

@@ -245,6 +245,9 @@ bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
 int cv_ctl_checks_build(const struct cv_ctl *ctl, const struct cv_conf *conf,
 			struct cv_health **ret_health);
 
+/** Probe from the kernel's sockets in the VPCs, unless cv_ctl_probe() has said otherwise. */
+void cv_ctl_checks_start(struct cv_ctl *ctl);
+
 /** Probe no more. */
 void cv_ctl_checks_stop(struct cv_ctl *ctl);
 
@@ -258,6 +261,9 @@ uint64_t cv_ctl_checks_next_ms(const struct cv_ctl *ctl);
 
 /** Get ready for sockets of the kernel on our addresses, once there is a data plane. */
 void cv_ctl_host_start(struct cv_ctl *ctl);
+
+/** A TCP socket in a VPC, as cv_ctl_probe() wants it. @param host  struct cv_host @threads any */
+int cv_ctl_host_open(void *host, uint16_t vpc);
 
 /** Order the namespaces that the view that serves wants. */
 void cv_ctl_host_sync(struct cv_ctl *ctl);

@@ -76,8 +76,8 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg);
 void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp);
 
 /**
- * Have health checks made. Without it the health of targets is unavailable, and all get connections.
- * Once, before cv_ctl_run().
+ * Have health checks made from other sockets than those of the VPCs' namespaces: for tests. At most once,
+ * before cv_ctl_run().
  *
  * @param open  opens a TCP socket in a VPC, by its slot, from a thread of its own until
  *              cv_ctl_destroy(). @return descriptor, -EAGAIN (not yet), or another -errno

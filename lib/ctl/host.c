@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "show_priv.h"
 
@@ -37,6 +38,11 @@ void cv_ctl_host_start(struct cv_ctl *ctl)
 	if (ret < 0)
 		cv_log(CV_LOG_ERR, "no sockets of the kernel on our addresses: %s", strerror(-ret));
 	cv_ctl_host_sync(ctl);
+}
+
+int cv_ctl_host_open(void *host, uint16_t vpc)
+{
+	return cv_host_socket(host, vpc, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 /* ---- the order ---- */

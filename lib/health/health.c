@@ -142,6 +142,8 @@ static uint32_t checks_count(const struct cv_model *model, uint32_t tg)
 {
 	uint32_t lb = model->tgs[tg].lb;
 
+	if (model->tgs[tg].meta.gone)
+		return 0;
 	return lb != CV_MODEL_NONE ? model->tgs[tg].n_targets * model->lbs[lb].n_nodes : 0;
 }
 

@@ -191,15 +191,21 @@ static const char *text_get(const struct health_check *check)
 	return check->text[0] != '\0' ? check->text : NULL;
 }
 
+/* Tells whether there are checks of a group: it is there, and a load balancer uses it. */
+static bool is_in_use(const struct cv_health *health, uint32_t tg)
+{
+	return health->first[tg + 1] > health->first[tg];
+}
+
 /* The check of a target by the node in a zone, or NULL. */
 static const struct health_check *check_get(const struct cv_health *health, uint32_t tg,
 					    uint32_t target, uint32_t zone)
 {
 	const struct cv_model *model = health->model;
-	uint32_t lb = model->tgs[tg].lb;
-	uint32_t node =
-		lb != CV_MODEL_NONE ? cv_model_node_find(&model->lbs[lb], zone) : CV_MODEL_NONE;
+	uint32_t node = CV_MODEL_NONE;
 
+	if (is_in_use(health, tg))
+		node = cv_model_node_find(&model->lbs[model->tgs[tg].lb], zone);
 	return node != CV_MODEL_NONE ? cv_health_at(health, tg, target, node) : NULL;
 }
 
@@ -244,7 +250,7 @@ void cv_health_get(const struct cv_health *health, uint32_t tg, uint32_t target,
 	bool begun = false;
 
 	*ret_info = (struct cv_health_info){0};
-	if (model->tgs[tg].lb == CV_MODEL_NONE) {
+	if (!is_in_use(health, tg)) {
 		info_not_in_use(ret_info);
 		return;
 	}

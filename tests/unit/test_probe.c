@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -581,6 +582,29 @@ static void sockets_are_bounded(void **state)
 	hole_stop(&hole);
 }
 
+/* In a process of its own: what is taken away does not come back. */
+static void no_descriptor_is_an_error(void **state)
+{
+	struct rlimit limit;
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	teardown(NULL);
+	pid = fork();
+	if (pid == 0) {
+		const struct cv_probe_cfg cfg = {0};
+
+		limit.rlim_cur = limit.rlim_max = (rlim_t)dup(0) + 1;
+		_exit(setrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+				      cv_probe_create(&cfg, &probe) == -EMFILE
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* ---- sockets from elsewhere ---- */
 
 struct opener {
@@ -681,6 +705,7 @@ int main(void)
 		T(any_certificate_will_do_but_not_tls_1_3),
 		T(thousands_do_not_delay_each_other),
 		T(sockets_are_bounded),
+		T(no_descriptor_is_an_error),
 		T(a_namespace_that_is_being_made_is_waited_for),
 		T(an_address_that_is_not_ours_is_our_fault),
 		T(probes_under_way_are_dropped_at_the_end),

@@ -38,7 +38,7 @@ def region(ports, dpdk, **more):
         ],
         'target_groups': [
             {'name': 'web', 'vpc': 'provider', 'port': 8080,
-             'attributes': {'proxy_protocol_v2.enabled': proxy},
+             'attributes': {'proxy_protocol_v2.enabled': proxy}, 'health_check': {'enabled': False},
              'targets': [{'ip': f'10.0.1.{32 + i}'} for i in range(N_TARGETS)]}],
         'load_balancers': [
             {'name': 'web', 'vpc': 'provider', 'subnets': [{'subnet': 'a', 'ips': [NODE]}],
@@ -81,7 +81,7 @@ def big(ports, dpdk, n_listeners=20000, n_endpoints=10000, n_targets=50000, n_zo
         lo, hi = (n_targets * k // n_groups for k in (g, g + 1))
         conf['target_groups'].append({
             'name': f'g{g}', 'vpc': 'big-provider', 'port': 8080,
-            'attributes': {'proxy_protocol_v2.enabled': True},
+            'attributes': {'proxy_protocol_v2.enabled': True}, 'health_check': {'enabled': False},
             'targets': [{'ip': str(ipaddress.ip_address(first[t % n_zones] + t // n_zones))}
                         for t in range(lo, hi)]})
     for b in range(n_lbs):

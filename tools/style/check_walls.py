@@ -31,6 +31,7 @@ MAY_SEE = {
     'io': r'rte_\w+\.h|linux/.*|dirent\.h',
     'dp': r'rte_\w+\.h',
     'ctl': r'jansson\.h',
+    'probe': r'curl/curl\.h',
     'sigv4': r'openssl/.*',
     'aws': r'jansson\.h',
     'api': r'microhttpd\.h|jansson\.h|libxml/.*|openssl/.*',

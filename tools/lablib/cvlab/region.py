@@ -12,13 +12,14 @@ NODE = '10.0.1.10'       # of the load balancer, in use1-az1
 NODE_B = '10.0.2.10'
 
 
-def group(name, port, targets, proxy=True, placement=None, **attributes):
-    """A target group with a listener of the same port."""
+def group(name, port, targets, proxy=True, placement=None, check=None, **attributes):
+    """A target group with a listener of the same port; not checked unless told how."""
     attrs = {'proxy_protocol_v2.enabled': proxy, 'load_balancing.cross_zone.enabled': True}
     if placement:
         attrs['proxy_protocol_v2.client_to_server.header_placement'] = placement
     attrs.update(attributes)
     return {'name': name, 'vpc': 'provider', 'port': port, 'attributes': attrs,
+            'health_check': check or {'enabled': False},
             'targets': [{'ip': ip, 'port': p} for ip, p in targets]}
 
 
