@@ -187,8 +187,10 @@ void world_publish(struct world *w)
 	const uint32_t choice_targets[] = {w->targets[0].used ? 0 : 1, 1};
 	const uint32_t n_here = (w->cross_zone ? 2 : 1) - !w->targets[0].used;
 	const struct cv_view_choice choices[] = {{0, n_here}, {1, 1}, {0, 0}, {0, 0}};
-	static const struct cv_view_group groups[] = {
-		{true, true, false}, {true, false, false}, {true, true, true}, {true, true, false}};
+	const struct cv_view_group groups[] = {{true, true, false, w->sticky},
+					       {true, false, false, w->sticky},
+					       {true, true, true, w->sticky},
+					       {true, true, false, w->sticky}};
 	/* EP_GUARDED's, then the one that a test may give to nodes. */
 	const struct cv_view_sg_rule rules[] = {{{CLIENT_IP, 32}, 81, 81}, w->node_rule};
 	struct cv_view_pool pools[4];
@@ -204,6 +206,7 @@ void world_publish(struct world *w)
 		.n_nodes = 2,
 		.n_node_ips = 2,
 		.n_listeners = 4,
+		.n_forwards = 2,
 		.n_choices = 4,
 		.n_choice_targets = 2,
 		.n_groups = 4,
@@ -215,6 +218,7 @@ void world_publish(struct world *w)
 		.nodes = w->nodes,
 		.node_ips = node_ips,
 		.listeners = w->listeners,
+		.forwards = w->forwards,
 		.choices = choices,
 		.choice_targets = choice_targets,
 		.groups = groups,

@@ -96,6 +96,8 @@ struct world {
 	struct cv_view_vpc vpcs[N_VPCS];
 	struct cv_view_endpoint endpoints[N_EPS];
 	struct cv_view_listener listeners[4];
+	struct cv_view_forward forwards[2];
+	bool sticky; /**< all groups are */
 	struct cv_view_target targets[2];
 	struct cv_view_settings settings;
 	struct cv_view_local locals[N_LOCALS];
