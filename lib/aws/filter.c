@@ -44,7 +44,7 @@ bool cv_aws_glob(const char *pattern, const char *text)
 			text++;
 			continue;
 		}
-		/* Only the last star needs to be tried again: those before it took as little as they could. */
+		/* Only the last star is tried again: those before took as little as they could. */
 		if (star == NULL || *from == '\0')
 			return false;
 		pattern = star;

@@ -5,8 +5,11 @@
     tests/unit/sigv4_vectors.py > tests/unit/sigv4_vectors.h
 """
 
+import contextlib
 import datetime
+import io
 import json
+import subprocess
 import urllib.parse
 from unittest import mock
 
@@ -56,10 +59,11 @@ def sign(method, url, body, headers, token, service, presigned):
 
 
 def c_str(text):
-    return json.dumps(text, ensure_ascii=True)
+    """A C string, in pieces that fit a line."""
+    return ' '.join(json.dumps(text[i:i + 64]) for i in range(0, len(text), 64)) or '""'
 
 
-def main():
+def write():
     print('/* SPDX-License-Identifier: BSD-3-Clause */\n#pragma once\n')
     print('/* Made by tests/unit/sigv4_vectors.py with botocore: do not edit. */\n')
     print('static const struct vector vectors[] = {')
@@ -75,6 +79,14 @@ def main():
         print(f'\t\t.token = {c_str(token) if token else "NULL"},\n\t\t.service = "{service}",')
         print(f'\t\t.presigned = {"true" if presigned else "false"},\n\t}},')
     print('};')
+
+
+def main():
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        write()
+    subprocess.run(['clang-format', '--assume-filename', __file__.replace('.py', '.h')], text=True,
+                   input=text.getvalue(), check=True)
 
 
 main()
