@@ -226,13 +226,6 @@ static inline bool dp_is_refused(struct cv_dp_worker *w, const struct dp_pkt *p)
 	return true;
 }
 
-static __attribute__((noinline)) void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts,
-						uint16_t n)
-{
-	cv_ctr_add(&w->stats->drop[CV_DROP_SYN_FLOOD], n);
-	rte_pktmbuf_free_bulk(pkts, n);
-}
-
 static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
 	const bool alone = w->n_workers == 1, flooded = dp_is_flooded(w);

@@ -278,6 +278,12 @@ static bool dp_source_is_bad(const struct dp_pkt *p)
 	       (rte_pktmbuf_mtod(p->m, const uint8_t *)[6] & 1) != 0;
 }
 
+void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	cv_ctr_add(&w->stats->drop[CV_DROP_SYN_FLOOD], n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 {
 	struct cv_flow_key key = dp_key(p);

@@ -273,6 +273,9 @@ void dp_forward_checked(struct cv_dp_worker *w, const struct dp_pkt *p, struct c
 
 /* ---- dp_open.c: packets of no flow ---- */
 
+/** Drop SYNs that came beyond the limit of unfinished handshakes. @param pkts shape [n] */
+void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n);
+
 /** A client's packet of no flow: open one, answer with RST, or drop. */
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p);
 
