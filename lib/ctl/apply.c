@@ -134,6 +134,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	ctl->plan = plan;
 	ctl->draining = draining_is(ctl);
 	cv_ctl_host_sync(ctl);
+	cv_ctl_recycle_note(ctl);
 	return 0;
 }
 

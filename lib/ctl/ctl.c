@@ -161,6 +161,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	for (uint32_t i = 0; i < CV_DP_PORTS_MAX; i++)
 		cv_snat_map_destroy(ctl->snat_maps[i]);
 	cv_ctl_drains_fini(&ctl->drains);
+	cv_ctl_recycle_fini(&ctl->recycle);
 	cv_ctl_neigh_fini(&ctl->neighs);
 	free(ctl->neigh);
 	free(ctl->announces);
@@ -241,6 +242,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	cv_ctl_arp_tick(ctl, now_ms);
 	cv_ctl_drain_tick(ctl, now_ms);
+	cv_ctl_recycle_tick(ctl, now_ms);
 	cv_view_pub_reap(ctl->pub);
 	ctl->tick_ms = now_ms + (cv_ctl_arp_is_waiting(ctl) ? CTL_TICK_BUSY_MS : CTL_TICK_MS);
 	if (now_ms < ctl->second_ms)

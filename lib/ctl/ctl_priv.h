@@ -111,6 +111,27 @@ struct ctl_host_seen {
 	char text[CV_HOST_TEXT_LEN];
 };
 
+/** Slots of a kind whose objects are gone. */
+struct ctl_gone {
+	uint64_t *
+		since; /**< shape [n], by slot: serial of the plan that first lacked it; 0: it is there */
+	uint32_t n;
+};
+
+/** Slots to be given out again. */
+struct ctl_recycle {
+	struct ctl_gone gone[CV_PLAN_KIND_N];
+	uint32_t n_gone;
+	uint64_t serial;           /**< of the plan that serves */
+	uint64_t due_ms, wait_ms;  /**< the next look, and the pause after it */
+	struct cv_dp_marks *marks; /**< look under way; NULL: none */
+	uint64_t marks_serial;     /**< serial when it began */
+	uint32_t n_marked[CV_PLAN_KIND_N];
+	/** Counts of a slot's objects before the one that has it. Shape [slots], NULL at first. */
+	struct cv_stats_obj_sum *base[CV_STATS_KIND_N];
+	uint64_t (*base_drops)[CV_DROP_N];
+};
+
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io; /**< may be NULL */
@@ -132,6 +153,7 @@ struct cv_ctl {
 	uint64_t gen;
 	uint64_t sweep; /**< see struct cv_view_spec */
 	struct ctl_drains drains;
+	struct ctl_recycle recycle;
 	uint64_t tsc_hz;
 	uint64_t snat_seed; /**< another order of source ports in every process */
 	/** By port: how RSS spreads packets, and source ports after it; NULL: not known. */
@@ -220,6 +242,17 @@ void cv_ctl_drains_fini(struct ctl_drains *drains);
 
 /** End what has drained for long enough. */
 void cv_ctl_drain_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/* ---- recycle.c ---- */
+
+/** Take note of what a plan that serves from now on does not have. */
+void cv_ctl_recycle_note(struct cv_ctl *ctl);
+
+/** Give slots that nothing names back to the plan. */
+void cv_ctl_recycle_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Free what it holds. No worker may run. */
+void cv_ctl_recycle_fini(struct ctl_recycle *recycle);
 
 /* ---- restart.c ---- */
 

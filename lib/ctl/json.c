@@ -48,17 +48,33 @@ json_t *cv_ctl_json_text(const char *text)
 struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,
 					  uint32_t slot)
 {
+	const struct cv_stats_obj_sum *bases = ctl->recycle.base[kind];
+	struct cv_stats_obj_sum sum;
+
 	if (ctl->dp == NULL)
 		return (struct cv_stats_obj_sum){0};
-	return cv_stats_obj_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, kind, slot);
+	sum = cv_stats_obj_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, kind, slot);
+	if (bases == NULL)
+		return sum;
+	for (int dir = 0; dir < 2; dir++) {
+		sum.pkts[dir] -= bases[slot].pkts[dir];
+		sum.bytes[dir] -= bases[slot].bytes[dir];
+	}
+	sum.new_flows -= bases[slot].new_flows;
+	sum.end_flows -= bases[slot].end_flows;
+	sum.drops -= bases[slot].drops;
+	sum.rsts -= bases[slot].rsts;
+	return sum;
 }
 
 uint64_t cv_ctl_drops_get(const struct cv_ctl *ctl, uint32_t slot, enum cv_drop reason)
 {
+	uint64_t n;
+
 	if (ctl->dp == NULL)
 		return 0;
-	return cv_stats_endpoint_drop_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, slot,
-					  reason);
+	n = cv_stats_endpoint_drop_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, slot, reason);
+	return ctl->recycle.base_drops != NULL ? n - ctl->recycle.base_drops[slot][reason] : n;
 }
 
 void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot)

@@ -238,3 +238,37 @@ const struct cv_dp_flow_info *cv_dp_flow_list_get(const struct cv_dp_flow_list *
 
 /** Free a finished listing. NULL is fine. */
 void cv_dp_flow_list_destroy(struct cv_dp_flow_list *list);
+
+/* ---- slots in use ---- */
+
+/** Kinds of slots that flows hold. */
+enum cv_dp_mark {
+	CV_DP_MARK_VPC,
+	CV_DP_MARK_ENDPOINT,
+	CV_DP_MARK_LISTENER,
+	CV_DP_MARK_TARGET,
+	CV_DP_MARK_NEIGH,
+	CV_DP_MARK_N,
+};
+
+/** A running look at which slots flows hold. Workers make it piece by piece beside their work. */
+struct cv_dp_marks;
+
+/**
+ * Start to look. Flows opened meanwhile may be missed: ask about slots that no view holds any more.
+ *
+ * @param      n          shape [CV_DP_MARK_N]: slots of each kind
+ * @param[out] ret_marks  untouched on failure
+ * @return 0, -ENOMEM, or -EAGAIN when a command ring is full
+ * @owner  caller; cv_dp_marks_destroy() once done
+ */
+int cv_dp_marks_create(struct cv_dp *dp, const uint32_t *n, struct cv_dp_marks **ret_marks);
+
+/** Tell whether every worker has finished; only then may the marks be read or destroyed. */
+bool cv_dp_marks_is_done(const struct cv_dp_marks *marks);
+
+/** Tell whether a flow holds a slot. @param slot below n of its kind */
+bool cv_dp_marks_has(const struct cv_dp_marks *marks, enum cv_dp_mark kind, uint32_t slot);
+
+/** Free finished marks, or unfinished ones when no worker runs. NULL is fine. */
+void cv_dp_marks_destroy(struct cv_dp_marks *marks);

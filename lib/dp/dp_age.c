@@ -172,4 +172,5 @@ void dp_age(struct cv_dp_worker *w)
 	dp_age_piece(w);
 	dp_recheck_piece(w);
 	dp_list_piece(w);
+	dp_mark_piece(w);
 }

@@ -53,11 +53,12 @@ struct dp_timer {
 
 /** What control asks. */
 struct dp_cmd {
-	enum { DP_CMD_ARP, DP_CMD_LIST, DP_CMD_STAGES } kind;
+	enum { DP_CMD_ARP, DP_CMD_LIST, DP_CMD_STAGES, DP_CMD_MARK } kind;
 	bool on; /**< stages */
 	uint16_t vpc;
 	cv_be32_t sender, ip;
 	struct cv_dp_flow_list *list;
+	struct cv_dp_marks *marks;
 };
 
 /** A walk over all entries, in pieces. */
@@ -69,6 +70,8 @@ struct dp_sweep {
 	uint32_t recheck;             /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
 	struct cv_dp_flow_list *list; /**< listing under way */
 	uint32_t list_next;
+	struct cv_dp_marks *marks; /**< look at slots under way */
+	uint32_t mark_next;
 };
 
 /** A worker. */
@@ -387,3 +390,11 @@ void dp_age(struct cv_dp_worker *w);
 
 /** Start a listing on this worker; no other may be under way. */
 void dp_list_start(struct cv_dp_worker *w, struct cv_dp_flow_list *list);
+
+/* ---- dp_mark.c ---- */
+
+/** A bounded piece of the look at slots that is under way, if there is one. */
+void dp_mark_piece(struct cv_dp_worker *w);
+
+/** Start a look at slots on this worker; no other may be under way. */
+void dp_mark_start(struct cv_dp_worker *w, struct cv_dp_marks *marks);

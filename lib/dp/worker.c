@@ -82,12 +82,14 @@ static void dp_cmds_poll(struct cv_dp_worker *w)
 	struct dp_cmd cmd;
 
 	for (int i = 0; i < DP_CMDS_PER_LOOP; i++) {
-		/* One listing at a time: its request stays in the ring until there is room. */
-		if (w->sweep.list != NULL ||
+		/* One walk at a time: its request stays in the ring until there is room. */
+		if (w->sweep.list != NULL || w->sweep.marks != NULL ||
 		    rte_ring_sc_dequeue_elem(w->cmds, &cmd, sizeof(cmd)) != 0)
 			return;
 		if (cmd.kind == DP_CMD_LIST)
 			dp_list_start(w, cmd.list);
+		else if (cmd.kind == DP_CMD_MARK)
+			dp_mark_start(w, cmd.marks);
 		else if (cmd.kind == DP_CMD_STAGES)
 			dp_stages_set(w, cmd.on);
 		else

@@ -40,7 +40,7 @@ enum cv_plan_kind {
 
 /* ---- slots ---- */
 
-/** How many objects there may ever be, removed ones included. */
+/** How many objects there may be, removed ones that still have flows included. */
 struct cv_plan_limits {
 	uint32_t endpoints; /**< setting `limits.endpoints`; slot CV_VIEW_DIRECT is not counted */
 	uint32_t listeners; /**< setting `limits.listeners` */
@@ -50,7 +50,7 @@ struct cv_plan_limits {
 /**
  * Which object has which slot. An object is known by its id or ARN (a node by its load balancer and
  * zone, a target by its group, address and port), so it keeps its slot through every change around it,
- * also when it goes and comes again.
+ * also when it goes and comes again, unless cv_plan_slots_recycle() was told of it meanwhile.
  */
 struct cv_plan_slots;
 
@@ -65,6 +65,28 @@ void cv_plan_slots_destroy(struct cv_plan_slots *slots);
  * struct cv_dp_cfg's n_obj or the neighbour words.
  */
 uint32_t cv_plan_slots_cap(const struct cv_plan_slots *slots, enum cv_plan_kind kind);
+
+/** Tell whether a slot stands for an object, present or gone. */
+bool cv_plan_slots_is_given(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			    uint32_t slot);
+
+/**
+ * Find the slots that keys of other objects name, present or gone: they must stay.
+ *
+ * @param         kind  CV_PLAN_VPC or CV_PLAN_GROUP
+ * @param[in,out] held  shape [n], by slot: set where it is named
+ */
+void cv_plan_slots_keys(const struct cv_plan_slots *slots, enum cv_plan_kind kind, bool *held,
+			uint32_t n);
+
+/**
+ * Forget objects that are gone, so that others may have their slots. No plan, view, flow or pool may hold
+ * these.
+ *
+ * @param which  shape [n]: slots, each given out
+ */
+void cv_plan_slots_recycle(struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			   const uint32_t *which, uint32_t n);
 
 /* ---- planning ---- */
 

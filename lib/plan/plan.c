@@ -100,12 +100,12 @@ static int fill(struct plan_build *b)
 int cv_plan_build(const struct cv_plan_in *in, struct cv_errs *errs, struct cv_plan **ret_plan)
 {
 	struct plan_build b = {.in = in, .model = in->model, .errs = errs};
-	struct plan_mark mark = cv_plan_slots_mark(in->slots);
 	uint32_t n_pools = cv_snat_registry_n(in->registry);
 	uint32_t i;
 	int err;
 
 	cv_assert(in->model->n_zones <= UINT16_MAX);
+	cv_plan_slots_mark(in->slots);
 	err = plan_create(&b.plan);
 	if (err != 0)
 		return err;
@@ -114,7 +114,7 @@ int cv_plan_build(const struct cv_plan_in *in, struct cv_errs *errs, struct cv_p
 	if (err != 0) {
 		cv_plan_destroy(b.plan);
 		cv_plan_pools_undo(in->registry, n_pools);
-		cv_plan_slots_rollback(in->slots, &mark);
+		cv_plan_slots_rollback(in->slots);
 		return err;
 	}
 	/* Only now: a plan that fails changes nothing. */

@@ -25,18 +25,13 @@ void cv_plan_mem_free(struct plan_mem **list);
 
 /* ---- slots ---- */
 
-/** Where a plan started, to go back to when it fails. */
-struct plan_mark {
-	uint32_t n[CV_PLAN_KIND_N];
-};
-
 /** Remember which slots there are. */
-struct plan_mark cv_plan_slots_mark(const struct cv_plan_slots *slots);
+void cv_plan_slots_mark(struct cv_plan_slots *slots);
 
-/** Forget the slots given out since a mark. No view that knows them may exist. */
-void cv_plan_slots_rollback(struct cv_plan_slots *slots, const struct plan_mark *mark);
+/** Take back the slots given out since the mark. No view that knows them may exist. */
+void cv_plan_slots_rollback(struct cv_plan_slots *slots);
 
-/** Slots of a kind given out so far. */
+/** Slots of a kind given out so far, free ones below the last among them. */
 uint32_t cv_plan_slots_n(const struct cv_plan_slots *slots, enum cv_plan_kind kind);
 
 /**

@@ -17,7 +17,7 @@ struct plan_mem {
 /* What a slot stands for. */
 struct entry {
 	uint64_t hash;
-	void *key;
+	void *key; /* NULL: the slot is free */
 	size_t len;
 };
 
@@ -25,10 +25,16 @@ struct entry {
 struct table {
 	struct entry *entries; /* shape [cap], n in use */
 	uint32_t *idx;         /* shape [2 * cap]: slot + 1, 0 when free */
+	uint32_t *free;        /* shape [cap], n_free in use: slots below n to be given out again */
+	uint32_t *given;       /* shape [cap], n_given in use: slots given out since the mark */
+	uint32_t n_free, n_given;
 	uint32_t n;
 	uint32_t cap; /* a power of two, or 0 */
 	uint32_t limit;
 };
+
+/* Beside a slot in `given`: it had been in use before. */
+#define AGAIN (1U << 31)
 
 struct cv_plan_slots {
 	struct table tables[CV_PLAN_KIND_N];
@@ -75,27 +81,68 @@ static void idx_add(struct table *t, uint32_t slot)
 	t->idx[i] = slot + 1;
 }
 
-static int grow(struct table *t)
+static void idx_build(struct table *t)
 {
-	uint32_t cap = t->cap == 0 ? CAP_FIRST : t->cap * 2;
-	struct entry *entries = zeroed(cap, sizeof(*entries));
-	uint32_t *idx = zeroed(2 * (size_t)cap, sizeof(*idx));
-
-	if (entries == NULL || idx == NULL) {
-		free(entries);
-		free(idx);
-		return -ENOMEM;
+	memset(t->idx, 0, 2 * (size_t)t->cap * sizeof(*t->idx));
+	for (uint32_t slot = 0; slot < t->n; slot++) {
+		if (t->entries[slot].key != NULL)
+			idx_add(t, slot);
 	}
-	if (t->n > 0)
-		memcpy(entries, t->entries, t->n * sizeof(*entries));
+}
+
+/* An array of twice the size with what the old one holds; that is the caller's still. */
+static void *doubled(const void *from, uint32_t n, uint32_t cap, size_t size)
+{
+	void *to = zeroed(cap, size);
+
+	if (to != NULL && n > 0)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+static void arrays_free(struct table *t)
+{
 	free(t->entries);
 	free(t->idx);
-	t->entries = entries;
-	t->idx = idx;
-	t->cap = cap;
-	for (uint32_t slot = 0; slot < t->n; slot++)
-		idx_add(t, slot);
+	free(t->free);
+	free(t->given);
+}
+
+static int grow(struct table *t)
+{
+	struct table to = *t;
+
+	to.cap = t->cap == 0 ? CAP_FIRST : t->cap * 2;
+	to.entries = doubled(t->entries, t->n, to.cap, sizeof(*to.entries));
+	to.idx = zeroed(2 * (size_t)to.cap, sizeof(*to.idx));
+	to.free = doubled(t->free, t->n_free, to.cap, sizeof(*to.free));
+	to.given = doubled(t->given, t->n_given, to.cap, sizeof(*to.given));
+	if (to.entries == NULL || to.idx == NULL || to.free == NULL || to.given == NULL) {
+		arrays_free(&to);
+		return -ENOMEM;
+	}
+	arrays_free(t);
+	*t = to;
+	idx_build(t);
 	return 0;
+}
+
+static bool find(const struct table *t, uint64_t hash, const void *key, size_t len,
+		 uint32_t *ret_slot)
+{
+	for (uint32_t i = (uint32_t)hash; t->cap > 0; i++) {
+		uint32_t at = t->idx[i & (2 * t->cap - 1)];
+		const struct entry *e;
+
+		if (at == 0)
+			break;
+		e = &t->entries[at - 1];
+		if (e->hash == hash && e->len == len && memcmp(e->key, key, len) == 0) {
+			*ret_slot = at - 1;
+			return true;
+		}
+	}
+	return false;
 }
 
 int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const void *key,
@@ -103,32 +150,25 @@ int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const
 {
 	struct table *t = &slots->tables[kind];
 	uint64_t hash = cv_siphash(key, len, 0, 0);
-	struct entry *e;
+	bool again = t->n_free > 0;
+	void *copy;
+	uint32_t slot;
 
-	for (uint32_t i = (uint32_t)hash; t->cap > 0; i++) {
-		uint32_t at = t->idx[i & (2 * t->cap - 1)];
-
-		if (at == 0)
-			break;
-		e = &t->entries[at - 1];
-		if (e->hash == hash && e->len == len && memcmp(e->key, key, len) == 0) {
-			*ret_slot = at - 1;
-			return 0;
-		}
-	}
-	if (t->n == t->limit)
+	if (find(t, hash, key, len, ret_slot))
+		return 0;
+	if (!again && t->n == t->limit)
 		return -ENOSPC;
-	if (t->n == t->cap && grow(t) != 0)
+	if (!again && t->n == t->cap && grow(t) != 0)
 		return -ENOMEM;
-	e = &t->entries[t->n];
-	e->key = zeroed(1, len);
-	if (e->key == NULL)
+	copy = zeroed(1, len);
+	if (copy == NULL)
 		return -ENOMEM;
-	memcpy(e->key, key, len);
-	e->len = len;
-	e->hash = hash;
-	idx_add(t, t->n);
-	*ret_slot = t->n++;
+	memcpy(copy, key, len);
+	slot = again ? t->free[--t->n_free] : t->n++;
+	t->entries[slot] = (struct entry){.hash = hash, .key = copy, .len = len};
+	t->given[t->n_given++] = slot | (again ? AGAIN : 0);
+	idx_add(t, slot);
+	*ret_slot = slot;
 	return 0;
 }
 
@@ -166,8 +206,7 @@ void cv_plan_slots_destroy(struct cv_plan_slots *slots)
 
 		for (uint32_t slot = 0; slot < t->n; slot++)
 			free(t->entries[slot].key);
-		free(t->entries);
-		free(t->idx);
+		arrays_free(t);
 	}
 	free(slots);
 }
@@ -182,28 +221,76 @@ uint32_t cv_plan_slots_n(const struct cv_plan_slots *slots, enum cv_plan_kind ki
 	return slots->tables[kind].n;
 }
 
-struct plan_mark cv_plan_slots_mark(const struct cv_plan_slots *slots)
+void cv_plan_slots_mark(struct cv_plan_slots *slots)
 {
-	struct plan_mark mark;
-
 	for (unsigned int kind = 0; kind < CV_PLAN_KIND_N; kind++)
-		mark.n[kind] = slots->tables[kind].n;
-	return mark;
+		slots->tables[kind].n_given = 0;
 }
 
-void cv_plan_slots_rollback(struct cv_plan_slots *slots, const struct plan_mark *mark)
+void cv_plan_slots_rollback(struct cv_plan_slots *slots)
 {
 	for (unsigned int kind = 0; kind < CV_PLAN_KIND_N; kind++) {
 		struct table *t = &slots->tables[kind];
+		bool any = t->n_given > 0;
 
-		if (t->n == mark->n[kind])
-			continue;
-		while (t->n > mark->n[kind])
-			free(t->entries[--t->n].key);
-		memset(t->idx, 0, 2 * (size_t)t->cap * sizeof(*t->idx));
-		for (uint32_t slot = 0; slot < t->n; slot++)
-			idx_add(t, slot);
+		while (t->n_given > 0) {
+			uint32_t given = t->given[--t->n_given], slot = given & ~AGAIN;
+
+			free(t->entries[slot].key);
+			t->entries[slot] = (struct entry){0};
+			if ((given & AGAIN) != 0)
+				t->free[t->n_free++] = slot;
+			else
+				t->n--;
+		}
+		if (any)
+			idx_build(t);
 	}
+}
+
+bool cv_plan_slots_is_given(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			    uint32_t slot)
+{
+	const struct table *t = &slots->tables[kind];
+
+	return slot < t->n && t->entries[slot].key != NULL;
+}
+
+void cv_plan_slots_keys(const struct cv_plan_slots *slots, enum cv_plan_kind kind, bool *held,
+			uint32_t n)
+{
+	const struct table *t =
+		&slots->tables[kind == CV_PLAN_GROUP ? CV_PLAN_TARGET : CV_PLAN_NEIGH];
+
+	cv_assert(kind == CV_PLAN_GROUP || kind == CV_PLAN_VPC);
+	for (uint32_t i = 0; i < t->n; i++) {
+		uint32_t slot = 0;
+
+		if (t->entries[i].key == NULL)
+			continue;
+		/* As assign.c and plan_targets.c make keys, the slot stands first. */
+		memcpy(&slot, t->entries[i].key,
+		       kind == CV_PLAN_GROUP ? sizeof(uint32_t) : sizeof(uint16_t));
+		if (slot < n)
+			held[slot] = true;
+	}
+}
+
+void cv_plan_slots_recycle(struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			   const uint32_t *which, uint32_t n)
+{
+	struct table *t = &slots->tables[kind];
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct entry *e = &t->entries[which[i]];
+
+		cv_assert(cv_plan_slots_is_given(slots, kind, which[i]));
+		free(e->key);
+		*e = (struct entry){0};
+		t->free[t->n_free++] = which[i];
+	}
+	if (n > 0)
+		idx_build(t);
 }
 
 void cv_plan_slots_full(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
@@ -228,13 +315,13 @@ void cv_plan_slots_full(const struct cv_plan_slots *slots, enum cv_plan_kind kin
 		cv_errs_add(errs, path, 0,
 			    "this is one more than the %" PRIu32
 			    " %s that culvert can hold; those removed "
-			    "since it was started count until it is started again",
+			    "count as long as connections of theirs go on",
 			    limit, kinds[kind].what);
 		return;
 	}
 	cv_errs_add(errs, path, 0,
 		    "there is room for %" PRIu32
-		    " %s, and those removed since culvert was started count "
-		    "until it is started again; raise %s and restart",
+		    " %s, and those removed count as long as connections of "
+		    "theirs go on; raise %s and restart",
 		    limit, kinds[kind].what, kinds[kind].setting);
 }

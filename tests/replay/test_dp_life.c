@@ -363,6 +363,43 @@ static void kill_without_buffers_is_made_up_for(void **state)
 	world_destroy(w);
 }
 
+static void marks_are_of_what_flows_hold(void **state)
+{
+	const uint32_t n[CV_DP_MARK_N] = {N_VPCS, N_EPS, 4, 2, 2};
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2});
+	struct cv_dp_marks *marks;
+
+	(void)state;
+	for (uint16_t i = 0; i < 300; i++) {
+		struct talk t = talk(w, (uint16_t)(30000 + i), L_PLAIN);
+
+		/* The last of many is of another kind. */
+		if (i == 299) {
+			t.vpc = VPC_B;
+			t.dport = L_FIRST_ACK;
+		}
+		c2t(&t, F_SYN, "");
+	}
+	assert_int_equal(cv_dp_marks_create(w->dp, n, &marks), 0);
+	assert_false(cv_dp_marks_is_done(marks));
+	world_wait(w, 20);
+	assert_true(cv_dp_marks_is_done(marks));
+	for (int vpc = 0; vpc < N_VPCS; vpc++)
+		assert_true(cv_dp_marks_has(marks, CV_DP_MARK_VPC, (uint32_t)vpc));
+	for (uint32_t ep = 0; ep < N_EPS; ep++)
+		assert_int_equal(cv_dp_marks_has(marks, CV_DP_MARK_ENDPOINT, ep),
+				 ep == EP_A || ep == EP_B);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(cv_dp_marks_has(marks, CV_DP_MARK_LISTENER, i), i == 1 || i == 2);
+	assert_true(cv_dp_marks_has(marks, CV_DP_MARK_TARGET, 0));
+	assert_false(cv_dp_marks_has(marks, CV_DP_MARK_TARGET, 1));
+	assert_true(cv_dp_marks_has(marks, CV_DP_MARK_NEIGH, 0));
+	assert_false(cv_dp_marks_has(marks, CV_DP_MARK_NEIGH, 1));
+	cv_dp_marks_destroy(marks);
+	cv_dp_marks_destroy(NULL);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +415,7 @@ int main(void)
 		cmocka_unit_test(listeners_flows_go_on_unless_told_otherwise),
 		cmocka_unit_test(many_ends_are_spread_over_turns),
 		cmocka_unit_test(kill_without_buffers_is_made_up_for),
+		cmocka_unit_test(marks_are_of_what_flows_hold),
 	};
 
 	return cmocka_run_group_tests_name("dp_life", tests, NULL, NULL);

@@ -233,6 +233,101 @@ static void secondary_addresses_can_only_be_raised(void **state)
 	world_destroy(w);
 }
 
+/* ---- slots of what is gone ---- */
+
+static void few_endpoints(json_t *conf)
+{
+	json_object_set_new(json_object_get(conf, "limits"), "endpoints", json_integer(4));
+	json_object_set_new(json_object_get(conf, "limits"), "targets", json_integer(3));
+}
+
+/* Replaces the file; tells whether it was taken. */
+static bool reloads(struct world *w)
+{
+	json_t *root = world_show_all(w, "config");
+	json_int_t gen = json_integer_value(at(root, "generation"));
+	bool ok;
+
+	json_decref(root);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	/* Refused or not, the last reload is another one now. */
+	usleep(200000);
+	root = world_show_all(w, "config");
+	ok = json_integer_value(at(root, "generation")) > gen;
+	json_decref(root);
+	return ok;
+}
+
+static void slots_are_given_out_again(void **state)
+{
+	struct world *w = world_with_flows(few_endpoints);
+	json_t *endpoints = at(world_conf(w), "endpoints"), *root;
+	unsigned int turns = 0;
+	char name[32];
+
+	(void)state;
+	/* Each time another endpoint: all four slots are in use, so it must have that of the one before. */
+	for (; turns < 3; turns++) {
+		json_array_remove(endpoints, 3);
+		world_until(reloads(w));
+		snprintf(name, sizeof(name), "turn-%u", turns);
+		json_array_append_new(endpoints,
+				      json_pack("{s:s, s:s, s:s, s:[{s:s, s:s}]}", "name", name,
+						"vpc", "consumer-4", "service", "web", "subnets",
+						"subnet", "a", "ip", "172.16.1.10"));
+		world_until(reloads(w));
+	}
+	/* A target with flows keeps its slot: there is no room for another in its place. */
+	json_decref(target_take(w));
+	world_until(strcmp(target(w, GONE, "state"), "draining") == 0);
+	json_array_append_new(at(world_conf(w), "target_groups.0.targets"),
+			      json_pack("{s:s}", "ip", "10.0.1.99"));
+	usleep(2500000);
+	assert_false(reloads(w));
+	assert_int_equal(flows(w), N_DIALS);
+	root = world_show_all(w, "endpoints");
+	assert_int_equal(json_array_size(at(root, "endpoints")), 4);
+	json_decref(root);
+	world_destroy(w);
+}
+
+static void one_endpoint(json_t *conf)
+{
+	few_endpoints(conf);
+	json_array_clear(at(conf, "endpoint_services.0.accept"));
+	json_object_set_new(at(conf, "endpoint_services.0"), "acceptance_required", json_false());
+}
+
+/* What a slot's object counted is not the next one's, and is not lost from the totals. */
+static void counts_start_from_zero(void **state)
+{
+	struct world *w = world_with_flows(one_endpoint);
+	json_t *endpoints = at(world_conf(w), "endpoints"), *root;
+
+	(void)state;
+	json_array_remove(endpoints, 0);
+	world_until(reloads(w));
+	world_until(flows(w) == 0);
+	json_array_append_new(endpoints, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s}]}", "name",
+						   "next", "vpc", "consumer-1", "service", "web",
+						   "subnets", "subnet", "a", "ip", "172.16.1.77"));
+	world_until(reloads(w));
+	root = world_show_all(w, "endpoints");
+	assert_string_equal(text_at(root, "endpoints.3.name"), "next");
+	assert_int_equal(number_at(root, "endpoints.3.new_flows"), 0);
+	assert_int_equal(number_at(root, "endpoints.3.active_flows"), 0);
+	json_decref(root);
+	dial(w, C1, "consumer-1", "172.16.1.77", 3);
+	world_until(flows(w) == 3);
+	root = world_show_all(w, "endpoints");
+	assert_int_equal(number_at(root, "endpoints.3.new_flows"), 3);
+	json_decref(root);
+	assert_int_equal(cv_stats_event_sum(cv_dp_stats(world_dp(w)), 1, CV_EV_FLOW_NEW),
+			 N_DIALS + 3);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +338,8 @@ int main(void)
 		cmocka_unit_test(target_may_come_back_after_its_flows_ended),
 		cmocka_unit_test(removed_load_balancer_takes_its_flows),
 		cmocka_unit_test(secondary_addresses_can_only_be_raised),
+		cmocka_unit_test(slots_are_given_out_again),
+		cmocka_unit_test(counts_start_from_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

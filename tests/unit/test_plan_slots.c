@@ -445,10 +445,53 @@ static void pools_know_where_replies_arrive(void **state)
 	cv_snat_map_destroy(map);
 }
 
+static void recycled_slots_go_to_the_next(void **state)
+{
+	struct cv_model *m = plain_model();
+	uint32_t one, two, which;
+	bool held[16] = {false};
+	struct cv_plan *p, *q;
+	struct world w;
+
+	(void)state;
+	world_init(&w, roomy);
+	add_endpoint(m, "one", "a", NULL, 0);
+	add_endpoint(m, "two", "b", NULL, 0);
+	p = plan(&w, m);
+	one = cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 0);
+	two = cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 1);
+	cv_plan_slots_keys(w.slots, CV_PLAN_GROUP, held, 16);
+	assert_true(held[cv_plan_slot(p, CV_PLAN_GROUP, 0, 0)]);
+	cv_plan_slots_recycle(w.slots, CV_PLAN_ENDPOINT, &one, 1);
+	assert_false(cv_plan_slots_is_given(w.slots, CV_PLAN_ENDPOINT, one));
+	assert_true(cv_plan_slots_is_given(w.slots, CV_PLAN_ENDPOINT, two));
+	m = plain_model();
+	add_endpoint(m, "three", "a", NULL, 0);
+	add_endpoint(m, "two", "b", NULL, 0);
+	add_endpoint(m, "one", "a", NULL, 0);
+	q = plan(&w, m);
+	/* The new one has the free slot, the other keeps its own, who comes back late has a new one. */
+	assert_int_equal(cv_plan_slot(q, CV_PLAN_ENDPOINT, 0, 0), one);
+	assert_int_equal(cv_plan_slot(q, CV_PLAN_ENDPOINT, 0, 1), two);
+	assert_int_equal(cv_plan_slot(q, CV_PLAN_ENDPOINT, 0, 2), two + 1);
+	/* All targets gone: then nothing names the group. */
+	for (uint32_t slot = 0; slot < q->n_slots[CV_PLAN_TARGET]; slot++) {
+		which = slot;
+		cv_plan_slots_recycle(w.slots, CV_PLAN_TARGET, &which, 1);
+	}
+	memset(held, 0, sizeof(held));
+	cv_plan_slots_keys(w.slots, CV_PLAN_GROUP, held, 16);
+	assert_false(held[cv_plan_slot(q, CV_PLAN_GROUP, 0, 0)]);
+	cv_plan_destroy(p);
+	cv_plan_destroy(q);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_are_stable),
+		cmocka_unit_test(recycled_slots_go_to_the_next),
 		cmocka_unit_test(slots_lead_back_to_the_model),
 		cmocka_unit_test(pools_drain_before_they_go),
 		cmocka_unit_test(pools_are_wanted_in_any_order),
