@@ -11,6 +11,23 @@ CONNECT_TIMEOUT_S = 2.5     # SYNs at 0 and 1 s
 CURL_SAYS = {7: 'refused', 28: 'timeout', 52: 'closed', 56: 'reset'}
 
 
+def ask(sock):
+    """One HTTP request on a connection that stays open: its outcome, once the whole answer is there."""
+    try:
+        sock.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+        data = b''
+        while not data.endswith(b'}\n'):   # the answer's JSON
+            part = sock.recv(65536)
+            if not part:
+                return 'closed'
+            data += part
+        return 'answered' if data.startswith(b'HTTP/1.1 200') else 'an error'
+    except TimeoutError:
+        return 'timeout'
+    except (ConnectionResetError, BrokenPipeError):
+        return 'reset'
+
+
 class Story:
     """A lab, a running culvertd, and the steps so far."""
 

@@ -25,17 +25,6 @@ def servers(made):
     peers.decoder(made, 'provider', TARGET, PORT)
 
 
-def ask(sock):
-    """One request: its outcome."""
-    try:
-        sock.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-        return 'answered' if sock.recv(65536).startswith(b'HTTP/1.1 200') else 'closed'
-    except TimeoutError:
-        return 'timeout'
-    except (ConnectionResetError, BrokenPipeError):
-        return 'reset'
-
-
 def is_established(sock):
     """Whether the client's kernel still believes in the connection."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED
@@ -52,7 +41,7 @@ def run(opts, say):
                 proc.socket_in(it.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM))
             sock.settimeout(5)
             sock.connect((region.ENI, PORT))
-            it.step(f'request on connection "{name}"', 'answered', ask(sock))
+            it.step(f'request on connection "{name}"', 'answered', story.ask(sock))
         socks['keepalive'].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for key in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
             socks['keepalive'].setsockopt(socket.IPPROTO_TCP, key, opts.seconds // 3)
@@ -64,14 +53,14 @@ def run(opts, say):
         flows = len(it.culvert.show('flows')['flows'])
         it.step('flows that culvert knows', 1, flows)
         it.step('the client of "idle" heard nothing of its end', True, is_established(socks['idle']))
-        it.step('request on connection "idle"', 'reset', ask(socks['idle']))
-        it.step('request on connection "keepalive"', 'answered', ask(socks['keepalive']))
+        it.step('request on connection "idle"', 'reset', story.ask(socks['idle']))
+        it.step('request on connection "keepalive"', 'answered', story.ask(socks['keepalive']))
         proc.wait_for(lambda: it.culvert.events()['tcp_elb_reset'] >= before['tcp_elb_reset'] + 2, 30,
                       "culvert's RST to the server that answers late")
         it.step('the server that answers late meets a RST, too', True, True)
         socks['waits'].settimeout(1)
         with contextlib.suppress(TimeoutError):
-            it.step('its client gets', 'nothing', socks['waits'].recv(100))
+            it.step('its client gets', 'nothing', repr(socks['waits'].recv(100)))
         ended = it.culvert.events()['ended_flows_idle'] - before['ended_flows_idle']
         it.step('flows counted as ended by idle timeout', 2, ended)
         return it.result()

@@ -15,17 +15,6 @@ def servers(made):
     peers.decoder(made, 'provider', TARGET, PORT)
 
 
-def stays(sock):
-    """What becomes of a request on an open connection."""
-    try:
-        sock.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-        return 'answered' if sock.recv(65536).startswith(b'HTTP/1.1 200') else 'closed'
-    except TimeoutError:
-        return 'timeout'
-    except ConnectionResetError:
-        return 'reset'
-
-
 def run(opts, say):
     """Play it."""
     conf = region.config([region.group('on', PORT, [(TARGET, PORT)])], accept=[])
@@ -50,10 +39,10 @@ def run(opts, say):
         with proc.socket_in(it.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.settimeout(3)
             sock.connect((region.ENI, PORT))
-            it.step('request on a connection that stays open', 'answered', stays(sock))
+            it.step('request on a connection that stays open', 'answered', story.ask(sock))
             it.reload(decide([], ['c1']))
             it.step('state after the provider rejected it', 'rejected', state())
-            it.step('request on that connection', 'timeout', stays(sock))
+            it.step('request on that connection', 'timeout', story.ask(sock))
         blocked('rejected')
         it.reload(decide(['c1'], []))
         it.step('accepted again: client dials', 'HTTP 200', it.get('c1', region.ENI, PORT)[0])
