@@ -46,7 +46,7 @@ static struct world *weighted_world(const struct world_cfg *cfg)
 static void weights_divide_flows_and_groups_keep_their_ways(void **state)
 {
 	struct world *w = weighted_world(&(struct world_cfg){.cross_zone = true});
-	uint32_t n_proxy = 0, n_first = 0;
+	uint32_t n_proxy = 0, n_first = 0, n_both = 0;
 
 	(void)state;
 	for (uint32_t i = 0; i < N; i++) {
@@ -54,10 +54,12 @@ static void weights_divide_flows_and_groups_keep_their_ways(void **state)
 
 		n_proxy += led.proxy;
 		n_first += led.target == TARGET_0;
+		n_both += led.proxy && led.target == TARGET_0;
 	}
 	/* Six sigma: sqrt(800 / 4 * 3 / 4) is 12, sqrt(800 / 4) 14. The seed is fixed. */
 	assert_in_range(n_proxy, N / 4 - 74, N / 4 + 74);
 	assert_in_range(n_first, N / 2 - 85, N / 2 + 85);
+	assert_in_range(n_both, N / 8 - 57, N / 8 + 57);
 	world_destroy(w);
 }
 
