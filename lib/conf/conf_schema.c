@@ -138,7 +138,7 @@ static const struct conf_row schema[] = {
 	ENUM("settings.flow_end.listener", "keep|silent|reset", "keep",
 	     "listener removed; `keep`: its connections go on"),
 	INT("settings.lab_time_scale", 1, 10000, "1", "",
-	    "for tests only: idle timeouts and the delays of draining run so many times as fast"),
+	    "for tests only: idle timeouts, draining and health checks run so many times as fast"),
 	INT("settings.mss_clamp", 0, 9176, "8365", "bytes",
 	    "largest MSS let through, both ways (AWS: 8365); 0: any"),
 	INT("settings.half_open_max", 0, 16000000, "0", "",

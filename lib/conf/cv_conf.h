@@ -88,7 +88,7 @@ struct cv_conf_settings {
 	enum cv_conf_end end_target;   /**< target unhealthy or deregistered */
 	enum cv_conf_end end_endpoint; /**< endpoint or our address gone */
 	enum cv_conf_listener_end end_listener;
-	uint32_t lab_time_scale; /**< idle timeouts and draining run so many times as fast */
+	uint32_t lab_time_scale; /**< idle timeouts, draining, checks: so many times as fast */
 };
 
 /** How operators reach the appliance. */
