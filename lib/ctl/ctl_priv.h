@@ -134,12 +134,12 @@ struct ctl_recycle {
 
 struct cv_ctl {
 	char *file, *version;
-	struct cv_io *io; /**< may be NULL */
-	struct cv_dp *dp; /**< NULL until attached */
+	struct cv_io *io;       /**< may be NULL */
+	struct cv_dp *dp;       /**< NULL until attached */
 	struct cv_conf *conf;   /**< its model is what serves: a snapshot of model */
 	struct cv_model *model; /**< what calls change and see */
 	uint64_t dirty_ms;      /**< when the data plane is to follow the model; 0: it does */
-	struct cv_host *host; /**< NULL until attached, or if there is no memory for it */
+	struct cv_host *host;   /**< NULL until attached, or if there is no memory for it */
 	struct ctl_host_seen host_seen;
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */

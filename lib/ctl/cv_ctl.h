@@ -86,6 +86,18 @@ void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp);
 int cv_ctl_probe(struct cv_ctl *ctl, int (*open)(void *arg, uint16_t vpc), void *arg);
 
 /**
+ * A non-blocking TCP socket in a VPC's namespace (cv_host_socket()), to be bound to one of our addresses:
+ * what cv_ctl_probe() wants as `open`.
+ *
+ * @param ctl  struct cv_ctl, attached
+ * @param vpc  VPC slot
+ * @return descriptor, -EAGAIN (not yet), -ENOENT (the VPC needs none), or another -errno
+ * @owner  caller; close()
+ * @threads any
+ */
+int cv_ctl_host_socket(void *ctl, uint16_t vpc);
+
+/**
  * Be the control thread: announce our addresses, resolve neighbours, answer commands, reload on SIGHUP,
  * until SIGTERM, SIGINT or cv_ctl_stop(). Commands that wait then are answered with -ECANCELED.
  *

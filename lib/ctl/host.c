@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/socket.h>
 
 #include "show_priv.h"
 
@@ -194,6 +195,15 @@ void cv_ctl_host_sync(struct cv_ctl *ctl)
 	if (ret < 0)
 		cv_log(CV_LOG_ERR, "the kernel's sockets stay as they were: %s", strerror(-ret));
 	order_fini(&o);
+}
+
+int cv_ctl_host_socket(void *ctl, uint16_t vpc)
+{
+	const struct cv_ctl *c = ctl;
+
+	if (c->host == NULL)
+		return -ENOENT;
+	return cv_host_socket(c->host, vpc, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 /* ---- how it stands ---- */

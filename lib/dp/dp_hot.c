@@ -156,7 +156,8 @@ static __attribute__((noinline)) void dp_odd_frame(struct cv_dp_worker *w, struc
 
 /* A packet that is not TCP may yet be for the kernel's sockets. */
 static __attribute__((noinline)) void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m,
-						uint16_t vlan, uint16_t l2_len, enum cv_drop reason)
+						 uint16_t vlan, uint16_t l2_len,
+						 enum cv_drop reason)
 {
 	if ((reason == CV_DROP_PROTOCOL || reason == CV_DROP_ICMP) &&
 	    dp_host_take_other(w, m, vlan, l2_len))

@@ -146,27 +146,36 @@ static void flows_go_on_beside_the_kernels_sockets(void **state)
 	world_destroy(w);
 }
 
+/* An IP payload, to one of our addresses. */
+struct message {
+	unsigned int vpc;
+	cv_be32_t dst;
+	uint8_t proto;
+	const void *payload;
+	uint16_t len;
+};
+
 /* Writes IP and Ethernet around a payload. @return bytes of the frame */
-static uint16_t ip_frame(const struct world *w, unsigned int vpc, cv_be32_t dst, bool node,
-			 uint8_t proto, const void *payload, uint16_t len, uint8_t *frame)
+static uint16_t ip_frame(const struct world *w, const struct message *msg, uint8_t *frame)
 {
+	bool provider = msg->vpc == VPC_P;
 	struct rte_ipv4_hdr ip = {
 		.version_ihl = 0x45,
-		.total_length = cv_be16((uint16_t)(20 + len)),
+		.total_length = cv_be16((uint16_t)(20 + msg->len)),
 		.time_to_live = 9,
-		.next_proto_id = proto,
-		.src_addr = vpc == VPC_P ? TARGET_0 : CLIENT_IP,
-		.dst_addr = dst,
+		.next_proto_id = msg->proto,
+		.src_addr = provider ? TARGET_0 : CLIENT_IP,
+		.dst_addr = msg->dst,
 	};
 	uint16_t type = RTE_BE16(0x0800);
 
 	ip.hdr_checksum = (uint16_t)~cv_csum_fold(cv_csum_add(&ip, sizeof(ip), 0));
-	world_mac(w, vpc, dst, node, frame);
-	memcpy(frame + 6, vpc == VPC_P ? TARGET_MAC : CLIENT_MAC, 6);
+	world_mac(w, msg->vpc, msg->dst, provider, frame);
+	memcpy(frame + 6, provider ? TARGET_MAC : CLIENT_MAC, 6);
 	memcpy(frame + 12, &type, 2);
 	memcpy(frame + 14, &ip, 20);
-	memcpy(frame + 34, payload, len);
-	return (uint16_t)(34 + len);
+	memcpy(frame + 34, msg->payload, msg->len);
+	return (uint16_t)(34 + msg->len);
 }
 
 static void rx_want(struct world *w, uint16_t port, const uint8_t *frame, uint16_t len,
@@ -194,7 +203,7 @@ static void services_get_tcp_and_udp_of_their_port_alone(void **state)
 			.ttl = 9};
 
 	(void)state;
-	len = ip_frame(w, VPC_A, SERVICE, false, IPPROTO_UDP, udp, sizeof(udp), frame);
+	len = ip_frame(w, &(struct message){VPC_A, SERVICE, IPPROTO_UDP, udp, sizeof(udp)}, frame);
 	rx_want(w, 0, frame, len, CV_DROP_HOST_TAKEN);
 	want_up(w, VPC_A, CLIENT_MAC, frame + 14, (uint16_t)(len - 14));
 	/* Padding is not the packet's; a packet longer than its frame is none. */
@@ -202,12 +211,12 @@ static void services_get_tcp_and_udp_of_their_port_alone(void **state)
 	want_up(w, VPC_A, CLIENT_MAC, frame + 14, (uint16_t)(len - 14));
 	rx_want(w, 0, frame, (uint16_t)(len - 1), CV_DROP_PROTOCOL);
 	udp[3] = 54;
-	len = ip_frame(w, VPC_A, SERVICE, false, IPPROTO_UDP, udp, sizeof(udp), frame);
+	len = ip_frame(w, &(struct message){VPC_A, SERVICE, IPPROTO_UDP, udp, sizeof(udp)}, frame);
 	rx_want(w, 0, frame, len, CV_DROP_PROTOCOL);
 	udp[3] = 53;
-	len = ip_frame(w, VPC_A, ENI_A, false, IPPROTO_UDP, udp, sizeof(udp), frame);
+	len = ip_frame(w, &(struct message){VPC_A, ENI_A, IPPROTO_UDP, udp, sizeof(udp)}, frame);
 	rx_want(w, 0, frame, len, CV_DROP_PROTOCOL);
-	len = ip_frame(w, VPC_A, SERVICE, false, IPPROTO_UDP, udp, 7, frame);
+	len = ip_frame(w, &(struct message){VPC_A, SERVICE, IPPROTO_UDP, udp, 7}, frame);
 	rx_want(w, 0, frame, len, CV_DROP_PROTOCOL);
 	memcpy(s.src_mac, CLIENT_MAC, 6);
 	world_mac(w, VPC_A, SERVICE, false, s.dst_mac);
@@ -264,8 +273,10 @@ static void errors_about_the_kernels_packets_are_handed_over(void **state)
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
 		uint16_t n = icmp_quote(cases[i].type, cases[i].src, cases[i].proto, cases[i].sport,
 					icmp);
-		uint16_t len = ip_frame(w, VPC_P, NODE_0, true, IPPROTO_ICMP, icmp,
-					(uint16_t)(n - cases[i].cut), frame);
+		uint16_t len = ip_frame(w,
+					&(struct message){VPC_P, NODE_0, IPPROTO_ICMP, icmp,
+							  (uint16_t)(n - cases[i].cut)},
+					frame);
 
 		rx_want(w, 1, frame, len, cases[i].want);
 		if (cases[i].want == CV_DROP_HOST_TAKEN)

@@ -180,6 +180,27 @@ struct world *world_create(const struct world_cfg *cfg)
 	return w;
 }
 
+/* A pool for each node and server. @param[out] pools shape [4] */
+static void pools_fill(const struct world *w, struct cv_view_spec *spec, struct cv_view_pool *pools)
+{
+	for (int i = 0; i < 4; i++) {
+		struct cv_view_pool *pool = &pools[spec->n_pools];
+
+		/* One server in two groups has one pool at each node. */
+		if (i % 2 == 1 && w->targets[1].ip == w->targets[0].ip)
+			continue;
+		pool->key = (struct cv_snat_key){
+			.node_ip = spec->node_ips[i / 2],
+			.target_ip = w->targets[i % 2].ip,
+			.target_port = w->targets[i % 2].port,
+			.vpc = VPC_P,
+		};
+		assert_int_equal(
+			cv_snat_registry_get(w->registry, &pool->key, &w->snat, &pool->pool), 0);
+		spec->n_pools++;
+	}
+}
+
 void world_publish(struct world *w)
 {
 	static const cv_be32_t node_ips[] = {NODE_0, NODE_1};
@@ -234,22 +255,7 @@ void world_publish(struct world *w)
 	};
 	struct cv_view *view;
 
-	for (int i = 0; i < 4; i++) {
-		struct cv_view_pool *pool = &pools[spec.n_pools];
-
-		/* One server in two groups has one pool at each node. */
-		if (i % 2 == 1 && w->targets[1].ip == w->targets[0].ip)
-			continue;
-		pool->key = (struct cv_snat_key){
-			.node_ip = node_ips[i / 2],
-			.target_ip = w->targets[i % 2].ip,
-			.target_port = w->targets[i % 2].port,
-			.vpc = VPC_P,
-		};
-		assert_int_equal(
-			cv_snat_registry_get(w->registry, &pool->key, &w->snat, &pool->pool), 0);
-		spec.n_pools++;
-	}
+	pools_fill(w, &spec, pools);
 	assert_int_equal(cv_view_create(&spec, &view), 0);
 	assert_int_equal(cv_view_pub_publish(w->pub, view), 0);
 }
