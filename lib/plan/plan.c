@@ -39,9 +39,10 @@ void cv_plan_destroy(struct cv_plan *plan)
 static int view_create(struct plan_build *b)
 {
 	struct cv_view_spec *spec = &b->spec;
-	int err;
+	int err = cv_plan_life_fill(b);
 
-	cv_plan_life_fill(b);
+	if (err != 0)
+		return err;
 	spec->vpcs = b->vpcs;
 	spec->locals = b->locals;
 	spec->endpoints = b->endpoints;

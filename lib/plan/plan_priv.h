@@ -109,8 +109,8 @@ int cv_plan_host_fill(struct plan_build *b);
 /** Pools: those that choices need, made if missing, and those that drain. @return 0 or -ENOMEM */
 int cv_plan_pools_fill(struct plan_build *b);
 
-/** How long flows live. Last of all. */
-void cv_plan_life_fill(struct plan_build *b);
+/** How long flows live. Last of all. @return 0 or -ENOMEM */
+int cv_plan_life_fill(struct plan_build *b);
 
 /** Take back the pools made by cv_plan_pools_fill(). @param n_before pools before it */
 void cv_plan_pools_undo(struct cv_snat_registry *registry, uint32_t n_before);

@@ -487,11 +487,63 @@ static void recycled_slots_go_to_the_next(void **state)
 	world_fini(&w);
 }
 
+/* The first n targets are unhealthy. */
+static enum cv_model_target_state first_unhealthy(void *arg, uint32_t tg, uint32_t target,
+						  uint32_t zone)
+{
+	(void)tg;
+	(void)zone;
+	return target < *(const uint32_t *)arg ? CV_MODEL_TARGET_UNHEALTHY
+					       : CV_MODEL_TARGET_HEALTHY;
+}
+
+static void flows_of_unhealthy_targets_end(void **state)
+{
+	struct cv_model *m = plain_model();
+	uint32_t n_bad = 0, gen = 0;
+	struct world w;
+
+	(void)state;
+	world_init(&w, roomy);
+	for (; n_bad <= m->tgs[0].n_targets; n_bad++) {
+		for (int how = 0; how < 3; how++) {
+			struct cv_plan_in in = {
+				.model = m,
+				.cfg = &w.cfg,
+				.slots = w.slots,
+				.registry = w.registry,
+				.neigh = w.neigh,
+				.target_state = first_unhealthy,
+				.target_state_arg = &n_bad,
+				.gen = ++gen,
+			};
+			struct cv_plan *p;
+
+			m->lbs[0].cross_zone = true;
+			m->tgs[0].drain = (struct cv_model_drain){.unhealthy_terminate = how == 1,
+								  .unhealthy_seconds = how == 2};
+			assert_int_equal(cv_plan_build(&in, &w.errs, &p), 0);
+			for (uint32_t i = 0; i < m->tgs[0].n_targets; i++) {
+				uint32_t slot = cv_plan_slot(p, CV_PLAN_TARGET, 0, i);
+
+				/* Not when all are: then the group fails open. */
+				assert_int_equal(spec_of(p)->targets[slot].end,
+						 how > 0 && i < n_bad &&
+							 n_bad < m->tgs[0].n_targets);
+			}
+			cv_plan_destroy(p);
+		}
+	}
+	cv_model_destroy(m);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_are_stable),
 		cmocka_unit_test(recycled_slots_go_to_the_next),
+		cmocka_unit_test(flows_of_unhealthy_targets_end),
 		cmocka_unit_test(slots_lead_back_to_the_model),
 		cmocka_unit_test(pools_drain_before_they_go),
 		cmocka_unit_test(pools_are_wanted_in_any_order),
