@@ -451,6 +451,7 @@ static void a_reload_keeps_states_and_counts(void **state)
 {
 	struct cv_health_change change;
 	struct cv_model *before;
+	unsigned int n_failed = 0;
 
 	(void)state;
 	one_target();
@@ -463,9 +464,15 @@ static void a_reload_keeps_states_and_counts(void **state)
 	rebuild(before);
 	assert_int_equal(state_of(0, 0), CV_MODEL_TARGET_INITIAL);
 	assert_int_equal(state_of(1, 0), CV_MODEL_TARGET_HEALTHY);
-	for (int i = 0; i < 20 && state_of(1, 0) == CV_MODEL_TARGET_HEALTHY; i++)
+	for (int i = 0; i < 20 && state_of(1, 0) == CV_MODEL_TARGET_HEALTHY; i++) {
+		struct cv_health_info info;
+
 		answer(CV_HEALTH_FAILED, 0, &change);
+		cv_health_zone_get(health, 0, 1, 0, &info);
+		n_failed += info.checked_ms == now;
+	}
 	/* The one failure before and one after. */
+	assert_int_equal(n_failed, 1);
 	assert_int_equal(change.target, 1);
 	assert_int_equal(change.to, CV_MODEL_TARGET_UNHEALTHY);
 }
