@@ -48,7 +48,7 @@ struct cv_api_tcp;
  *   -EACCES         no right to the port or the files; the key may be read by others
  *   -ENOENT         a file is missing
  *   -ENOMEM         memory ran out
- *   -EIO            the server did not start
+ *   or another -errno when the server does not start
  * @owner  caller; cv_api_tcp_destroy()
  */
 int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,

@@ -104,7 +104,8 @@ static bool id_is_sound(const char *id)
 	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == len;
 }
 
-static const char account_prefix[] = "arn:aws:iam::";
+/* The account follows this in a principal. */
+#define PRINCIPAL_PREFIX "arn:aws:iam::"
 
 static void key_read(const struct run *run, json_t *item, size_t idx, struct aws_key *key)
 {
@@ -132,7 +133,7 @@ static void key_read(const struct run *run, json_t *item, size_t idx, struct aws
 		cv_errs_add(run->errs, path, line,
 			    "must be arn:aws:iam::ACCOUNT:root, ...:user/NAME or ...:role/NAME");
 	} else if (key->principal != NULL) {
-		memcpy(key->account_id, key->principal + sizeof(account_prefix) - 1, 12);
+		memcpy(key->account_id, key->principal + strlen(PRINCIPAL_PREFIX), 12);
 	}
 }
 

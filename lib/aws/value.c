@@ -106,24 +106,29 @@ const char *const *cv_aws_strs(struct aws_call *call, const char *path, uint32_t
 	return strs;
 }
 
+/* Two digits below a bound. */
+static bool digits_parse(const char *text, int bound, int *ret)
+{
+	if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
+		return false;
+	*ret = (text[0] - '0') * 10 + text[1] - '0';
+	return *ret < bound;
+}
+
 /* `Z`, `+01:00`, `-0930` or nothing. */
 static bool offset_parse(const char *text, long *ret_seconds)
 {
-	int hours, minutes, used = 0;
+	int hours, minutes;
 	char sign = text[0];
 
 	*ret_seconds = 0;
-	if (sign == '\0' || strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+	if (sign == '\0' || strcmp(text, "Z") == 0)
 		return true;
-	if (sign != '+' && sign != '-')
-		return false;
-	if (sscanf(text + 1, "%2d%n", &hours, &used) != 1 || used != 2)
+	if ((sign != '+' && sign != '-') || !digits_parse(text + 1, 24, &hours))
 		return false;
 	text += 3;
 	text += *text == ':';
-	if (sscanf(text, "%2d%n", &minutes, &used) != 1 || used != 2 || text[2] != '\0')
-		return false;
-	if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+	if (!digits_parse(text, 60, &minutes) || text[2] != '\0')
 		return false;
 	*ret_seconds = (hours * 60L + minutes) * (sign == '-' ? -60 : 60);
 	return true;

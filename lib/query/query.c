@@ -37,10 +37,16 @@ long cv_query_decode(const char *text, size_t len, bool plus, char *buf)
 	return (long)n;
 }
 
+/* Surrogates, and two that XML leaves out. */
+static bool is_forbidden(uint32_t c)
+{
+	return c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || c == 0xfffe || c == 0xffff;
+}
+
 size_t cv_query_char_len(const char *bytes, size_t len)
 {
-	const unsigned char *text = (const unsigned char *)bytes;
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *text = (const unsigned char *)bytes;
 	uint32_t c = text[0];
 	size_t n;
 
@@ -55,10 +61,7 @@ size_t cv_query_char_len(const char *bytes, size_t len)
 			return 0;
 		c = c << 6 | (text[i] & 0x3fU);
 	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || c == 0xfffe ||
-	    c == 0xffff)
-		return 0;
-	return n;
+	return c < least[n] || is_forbidden(c) ? 0 : n;
 }
 
 bool cv_query_is_text(const char *text, size_t len)

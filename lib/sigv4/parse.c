@@ -92,15 +92,22 @@ static bool digits_read(const char *text, int n, int *ret)
 static bool date_parse(const char *text, time_t *ret_at)
 {
 	struct tm tm = {0};
+	const struct {
+		int at, n, min, max;
+		int *to;
+	} parts[] = {
+		{0, 4, 1970, 9999, &tm.tm_year}, {4, 2, 1, 12, &tm.tm_mon},
+		{6, 2, 1, 31, &tm.tm_mday},      {9, 2, 0, 23, &tm.tm_hour},
+		{11, 2, 0, 59, &tm.tm_min},      {13, 2, 0, 60, &tm.tm_sec},
+	};
 
-	if (strlen(text) != CV_SIGV4_DATE_LEN || text[8] != 'T' || text[15] != 'Z' ||
-	    !digits_read(text, 4, &tm.tm_year) || !digits_read(text + 4, 2, &tm.tm_mon) ||
-	    !digits_read(text + 6, 2, &tm.tm_mday) || !digits_read(text + 9, 2, &tm.tm_hour) ||
-	    !digits_read(text + 11, 2, &tm.tm_min) || !digits_read(text + 13, 2, &tm.tm_sec))
+	if (strlen(text) != CV_SIGV4_DATE_LEN || text[8] != 'T' || text[15] != 'Z')
 		return false;
-	if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
-		return false;
+	for (size_t i = 0; i < CV_ARRAY_LEN(parts); i++) {
+		if (!digits_read(text + parts[i].at, parts[i].n, parts[i].to) ||
+		    *parts[i].to < parts[i].min || *parts[i].to > parts[i].max)
+			return false;
+	}
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
 	*ret_at = timegm(&tm);

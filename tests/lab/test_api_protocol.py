@@ -14,7 +14,8 @@ from api_world import CONSUMER, KEYS, PROVIDER
 class Identity(api_world.ApiCase):
 
     def test_cli_is_told_who_it_is(self):
-        want = {'provider': f'arn:aws:iam::{PROVIDER}:root', 'consumer': f'arn:aws:iam::{CONSUMER}:user/alice',
+        want = {'provider': f'arn:aws:iam::{PROVIDER}:root',
+                'consumer': f'arn:aws:iam::{CONSUMER}:user/alice',
                 'role': f'arn:aws:sts::{CONSUMER}:assumed-role/deploy/culvert'}
         for who, arn in want.items():
             done = self.it.cli('sts', 'get-caller-identity', who=who)

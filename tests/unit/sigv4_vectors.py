@@ -22,7 +22,8 @@ KEY = ('AKIDEXAMPLE000000001', 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY')
 
 CASES = [
     ('plain', 'POST', '/', b'Action=DescribeVpcs&Version=2016-11-15', {}, None, 'ec2', False),
-    ('token', 'POST', '/', b'Action=DescribeVpcs&Version=2016-11-15', {}, 'tok/en+with=signs==', 'ec2', False),
+    ('token', 'POST', '/', b'Action=DescribeVpcs&Version=2016-11-15', {}, 'tok/en+with=signs==',
+     'ec2', False),
     ('empty body', 'POST', '/', b'', {}, None, 'sts', False),
     ('utf-8', 'POST', '/', 'Name=gr%C3%BC%C3%9Fe+a~b'.encode(), {}, None, 'elasticloadbalancing', False),
     ('path', 'POST', '/base/path', b'a=1', {}, None, 'ec2', False),

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "cv_model_ops.h"
+
 #include "core_priv.h"
 
 /* ---- a call without a server ---- */
@@ -546,6 +548,126 @@ static void file_must_be_nobody_elses(void **state)
 	assert_int_equal(load("/tmp"), -EACCES);
 }
 
+/* ---- a signed request, from end to end ---- */
+
+struct vector {
+	const char *name, *method, *path, *query, *body, *token, *service;
+	struct cv_sigv4_header headers[8];
+	uint32_t n_headers;
+	bool presigned;
+};
+
+#include "sigv4_vectors.h"
+
+static time_t then(void)
+{
+	return 1795296611;
+}
+
+static struct cv_model *world;
+
+/* What control returns; 0: it runs the function. */
+static int control_ret;
+
+static int control_call(void *arg, bool change, cv_aws_fn *fn, void *fn_arg)
+{
+	(void)arg;
+	assert_false(change);
+	return control_ret != 0 ? control_ret : fn(NULL, world, fn_arg);
+}
+
+static void answer_is(struct cv_aws *server, const struct vector *v, unsigned int status,
+		      const char *part)
+{
+	const struct cv_sigv4_request request = {
+		.method = v->method,
+		.path = v->path,
+		.query = v->query,
+		.headers = v->headers,
+		.n_headers = v->n_headers,
+		.body = v->body,
+		.body_len = strlen(v->body),
+	};
+	struct cv_aws_answer answer;
+
+	cv_aws_handle(server, &request, &answer);
+	assert_int_equal(answer.status, status);
+	assert_int_equal(strlen(answer.request_id), CV_AWS_REQUEST_ID_LEN - 1);
+	assert_string_equal(answer.type, "text/xml;charset=UTF-8");
+	if (strstr(answer.text, part) == NULL)
+		fail_msg("'%s' is not in '%s'", part, answer.text);
+	free(answer.text);
+}
+
+static struct cv_aws *server_make(const char *principal, char *file)
+{
+	struct cv_aws_cfg cfg = {.region = "us-east-1", .rate = 1000, .burst = 1000, .now = then};
+	struct cv_aws *server = NULL;
+	struct cv_errs errs = {0};
+	int fd = mkstemp(file);
+
+	assert_true(fd >= 0);
+	dprintf(fd,
+		"{\"keys\": [{\"access_key_id\": \"AKIDEXAMPLE000000001\", \"secret_access_key\": "
+		"\"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\", \"principal\": \"%s\"}]}",
+		principal);
+	close(fd);
+	cfg.credentials_file = file;
+	cfg.ops.call = control_call;
+	assert_int_equal(cv_aws_create(&cfg, &errs, &server), 0);
+	unlink(file);
+	/* Without its file it keeps its keys. */
+	assert_int_equal(cv_aws_reload(server, &errs), -ENOENT);
+	cv_errs_fini(&errs);
+	return server;
+}
+
+static void control_decides(void **state)
+{
+	static const struct {
+		int ret;
+		unsigned int status;
+		const char *part;
+	} rows[] = {
+		{-EAGAIN, 503, "<Code>Unavailable</Code>"},
+		{-ETIMEDOUT, 503, "<Code>Unavailable</Code>"},
+		{-ECANCELED, 503, "is stopping"},
+		{-ENOMEM, 500, "<Code>InternalError</Code>"},
+		{-EIO, 500, "<Code>InternalError</Code>"},
+		{0, 200, "<vpcSet/></DescribeVpcsResponse>"},
+	};
+	const struct cv_model_account_req account = {.id = "111111111111"};
+	char file[] = "/tmp/culvert-test-keys-XXXXXX", other[] = "/tmp/culvert-test-keys-XXXXXX";
+	struct cv_aws *server = server_make("arn:aws:iam::111111111111:root", file);
+	struct cv_model_errs errs = {0};
+
+	(void)state;
+	world = cv_model_create("us-east-1");
+	assert_int_equal(cv_model_account_add(world, &account, &errs), 0);
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		control_ret = rows[i].ret;
+		answer_is(server, &vectors[0], rows[i].status, rows[i].part);
+	}
+	/* The key of the other vector has no token. */
+	answer_is(server, &vectors[1], 401, "<Code>AuthFailure</Code>");
+	cv_aws_destroy(server);
+	server = server_make("arn:aws:iam::999999999999:root", other);
+	answer_is(server, &vectors[0], 403, "<Code>OptInRequired</Code>");
+	cv_aws_destroy(server);
+	cv_model_destroy(world);
+}
+
+static void table_lists_every_action(void **state)
+{
+	char *text = cv_aws_table();
+
+	(void)state;
+	assert_non_null(strstr(text, "action ec2 DescribeVpcs\n"));
+	assert_non_null(strstr(text, "out vpcSet.vpcId\n"));
+	assert_non_null(strstr(text, "filter vpc-id\n"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +685,8 @@ int main(void)
 		cmocka_unit_test(keys_are_found),
 		cmocka_unit_test(wrong_keys_are_told_with_their_line),
 		cmocka_unit_test(file_must_be_nobody_elses),
+		cmocka_unit_test(control_decides),
+		cmocka_unit_test(table_lists_every_action),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
