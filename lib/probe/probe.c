@@ -242,8 +242,8 @@ uint32_t cv_probe_results(struct cv_probe *probe, struct cv_probe_result *result
 
 	pthread_mutex_lock(&probe->lock);
 	n = probe->n_results < n_max ? probe->n_results : n_max;
-	memcpy(results, probe->results + probe->n_results - n, n * sizeof(*results));
-	probe->n_results -= n;
+	for (uint32_t i = 0; i < n; i++)
+		results[i] = probe->results[--probe->n_results];
 	if (probe->n_results == 0 && read(probe->result_fd, &count, sizeof(count)) < 0)
 		cv_assert(errno == EAGAIN);
 	pthread_mutex_unlock(&probe->lock);
