@@ -165,6 +165,11 @@ static int start_dp(struct app *app, struct cv_errs *errs)
 		return rc;
 	}
 	cv_ctl_attach(app->ctl, app->dp);
+	rc = cv_ctl_probe(app->ctl, cv_ctl_host_socket, app->ctl);
+	if (rc != 0) {
+		cv_errs_add(errs, "", 0, "health checks cannot start: %s", strerror(-rc));
+		return rc;
+	}
 	for (i = 0; i < app->n_workers; i++) {
 		app->runs[i] = (struct cv_dp_run){
 			.worker = cv_dp_worker_get(app->dp, i),
