@@ -109,8 +109,8 @@ class Play:
     def empty(self):
         """Close all, and see that the servers know."""
         self.say('closing all')
-        self.dial.do(60, close=1)
-        proc.wait_for(lambda: all(s.counts()['open'] == 0 for s in self.servers), 60,
+        self.dial.do(150, close=1)
+        proc.wait_for(lambda: all(s.counts()['open'] == 0 for s in self.servers), 150,
                       'the targets to see the end of every connection', step=0.2)
 
     def rate(self):
