@@ -13,6 +13,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -548,6 +550,7 @@ static ino_t inode_of(struct rig *r, uint16_t slot)
 
 static void changes_leave_the_rest_as_it_is(void **state)
 {
+	struct ifreq ifr = {.ifr_name = "culvert0"};
 	uint64_t end_ms = cv_clock_ms() + WAIT_MS;
 	struct rig r;
 	ino_t one, two;
@@ -580,6 +583,8 @@ static void changes_leave_the_rest_as_it_is(void **state)
 	close(fd);
 	fd = socket_get(&r, 3, SOCK_DGRAM);
 	assert_int_equal(bind_to(fd, r.addrs[1], 53), 0);
+	assert_int_equal(ioctl(fd, SIOCGIFMTU, &ifr), 0);
+	assert_int_equal(ifr.ifr_mtu, 1400);
 	close(fd);
 	/* The first address goes. */
 	r.vpcs[0].addrs = &r.addrs[1];
