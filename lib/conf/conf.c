@@ -2,6 +2,7 @@
 
 #include "conf_priv.h"
 
+#include "cv_conf_doc.h"
 #include "cv_model_ops.h"
 
 #include <errno.h>
@@ -153,8 +154,14 @@ static void parse_into(struct conf_run *run, const char *text, size_t len)
 
 struct cv_conf *cv_conf_parse(const char *text, size_t len, struct cv_errs *errs)
 {
+	return cv_conf_parse_over(text, len, NULL, errs);
+}
+
+struct cv_conf *cv_conf_parse_over(const char *text, size_t len, const struct cv_conf_docs *docs,
+				   struct cv_errs *errs)
+{
 	struct cv_errs mine = {0};
-	struct conf_run run = {.errs = &mine};
+	struct conf_run run = {.errs = &mine, .docs = docs};
 	bool good;
 
 	run.conf = calloc(1, sizeof(*run.conf));
@@ -206,6 +213,12 @@ static char *read_all(FILE *f, size_t *ret_len)
 
 struct cv_conf *cv_conf_load(const char *file, struct cv_errs *errs)
 {
+	return cv_conf_load_over(file, NULL, errs);
+}
+
+struct cv_conf *cv_conf_load_over(const char *file, const struct cv_conf_docs *docs,
+				  struct cv_errs *errs)
+{
 	struct cv_conf *conf = NULL;
 	FILE *f = fopen(file, "re");
 	char *text = NULL;
@@ -216,7 +229,7 @@ struct cv_conf *cv_conf_load(const char *file, struct cv_errs *errs)
 	if (text == NULL)
 		cv_errs_add(errs, NULL, 0, "cannot read %s: %s", file, strerror(errno));
 	else
-		conf = cv_conf_parse(text, len, errs);
+		conf = cv_conf_parse_over(text, len, docs, errs);
 	free(text);
 	if (f != NULL)
 		fclose(f);

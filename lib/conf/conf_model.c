@@ -43,7 +43,7 @@ static bool finish(struct conf_run *run, enum cv_model_kind kind, uint32_t scope
 		run->oom = true;
 	if (ret == 0)
 		return true;
-	for (size_t i = 0; i < CV_ARRAY_LEN(refs); i++) {
+	for (size_t i = 0; i < CV_ARRAY_LEN(refs) && run->by == NULL; i++) {
 		uint32_t ref = cv_conf_doc_child(&run->doc, node, refs[i], strlen(refs[i]));
 		const char *text =
 			ref == CONF_NONE ? NULL : json_string_value(run->doc.nodes[ref].value);
@@ -53,6 +53,23 @@ static bool finish(struct conf_run *run, enum cv_model_kind kind, uint32_t scope
 					 text);
 	}
 	return false;
+}
+
+/* The resource just added: the last, or one in the place of another that did not fit. */
+static uint32_t last_of(const struct conf_run *run, enum cv_model_kind kind, const char *arn,
+			uint32_t n)
+{
+	return run->by == NULL ? n - 1 : cv_model_find(run->conf->model, kind, CV_MODEL_NONE, arn);
+}
+
+static void restore_endpoint(const struct conf_run *run, struct cv_model_endpoint_req *req)
+{
+	if (run->restore == NULL)
+		return;
+	req->state = run->restore->state;
+	req->state_since = run->restore->state_since;
+	req->private_dns = run->restore->private_dns;
+	req->eni_lbs = run->restore->eni_lbs;
 }
 
 /* Calls build for each object of a list; arg is the index of what the list belongs to. */
@@ -133,6 +150,7 @@ static void build_account(struct conf_run *run, uint32_t node, uint32_t arg)
 static void build_subnet(struct conf_run *run, uint32_t node, uint32_t vpc)
 {
 	struct cv_model_subnet_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.id = cv_conf_str(run, node, "id"),
 		.vpc = vpc,
@@ -178,6 +196,7 @@ static struct cv_model_rule *build_rules(struct conf_run *run, uint32_t list, ui
 static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 {
 	struct cv_model_sg_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.id = cv_conf_str(run, node, "id"),
 		.vpc = vpc,
@@ -222,6 +241,7 @@ static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 	uint32_t cidrs = cv_conf_node(run, node, "cidrs");
 	struct cv_prefix prefixes[64];
 	struct cv_model_vpc_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.id = cv_conf_str(run, node, "id"),
 		.owner = cv_conf_str(run, node, "owner"),
@@ -313,6 +333,7 @@ static struct cv_model_check_req check_req(struct conf_run *run, uint32_t node)
 static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model_tg_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.arn = cv_conf_str(run, node, "arn"),
 		.vpc = cv_conf_str(run, node, "vpc"),
@@ -337,7 +358,7 @@ static void build_tg(struct conf_run *run, uint32_t node, uint32_t arg)
 		ret = cv_model_tg_add(run->conf->model, &req, &errs);
 	if (finish(run, CV_MODEL_TG, CV_MODEL_NONE, node, ret, &errs))
 		each(run, cv_conf_node(run, node, "targets"), build_target,
-		     run->conf->model->n_tgs - 1);
+		     last_of(run, CV_MODEL_TG, req.arn, run->conf->model->n_tgs));
 }
 
 /* Subnets with their addresses: a list of a load balancer's `ips`, or an endpoint's one `ip`. */
@@ -403,10 +424,12 @@ static void build_listener(struct conf_run *run, uint32_t node, uint32_t lb)
 	struct cv_model_forward_req forwards[CV_MODEL_FORWARDS_MAX];
 	const struct cv_conf_settings *set = &run->conf->settings;
 	struct cv_model_listener_req req = {
+		.by = run->by,
 		.port = (uint16_t)cv_conf_u32(run, node, "port"),
 		.target_group = cv_conf_str(run, node, "target_group"),
 		.forwards = forwards,
 		.sticky_group = cv_conf_bool(run, node, "target_group_stickiness.enabled"),
+		.arn = cv_conf_str(run, node, "arn"),
 		.idle_seconds = cv_conf_u32(run, node, "attributes.tcp.idle_timeout.seconds"),
 	};
 	struct cv_model_errs errs = {0};
@@ -444,6 +467,7 @@ static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	uint32_t sgs = cv_conf_node(run, node, "security_groups");
 	struct cv_model_lb_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.arn = cv_conf_str(run, node, "arn"),
 		.vpc = cv_conf_str(run, node, "vpc"),
@@ -472,14 +496,15 @@ static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
 	}
 	if (!finish(run, CV_MODEL_LB, CV_MODEL_NONE, node, ret, &errs))
 		return;
-	shift_lb(run, node, run->conf->model->n_lbs - 1);
+	shift_lb(run, node, last_of(run, CV_MODEL_LB, req.arn, run->conf->model->n_lbs));
 	each(run, cv_conf_node(run, node, "listeners"), build_listener,
-	     run->conf->model->n_lbs - 1);
+	     last_of(run, CV_MODEL_LB, req.arn, run->conf->model->n_lbs));
 }
 
 static void build_service(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model_service_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.id = cv_conf_str(run, node, "id"),
 		.acceptance_required = cv_conf_bool(run, node, "acceptance_required"),
@@ -494,6 +519,7 @@ static void build_service(struct conf_run *run, uint32_t node, uint32_t arg)
 			cv_conf_strs(run, cv_conf_node(run, node, "load_balancers"), &req.n_lbs);
 		req.principals = principals = cv_conf_strs(
 			run, cv_conf_node(run, node, "allowed_principals"), &req.n_principals);
+		req.zones = run->restore != NULL ? run->restore->zones : 0;
 		ret = cv_model_service_add(run->conf->model, &req, &errs);
 		free(lbs);
 		free(principals);
@@ -504,6 +530,7 @@ static void build_service(struct conf_run *run, uint32_t node, uint32_t arg)
 static void build_endpoint(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model_endpoint_req req = {
+		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
 		.id = cv_conf_str(run, node, "id"),
 		.principal = cv_conf_str(run, node, "principal"),
@@ -521,6 +548,7 @@ static void build_endpoint(struct conf_run *run, uint32_t node, uint32_t arg)
 	    places_init(run, cv_conf_node(run, node, "subnets"), &places)) {
 		req.places = places.reqs;
 		req.n_places = places.n;
+		restore_endpoint(run, &req);
 		req.sgs = sg_refs = cv_conf_strs(run, sgs, &req.n_sgs);
 		ret = cv_model_endpoint_add(run->conf->model, &req, &errs);
 		places_fini(&places);
@@ -642,6 +670,41 @@ static void settle_and_check(struct conf_run *run)
 	cv_model_errs_fini(&errs);
 }
 
+void cv_conf_build_one(struct conf_run *run, enum cv_model_kind kind, uint32_t owner)
+{
+	static void (*const builds[CV_MODEL_KIND_N])(struct conf_run *, uint32_t, uint32_t) = {
+		[CV_MODEL_VPC] = build_vpc,
+		[CV_MODEL_SUBNET] = build_subnet,
+		[CV_MODEL_SG] = build_sg,
+		[CV_MODEL_TG] = build_tg,
+		[CV_MODEL_LB] = build_lb,
+		[CV_MODEL_SERVICE] = build_service,
+		[CV_MODEL_ENDPOINT] = build_endpoint,
+	};
+
+	builds[kind](run, 0, owner);
+}
+
+/* Calls hold to the same limits as the file. */
+static void set_limits(struct conf_run *run)
+{
+	struct cv_model *model = run->conf->model;
+
+	model->limits[CV_MODEL_TG] = run->conf->limits.targets;
+	model->limits[CV_MODEL_LISTENER] = run->conf->limits.listeners;
+	model->limits[CV_MODEL_ENDPOINT] = run->conf->limits.endpoints;
+}
+
+/* The file's own document stays what errors of the whole are shown by. */
+static void replay(struct conf_run *run)
+{
+	const struct conf_doc doc = run->doc;
+
+	cv_conf_replay(run, run->docs);
+	run->doc = doc;
+	run->root_row = 0;
+}
+
 void cv_conf_build_model(struct conf_run *run)
 {
 	const char *region = cv_conf_str(run, 0, "region");
@@ -660,6 +723,9 @@ void cv_conf_build_model(struct conf_run *run)
 	each(run, cv_conf_node(run, 0, "endpoints"), build_endpoint, 0);
 	build_decisions(run);
 	check_limits(run);
+	set_limits(run);
+	if (run->errs->n == 0 && !run->oom && run->docs != NULL)
+		replay(run);
 	if (run->errs->n == 0 && !run->oom)
 		settle_and_check(run);
 }

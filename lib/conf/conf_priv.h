@@ -91,6 +91,19 @@ struct conf_run {
 		size_t key_len;
 	} rows[CONF_ROWS_MAX];
 	bool oom;
+	uint32_t root_row;               /**< row of the document's root */
+	const struct cv_conf_docs *docs; /**< NULL: none */
+	const struct cv_model_by *by;    /**< of a document's resource; NULL: the file's */
+	const struct conf_restore *restore;
+};
+
+/** What a document knows of its resource beside the schema. */
+struct conf_restore {
+	enum cv_model_state state;
+	uint64_t state_since;
+	uint64_t zones;
+	const char *eni_lbs[64];
+	bool private_dns;
 };
 
 /**
@@ -154,6 +167,19 @@ bool cv_conf_check_port(const json_t *value, uint32_t *ret_port);
 
 /** Fill everything but the model. */
 void cv_conf_build_settings(struct conf_run *run);
+
+/** The row of a path, or CONF_NONE. */
+uint32_t cv_conf_row_find(const char *path);
+
+/**
+ * Add one resource: the document's root is it.
+ *
+ * @param owner  VPC of a subnet or security group
+ */
+void cv_conf_build_one(struct conf_run *run, enum cv_model_kind kind, uint32_t owner);
+
+/** Put documents over the model. What does not fit is a warning. */
+void cv_conf_replay(struct conf_run *run, const struct cv_conf_docs *docs);
 
 /** Fill the model. */
 void cv_conf_build_model(struct conf_run *run);

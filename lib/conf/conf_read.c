@@ -403,7 +403,7 @@ void cv_conf_validate(struct conf_run *run)
 {
 	uint32_t next;
 
-	run->doc.nodes[0].row = 0;
+	run->doc.nodes[0].row = run->root_row;
 	for (uint32_t i = 0; i < run->doc.n; i = next) {
 		struct conf_node *node = &run->doc.nodes[i];
 

@@ -295,6 +295,7 @@ static const struct conf_row schema[] = {
 	       "zone whose targets get no new connections, from no node; DNS leaves it out"),
 	LIST("load_balancers[].listeners", 0, 0, MANY, "listeners"),
 	OBJECT("load_balancers[].listeners[]", RES, "a TCP port"),
+	TEXT("load_balancers[].listeners[].arn", 0, REF, NULL, "derived if absent"),
 	{"load_balancers[].listeners[].port", CONF_INT, REQ, 1, 65535, NULL, "", NULL, "port"},
 	TEXT("load_balancers[].listeners[].target_group", 0, REF, NULL,
 	     "target group of the same VPC that no other load balancer uses"),
@@ -357,6 +358,15 @@ const struct conf_row *cv_conf_schema(uint32_t *ret_n)
 {
 	*ret_n = CV_ARRAY_LEN(schema);
 	return schema;
+}
+
+uint32_t cv_conf_row_find(const char *path)
+{
+	for (uint32_t i = 0; i < CV_ARRAY_LEN(schema); i++) {
+		if (strcmp(schema[i].path, path) == 0)
+			return i;
+	}
+	return CONF_NONE;
 }
 
 uint32_t cv_conf_row_parent(uint32_t row, const char **ret_key)

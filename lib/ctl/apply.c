@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cv_conf_doc.h"
 #include "cv_model_change.h"
 
 #include "ctl_priv.h"
@@ -310,9 +311,16 @@ const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap)
 
 static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 {
-	struct cv_conf *conf = cv_conf_load(ctl->file, errs);
-	int ret;
+	struct cv_conf_docs docs = {0};
+	struct cv_conf *conf;
+	int ret = cv_conf_docs_get(ctl->model, &docs);
 
+	if (ret < 0) {
+		cv_errs_add(errs, NULL, 0, "out of memory");
+		return ret;
+	}
+	conf = cv_conf_load_over(ctl->file, &docs, errs);
+	cv_conf_docs_fini(&docs);
 	if (conf == NULL)
 		return -EINVAL;
 	if (!cv_ctl_restart_is_spared(ctl->conf, conf, errs)) {

@@ -28,8 +28,8 @@
 
 #include "cv_model_ops.h"
 
-/** Room for the value of an attribute that is no text of the caller's. */
-#define CV_MODEL_ATTR_LEN 64
+/** Fill a request with AWS's defaults of a target group: thresholds, draining, checks by TCP. */
+void cv_model_tg_req_init(struct cv_model_tg_req *req);
 
 /** Unchanged, in a request's tri-state. */
 #define CV_MODEL_KEEP (-1)
@@ -213,16 +213,21 @@ const struct cv_model_meta *cv_model_meta(const struct cv_model *model, enum cv_
 /** Find a listener by ARN. @return its load balancer, *ret_idx its place there, or CV_MODEL_NONE */
 uint32_t cv_model_listener_find(const struct cv_model *model, const char *arn, uint32_t *ret_idx);
 
+/** An attribute; value may point into buf. */
+struct cv_model_attr {
+	const char *key, *value;
+	char buf[64];
+};
+
 /**
  * The i-th attribute of a target group, load balancer or listener.
  *
  * @param      listener  of CV_MODEL_LISTENER: place in its load balancer
- * @param[out] ret_attr  key; value in buf or as long as the model is not changed
- * @param[out] buf       shape [CV_MODEL_ATTR_LEN]
+ * @param[out] ret_attr  good as long as it stays where it is and the model is not changed
  * @return false past the last
  */
 bool cv_model_attr_at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx,
-		      uint32_t listener, uint32_t i, struct cv_model_tag *ret_attr, char *buf);
+		      uint32_t listener, uint32_t i, struct cv_model_attr *ret_attr);
 
 /**
  * Copy the model as it is, to plan and serve from while it goes on changing. Strings are shared: those

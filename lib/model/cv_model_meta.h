@@ -5,6 +5,8 @@
  * @file
  * What every resource has beside its own: whether it still exists, where it comes from, its tags; and
  * who asks for a change.
+ *
+ * @threads as cv_model.h, which includes this
  */
 
 #include <stdbool.h>

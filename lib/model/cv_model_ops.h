@@ -151,6 +151,7 @@ struct cv_model_service_req {
 	uint32_t n_principals;
 	bool acceptance_required;
 	const struct cv_model_by *by; /**< NULL: the configuration file */
+	uint64_t zones;               /**< with by->restore: bit per zone that was offered */
 };
 
 /** Request: an interface endpoint. */

@@ -88,6 +88,17 @@ static const struct attr attrs[] = {
 
 #define ATTRS_N ((uint32_t)CV_ARRAY_LEN(attrs))
 
+void cv_model_tg_req_init(struct cv_model_tg_req *req)
+{
+	*req = (struct cv_model_tg_req){
+		.cross_zone = CV_MODEL_CROSS_ZONE_LB,
+		.drain = {.seconds = 300, .unhealthy_terminate = true},
+		.dns_least = {.count = 1},
+		.routing_least = {.count = 1},
+		.check = {.enabled = true},
+	};
+}
+
 /* The element in which an attribute's field stands, writable. */
 static char *resource_of(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx,
 			 uint32_t listener)
@@ -151,7 +162,7 @@ static void value_get(const struct attr *attr, const char *resource, char *buf, 
 }
 
 bool cv_model_attr_at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx,
-		      uint32_t listener, uint32_t i, struct cv_model_tag *ret_attr, char *buf)
+		      uint32_t listener, uint32_t i, struct cv_model_attr *ret_attr)
 {
 	for (uint32_t k = 0; k < ATTRS_N; k++) {
 		const struct attr *attr = &attrs[k];
@@ -159,12 +170,12 @@ bool cv_model_attr_at(const struct cv_model *model, enum cv_model_kind kind, uin
 		if (attr->kind != kind || i-- > 0)
 			continue;
 		ret_attr->key = attr->key;
-		ret_attr->value = buf;
+		ret_attr->value = ret_attr->buf;
 		if (attr->field == STORED)
 			ret_attr->value = stored(cv_model_meta(model, kind, idx, listener), attr);
 		else
-			value_get(attr, resource_of(model, kind, idx, listener), buf,
-				  CV_MODEL_ATTR_LEN);
+			value_get(attr, resource_of(model, kind, idx, listener), ret_attr->buf,
+				  sizeof(ret_attr->buf));
 		return true;
 	}
 	return false;

@@ -369,7 +369,8 @@ static void service_serve(struct model_ctx *ctx, uint32_t idx, struct cv_model_s
 	free(from->lbs);
 	if (req->private_dns_name != NULL)
 		cv_model_str_free(model, from->private_dns_name);
-	to->zones = cv_model_service_zones(model, to);
+	if (!ctx->by->restore)
+		to->zones = cv_model_service_zones(model, to);
 	*from = *to;
 	if (req->n_remove_lbs > 0)
 		enis_leave(model, idx);

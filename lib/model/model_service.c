@@ -11,6 +11,11 @@
 
 #define ACCOUNT_LEN 12
 
+static bool is_restored(const struct model_ctx *ctx)
+{
+	return ctx->by != NULL && ctx->by->restore;
+}
+
 /* The account id inside an IAM ARN, or NULL; *ret_rest is what follows the account's colon. */
 static const char *arn_account(const char *text, const char **ret_rest)
 {
@@ -170,6 +175,8 @@ int cv_model_service_add(struct cv_model *model, const struct cv_model_service_r
 	service_parts(&ctx, req, &service);
 	if (ctx.ret == 0)
 		service.zones = cv_model_service_zones(model, &service);
+	if (is_restored(&ctx))
+		service.zones &= req->zones;
 	service.name = req->name != NULL ? cv_model_str(model, req->name) : service.id;
 	service.service_name = cv_model_strf(model, "com.amazonaws.vpce.%s.%s", model->region,
 					     service.id != NULL ? service.id : "");
@@ -204,11 +211,6 @@ uint64_t cv_model_service_zones(const struct cv_model *model,
 			zones |= UINT64_C(1) << lb->nodes[n].zone;
 	}
 	return zones;
-}
-
-static bool is_restored(const struct model_ctx *ctx)
-{
-	return ctx->by != NULL && ctx->by->restore;
 }
 
 /* Checks one subnet of a new endpoint against the service and the endpoint's other subnets. */

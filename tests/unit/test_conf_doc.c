@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Documents: what calls made comes back over the file, whatever the file has become. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "cv_conf_doc.h"
+
+#include "model_world.h"
+
+#include "model_check.h"
+
+#define DOCS_MAX 32
+
+#define HEAD                                                                        \
+	"{'region':'us-east-1','zones':['use1-az1','use1-az2'],'accounts':["        \
+	"{'id':'111111111111','name':'prov'},{'id':'222222222222','name':'cons'}]," \
+	"'dpdk':{'ports':[{'name':'p0','device':'net_null0'}]},'vpcs':["            \
+	"{'name':'c','owner':'cons','cidrs':['10.0.0.0/16'],"                       \
+	"'attachment':{'port':'p0','vlan':7},'subnets':["                           \
+	"{'name':'a','cidr':'10.0.1.0/24','zone':'use1-az1'},"                      \
+	"{'name':'b','cidr':'10.0.2.0/24','zone':'use1-az2'}]},"
+#define PROV                                                                             \
+	"{'name':'p','owner':'prov','cidrs':['10.0.0.0/16'],'attachment':{'port':'p0'}," \
+	"'subnets':[{'name':'a','cidr':'10.0.1.0/24','zone':'use1-az1'}]}"
+#define WEB                                                                     \
+	"'target_groups':[{'name':'web','vpc':'p','port':80,'targets':["        \
+	"{'ip':'10.0.1.21'},{'ip':'10.0.1.22'}%s]}],"                           \
+	"'load_balancers':[{'name':'web','vpc':'p','subnets':[{'subnet':'a'}]," \
+	"'listeners':[{'port':80,'target_group':'web'}]}],"                     \
+	"'endpoint_services':[{'name':'web','load_balancers':['web'],"          \
+	"'allowed_principals':['*']}],"                                         \
+	"'endpoints':[{'name':'ep','vpc':'c','service':'web','subnets':[{'subnet':'a'}]}]}"
+
+static struct cv_conf *conf;
+static struct cv_conf_doc docs[DOCS_MAX];
+static bool applied[DOCS_MAX];
+static uint32_t n_docs;
+static uint64_t n_calls;
+
+static struct cv_conf *parse(const char *json, bool over)
+{
+	struct cv_conf_docs list = {.items = docs, .n = n_docs, .applied = applied};
+	struct cv_errs said = {0};
+	struct cv_conf *got;
+	char *text = strdup(json);
+
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == '\'' ? '"' : *p;
+	got = cv_conf_parse_over(text, strlen(text), over ? &list : NULL, &said);
+	for (size_t i = 0; i < said.n; i++)
+		print_error("%s: %s\n", said.items[i].path, said.items[i].text);
+	assert_non_null(got);
+	cv_errs_fini(&said);
+	free(text);
+	m = got->model;
+	return got;
+}
+
+static const char *file_text(const char *more)
+{
+	static char text[4096];
+
+	snprintf(text, sizeof(text), HEAD PROV "]," WEB, more);
+	return text;
+}
+
+static const struct cv_model_by *by_of(uint32_t account)
+{
+	static struct cv_model_by by;
+
+	by = (struct cv_model_by){
+		.account = account, .now = 5000 + n_calls, .random = {7, ++n_calls}};
+	return &by;
+}
+
+/* The documents of what has changed, as control writes them. */
+static void write_docs(void)
+{
+	for (uint32_t i = 0; i < m->n_changes; i++) {
+		const struct cv_model_change *change = &m->changes[i];
+		char *text = NULL;
+
+		assert_true(n_docs < DOCS_MAX);
+		if (change->idx == CV_MODEL_NONE ||
+		    cv_conf_doc_write(m, change->kind, change->idx, &text) == -ENOENT)
+			continue;
+		assert_non_null(text);
+		docs[n_docs++] = (struct cv_conf_doc){change->kind, strdup(change->id), text};
+	}
+	cv_model_changes_clear(m);
+}
+
+static void forget_docs(void)
+{
+	for (uint32_t i = 0; i < n_docs; i++) {
+		free((void *)(uintptr_t)docs[i].id);
+		free((void *)(uintptr_t)docs[i].text);
+	}
+	n_docs = 0;
+}
+
+/* Makes one of each kind by calls, nothing at its default. */
+static void make_net(void)
+{
+	struct cv_prefix cidr = prefix("10.9.0.0/16");
+	struct cv_model_rule rules[] = {{prefix("10.0.0.0/8"), 80, 443},
+					{prefix("10.9.0.0/16"), 1, 2}};
+	struct cv_model_tag tags[] = {{"Name", "net"}, {"k", ""}};
+	struct cv_model_by by = *by_of(0);
+	struct cv_model_vpc_req vpc = {.owner = "111111111111",
+				       .cidrs = &cidr,
+				       .n_cidrs = 1,
+				       .port = "p0",
+				       .vlan = 9,
+				       .by = &by};
+	struct cv_model_subnet_req subnet = {.vpc = 2,
+					     .cidr = prefix("10.9.1.0/24"),
+					     .zone = "use1-az1",
+					     .gateway = ip("10.9.1.1")};
+	struct cv_model_sg_req sg = {.name = "in and out", .vpc = 2, .rules = rules, .n_rules = 2};
+
+	by.tags = tags;
+	by.n_tags = 2;
+	no_error(cv_model_vpc_add(m, &vpc, &errs));
+	subnet.by = by_of(0);
+	no_error(cv_model_subnet_add(m, &subnet, &errs));
+	subnet.cidr = prefix("10.9.2.0/24");
+	subnet.zone = "use1-az2";
+	subnet.gateway = 0;
+	subnet.by = by_of(0);
+	no_error(cv_model_subnet_add(m, &subnet, &errs));
+	sg.by = by_of(0);
+	no_error(cv_model_sg_add(m, &sg, &errs));
+}
+
+static void make_tg(void)
+{
+	static const struct cv_model_tag attrs[] = {
+		{"proxy_protocol_v2.enabled", "true"},
+		{"stickiness.enabled", "true"},
+		{"deregistration_delay.timeout_seconds", "17"},
+		{"target_group_health.dns_failover.minimum_healthy_targets.count", "2"},
+		{"target_group_health.dns_failover.minimum_healthy_targets.percentage", "off"},
+		{"load_balancing.cross_zone.enabled", "true"},
+		{"preserve_client_ip.enabled", "false"},
+	};
+	struct cv_model_tg_req req;
+	struct cv_model_target_req targets[] = {{.ip = ip("10.9.1.20")},
+						{.ip = ip("192.168.1.1"), .port = 7}};
+	struct cv_model_targets_change change = {.add = targets, .n_add = 2};
+	struct cv_model_attrs_change set = {
+		.kind = CV_MODEL_TG, .attrs = attrs, .n_attrs = CV_ARRAY_LEN(attrs)};
+
+	cv_model_tg_req_init(&req);
+	req.name = "made";
+	req.vpc = m->vpcs[2].id;
+	req.port = 81;
+	req.check.protocol = CV_MODEL_CHECK_HTTP;
+	req.check.port = 99;
+	req.check.path = "/up";
+	req.check.matcher = "200";
+	req.check.interval_s = 11;
+	req.check.timeout_s = 3;
+	req.by = by_of(0);
+	no_error(cv_model_tg_add(m, &req, &errs));
+	set.ref = change.tg = m->tgs[1].arn;
+	no_error(cv_model_attrs_change(m, by_of(0), &set, &errs));
+	no_error(cv_model_targets_change(m, by_of(0), &change, &errs));
+}
+
+static void make_lb(void)
+{
+	static const struct cv_model_tag attrs[] = {
+		{"deletion_protection.enabled", "true"},
+		{"load_balancing.cross_zone.enabled", "true"},
+	};
+	static const struct cv_model_tag idle = {"tcp.idle_timeout.seconds", "99"};
+	const char *sg = m->sgs[0].id;
+	struct cv_model_place_req places[] = {{.subnet = m->subnets[3].id},
+					      {.subnet = m->subnets[4].id}};
+	struct cv_model_lb_req req = {.name = "made",
+				      .vpc = m->vpcs[2].id,
+				      .places = places,
+				      .n_places = 2,
+				      .n_secondary = 1,
+				      .sgs = &sg,
+				      .n_sgs = 1,
+				      .by = by_of(0)};
+	struct cv_model_listener_req listener = {
+		.port = 82, .target_group = m->tgs[1].arn, .idle_seconds = 350};
+	struct cv_model_attrs_change set = {.kind = CV_MODEL_LB, .attrs = attrs, .n_attrs = 2};
+	struct cv_model_tag tag = {"on", "listener"};
+	struct cv_model_tags_change tags = {.set = &tag, .n_set = 1};
+
+	no_error(cv_model_lb_add(m, &req, &errs));
+	listener.by = by_of(0);
+	no_error(cv_model_listener_add(m, 1, &listener, &errs));
+	set.ref = m->lbs[1].arn;
+	no_error(cv_model_attrs_change(m, by_of(0), &set, &errs));
+	set = (struct cv_model_attrs_change){.kind = CV_MODEL_LISTENER,
+					     .attrs = &idle,
+					     .n_attrs = 1,
+					     .ref = m->lbs[1].listeners[0].arn};
+	no_error(cv_model_attrs_change(m, by_of(0), &set, &errs));
+	tags.ref = m->lbs[1].listeners[0].arn;
+	no_error(cv_model_tags_change(m, by_of(0), &tags, &errs));
+}
+
+static void make_service(void)
+{
+	const char *lb = m->lbs[1].arn;
+	struct cv_model_service_req req = {.lbs = &lb,
+					   .n_lbs = 1,
+					   .principals = STRS("*"),
+					   .n_principals = 1,
+					   .acceptance_required = true,
+					   .by = by_of(0)};
+	struct cv_model_service_change change = {.acceptance_required = CV_MODEL_KEEP,
+						 .private_dns_name = "x.example.com",
+						 .dns_state = CV_MODEL_DNS_VERIFIED};
+	struct cv_model_place_req place = {.subnet = "a"};
+	struct cv_model_endpoint_req endpoint = {
+		.vpc = m->vpcs[0].id, .places = &place, .n_places = 1, .private_dns = true};
+
+	no_error(cv_model_service_add(m, &req, &errs));
+	change.service = m->services[1].id;
+	no_error(cv_model_service_change(m, by_of(0), &change, &errs));
+	endpoint.service = m->services[1].service_name;
+	endpoint.by = by_of(1);
+	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
+	endpoint.by = by_of(1);
+	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
+	no_error(cv_model_accept_by(m, by_of(0), m->services[1].id, m->endpoints[1].id, &errs));
+	assert_true(cv_model_advance(m, 6000));
+}
+
+/* What calls change of the file's: targets, a decision, tags. */
+static void change_file(void)
+{
+	struct cv_model_target_req add = {.ip = ip("10.0.1.30")}, gone = {.ip = ip("10.0.1.21")};
+	struct cv_model_targets_change targets = {
+		.tg = m->tgs[0].arn, .add = &add, .n_add = 1, .remove = &gone, .n_remove = 1};
+	struct cv_model_tag tag = {"of", "file"};
+	struct cv_model_tags_change tags = {.ref = m->lbs[0].arn, .set = &tag, .n_set = 1};
+
+	no_error(cv_model_targets_change(m, by_of(0), &targets, &errs));
+	no_error(cv_model_accept_by(m, by_of(0), m->services[0].id, m->endpoints[0].id, &errs));
+	no_error(cv_model_tags_change(m, by_of(0), &tags, &errs));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	conf = parse(file_text(""), false);
+	make_net();
+	make_tg();
+	make_lb();
+	make_service();
+	change_file();
+	check_all();
+	write_docs();
+	cv_conf_destroy(conf);
+	conf = NULL;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	forget_docs();
+	cv_conf_destroy(conf);
+	cv_model_errs_fini(&errs);
+	conf = NULL;
+	n_calls = 0;
+	return 0;
+}
+
+static void no_warning(void)
+{
+	for (size_t i = 0; i < conf->warnings.n; i++)
+		print_error("%s: %s\n", conf->warnings.items[i].path, conf->warnings.items[i].text);
+	assert_int_equal(conf->warnings.n, 0);
+}
+
+static const char *text_of(enum cv_model_kind kind, const char *id)
+{
+	for (uint32_t i = 0; i < n_docs; i++) {
+		if (docs[i].kind == kind && strcmp(docs[i].id, id) == 0)
+			return docs[i].text;
+	}
+	return NULL;
+}
+
+static void what_calls_made_comes_back_as_it_was(void **state)
+{
+	(void)state;
+	conf = parse(file_text(""), true);
+	no_warning();
+	check_all();
+	for (uint32_t i = 0; i < n_docs; i++) {
+		uint32_t idx = cv_model_find(m, docs[i].kind, CV_MODEL_NONE, docs[i].id);
+		char *text = NULL;
+
+		assert_true(applied[i]);
+		assert_int_not_equal(idx, CV_MODEL_NONE);
+		if (!cv_model_meta(m, docs[i].kind, idx, 0)->api)
+			continue;
+		assert_int_equal(cv_conf_doc_write(m, docs[i].kind, idx, &text), 0);
+		assert_string_equal(text, docs[i].text);
+		free(text);
+	}
+	assert_int_equal(m->endpoints[1].state + m->endpoints[2].state,
+			 CV_MODEL_AVAILABLE + CV_MODEL_PENDING_ACCEPTANCE);
+	assert_int_equal(m->services[1].dns_state, CV_MODEL_DNS_VERIFIED);
+	assert_int_equal(m->lbs[1].listeners[0].idle_seconds, 99);
+	assert_string_equal(m->lbs[1].listeners[0].meta.tags[0].value, "listener");
+	assert_int_equal(m->lbs[1].meta.n_tags, 0);
+	assert_int_equal(m->vpcs[2].meta.n_tags, 2);
+	assert_int_equal(m->vpcs[2].meta.created, 5000);
+}
+
+static bool has_target(const char *addr)
+{
+	for (uint32_t i = 0; i < m->tgs[0].n_targets; i++) {
+		if (m->tgs[0].targets[i].ip == ip(addr))
+			return true;
+	}
+	return false;
+}
+
+static void the_file_is_followed_and_runtime_kept(void **state)
+{
+	(void)state;
+	conf = parse(file_text(",{'ip':'10.0.1.23'}"), true);
+	no_warning();
+	assert_true(has_target("10.0.1.30"));
+	assert_false(has_target("10.0.1.21"));
+	assert_true(has_target("10.0.1.22"));
+	assert_true(has_target("10.0.1.23"));
+	assert_string_equal(m->lbs[0].meta.tags[0].key, "of");
+	assert_true(m->endpoints[0].state == CV_MODEL_PENDING ||
+		    m->endpoints[0].state == CV_MODEL_AVAILABLE);
+}
+
+static void what_does_not_fit_is_reported_and_left_out(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	/* The file has lost the provider, and has VLAN 9 for itself. */
+	snprintf(text, sizeof(text),
+		 HEAD "{'name':'x','owner':'cons','cidrs':['10.0.0.0/16'],"
+		      "'attachment':{'port':'p0','vlan':9}}]}");
+	conf = parse(text, true);
+	assert_true(conf->warnings.n >= 5);
+	check_all();
+	assert_int_equal(m->n_lbs - m->n_gone[CV_MODEL_LB], 0);
+	assert_int_equal(m->n_services - m->n_gone[CV_MODEL_SERVICE], 0);
+	for (uint32_t i = 0; i < n_docs; i++) {
+		if (docs[i].kind == CV_MODEL_ENDPOINT &&
+		    cv_model_find(m, CV_MODEL_ENDPOINT, CV_MODEL_NONE, docs[i].id) != CV_MODEL_NONE)
+			assert_true(applied[i]);
+		else
+			assert_false(applied[i]);
+	}
+	/* The consumer still has its endpoints: their service has gone. */
+	assert_int_equal(m->n_endpoints - m->n_gone[CV_MODEL_ENDPOINT], 2);
+	assert_int_equal(m->endpoints[0].state, CV_MODEL_FAILED);
+}
+
+static void a_broken_document_is_reported(void **state)
+{
+	static const char *const broken[] = {"",
+					     "[]",
+					     "{",
+					     "{}",
+					     "{\"resource\":7}",
+					     "{\"resource\":{\"name\":\"q\"}}",
+					     "{\"resource\":{\"id\":5},\"runtime\":[]}"};
+
+	(void)state;
+	for (uint32_t i = 0; i < CV_ARRAY_LEN(broken); i++) {
+		struct cv_conf_doc kept = docs[0];
+
+		docs[0].text = broken[i];
+		conf = parse(file_text(""), true);
+		assert_false(applied[0]);
+		assert_true(conf->warnings.n > 0);
+		check_all();
+		cv_conf_destroy(conf);
+		conf = NULL;
+		docs[0] = kept;
+	}
+}
+
+static void every_attribute_is_written(void **state)
+{
+	const char *text = NULL;
+
+	(void)state;
+	conf = parse(file_text(""), true);
+	text = text_of(CV_MODEL_TG, m->tgs[1].arn);
+	assert_non_null(strstr(text, "\"proxy_protocol_v2.enabled\":true"));
+	assert_non_null(strstr(text, "\"deregistration_delay.timeout_seconds\":17"));
+	assert_non_null(strstr(text, "\"path\":\"/up\""));
+	assert_non_null(strstr(text, "\"preserve_client_ip.enabled\":\"false\""));
+	/* The file's own resources have a document only for what calls changed. */
+	assert_null(strstr(text_of(CV_MODEL_TG, m->tgs[0].arn), "resource"));
+	assert_null(text_of(CV_MODEL_VPC, m->vpcs[0].id));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_calls_made_comes_back_as_it_was, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_file_is_followed_and_runtime_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_does_not_fit_is_reported_and_left_out, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_broken_document_is_reported, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_attribute_is_written, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
