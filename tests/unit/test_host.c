@@ -551,6 +551,8 @@ static ino_t inode_of(struct rig *r, uint16_t slot)
 static void changes_leave_the_rest_as_it_is(void **state)
 {
 	struct ifreq ifr = {.ifr_name = "culvert0"};
+	struct cv_host_info gone;
+	struct stat st;
 	uint64_t end_ms = cv_clock_ms() + WAIT_MS;
 	struct rig r;
 	ino_t one, two;
@@ -568,6 +570,7 @@ static void changes_leave_the_rest_as_it_is(void **state)
 	assert_int_equal(bind_to(fd, r.addrs[0], 53), 0);
 	one = inode_of(&r, 3);
 	two = inode_of(&r, 4);
+	gone = info_of(&r, 4, &n);
 	assert_true(one != two);
 	/* One more address, another MTU, no more listeners; the second VPC needs nothing now. */
 	r.vpcs[0].n_addrs = 2;
@@ -580,6 +583,7 @@ static void changes_leave_the_rest_as_it_is(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(inode_of(&r, 3), one);
 	assert_int_equal(cv_host_socket(r.host, 4, AF_INET, SOCK_DGRAM, 0), -ENOENT);
+	assert_true(stat(gone.path, &st) != 0 || st.st_ino != two);
 	close(fd);
 	fd = socket_get(&r, 3, SOCK_DGRAM);
 	assert_int_equal(bind_to(fd, r.addrs[1], 53), 0);
