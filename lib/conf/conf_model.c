@@ -478,6 +478,8 @@ static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
 		.sg_on_privatelink = cv_conf_bool(
 			run, node, "enforce_security_group_inbound_rules_on_private_link_traffic"),
 		.zonal_shift = cv_conf_bool(run, node, "attributes.zonal_shift.config.enabled"),
+		.client_routing =
+			cv_conf_choice(run, node, "attributes.dns_record.client_routing_policy"),
 	};
 	struct cv_model_errs errs = {0};
 	const char **sg_refs = NULL;

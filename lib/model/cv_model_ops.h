@@ -126,6 +126,7 @@ struct cv_model_lb_req {
 	bool cross_zone;
 	bool sg_on_privatelink;
 	bool zonal_shift;
+	enum cv_model_client_routing client_routing;
 	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 

@@ -23,6 +23,13 @@ struct cv_model_errs;
 #define CV_MODEL_FORWARDS_MAX 5
 #define CV_MODEL_WEIGHT_MAX 999
 
+/** Which nodes DNS names to a client in a zone with one; in the order of the attribute's words. */
+enum cv_model_client_routing {
+	CV_MODEL_CLIENT_ANY,     /**< any_availability_zone: all */
+	CV_MODEL_CLIENT_PARTIAL, /**< partial_availability_zone_affinity: mostly its own */
+	CV_MODEL_CLIENT_OWN,     /**< availability_zone_affinity: its own */
+};
+
 /** A target group's share of a listener's new flows. */
 struct cv_model_forward {
 	uint32_t tg;

@@ -77,9 +77,9 @@ static const struct attr attrs[] = {
 	KEEP(CV_MODEL_LB, ATTR_TEXT, "access_logs.s3.bucket", NULL, ""),
 	KEEP(CV_MODEL_LB, ATTR_TEXT, "access_logs.s3.prefix", NULL, ""),
 	KEEP(CV_MODEL_LB, ATTR_BOOL, "ipv6.deny_all_igw_traffic", NULL, "true"),
-	KEEP(CV_MODEL_LB, ATTR_WORDS, "dns_record.client_routing_policy",
-	     "any_availability_zone|partial_availability_zone_affinity|availability_zone_affinity",
-	     "any_availability_zone"),
+	{CV_MODEL_LB, "dns_record.client_routing_policy", ATTR_WORDS,
+	 offsetof(struct cv_model_lb, client_routing), 0, 0,
+	 "any_availability_zone|partial_availability_zone_affinity|availability_zone_affinity", ""},
 
 	{CV_MODEL_LISTENER, "tcp.idle_timeout.seconds", ATTR_INT,
 	 offsetof(struct cv_model_listener, idle_seconds), CV_MODEL_IDLE_SECONDS_MIN,

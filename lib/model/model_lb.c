@@ -360,6 +360,7 @@ int cv_model_lb_add(struct cv_model *model, const struct cv_model_lb_req *req,
 		.cross_zone = req->cross_zone,
 		.sg_on_privatelink = req->sg_on_privatelink,
 		.zonal_shift = req->zonal_shift,
+		.client_routing = req->client_routing,
 		.shifted_zone = CV_MODEL_NONE,
 		.service = CV_MODEL_NONE,
 	};
