@@ -44,7 +44,7 @@ void cv_api_guard_extend(struct tcp_guard *guard, struct tcp_conn *conn, uint32_
 void cv_api_guard_remove(struct tcp_guard *guard, struct tcp_conn *conn);
 
 /**
- * Listen on `a.b.c.d:port`.
+ * Listen on `a.b.c.d:port`; a socket that systemd passed us (LISTEN_FDS) and that does so already is taken.
  *
  * @param[out] ret_port  the port, which is another when 0 was asked for
  * @return descriptor, or -errno with errs filled

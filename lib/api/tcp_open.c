@@ -17,6 +17,8 @@
 #include "serve_priv.h"
 
 #define BACKLOG 512
+#define INHERITED_FIRST 3 /* systemd's SD_LISTEN_FDS_START */
+#define INHERITED_MAX 64
 #define PEM_LEN_MAX (1 << 20)
 
 static bool address_parse(const char *text, struct sockaddr_in *addr)
@@ -38,6 +40,41 @@ static bool address_parse(const char *text, struct sockaddr_in *addr)
 	return true;
 }
 
+static long env_number(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text != NULL ? strtol(text, NULL, 10) : 0;
+}
+
+static bool listens_on(int fd, const struct sockaddr_in *addr)
+{
+	struct sockaddr_in own = {0};
+	socklen_t own_len = sizeof(own), on_len = sizeof(int);
+	int on = 0;
+
+	return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
+	       own.sin_family == AF_INET && own.sin_port == addr->sin_port &&
+	       own.sin_addr.s_addr == addr->sin_addr.s_addr &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &on_len) == 0 && on != 0;
+}
+
+/* A socket that was passed to us as systemd passes them, perhaps from another network namespace. */
+static int inherited_find(const struct sockaddr_in *addr)
+{
+	const int on = 1;
+	long n = env_number("LISTEN_FDS");
+
+	if (env_number("LISTEN_PID") != (long)getpid() || addr->sin_port == 0)
+		return -1;
+	for (int fd = INHERITED_FIRST; fd < INHERITED_FIRST + n && n <= INHERITED_MAX; fd++)
+		if (listens_on(fd, addr) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+		    fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+		    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0)
+			return fd;
+	return -1;
+}
+
 int cv_api_socket_open(const char *address, struct cv_errs *errs, uint16_t *ret_port)
 {
 	struct sockaddr_in addr = {0};
@@ -49,6 +86,11 @@ int cv_api_socket_open(const char *address, struct cv_errs *errs, uint16_t *ret_
 		cv_errs_add(errs, "api.listen", 0,
 			    "'%.64s' is not an address and port: 127.0.0.1:8443", address);
 		return -EINVAL;
+	}
+	fd = inherited_find(&addr);
+	if (fd >= 0) {
+		*ret_port = ntohs(addr.sin_port);
+		return fd;
 	}
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

@@ -3,6 +3,7 @@
 /* The TCP server of the AWS APIs: where it listens, and what keeps it from starting. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,6 +89,43 @@ static void taken_port_is_told(void **state)
 	cv_api_tcp_destroy(NULL);
 }
 
+/* As systemd passes it: descriptor 3, for the process that LISTEN_PID names. */
+static void passed_socket_is_taken(void **state)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int kept = fcntl(3, F_DUPFD_CLOEXEC, 10), fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(addr);
+	char text[32];
+	const char *const listen_on[] = {text};
+	const struct cv_api_tcp_cfg cfg = cfg_get(listen_on, 1);
+	struct cv_errs errs = {0};
+	struct cv_api_tcp *tcp = NULL;
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(addr.sin_port));
+	assert_int_equal(dup2(fd, 3), 3);
+	if (fd != 3)
+		close(fd);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_PID", "1", 1);
+	refused(&cfg, -EADDRINUSE, "api.listen");
+	snprintf(text, sizeof(text), "%ld", (long)getpid());
+	setenv("LISTEN_PID", text, 1);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(addr.sin_port));
+	assert_int_equal(cv_api_tcp_create(&cfg, &errs, &tcp), 0);
+	assert_int_equal(cv_api_tcp_port(tcp, 0), ntohs(addr.sin_port));
+	cv_api_tcp_destroy(tcp);
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	if (kept >= 0) {
+		dup2(kept, 3);
+		close(kept);
+	}
+}
+
 static void tls_files_are_checked(void **state)
 {
 	struct cv_api_tcp_cfg cfg = cfg_get(any_port, 1);
@@ -134,11 +172,9 @@ static void silent_client_is_let_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_are_checked),
-		cmocka_unit_test(foreign_address_is_told),
-		cmocka_unit_test(taken_port_is_told),
-		cmocka_unit_test(tls_files_are_checked),
-		cmocka_unit_test(silent_client_is_let_go),
+		cmocka_unit_test(addresses_are_checked), cmocka_unit_test(foreign_address_is_told),
+		cmocka_unit_test(taken_port_is_told),    cmocka_unit_test(passed_socket_is_taken),
+		cmocka_unit_test(tls_files_are_checked), cmocka_unit_test(silent_client_is_let_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@ import sys
 
 import scenarios
 
-from . import culvertd, lab, peers, proc, state, topo
+from . import apilab, culvertd, lab, peers, proc, state, topo
 
 PREFIX = 'cvl-lab'
 
@@ -98,6 +98,13 @@ def cmd_list(opts):
         print(f'{name:<12} {summary}')
 
 
+def cmd_api(opts):
+    if opts.stop:
+        apilab.stop(opts.prefix)
+    else:
+        print(apilab.text(apilab.start(opts.prefix, log)), end='')
+
+
 def cmd_ps(_opts):
     for prefix in state.labs():
         kept = state.State.load(prefix)
@@ -134,6 +141,10 @@ def parser():
     execute.add_argument('command', nargs=argparse.REMAINDER, metavar='-- COMMAND')
     for one in (up, down, execute):
         one.add_argument('--prefix', default=PREFIX, help='name of the lab (default: %(default)s)')
+    api = sub.add_parser('api', help='start an appliance for clients of the AWS APIs, and print what '
+                         'they need as exports for the shell; if it runs, only print them')
+    api.add_argument('--stop', action='store_true', help='end it')
+    api.add_argument('--prefix', default=apilab.PREFIX, help='name of its lab (%(default)s)')
     sub.add_parser('ps', help='show the labs of this machine')
     listed = sub.add_parser('list', help='show the scenarios')
     listed.add_argument('--json', action='store_true')
@@ -150,9 +161,10 @@ def parser():
 
 def needs(argv):
     """Groups of packages that a command needs to be installed, and that it needs a build; none: neither."""
-    if not argv or {'-h', '--help'} & set(argv) or argv[0] not in ['up', *scenarios.names()]:
+    plain = ['up', 'api']
+    if not argv or {'-h', '--help', '--stop'} & set(argv) or argv[0] not in plain + scenarios.names():
         return ''
-    extra = [] if argv[0] == 'up' else getattr(scenarios.load(argv[0]), 'NEEDS', [])
+    extra = [] if argv[0] in plain else getattr(scenarios.load(argv[0]), 'NEEDS', [])
     return ' '.join(['build', 'lab', *extra])
 
 
@@ -161,7 +173,8 @@ def main():
         print(needs(sys.argv[2:]))
         return 0
     opts = parser().parse_args()
-    commands = {'up': cmd_up, 'down': cmd_down, 'exec': cmd_exec, 'ps': cmd_ps, 'list': cmd_list}
+    commands = {'up': cmd_up, 'down': cmd_down, 'exec': cmd_exec, 'ps': cmd_ps, 'list': cmd_list,
+                'api': cmd_api}
     if os.geteuid() and opts.cmd != 'list':
         print('lab: needs root (network namespaces): run it with sudo', file=sys.stderr)
         return 2

@@ -24,6 +24,9 @@ MEMORY_MB = 512  # when the configuration leaves it to the EAL
 # with the process, however that ends, and no file stays behind.
 HUGE_SH = 'mkdir -p "$0" && mount -t hugetlbfs -o pagesize=2M none "$0" && exec "$@"'
 
+# A socket to listen on, passed as systemd does: as descriptor 3, with the pid of who shall have it.
+LISTEN_SH = '[ "$0" = 3 ] || exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+
 
 def raise_memlock():
     """BPF maps and AF_XDP rings are locked memory on older kernels; newer ones do not count them."""
@@ -43,8 +46,11 @@ def check(path):
 class Culvertd:
     """One culvertd. Its configuration is the lab's, with the lab's own socket and memory."""
 
-    def __init__(self, lab, conf=None, name='culvertd', huge=True, eal_args=()):
+    def __init__(self, lab, conf=None, name='culvertd', huge=True, eal_args=(), listener=None):
+        """listener: a socket that listens where the configuration's api.listen says, in whatever
+        namespace; culvertd takes it over."""
         self.lab = lab
+        self.listener = listener
         self.name = name
         self.file = lab.path(name + '.json')
         self.socket = lab.path(name + '.sock')
@@ -107,7 +113,11 @@ class Culvertd:
             argv += ['--huge-dir', self.lab.path('huge')]
             argv = ['sh', '-c', HUGE_SH, self.lab.path('huge'), *argv]
         env = dict(os.environ, RUNTIME_DIRECTORY=str(self.lab.dir))
-        self.child = self.lab.spawn(self.name, argv, ns=self.lab.culvert_ns, env=env)
+        fds = ()
+        if self.listener:
+            fds = (self.listener.fileno(),)
+            argv = ['bash', '-c', LISTEN_SH, fds[0], *argv]
+        self.child = self.lab.spawn(self.name, argv, ns=self.lab.culvert_ns, env=env, pass_fds=fds)
         proc.wait_for(self._answers, timeout, 'culvertd to answer on its socket')
 
     def _answers(self):

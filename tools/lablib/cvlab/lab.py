@@ -153,11 +153,12 @@ class Lab:
 
     # Processes --------------------------------------------------------------------------------
 
-    def spawn(self, name, argv, ns=None, env=None, stdin=subprocess.DEVNULL):
+    def spawn(self, name, argv, ns=None, env=None, stdin=subprocess.DEVNULL, pass_fds=()):
         """Start a process that lives until the lab ends; its output goes to NAME.log."""
         with open(self.path(name + '.log'), 'ab') as out:
             child = subprocess.Popen(proc.ns_argv(ns, argv), stdin=stdin, stdout=out,
-                                     stderr=subprocess.STDOUT, start_new_session=True, env=env)
+                                     stderr=subprocess.STDOUT, start_new_session=True, env=env,
+                                     pass_fds=pass_fds)
         self.state.add_pid(child.pid)
         return child
 
