@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Messages that are still to be delivered. Put by CV_STORE_SEND. */
+
+#include "store_priv.h"
+
+static struct cv_store_message message_get(sqlite3_stmt *stmt)
+{
+	return (struct cv_store_message){
+		.id = (uint64_t)sqlite3_column_int64(stmt, 0),
+		.queue = (const char *)sqlite3_column_text(stmt, 1),
+		.text = (const char *)sqlite3_column_text(stmt, 2),
+		.n_tries = (uint32_t)sqlite3_column_int(stmt, 3),
+		.next = (uint64_t)sqlite3_column_int64(stmt, 4),
+	};
+}
+
+int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
+			 cv_store_message_fn *fn, void *arg, struct cv_errs *errs)
+{
+	sqlite3_stmt *stmt = store->stmts[STMT_PEEK];
+	int rc, ret = 0;
+
+	pthread_mutex_lock(&store->lock);
+	sqlite3_bind_int64(stmt, 1, (int64_t)now);
+	sqlite3_bind_int64(stmt, 2, max);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && ret == 0) {
+		struct cv_store_message message = message_get(stmt);
+
+		ret = message.queue != NULL && message.text != NULL
+			      ? fn(arg, &message)
+			      : cv_store_fault(store->db, SQLITE_NOMEM, errs);
+	}
+	if (ret == 0 && rc != SQLITE_DONE)
+		ret = cv_store_fault(store->db, rc, errs);
+	sqlite3_reset(stmt);
+	pthread_mutex_unlock(&store->lock);
+	return ret;
+}
+
+static int message_change(struct cv_store *store, enum store_stmt stmt, uint64_t id, uint64_t next,
+			  struct cv_errs *errs)
+{
+	int ret;
+
+	pthread_mutex_lock(&store->lock);
+	sqlite3_bind_int64(store->stmts[stmt], 1, (int64_t)id);
+	if (stmt == STMT_LATER)
+		sqlite3_bind_int64(store->stmts[stmt], 2, (int64_t)next);
+	ret = cv_store_begin(store, errs);
+	if (ret == 0)
+		ret = cv_store_finish(store, cv_store_run(store, stmt, errs), errs);
+	pthread_mutex_unlock(&store->lock);
+	return ret;
+}
+
+int cv_store_outbox_done(struct cv_store *store, uint64_t id, struct cv_errs *errs)
+{
+	return message_change(store, STMT_DONE, id, 0, errs);
+}
+
+int cv_store_outbox_later(struct cv_store *store, uint64_t id, uint64_t next, struct cv_errs *errs)
+{
+	return message_change(store, STMT_LATER, id, next, errs);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Inside the store: the connection, its statements, what its errors mean.
+ */
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "cv_store.h"
+
+/** Statements, prepared once. */
+enum store_stmt {
+	STMT_BEGIN,
+	STMT_COMMIT,
+	STMT_ROLLBACK,
+	STMT_REV_GET, /**< revision, compacted */
+	STMT_REV_SET,
+	STMT_ITEM_REV,
+	STMT_ITEM_PUT,
+	STMT_ITEM_DELETE,
+	STMT_COMPACT,
+	STMT_COMPACTED_SET,
+	STMT_PROBE,
+	STMT_CHANGES,
+	STMT_LIST,
+	STMT_SEND,
+	STMT_PEEK,
+	STMT_DONE,
+	STMT_LATER,
+	STMT_N,
+};
+
+struct cv_store {
+	pthread_mutex_t lock;
+	sqlite3 *db;
+	sqlite3_stmt *stmts[STMT_N];
+	int lock_fd;   /**< -1: in memory */
+	uint64_t rev;  /**< of the last transaction */
+	uint64_t gone; /**< deletions up to this revision are forgotten */
+};
+
+/** Say what SQLite's last error means. @return -errno, as the headers list them */
+int cv_store_fault(sqlite3 *db, int rc, struct cv_errs *errs);
+
+/** Run a statement that yields no row. @return 0 or -errno */
+int cv_store_run(struct cv_store *store, enum store_stmt stmt, struct cv_errs *errs);
+
+/** Begin a transaction that writes. @return 0 or -errno */
+int cv_store_begin(struct cv_store *store, struct cv_errs *errs);
+
+/** Commit if ret is 0, else roll back. @return ret, or why the commit failed */
+int cv_store_finish(struct cv_store *store, int ret, struct cv_errs *errs);
+
+/** Prepare all statements. @return 0 or -errno */
+int cv_store_prepare(struct cv_store *store, struct cv_errs *errs);
+
+/** Read the revision. @return 0 or -errno */
+int cv_store_rev_read(struct cv_store *store, struct cv_errs *errs);
+
+/** Make the tables or bring them up to date. @return 0 or -errno */
+int cv_store_migrate(struct cv_store *store, struct cv_errs *errs);
