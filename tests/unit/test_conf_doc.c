@@ -76,8 +76,9 @@ static const struct cv_model_by *by_of(uint32_t account)
 {
 	static struct cv_model_by by;
 
+	n_calls++;
 	by = (struct cv_model_by){
-		.account = account, .now = 5000 + n_calls, .random = {7, ++n_calls}};
+		.account = account, .now = 5000 + n_calls, .random = {7, n_calls}};
 	return &by;
 }
 
@@ -324,7 +325,7 @@ static void what_calls_made_comes_back_as_it_was(void **state)
 	assert_string_equal(m->lbs[1].listeners[0].meta.tags[0].value, "listener");
 	assert_int_equal(m->lbs[1].meta.n_tags, 0);
 	assert_int_equal(m->vpcs[2].meta.n_tags, 2);
-	assert_int_equal(m->vpcs[2].meta.created, 5000);
+	assert_int_equal(m->vpcs[2].meta.created, 5001);
 }
 
 static bool has_target(const char *addr)

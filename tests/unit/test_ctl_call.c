@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Calls change the model; the data plane follows, and a reload keeps what they made. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl_world.h"
+
+#include "cv_base.h"
+#include "cv_model_change.h"
+
+static struct cv_model_by by_of(uint64_t n)
+{
+	return (struct cv_model_by){.account = CV_MODEL_NONE, .now = 7, .random = {n, n}};
+}
+
+/* Rejects and accepts the first endpoint, so that it ends as it began, or rejected. */
+static int decide(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	const struct cv_model_by by = by_of(1);
+	const struct cv_model_endpoint *ep = &model->endpoints[0];
+	const char *service = model->services[ep->service].id;
+	struct cv_model_errs errs = {0};
+	int ret;
+
+	(void)ctl;
+	ret = *(bool *)arg ? cv_model_accept_by(model, &by, service, ep->id, &errs)
+			   : cv_model_reject_by(model, &by, service, ep->id, &errs);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+/* Makes a load balancer, or removes it again. */
+static int make_lb(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	struct cv_model_by by = by_of(2);
+	struct cv_model_place_req place = {
+		.subnet = model->subnets[model->lbs[0].nodes[0].subnet].id};
+	struct cv_model_lb_req req = {.name = "made",
+				      .vpc = model->vpcs[model->lbs[0].vpc].id,
+				      .places = &place,
+				      .n_places = 1,
+				      .by = &by};
+	struct cv_model_errs errs = {0};
+	int ret;
+
+	(void)ctl;
+	ret = *(bool *)arg ? cv_model_lb_add(model, &req, &errs)
+			   : cv_model_remove(model, &by, CV_MODEL_LB,
+					     model->lbs[model->n_lbs - 1].arn, &errs);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+static int refuse(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	(void)ctl;
+	(void)model;
+	(void)arg;
+	return -EPERM;
+}
+
+static char *shown(struct world *w, const char *what, const char *path)
+{
+	static char text[128];
+	json_t *root = world_show_all(w, what);
+	const char *got = json_string_value(at(root, path));
+
+	snprintf(text, sizeof(text), "%s", got != NULL ? got : "");
+	json_decref(root);
+	return text;
+}
+
+static json_int_t generation(struct world *w)
+{
+	json_t *root = world_show_all(w, "config");
+	json_int_t gen = json_integer_value(at(root, "generation"));
+
+	json_decref(root);
+	return gen;
+}
+
+static size_t n_lbs(struct world *w)
+{
+	json_t *root = world_show_all(w, "load-balancers");
+	size_t n = json_array_size(at(root, "load_balancers"));
+
+	json_decref(root);
+	return n;
+}
+
+static void the_data_plane_follows_quick_calls_at_once(void **state)
+{
+	struct world *w = world_run(NULL);
+	json_int_t gen = generation(w);
+	bool yes = true, no = false;
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(cv_ctl_call(world_ctl(w), true, decide, i % 2 == 0 ? &no : &yes),
+				 0);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, decide, &no), 0);
+	world_until(strcmp(shown(w, "endpoints", "endpoints.0.verdict"), "endpoint_rejected") == 0);
+	/* One view for all of them, or a few on a slow machine. */
+	assert_in_range(generation(w), gen + 1, gen + 10);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, decide, &yes), 0);
+	world_until(strcmp(shown(w, "endpoints", "endpoints.0.state"), "available") == 0);
+	assert_string_equal(shown(w, "endpoints", "endpoints.0.verdict"), "forward");
+	world_destroy(w);
+}
+
+static void a_call_that_changes_nothing_serves_nothing_anew(void **state)
+{
+	struct world *w = world_run(NULL);
+	json_int_t gen = generation(w);
+
+	(void)state;
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, refuse, NULL), -EPERM);
+	usleep(150000);
+	assert_int_equal(generation(w), gen);
+	world_destroy(w);
+}
+
+static void a_reload_keeps_what_calls_made(void **state)
+{
+	struct world *w = world_run(NULL);
+	size_t n = n_lbs(w);
+	bool yes = true, no = false;
+	json_int_t gen;
+
+	(void)state;
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, decide, &no), 0);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_lb, &yes), 0);
+	world_until(n_lbs(w) == n + 1);
+	gen = generation(w);
+	kill(getpid(), SIGHUP);
+	world_until(generation(w) > gen);
+	assert_int_equal(n_lbs(w), n + 1);
+	assert_string_equal(shown(w, "endpoints", "endpoints.0.state"), "rejected");
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_lb, &no), 0);
+	world_until(n_lbs(w) == n);
+	world_destroy(w);
+}
+
+static int once(void **state)
+{
+	(void)state;
+	world_once();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_data_plane_follows_quick_calls_at_once),
+		cmocka_unit_test(a_call_that_changes_nothing_serves_nothing_anew),
+		cmocka_unit_test(a_reload_keeps_what_calls_made),
+	};
+
+	return cmocka_run_group_tests(tests, once, NULL);
+}
