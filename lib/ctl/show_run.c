@@ -112,6 +112,12 @@ static json_t *errs_json(struct cv_ctl *ctl, const struct cv_errs *errs)
 	return list;
 }
 
+/* Places of removed resources stay. */
+static json_int_t live(uint32_t n, const struct cv_model *model, enum cv_model_kind kind)
+{
+	return (json_int_t)n - model->n_gone[kind];
+}
+
 static json_t *counts_json(const struct cv_model *model)
 {
 	uint32_t n_nodes = 0, n_listeners = 0, n_targets = 0;
@@ -122,13 +128,15 @@ static json_t *counts_json(const struct cv_model *model)
 	}
 	for (uint32_t i = 0; i < model->n_tgs; i++)
 		n_targets += model->tgs[i].n_targets;
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accounts",
-		(json_int_t)model->n_accounts, "vpcs", (json_int_t)model->n_vpcs, "subnets",
-		(json_int_t)model->n_subnets, "load_balancers", (json_int_t)model->n_lbs, "nodes",
-		(json_int_t)n_nodes, "listeners", (json_int_t)n_listeners, "target_groups",
-		(json_int_t)model->n_tgs, "targets", (json_int_t)n_targets, "services",
-		(json_int_t)model->n_services, "endpoints", (json_int_t)model->n_endpoints);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accounts",
+			 (json_int_t)model->n_accounts, "vpcs",
+			 live(model->n_vpcs, model, CV_MODEL_VPC), "subnets",
+			 live(model->n_subnets, model, CV_MODEL_SUBNET), "load_balancers",
+			 live(model->n_lbs, model, CV_MODEL_LB), "nodes", (json_int_t)n_nodes,
+			 "listeners", (json_int_t)n_listeners, "target_groups",
+			 live(model->n_tgs, model, CV_MODEL_TG), "targets", (json_int_t)n_targets,
+			 "services", live(model->n_services, model, CV_MODEL_SERVICE), "endpoints",
+			 live(model->n_endpoints, model, CV_MODEL_ENDPOINT));
 }
 
 int cv_ctl_show_config(struct cv_ctl *ctl, struct ctl_show *show)
