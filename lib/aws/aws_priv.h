@@ -155,7 +155,12 @@ struct aws_group {
 
 /* One group a file; the table in aws_table.c lists them. */
 extern const struct aws_group cv_aws_sts_group;
+extern const struct aws_group cv_aws_ec2_conn_group;
+extern const struct aws_group cv_aws_ec2_endpoint_group;
 extern const struct aws_group cv_aws_ec2_net_group;
+extern const struct aws_group cv_aws_ec2_offer_group;
+extern const struct aws_group cv_aws_ec2_service_group;
+extern const struct aws_group cv_aws_ec2_tags_group;
 extern const struct aws_group cv_aws_elbv2_limits_group;
 
 /* ---- the call, for handlers ---- */

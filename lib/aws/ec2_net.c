@@ -5,83 +5,17 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cv_model_ops.h"
-
-#include "aws_priv.h"
+#include "ec2_priv.h"
 
 /* Addresses of a subnet that AWS keeps to itself. */
 #define SUBNET_RESERVED 5
-
-static const char *prefix_str(struct aws_call *call, struct cv_prefix prefix)
-{
-	char text[CV_NET_STR_LEN];
-
-	return cv_aws_fmt(call, "%s", cv_prefix_str(&prefix, text));
-}
-
-/* ---- what a request names ---- */
-
-/* The ids of a list; a result must be among them, and each of them must be there. */
-struct wanted {
-	const char *const *ids; /* shape [n]; n 0: all */
-	uint32_t n;
-};
-
-static bool is_wanted(const struct wanted *wanted, const char *id)
-{
-	for (uint32_t i = 0; i < wanted->n; i++) {
-		if (strcmp(wanted->ids[i], id) == 0)
-			return true;
-	}
-	return wanted->n == 0;
-}
-
-/* How the resources of one kind are named and missed. */
-struct kind {
-	enum cv_model_kind kind;
-	const char *prefix;
-	const char *unknown, *malformed; /* codes */
-	const char *what;
-};
-
-static uint32_t owner_of(const struct cv_model *model, const struct kind *kind, uint32_t idx)
-{
-	uint32_t vpc = idx;
-
-	if (kind->kind == CV_MODEL_SUBNET)
-		vpc = model->subnets[idx].vpc;
-	else if (kind->kind == CV_MODEL_SG)
-		vpc = model->sgs[idx].vpc;
-	return model->vpcs[vpc].owner;
-}
-
-/* What belongs to another account is as good as not there. */
-static int wanted_read(struct aws_call *call, const char *param, const struct kind *kind,
-		       struct wanted *ret_wanted)
-{
-	struct wanted wanted;
-
-	wanted.ids = cv_aws_strs(call, param, &wanted.n);
-	for (uint32_t i = 0; i < wanted.n; i++) {
-		const char *id = wanted.ids[i];
-		uint32_t idx = cv_model_find(call->model, kind->kind, CV_MODEL_NONE, id);
-
-		if (!cv_id_is(id, kind->prefix, 17) && !cv_id_is(id, kind->prefix, 8))
-			return cv_aws_fail(call, kind->malformed, "Invalid id: \"%.64s\"", id);
-		if (idx == CV_MODEL_NONE || owner_of(call->model, kind, idx) != call->account)
-			return cv_aws_fail(call, kind->unknown, "The %s ID '%.64s' does not exist",
-					   kind->what, id);
-	}
-	*ret_wanted = wanted;
-	return 0;
-}
 
 /* ---- regions and zones ---- */
 
 static int describe_regions(struct aws_call *call)
 {
 	const char *endpoint = cv_aws_fmt(call, "ec2.%s.amazonaws.com", call->region);
-	struct wanted wanted;
+	struct ec2_wanted wanted;
 
 	wanted.ids = cv_aws_strs(call, "RegionName", &wanted.n);
 	for (uint32_t i = 0; i < wanted.n; i++) {
@@ -149,7 +83,7 @@ static bool zone_get(const struct aws_call *call, uint32_t i, const char **ret_n
 	return true;
 }
 
-static int zones_check(struct aws_call *call, const struct wanted *wanted, bool by_id)
+static int zones_check(struct aws_call *call, const struct ec2_wanted *wanted, bool by_id)
 {
 	const char *name, *id;
 
@@ -169,7 +103,7 @@ static int zones_check(struct aws_call *call, const struct wanted *wanted, bool 
 
 static int describe_zones(struct aws_call *call)
 {
-	struct wanted names, ids;
+	struct ec2_wanted names, ids;
 	const char *name, *id;
 	int ret;
 
@@ -182,7 +116,8 @@ static int describe_zones(struct aws_call *call)
 		return ret;
 	cv_xml_open(call->out, "availabilityZoneInfo");
 	for (uint32_t i = 0; zone_get(call, i, &name, &id); i++) {
-		if (is_wanted(&names, name) && is_wanted(&ids, id) && zone_passes(call, name, id))
+		if (cv_aws_ec2_is_wanted(&names, name) && cv_aws_ec2_is_wanted(&ids, id) &&
+		    zone_passes(call, name, id))
 			zone_write(call, name, id);
 	}
 	cv_xml_close(call->out);
@@ -191,15 +126,12 @@ static int describe_zones(struct aws_call *call)
 
 /* ---- VPCs ---- */
 
-static const struct kind vpc_kind = {CV_MODEL_VPC, "vpc-", "InvalidVpcID.NotFound",
-				     "InvalidVpcID.Malformed", "vpc"};
-
 static const char *const *cidrs_get(struct aws_call *call, const struct cv_model_vpc *vpc)
 {
 	const char **cidrs = cv_aws_alloc(call, (vpc->n_cidrs + 1) * sizeof(*cidrs));
 
 	for (uint32_t i = 0; cidrs != NULL && i < vpc->n_cidrs; i++)
-		cidrs[i] = prefix_str(call, vpc->cidrs[i]);
+		cidrs[i] = cv_aws_ec2_prefix(call, vpc->cidrs[i]);
 	return cidrs;
 }
 
@@ -249,8 +181,8 @@ static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
 static int describe_vpcs(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct wanted wanted;
-	int ret = wanted_read(call, "VpcId", &vpc_kind, &wanted);
+	struct ec2_wanted wanted;
+	int ret = cv_aws_ec2_wanted(call, "VpcId", &cv_aws_ec2_vpc, &wanted);
 
 	if (ret < 0)
 		return ret;
@@ -259,7 +191,8 @@ static int describe_vpcs(struct aws_call *call)
 		const struct cv_model_vpc *vpc = &model->vpcs[i];
 		const char *const *cidrs;
 
-		if (vpc->meta.gone || vpc->owner != call->account || !is_wanted(&wanted, vpc->id))
+		if (vpc->meta.gone || vpc->owner != call->account ||
+		    !cv_aws_ec2_is_wanted(&wanted, vpc->id))
 			continue;
 		cidrs = cidrs_get(call, vpc);
 		if (cidrs == NULL)
@@ -273,9 +206,6 @@ static int describe_vpcs(struct aws_call *call)
 }
 
 /* ---- subnets ---- */
-
-static const struct kind subnet_kind = {CV_MODEL_SUBNET, "subnet-", "InvalidSubnetID.NotFound",
-					"InvalidSubnetID.Malformed", "subnet"};
 
 /* Addresses in use, by subnet; NULL if memory ran out. */
 static uint32_t *used_count(struct aws_call *call)
@@ -309,7 +239,7 @@ static void subnet_texts_get(struct aws_call *call, const struct cv_model_subnet
 
 	texts->arn = cv_aws_fmt(call, "arn:aws:ec2:%s:%s:subnet/%s", call->region,
 				call->caller.account_id, subnet->id);
-	texts->cidr = prefix_str(call, subnet->cidr);
+	texts->cidr = cv_aws_ec2_prefix(call, subnet->cidr);
 	texts->free = cv_aws_fmt(call, "%u", size - SUBNET_RESERVED - used);
 	texts->zone = cv_aws_zone_name(call, subnet->zone);
 	texts->zone_id = call->model->zones[subnet->zone].id;
@@ -373,8 +303,8 @@ static int describe_subnets(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
 	const uint32_t *used = used_count(call);
-	struct wanted wanted;
-	int ret = wanted_read(call, "SubnetId", &subnet_kind, &wanted);
+	struct ec2_wanted wanted;
+	int ret = cv_aws_ec2_wanted(call, "SubnetId", &cv_aws_ec2_subnet, &wanted);
 
 	if (ret < 0 || used == NULL)
 		return -EINVAL;
@@ -384,7 +314,7 @@ static int describe_subnets(struct aws_call *call)
 		struct subnet_texts texts;
 
 		if (subnet->meta.gone || model->vpcs[subnet->vpc].owner != call->account ||
-		    !is_wanted(&wanted, subnet->id))
+		    !cv_aws_ec2_is_wanted(&wanted, subnet->id))
 			continue;
 		subnet_texts_get(call, subnet, used[i], &texts);
 		if (subnet_passes(call, subnet, &texts) && cv_aws_page(call, i))
@@ -397,9 +327,6 @@ static int describe_subnets(struct aws_call *call)
 
 /* ---- security groups ---- */
 
-static const struct kind sg_kind = {CV_MODEL_SG, "sg-", "InvalidGroup.NotFound",
-				    "InvalidGroupId.Malformed", "security group"};
-
 /* Some rule of the group has it. */
 static bool rules_pass(struct aws_call *call, const struct cv_model_security_group *sg)
 {
@@ -410,7 +337,7 @@ static bool rules_pass(struct aws_call *call, const struct cv_model_security_gro
 	if (cidrs == NULL || from == NULL || to == NULL)
 		return false;
 	for (uint32_t i = 0; call->n_filters > 0 && i < sg->n_rules; i++) {
-		cidrs[i] = prefix_str(call, sg->rules[i].cidr);
+		cidrs[i] = cv_aws_ec2_prefix(call, sg->rules[i].cidr);
 		from[i] = cv_aws_fmt(call, "%u", sg->rules[i].port_first);
 		to[i] = cv_aws_fmt(call, "%u", sg->rules[i].port_last);
 	}
@@ -430,12 +357,6 @@ static bool sg_passes(struct aws_call *call, const struct cv_model_security_grou
 	       cv_aws_filter_tags(call, &sg->meta) && rules_pass(call, sg);
 }
 
-static void empty_write(struct cv_xml *out, const char *name)
-{
-	cv_xml_open(out, name);
-	cv_xml_close(out);
-}
-
 static void rule_write(struct aws_call *call, const struct cv_model_rule *rule)
 {
 	struct cv_xml *out = call->out;
@@ -444,14 +365,14 @@ static void rule_write(struct aws_call *call, const struct cv_model_rule *rule)
 	cv_xml_str(out, "ipProtocol", "tcp");
 	cv_xml_int(out, "fromPort", rule->port_first);
 	cv_xml_int(out, "toPort", rule->port_last);
-	empty_write(out, "groups");
+	cv_aws_ec2_empty(call, "groups");
 	cv_xml_open(out, "ipRanges");
 	cv_xml_item(out);
-	cv_xml_str(out, "cidrIp", prefix_str(call, rule->cidr));
+	cv_xml_str(out, "cidrIp", cv_aws_ec2_prefix(call, rule->cidr));
 	cv_xml_close(out);
 	cv_xml_close(out);
-	empty_write(out, "ipv6Ranges");
-	empty_write(out, "prefixListIds");
+	cv_aws_ec2_empty(call, "ipv6Ranges");
+	cv_aws_ec2_empty(call, "prefixListIds");
 	cv_xml_close(out);
 }
 
@@ -469,7 +390,7 @@ static void sg_write(struct aws_call *call, const struct cv_model_security_group
 	for (uint32_t i = 0; i < sg->n_rules; i++)
 		rule_write(call, &sg->rules[i]);
 	cv_xml_close(out);
-	empty_write(out, "ipPermissionsEgress");
+	cv_aws_ec2_empty(call, "ipPermissionsEgress");
 	cv_aws_tag_set(call, sg->meta.tags, sg->meta.n_tags);
 	cv_xml_close(out);
 }
@@ -477,8 +398,8 @@ static void sg_write(struct aws_call *call, const struct cv_model_security_group
 static int describe_sgs(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct wanted ids, names;
-	int ret = wanted_read(call, "GroupId", &sg_kind, &ids);
+	struct ec2_wanted ids, names;
+	int ret = cv_aws_ec2_wanted(call, "GroupId", &cv_aws_ec2_sg, &ids);
 
 	if (ret < 0)
 		return ret;
@@ -488,8 +409,8 @@ static int describe_sgs(struct aws_call *call)
 		const struct cv_model_security_group *sg = &model->sgs[i];
 
 		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account &&
-		    is_wanted(&ids, sg->id) && is_wanted(&names, sg->name) && sg_passes(call, sg) &&
-		    cv_aws_page(call, i))
+		    cv_aws_ec2_is_wanted(&ids, sg->id) && cv_aws_ec2_is_wanted(&names, sg->name) &&
+		    sg_passes(call, sg) && cv_aws_page(call, i))
 			sg_write(call, sg);
 	}
 	cv_xml_close(call->out);

@@ -9,7 +9,12 @@
 #include "core_priv.h"
 
 static const struct aws_group *const groups[] = {
+	&cv_aws_ec2_conn_group,
+	&cv_aws_ec2_endpoint_group,
 	&cv_aws_ec2_net_group,
+	&cv_aws_ec2_offer_group,
+	&cv_aws_ec2_service_group,
+	&cv_aws_ec2_tags_group,
 	&cv_aws_elbv2_limits_group,
 	&cv_aws_sts_group,
 };

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What the actions of EC2 share: how resources are named, missed and listed; texts that several answers
+ * have.
+ */
+
+#include "cv_model_change.h"
+
+#include "aws_priv.h"
+
+/** Results of a page at most, whatever the request says: as AWS. */
+#define EC2_PAGE_MAX 1000
+
+/** MaxResults and NextToken of the PrivateLink actions: more than EC2_PAGE_MAX is no error. */
+#define EC2_PAGES(min) AWS_INT("MaxResults", 0, min, INT32_MAX), AWS_STR("NextToken", 0, 1, 1024)
+
+/* ---- names in requests ---- */
+
+/** How the resources of one kind are named and missed. */
+struct ec2_kind {
+	enum cv_model_kind kind;
+	const char *prefix;              /**< of its ids */
+	const char *unknown, *malformed; /**< codes */
+	const char *what;                /**< for people */
+};
+
+extern const struct ec2_kind cv_aws_ec2_vpc, cv_aws_ec2_subnet, cv_aws_ec2_sg, cv_aws_ec2_service,
+	cv_aws_ec2_endpoint;
+
+/** The ids of a list; a result must be among them, and each of them must be there. */
+struct ec2_wanted {
+	const char *const *ids; /**< shape [n]; n 0: all */
+	uint32_t n;
+};
+
+/** Tell whether a list has an id, or is empty. */
+bool cv_aws_ec2_is_wanted(const struct ec2_wanted *wanted, const char *id);
+
+/**
+ * Find a resource of the caller's by id. What belongs to another account is as good as not there.
+ *
+ * @param[out] ret_idx  NULL: only check; untouched on failure
+ * @return 0, or what cv_aws_fail() returns
+ */
+int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const char *id,
+		    uint32_t *ret_idx);
+
+/** Read a list of ids, all of the caller's own resources. @return as cv_aws_ec2_find() */
+int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,
+		      struct ec2_wanted *ret_wanted);
+
+/**
+ * The security group that a VPC has without anybody having made it; NULL if a group `default` was made.
+ * It admits the VPC itself, and is what endpoints without a group have.
+ */
+const char *cv_aws_ec2_default_sg(struct aws_call *call, uint32_t vpc);
+
+/* ---- texts in answers; in memory of the call ---- */
+
+const char *cv_aws_ec2_prefix(struct aws_call *call, struct cv_prefix prefix);
+const char *cv_aws_ec2_ip(struct aws_call *call, cv_be32_t addr);
+
+/** An id that follows from another: `vpce-con-` of an endpoint's. */
+const char *cv_aws_ec2_derived(struct aws_call *call, const char *prefix, const char *basis);
+
+/** A fresh id for what the call makes: one for each prefix. */
+const char *cv_aws_ec2_id(struct aws_call *call, const char *prefix);
+
+/** ARN of a resource of the caller's, such as `subnet/subnet-1`. */
+const char *cv_aws_ec2_arn(struct aws_call *call, const char *what, const char *id);
+
+/** An account's name of a zone; NULL when it names its zones, and this one not. */
+const char *cv_aws_ec2_zone(const struct aws_call *call, uint32_t zone);
+
+/** Write a list without elements. */
+void cv_aws_ec2_empty(struct aws_call *call, const char *name);
+
+/** Write a list of texts; NULL ones are left out. */
+void cv_aws_ec2_list(struct aws_call *call, const char *name, const char *const *texts, uint32_t n);
+
+/** Write the list of the zones of a bit set by the caller's names, those without left out. */
+void cv_aws_ec2_zones(struct aws_call *call, uint64_t zones);
+
+/** Write the security groups of an endpoint as `<groupSet>`. */
+void cv_aws_ec2_groups(struct aws_call *call, const struct cv_model_endpoint *endpoint);
+
+/** Write `<return>true</return>`. @return 0 */
+int cv_aws_ec2_true(struct aws_call *call);
+
+/** Keep pages at EC2_PAGE_MAX. */
+void cv_aws_ec2_page_bound(struct aws_call *call);
+
+/* ---- several at once ---- */
+
+/** What is told of those that did not work: for .answers. */
+#define EC2_UNSUCCESSFUL \
+	"unsuccessful.error.code unsuccessful.error.message unsuccessful.resourceId"
+
+/**
+ * Note that a resource of a list did not work: the errors of its operation, which are emptied, or of the
+ * call, which goes on.
+ *
+ * @param errs  NULL: the call's own error
+ */
+void cv_aws_ec2_failed(struct aws_call *call, const char *id, struct cv_model_errs *errs, int ret);
+
+/* ---- DNS names ---- */
+
+/** Base name of a service: what its endpoints' names end in. */
+const char *cv_aws_ec2_base_name(struct aws_call *call, uint32_t service);
+
+/** Write the DNS entries of an endpoint, in its owner's zone names: regional, zonal, private. */
+void cv_aws_ec2_dns_entries(struct aws_call *call, uint32_t endpoint);
+
+/** Write what is told of a service's private DNS name to its owner. */
+void cv_aws_ec2_private_dns(struct aws_call *call, const struct cv_model_service *service);
+
+/** API's word for how far the proof of a private DNS name is. */
+const char *cv_aws_ec2_dns_state(const struct cv_model_service *service);
+
+/* ---- attributes that are only kept: cv_model_note.h ---- */
+
+/** Keep an attribute. @param value  NULL: no more @return 0, or what cv_aws_fail() returns */
+int cv_aws_ec2_note(struct aws_call *call, enum cv_model_kind kind, const char *id, const char *key,
+		    const char *value);
+
+/* Keys of such attributes. */
+#define EC2_NOTE_PAYER "payer_responsibility"
+#define EC2_NOTE_DESCRIPTION "description"
+#define EC2_NOTE_DNS_ASKED "private_dns.asked" /* seconds since 1970: when a check was asked for */

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* EC2: tags of all resources. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "ec2_priv.h"
+
+/* Kinds that EC2 tags, in the order in which they are told. */
+static const struct {
+	enum cv_model_kind kind;
+	const char *type;
+} kinds[] = {
+	{CV_MODEL_VPC, "vpc"},
+	{CV_MODEL_SUBNET, "subnet"},
+	{CV_MODEL_SG, "security-group"},
+	{CV_MODEL_SERVICE, "vpc-endpoint-service"},
+	{CV_MODEL_ENDPOINT, "vpc-endpoint"},
+};
+
+static const struct ec2_kind *const by_id[] = {
+	&cv_aws_ec2_service, /* before the endpoints, whose prefix is the beginning of its own */
+	&cv_aws_ec2_endpoint, &cv_aws_ec2_vpc, &cv_aws_ec2_subnet, &cv_aws_ec2_sg,
+};
+
+/* A resource of the caller's by id, whatever it is. */
+static int resource_find(struct aws_call *call, const char *id, const struct cv_model_meta **ret)
+{
+	for (size_t i = 0; i < CV_ARRAY_LEN(by_id); i++) {
+		uint32_t idx;
+		int found;
+
+		if (strncmp(id, by_id[i]->prefix, strlen(by_id[i]->prefix)) != 0)
+			continue;
+		found = cv_aws_ec2_find(call, by_id[i], id, &idx);
+		if (found == 0)
+			*ret = cv_model_meta(call->model, by_id[i]->kind, idx, 0);
+		return found;
+	}
+	return cv_aws_fail(call, "InvalidID", "The ID '%.150s' is not valid", id);
+}
+
+/* ---- CreateTags ---- */
+
+/* The tags of a request. With `any`, a tag without a value stands for whatever value there is. */
+static int tags_read(struct aws_call *call, bool any, struct cv_model_tag **ret_tags,
+		     uint32_t *ret_n)
+{
+	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "Tag")};
+	uint32_t n = cv_query_count(&iter.list);
+	struct cv_model_tag *tags = cv_aws_alloc(call, (n + 1) * sizeof(*tags));
+
+	*ret_n = 0;
+	if (tags == NULL)
+		return -EINVAL;
+	while (cv_query_next(&iter)) {
+		struct cv_model_tag *tag = &tags[(*ret_n)++];
+
+		tag->key = cv_query_str(&iter.item, "Key");
+		tag->value = cv_query_str(&iter.item, "Value");
+		if (tag->value == NULL && !any)
+			tag->value = "";
+		if (tag->key == NULL)
+			return cv_aws_fail(call, "MissingParameter",
+					   "The request must contain the parameter Tag.Key");
+		if (strncmp(tag->key, "aws:", 4) == 0)
+			return cv_aws_fail(
+				call, "InvalidParameterValue",
+				"Tag keys starting with 'aws:' are reserved for internal use");
+	}
+	*ret_tags = tags;
+	return 0;
+}
+
+static uint32_t n_after(const struct cv_model_meta *meta, const struct cv_model_tag *tags,
+			uint32_t n)
+{
+	uint32_t n_tags = meta->n_tags;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t k = 0;
+
+		while (k < meta->n_tags && strcmp(meta->tags[k].key, tags[i].key) != 0)
+			k++;
+		n_tags += k == meta->n_tags;
+	}
+	return n_tags;
+}
+
+/* All that can be wrong, before the first resource is changed. */
+static int create_check(struct aws_call *call, const char *const *ids, uint32_t n_ids,
+			const struct cv_model_tag *tags, uint32_t n)
+{
+	if (n == 0)
+		return cv_aws_fail(call, "MissingParameter",
+				   "The request must contain the parameter Tag");
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = 0; k < i; k++) {
+			if (strcmp(tags[i].key, tags[k].key) == 0)
+				return cv_aws_fail(call, "InvalidParameterValue",
+						   "Duplicate tag key '%.128s' specified.",
+						   tags[i].key);
+		}
+	}
+	for (uint32_t i = 0; i < n_ids; i++) {
+		const struct cv_model_meta *meta = NULL;
+
+		if (resource_find(call, ids[i], &meta) < 0)
+			return -EINVAL;
+		if (n_after(meta, tags, n) > CV_MODEL_TAGS_MAX)
+			return cv_aws_fail(call, "TagLimitExceeded",
+					   "A resource has at most %d tags", CV_MODEL_TAGS_MAX);
+	}
+	return 0;
+}
+
+static int tags_change(struct aws_call *call, const struct cv_model_tags_change *req)
+{
+	struct cv_model_errs errs = {0};
+	int ret = cv_model_tags_change(call->model, &call->by, req, &errs);
+
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+static int create_tags(struct aws_call *call)
+{
+	uint32_t n_ids, n;
+	const char *const *ids = cv_aws_strs(call, "ResourceId", &n_ids);
+	struct cv_model_tag *tags;
+	int ret = tags_read(call, false, &tags, &n);
+
+	if (ret == 0)
+		ret = create_check(call, ids, n_ids, tags, n);
+	for (uint32_t i = 0; ret == 0 && i < n_ids; i++) {
+		const struct cv_model_tags_change req = {.ref = ids[i], .set = tags, .n_set = n};
+
+		ret = tags_change(call, &req);
+	}
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
+}
+
+/* ---- DeleteTags ---- */
+
+/* All the tags of a resource, in memory of the call: they go while they are read. */
+static int all_tags(struct aws_call *call, const struct cv_model_meta *meta,
+		    struct cv_model_tags_change *req)
+{
+	struct cv_model_tag *tags = cv_aws_alloc(call, (meta->n_tags + 1) * sizeof(*tags));
+
+	if (tags == NULL)
+		return -EINVAL;
+	for (uint32_t i = 0; i < meta->n_tags; i++)
+		tags[i].key = cv_aws_fmt(call, "%s", meta->tags[i].key);
+	req->remove = tags;
+	req->n_remove = meta->n_tags;
+	return 0;
+}
+
+static int delete_tags(struct aws_call *call)
+{
+	uint32_t n_ids, n;
+	const char *const *ids = cv_aws_strs(call, "ResourceId", &n_ids);
+	const struct cv_model_meta *meta = NULL;
+	struct cv_model_tag *tags;
+	int ret = tags_read(call, true, &tags, &n);
+
+	for (uint32_t i = 0; ret == 0 && i < n_ids; i++)
+		ret = resource_find(call, ids[i], &meta);
+	for (uint32_t i = 0; ret == 0 && i < n_ids; i++) {
+		struct cv_model_tags_change req = {.ref = ids[i], .remove = tags, .n_remove = n};
+
+		ret = resource_find(call, ids[i], &meta);
+		if (ret == 0 && n == 0)
+			ret = all_tags(call, meta, &req);
+		if (ret == 0)
+			ret = tags_change(call, &req);
+	}
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
+}
+
+/* ---- DescribeTags ---- */
+
+static void tag_write(struct aws_call *call, const char *id, const char *type,
+		      const struct cv_model_tag *tag)
+{
+	cv_xml_item(call->out);
+	cv_xml_str(call->out, "resourceId", id);
+	cv_xml_str(call->out, "resourceType", type);
+	cv_xml_str(call->out, "key", tag->key);
+	cv_xml_str(call->out, "value", tag->value);
+	cv_xml_close(call->out);
+}
+
+static void resource_tags(struct aws_call *call, const char *type, const char *id,
+			  const struct cv_model_meta *meta, uint64_t pos)
+{
+	if (!cv_aws_filter(call, "resource-id", id) || !cv_aws_filter(call, "resource-type", type))
+		return;
+	for (uint32_t i = 0; i < meta->n_tags; i++) {
+		struct cv_model_tag tag = meta->tags[i];
+		const struct cv_model_meta one = {.tags = &tag, .n_tags = 1};
+
+		if (cv_aws_filter(call, "key", tag.key) &&
+		    cv_aws_filter(call, "value", tag.value) &&
+		    cv_aws_filter(call, "tag-value", tag.value) && cv_aws_filter_tags(call, &one) &&
+		    cv_aws_page(call, pos + i))
+			tag_write(call, id, type, &tag);
+	}
+}
+
+/* How many there are of a kind, and the id of one. */
+static uint32_t kind_n(const struct cv_model *model, enum cv_model_kind kind)
+{
+	switch (kind) {
+	case CV_MODEL_VPC:
+		return model->n_vpcs;
+	case CV_MODEL_SUBNET:
+		return model->n_subnets;
+	case CV_MODEL_SG:
+		return model->n_sgs;
+	case CV_MODEL_SERVICE:
+		return model->n_services;
+	default:
+		return model->n_endpoints;
+	}
+}
+
+static const char *kind_id(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
+{
+	switch (kind) {
+	case CV_MODEL_VPC:
+		return model->vpcs[idx].id;
+	case CV_MODEL_SUBNET:
+		return model->subnets[idx].id;
+	case CV_MODEL_SG:
+		return model->sgs[idx].id;
+	case CV_MODEL_SERVICE:
+		return model->services[idx].id;
+	default:
+		return model->endpoints[idx].id;
+	}
+}
+
+static int describe_tags(struct aws_call *call)
+{
+	const struct cv_model *model = call->model;
+
+	cv_aws_ec2_page_bound(call);
+	cv_xml_open(call->out, "tagSet");
+	for (size_t k = 0; k < CV_ARRAY_LEN(kinds); k++) {
+		enum cv_model_kind kind = kinds[k].kind;
+
+		for (uint32_t i = 0; i < kind_n(model, kind); i++) {
+			const struct cv_model_meta *meta = cv_model_meta(model, kind, i, 0);
+
+			if (!meta->gone && meta->n_tags > 0 &&
+			    cv_model_owner(model, kind, i) == call->account)
+				resource_tags(call, kinds[k].type, kind_id(model, kind, i), meta,
+					      (uint64_t)k << 40 | (uint64_t)i << 8);
+		}
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+static const struct aws_param create_params[] = {
+	AWS_DRY_RUN,
+	AWS_ID("ResourceId.N", AWS_REQUIRED),
+	AWS_STR("Tag.N.Key", AWS_REQUIRED, 1, 128),
+	AWS_STR("Tag.N.Value", 0, 0, 256),
+};
+static const struct aws_param delete_params[] = {
+	AWS_DRY_RUN,
+	AWS_ID("ResourceId.N", AWS_REQUIRED),
+	AWS_STR("Tag.N.Key", 0, 1, 128),
+	AWS_STR("Tag.N.Value", 0, 0, 256),
+};
+static const struct aws_param describe_params[] = {AWS_DRY_RUN, AWS_FILTERS, EC2_PAGES(5)};
+static const char *const describe_filters[] = {"key",     "resource-id", "resource-type", "tag:*",
+					       "tag-key", "tag-value",   "value",         NULL};
+
+static const struct aws_action actions[] = {
+	{
+		.name = "CreateTags",
+		.handle = create_tags,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(create_params),
+	},
+	{
+		.name = "DeleteTags",
+		.handle = delete_tags,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(delete_params),
+	},
+	{
+		.name = "DescribeTags",
+		.handle = describe_tags,
+		AWS_PARAMS(describe_params),
+		.filters = describe_filters,
+		.page_default = EC2_PAGE_MAX,
+		.answers =
+			"tagSet.resourceId tagSet.resourceType tagSet.key tagSet.value nextToken",
+	},
+};
+
+const struct aws_group cv_aws_ec2_tags_group = {AWS_EC2, actions, CV_ARRAY_LEN(actions)};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Hosted zones, and the proof of a private DNS name. Both follow from ids: nothing is stored. The names
+ * themselves: cv_model_names.h.
+ *
+ * @threads as the model
+ * @source  AWS: "Access AWS services through AWS PrivateLink", "Manage DNS names for VPC endpoint services"
+ */
+
+#include "cv_model.h"
+
+/** Bytes of a hosted zone's id with its NUL. */
+#define CV_MODEL_HOSTED_ZONE_LEN 16
+
+/** Bytes of either half of a TXT record's proof, with its NUL. */
+#define CV_MODEL_DNS_PROOF_LEN 32
+
+/**
+ * Id of the hosted zone that names lie in.
+ *
+ * @param      basis  the region for endpoints' names, an endpoint's id for its private name
+ * @param[out] buf    shape [CV_MODEL_HOSTED_ZONE_LEN]
+ * @return buf
+ */
+const char *cv_model_hosted_zone(const char *basis, char *buf);
+
+/**
+ * The TXT record that proves a service's private DNS name to be its owner's: NAME.DOMAIN (or DOMAIN
+ * itself) is to hold VALUE.
+ *
+ * @param[out] name   shape [CV_MODEL_DNS_PROOF_LEN]: `_` and 20 characters
+ * @param[out] value  shape [CV_MODEL_DNS_PROOF_LEN]: `vpce:` and 20 characters
+ */
+void cv_model_dns_proof(const struct cv_model_service *service, char *name, char *value);

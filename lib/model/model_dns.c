@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What of DNS follows from ids, beside the names. */
+
+#include "cv_model_dns.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cv_base.h"
+
+/* AWS's own id of the zone in which us-east-1 has the names of its endpoints. */
+#define HOSTED_ZONE_US_EAST_1 "Z7HUB22UULQXV"
+
+static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/* n characters that look random and follow from a text. */
+static void chars_derive(const char *alphabet, const char *basis, const char *use, uint32_t n,
+			 char *buf)
+{
+	uint64_t seed = cv_siphash(use, strlen(use), 1, 2);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t hash = cv_siphash(basis, strlen(basis), seed, i);
+
+		buf[i] = alphabet[hash % (sizeof(lower) - 1)];
+	}
+	buf[n] = '\0';
+}
+
+const char *cv_model_hosted_zone(const char *basis, char *buf)
+{
+	if (strcmp(basis, "us-east-1") == 0) {
+		snprintf(buf, CV_MODEL_HOSTED_ZONE_LEN, "%s", HOSTED_ZONE_US_EAST_1);
+		return buf;
+	}
+	buf[0] = 'Z';
+	chars_derive(upper, basis, "zone", 12, buf + 1);
+	return buf;
+}
+
+void cv_model_dns_proof(const struct cv_model_service *service, char *name, char *value)
+{
+	char basis[320];
+
+	snprintf(basis, sizeof(basis), "%.40s/%.255s", service->id,
+		 service->private_dns_name != NULL ? service->private_dns_name : "");
+	name[0] = '_';
+	chars_derive(lower, basis, "proof name", 20, name + 1);
+	memcpy(value, "vpce:", 5);
+	chars_derive(lower, basis, "proof value", 20, value + 5);
+}
