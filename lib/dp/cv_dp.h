@@ -173,7 +173,8 @@ void cv_dp_host_rings_get(struct cv_dp *dp, unsigned int worker, struct cv_pkt_r
 /** A neighbour that a worker saw in an ARP packet. */
 struct cv_dp_neigh_event {
 	cv_be32_t ip;
-	uint16_t vpc; /**< VPC slot */
+	cv_be32_t vtep; /**< the remote VTEP that it is behind; 0: its VPC is not in VXLAN */
+	uint16_t vpc;   /**< VPC slot */
 	uint8_t mac[6];
 };
 
@@ -199,6 +200,7 @@ struct cv_dp_flow_info {
 	uint8_t header_len; /**< PROXY header bytes, 0 = off */
 	bool header_done;   /**< the target has acknowledged the header (or there is none) */
 	uint8_t client_mac[6];
+	cv_be32_t client_vtep; /**< the remote VTEP that it is behind; 0: none */
 };
 
 /** Which flows to list. */

@@ -8,6 +8,7 @@
 #include <rte_cycles.h>
 
 #include "dp_list.h"
+#include "dp_vxlan.h"
 
 static void *dp_zalloc(size_t n, size_t size)
 {
@@ -52,7 +53,7 @@ static void dp_worker_destroy(struct cv_dp_worker *w)
 {
 	if (w == NULL)
 		return;
-	dp_out_free(w->out, w->n_ports);
+	dp_out_free(w->out, w->n_ports + 1u);
 	dp_out_free(w->handoff, w->n_workers);
 	for (unsigned int i = 0; w->in != NULL && i < w->n_workers; i++)
 		dp_ring_drain(w->in[i]);
@@ -63,6 +64,7 @@ static void dp_worker_destroy(struct cv_dp_worker *w)
 	cv_pkt_ring_destroy(w->host_up);
 	cv_pkt_ring_destroy(w->host_down);
 	free(w->timers);
+	dp_clients_destroy(w->clients);
 	cv_flow_table_destroy(w->flows);
 	cv_stats_destroy(w->stats);
 	free(w);
@@ -70,7 +72,8 @@ static void dp_worker_destroy(struct cv_dp_worker *w)
 
 static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 {
-	w->out = dp_zalloc(cfg->n_ports, sizeof(*w->out));
+	w->out = dp_zalloc(cfg->n_ports + 1u, sizeof(*w->out));
+	w->clients = dp_clients_create();
 	w->handoff = dp_zalloc(cfg->n_workers, sizeof(*w->handoff));
 	w->in = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));
 	w->others = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));
@@ -80,9 +83,9 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	w->host_down = cv_pkt_ring_create(DP_HOST_RING);
 	w->timers = dp_zalloc(DP_TIMERS, sizeof(*w->timers));
 	w->stats = cv_stats_create(cfg->n_obj);
-	if (w->out == NULL || w->handoff == NULL || w->in == NULL || w->others == NULL ||
-	    w->events == NULL || w->cmds == NULL || w->timers == NULL || w->stats == NULL ||
-	    w->host_up == NULL || w->host_down == NULL)
+	if (w->out == NULL || w->clients == NULL || w->handoff == NULL || w->in == NULL ||
+	    w->others == NULL || w->events == NULL || w->cmds == NULL || w->timers == NULL ||
+	    w->stats == NULL || w->host_up == NULL || w->host_down == NULL)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < cfg->n_workers; i++) {
 		if (i == w->id)

@@ -10,6 +10,7 @@
  */
 
 #include "dp_list.h"
+#include "dp_vxlan.h"
 
 /* Milliseconds for one ageing walk of a small table. */
 #define DP_WALK_MS 1000
@@ -134,7 +135,7 @@ static void dp_list_put(const struct cv_dp_worker *w, uint32_t idx, struct cv_dp
 		.header_len = flow->tcp.hdr_len,
 		.header_done = (flow->tcp.flags & CV_TCP_F_UNACKED) == 0,
 	};
-	memcpy(info->client_mac, flow->client_mac, 6);
+	info->client_vtep = dp_client_get(w, flow->client_mac, info->client_mac);
 }
 
 static void dp_list_piece(struct cv_dp_worker *w)

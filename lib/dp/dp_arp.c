@@ -4,7 +4,7 @@
 
 #include <rte_arp.h>
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 static bool dp_arp_is_valid(const struct rte_arp_hdr *arp)
 {
@@ -15,9 +15,11 @@ static bool dp_arp_is_valid(const struct rte_arp_hdr *arp)
 		arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REPLY));
 }
 
-static bool dp_neigh_tell(struct cv_dp_worker *w, uint16_t vpc, const struct rte_arp_ipv4 *data)
+/* @param vtep that it came by, 0: by none */
+static bool dp_neigh_tell(struct cv_dp_worker *w, uint16_t vpc, const struct rte_arp_ipv4 *data,
+			  cv_be32_t vtep)
 {
-	struct cv_dp_neigh_event event = {.ip = data->arp_sip, .vpc = vpc};
+	struct cv_dp_neigh_event event = {.ip = data->arp_sip, .vtep = vtep, .vpc = vpc};
 
 	memcpy(event.mac, &data->arp_sha, 6);
 	return rte_ring_sp_enqueue_elem(w->events, &event, sizeof(event)) == 0;
@@ -28,11 +30,10 @@ static uint16_t dp_mac_prefix(const struct cv_view_vpc *vpc, const struct cv_vie
 	return (uint16_t)(vpc->mac_prefix | (local->kind == CV_VIEW_NODE ? CV_MAC_NODE : 0));
 }
 
-/* Turns a request for one of our addresses into the answer. */
-static void dp_arp_reply(struct cv_dp_worker *w, struct rte_mbuf *m, struct rte_arp_hdr *arp,
+/* Turns a request for one of our addresses into the answer. @param l2 the frame */
+static void dp_arp_reply(struct cv_dp_worker *w, uint8_t *l2, struct rte_arp_hdr *arp,
 			 uint16_t prefix)
 {
-	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
 	struct rte_arp_ipv4 *data = &arp->arp_data;
 	cv_be32_t ours = data->arp_tip;
 
@@ -45,13 +46,13 @@ static void dp_arp_reply(struct cv_dp_worker *w, struct rte_mbuf *m, struct rte_
 	memcpy(l2 + 6, &data->arp_sha, 6);
 	dp_event(w, CV_EV_ARP_REPLIED);
 	dp_event(w, CV_EV_GEN_PKTS);
-	dp_send(w, m, m->port);
 }
 
-void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t arp_ofs)
+void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t arp_ofs)
 {
 	struct rte_arp_hdr *arp = rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, arp_ofs);
-	uint16_t vpc = cv_view_vpc_find(w->view, m->port, vlan);
+	bool tunnelled = cv_view_is_vxlan(w->view, vpc);
+	uint8_t *l2 = rte_pktmbuf_mtod_offset(m, uint8_t *, tunnelled ? arp_ofs - 14 : 0);
 	const struct cv_view_local *local;
 	enum cv_drop reason = CV_DROP_ARP_CONSUMED;
 	struct rte_arp_ipv4 *data;
@@ -68,42 +69,37 @@ void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, ui
 	data = &arp->arp_data;
 	/* A probe (RFC 5227) has no sender; one with our own address is a conflict, never learned. */
 	if (data->arp_sip != 0 && cv_view_local_find(w->view, vpc, data->arp_sip) == NULL &&
-	    !dp_neigh_tell(w, vpc, data))
+	    !dp_neigh_tell(w, vpc, data, tunnelled ? dp_vxlan_vtep(l2) : 0))
 		reason = CV_DROP_PUNT_FULL;
 	local = cv_view_local_find(w->view, vpc, data->arp_tip);
 	if (local != NULL && arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST)) {
 		cv_ctr_add(&w->stats->drop[reason], 1);
-		dp_arp_reply(w, m, arp, dp_mac_prefix(&w->view->spec.vpcs[vpc], local));
+		dp_arp_reply(w, l2, arp, dp_mac_prefix(&w->view->spec.vpcs[vpc], local));
+		if (tunnelled)
+			dp_vxlan_back(w, m, vpc, (uint16_t)(arp_ofs - 14));
+		else
+			dp_send(w, m, m->port);
 		return;
 	}
 	dp_drop(w, m, reason);
 }
 
-void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv_be32_t ip)
+/* A frame that asks for ip; NULL if there is no buffer. */
+static struct rte_mbuf *dp_arp_make(struct cv_dp_worker *w, const struct cv_view_vpc *vpc,
+				    const struct cv_view_local *sender, cv_be32_t ip)
 {
-	const struct cv_view_local *local = cv_view_local_find(w->view, vpc_slot, sender);
-	const struct cv_view_vpc *vpc;
-	uint16_t type = DP_TYPE_ARP, l2_len;
+	uint16_t type = DP_TYPE_ARP, l2_len = vpc->vlan == 0 ? 14 : 18;
+	struct rte_mbuf *m = dp_made_alloc(w);
 	struct rte_arp_hdr *arp;
-	struct rte_mbuf *m;
 	uint8_t *l2;
 
-	/*
-	 * The view that control had in mind is not this worker's: older, and the address is gone, or newer,
-	 * and even the VPC's slot may be beyond this view's. Control will ask again.
-	 */
-	if (local == NULL)
-		return;
-	vpc = &w->view->spec.vpcs[vpc_slot];
-	l2_len = vpc->vlan == 0 ? 14 : 18;
-	m = dp_made_alloc(w);
 	if (m == NULL)
-		return;
+		return NULL;
 	l2 = (uint8_t *)rte_pktmbuf_append(m, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
 	cv_assert(l2 != NULL); /* every pool's buffers hold more than the shortest frame */
 	memset(l2, 0, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
 	memset(l2, 0xff, 6);
-	cv_mac_of_ip(dp_mac_prefix(vpc, local), sender, l2 + 6);
+	cv_mac_of_ip(dp_mac_prefix(vpc, sender), sender->ip, l2 + 6);
 	if (vpc->vlan != 0) {
 		uint16_t tag[2] = {DP_TYPE_VLAN, cv_be16(vpc->vlan)};
 
@@ -117,7 +113,37 @@ void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv
 	arp->arp_plen = 4;
 	arp->arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST);
 	memcpy(&arp->arp_data.arp_sha, l2 + 6, 6);
-	arp->arp_data.arp_sip = sender;
+	arp->arp_data.arp_sip = sender->ip;
 	arp->arp_data.arp_tip = ip;
-	dp_send(w, m, vpc->port);
+	return m;
+}
+
+void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv_be32_t ip)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	const struct cv_view_local *local = cv_view_local_find(w->view, vpc_slot, sender);
+	const struct cv_view_vxlan *vxlan;
+	const struct cv_view_vpc *vpc;
+	struct rte_mbuf *m;
+
+	/*
+	 * The view that control had in mind is not this worker's: older, and the address is gone, or newer,
+	 * and even the VPC's slot may be beyond this view's. Control will ask again.
+	 */
+	if (local == NULL)
+		return;
+	vpc = &spec->vpcs[vpc_slot];
+	if (!cv_view_is_vxlan(w->view, vpc_slot)) {
+		m = dp_arp_make(w, vpc, local, ip);
+		if (m != NULL)
+			dp_send(w, m, vpc->port);
+		return;
+	}
+	/* RFC 7348 has multicast for it; here the other VTEPs are known. */
+	vxlan = &spec->tunnels.vxlans[vpc_slot];
+	for (uint32_t i = 0; i < vxlan->n_peers; i++) {
+		m = dp_arp_make(w, vpc, local, ip);
+		if (m != NULL)
+			dp_vxlan_send(w, m, vpc_slot, &spec->tunnels.peers[vxlan->peer_first + i]);
+	}
 }

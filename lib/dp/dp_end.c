@@ -9,7 +9,7 @@
  * RFC 5961 demands. An end that does not answer is told with its next packet.
  */
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 /* The target's first sequence number is known from its SYN-ACK; the client's from its SYN. */
 static void dp_client_reset(struct cv_dp_worker *w, const struct cv_flow *flow,
@@ -69,7 +69,8 @@ static bool dp_has_place(const struct cv_dp_worker *w, const struct cv_flow *flo
 	return ep->used && ep->verdict == CV_DROP_NONE && spec->vpcs[flow->client_vpc].used &&
 	       spec->vpcs[flow->target_vpc].used &&
 	       dp_local_is(w->view, flow->client_vpc, flow->dialled_ip, flow->endpoint) &&
-	       dp_local_is(w->view, flow->target_vpc, flow->node_ip, CV_VIEW_DIRECT);
+	       dp_local_is(w->view, flow->target_vpc, flow->node_ip, CV_VIEW_DIRECT) &&
+	       dp_client_is_current(w, flow);
 }
 
 static uint8_t dp_end_of(uint8_t setting)

@@ -8,7 +8,7 @@
 #include <rte_icmp.h>
 #include <rte_udp.h>
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 /* Packets of the kernel per turn at most. */
 #define DP_HOST_PER_TURN 32
@@ -55,7 +55,7 @@ static void dp_host_pass(struct cv_dp_worker *w, struct rte_mbuf *m, const struc
 	struct cv_pkt_rec rec = {.ip = ip, .len = len, .vpc = vpc};
 	bool put;
 
-	memcpy(&rec.mac, rte_pktmbuf_mtod(m, const uint8_t *) + 6, 6);
+	memcpy(&rec.mac, (const uint8_t *)ip - (w->view->spec.vpcs[vpc].vlan == 0 ? 8 : 12), 6);
 	put = cv_pkt_ring_put(w->host_up, &rec);
 	dp_drop(w, m, put ? CV_DROP_HOST_TAKEN : CV_DROP_HOST_FULL);
 }
@@ -102,17 +102,16 @@ static bool dp_is_host_error(const struct cv_view *view, const struct cv_view_ho
 		dp_is_host_port(view, vpc, quoted.src_addr, port));
 }
 
-bool dp_host_take_other(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t l2_len)
+bool dp_host_take_other(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t ip_ofs)
 {
 	const struct rte_ipv4_hdr *ip =
-		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, l2_len);
-	uint16_t vpc = cv_view_vpc_find(w->view, m->port, vlan),
-		 len = cv_be16_host(ip->total_length);
-	const struct cv_view_host *host = vpc != CV_VIEW_NO_VPC ? dp_host_find(w->view, vpc) : NULL;
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, ip_ofs);
+	uint16_t len = cv_be16_host(ip->total_length);
+	const struct cv_view_host *host = dp_host_find(w->view, vpc);
 	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(const void *)(ip + 1);
 	bool taken;
 
-	if (host == NULL || len < DP_IP_LEN + sizeof(*udp) || len > m->data_len - l2_len)
+	if (host == NULL || len < DP_IP_LEN + sizeof(*udp) || len > m->data_len - ip_ofs)
 		return false;
 	if (ip->next_proto_id == IPPROTO_ICMP)
 		taken = dp_is_host_error(w->view, host, vpc, ip, len);

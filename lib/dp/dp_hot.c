@@ -13,7 +13,7 @@
  * checked and compared several at a time, as the words that they stand in.
  */
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 /* Reads a header that may lie in another cache line later than the mbuf itself. */
 #define DP_PREFETCH_AHEAD 4
@@ -64,23 +64,22 @@ static __attribute__((noinline)) void dp_cut(struct rte_mbuf *m, unsigned int le
 	m->pkt_len = len;
 }
 
-/* Fills *p, or returns why not. */
+/* Fills *p, or returns why not. The IP header is at ip_ofs, the frame starts l2_len before it. */
 static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_dp_worker *w,
 								      struct rte_mbuf *m,
-								      uint16_t vlan,
+								      uint16_t vpc, uint16_t ip_ofs,
 								      uint16_t l2_len,
 								      struct dp_pkt *p)
 {
 	const struct cv_view *view = w->view;
-	const uint8_t *l2 = rte_pktmbuf_mtod(m, const uint8_t *);
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, l2_len);
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, ip_ofs);
+	const uint8_t *l2 = (const uint8_t *)ip - l2_len;
 	const uint8_t *tcp = (const uint8_t *)(ip + 1);
-	uint16_t vpc = cv_view_vpc_find(view, m->port, vlan);
 	unsigned int len, have, tcp_len;
 	uint64_t mac, head;
 
 	/* First: of a frame this short not even the VLAN tag and the type need be its own. */
-	if (__builtin_expect(m->data_len < l2_len + DP_IP_LEN, 0))
+	if (__builtin_expect(m->data_len < ip_ofs + DP_IP_LEN, 0))
 		return CV_DROP_RUNT;
 	if (__builtin_expect(vpc == CV_VIEW_NO_VPC, 0))
 		return CV_DROP_NO_VPC;
@@ -95,12 +94,12 @@ static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_
 			     0))
 		return dp_ip_reason(ip);
 	len = cv_be16_host((uint16_t)(head >> 16));
-	have = m->data_len - l2_len;
+	have = m->data_len - ip_ofs;
 	if (__builtin_expect(len < DP_IP_LEN + DP_TCP_LEN || len > have, 0))
 		return CV_DROP_RUNT;
 	/* More than padding behind the packet: cut, for it would leave by a port that may not carry it. */
 	if (__builtin_expect(have > RTE_MAX(len, DP_PADDED_LEN), 0))
-		dp_cut(m, l2_len + len);
+		dp_cut(m, ip_ofs + len);
 	tcp_len = tcp[12] >> 4;
 	if (__builtin_expect(!dp_ip_csum_ok(ip), 0))
 		return CV_DROP_IP_HEADER;
@@ -149,20 +148,57 @@ static __attribute__((noinline)) void dp_odd_frame(struct cv_dp_worker *w, struc
 	else if (m->data_len < l2_len)
 		dp_drop(w, m, CV_DROP_RUNT);
 	else if (type == DP_TYPE_ARP)
-		dp_arp_packet(w, m, vlan, l2_len);
+		dp_arp_packet(w, m, cv_view_vpc_find(w->view, m->port, vlan), l2_len);
 	else
 		dp_drop(w, m, CV_DROP_ETHERTYPE);
 }
 
-/* A packet that is not TCP may yet be for the kernel's sockets. */
-static __attribute__((noinline)) void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m,
-						 uint16_t vlan, uint16_t l2_len,
-						 enum cv_drop reason)
+/* Drops a packet that is not TCP unless it is for the kernel's sockets. */
+static void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t ip_ofs,
+		       enum cv_drop reason)
 {
 	if ((reason == CV_DROP_PROTOCOL || reason == CV_DROP_ICMP) &&
-	    dp_host_take_other(w, m, vlan, l2_len))
+	    dp_host_take_other(w, m, vpc, ip_ofs))
 		return;
 	dp_drop(w, m, reason);
+}
+
+/* A packet to one of our VTEPs. Returns true if a TCP packet was in it, which is in *p then. */
+static bool dp_parse_inner(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t under,
+			   uint16_t ip_ofs, struct dp_pkt *p)
+{
+	uint16_t vpc, ofs, type;
+	enum cv_drop reason = dp_vxlan_open(w, m, under, ip_ofs, &vpc, &ofs);
+
+	if (reason != CV_DROP_NONE) {
+		dp_drop(w, m, reason);
+		return false;
+	}
+	memcpy(&type, rte_pktmbuf_mtod_offset(m, const uint8_t *, ofs + 12), 2);
+	ofs += 14;
+	if (type == DP_TYPE_ARP) {
+		dp_arp_packet(w, m, vpc, ofs);
+		return false;
+	}
+	reason = CV_DROP_ETHERTYPE;
+	if (type == DP_TYPE_IPV4)
+		reason = dp_parse_ip(w, m, vpc, ofs, 14, p);
+	if (reason != CV_DROP_NONE)
+		dp_not_tcp(w, m, vpc, ofs, reason);
+	return reason == CV_DROP_NONE;
+}
+
+/* A frame that dp_parse_ip() did not take may be for one of our VTEPs. Returns as dp_parse_inner(). */
+static __attribute__((noinline)) bool dp_parse_other(struct cv_dp_worker *w, struct rte_mbuf *m,
+						     uint16_t vlan, uint16_t ip_ofs,
+						     enum cv_drop reason, struct dp_pkt *p)
+{
+	uint16_t vpc = cv_view_vpc_find(w->view, m->port, vlan);
+
+	if (reason == CV_DROP_PROTOCOL && cv_view_vxlan_find(w->view, vpc) != NULL)
+		return dp_parse_inner(w, m, vpc, ip_ofs, p);
+	dp_not_tcp(w, m, vpc, ip_ofs, reason);
+	return false;
 }
 
 static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
@@ -184,7 +220,8 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 		bytes += m->pkt_len;
 		memcpy(&type, l2 + 12, 2);
 		if (__builtin_expect(type == DP_TYPE_IPV4 && dp_is_ours_alone(m), 1)) {
-			reason = dp_parse_ip(w, m, 0, 14, &out[kept]);
+			reason = dp_parse_ip(w, m, cv_view_vpc_find(w->view, m->port, 0), 14, 14,
+					     &out[kept]);
 		} else {
 			if (type == DP_TYPE_VLAN) {
 				memcpy(&vlan, l2 + 14, 2);
@@ -196,12 +233,12 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 				dp_odd_frame(w, m, type, vlan, l2_len);
 				continue;
 			}
-			reason = dp_parse_ip(w, m, vlan, 18, &out[kept]);
+			reason = dp_parse_ip(w, m, cv_view_vpc_find(w->view, m->port, vlan), 18, 18,
+					     &out[kept]);
 		}
-		if (__builtin_expect(reason != CV_DROP_NONE, 0)) {
-			dp_not_tcp(w, m, vlan, l2_len, reason);
+		if (__builtin_expect(reason != CV_DROP_NONE, 0) &&
+		    !dp_parse_other(w, m, vlan, l2_len, reason, &out[kept]))
 			continue;
-		}
 		dp_classify(w, &out[kept++], handed);
 	}
 	cv_ctr_add(&w->stats->ev[handed ? CV_EV_HANDOFF_IN : CV_EV_RX_PKTS], n);

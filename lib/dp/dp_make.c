@@ -2,7 +2,7 @@
 
 /* Packets that a worker makes: resets, and segments that carry the PROXY header alone. */
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 /* TTL of packets that start here. */
 #define DP_TTL 64
@@ -48,11 +48,11 @@ static void dp_tcp_csum_fill(const struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *
 
 void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 {
-	uint8_t *l2 = rte_pktmbuf_mtod(p->m, uint8_t *);
+	uint8_t *l2 = dp_l2(w, p);
 	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 	struct rte_tcp_hdr old = *tcp;
 	uint32_t len = p->len - DP_IP_LEN - dp_tcp_len(tcp);
-	uint16_t l2_len = (uint16_t)((uint8_t *)p->ip - l2);
+	uint16_t ofs = (uint16_t)(l2 - rte_pktmbuf_mtod(p->m, uint8_t *));
 	uint8_t mac[6];
 
 	cv_ctr_add(&w->stats->drop[reason], 1);
@@ -77,9 +77,12 @@ void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 	memcpy(mac, l2, 6);
 	memcpy(l2, l2 + 6, 6);
 	memcpy(l2 + 6, mac, 6);
-	p->m->data_len = (uint16_t)(l2_len + DP_IP_LEN + DP_TCP_LEN);
+	p->m->data_len = (uint16_t)(ofs + ((uint8_t *)tcp - l2) + DP_TCP_LEN);
 	p->m->pkt_len = p->m->data_len;
-	dp_send(w, p->m, p->m->port);
+	if (ofs > 0)
+		dp_vxlan_back(w, p->m, p->vpc, ofs);
+	else
+		dp_send(w, p->m, p->m->port);
 }
 
 uint32_t dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf)

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "cv_lb.h"
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 /* What a client's SYN leads to, as far as the view decides it. */
 struct dp_route {
@@ -180,7 +180,6 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	flow->target_ip = target->ip;
 	flow->target_port = target->port;
 	flow->neigh = target->neigh;
-	memcpy(flow->client_mac, rte_pktmbuf_mtod(p->m, const uint8_t *) + 6, 6);
 	diff = cv_csum_diff32(flow->client_ip, flow->node_ip) +
 	       cv_csum_diff32(flow->dialled_ip, flow->target_ip);
 	flow->l3_delta = cv_csum_fold(diff);
@@ -227,8 +226,13 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 	idx = cv_flow_open(w->flows, key, p->hash);
 	if (idx == CV_FLOW_NONE)
 		return CV_DROP_FLOW_TABLE_FULL;
+	if (!dp_client_note(w, p, w->flows->flows[idx].client_mac)) {
+		cv_flow_close(w->flows, idx);
+		return CV_DROP_VXLAN_CLIENTS;
+	}
 	reason = dp_port_alloc(w, route.node, &spec->targets[target], idx, p->hash >> 32);
 	if (reason != CV_DROP_NONE) {
+		dp_client_forget(w, w->flows->flows[idx].client_mac);
 		cv_flow_close(w->flows, idx);
 		cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][route.listener].drops, 1);
 		cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][target].drops, 1);
@@ -270,12 +274,11 @@ static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_f
 }
 
 /* This network, loopback, multicast, broadcast (RFC 1122 section 3.2.1.3), or a frame from a group. */
-static bool dp_source_is_bad(const struct dp_pkt *p)
+static bool dp_source_is_bad(const struct cv_dp_worker *w, const struct dp_pkt *p)
 {
 	uint8_t first = *(const uint8_t *)&p->ip->src_addr;
 
-	return first == 0 || first == 127 || first >= 224 ||
-	       (rte_pktmbuf_mtod(p->m, const uint8_t *)[6] & 1) != 0;
+	return first == 0 || first == 127 || first >= 224 || (dp_l2(w, p)[6] & 1) != 0;
 }
 
 void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n)
@@ -302,7 +305,7 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_flow_packet(w, p);
 		return;
 	}
-	if (dp_source_is_bad(p)) {
+	if (dp_source_is_bad(w, p)) {
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}
@@ -335,7 +338,7 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	struct dp_route route;
 	uint32_t owner;
 
-	if (dp_source_is_bad(p)) {
+	if (dp_source_is_bad(w, p)) {
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}

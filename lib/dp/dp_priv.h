@@ -96,13 +96,14 @@ struct cv_dp_worker {
 	uint32_t half_open;     /**< flows whose handshake is not finished */
 	bool staged;            /**< cycles are counted by stage */
 	uint64_t stage_mark;    /**< TSC at the end of the last stage */
-	struct dp_out *out;     /**< shape [n_ports] */
+	struct dp_out *out;     /**< shape [n_ports + 1]; the last: see dp_vxlan.h */
 	struct dp_out *handoff; /**< shape [n_workers]: packets for other workers */
 	struct rte_ring **in; /**< shape [n_workers]: from worker i to this one; NULL for itself */
 	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */
 	struct rte_ring *events;  /**< of struct cv_dp_neigh_event, to control */
 	struct rte_ring *cmds;    /**< of struct dp_cmd, from control */
 	struct cv_pkt_ring *host_up, *host_down; /**< to and from the kernel's sockets */
+	struct dp_clients *clients;              /**< those of VPCs in VXLAN */
 
 	struct dp_sweep sweep;
 	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */
@@ -358,30 +359,6 @@ void dp_bare_send(struct cv_dp_worker *w, const struct cv_flow *flow, int to,
 
 /** Write a flow's PROXY header. @param[out] buf shape [CV_PPV2_AWS_LEN] @return sum of its words */
 uint32_t dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow, uint8_t *buf);
-
-/* ---- dp_arp.c ---- */
-
-/** Handle an ARP frame. @param vlan VLAN id it came with @param arp_ofs where its ARP part starts */
-void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t arp_ofs);
-
-/** Send an ARP request from one of our addresses; ip == sender announces it. */
-void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc, cv_be32_t sender, cv_be32_t ip);
-
-/* ---- dp_host.c: packets of the kernel's sockets ---- */
-
-/** Hand a TCP packet of no flow to the kernel if it is for a socket there. @return false if it is not */
-bool dp_host_take(struct cv_dp_worker *w, const struct dp_pkt *p);
-
-/**
- * The same of a packet that is not TCP.
- *
- * @param vlan    VLAN id it came with
- * @param l2_len  where its IP header starts; the MAC before it is that of its destination
- */
-bool dp_host_take_other(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vlan, uint16_t l2_len);
-
-/** Send what the kernel's sockets have sent. @return packets handled */
-unsigned int dp_host_poll(struct cv_dp_worker *w);
 
 /* ---- dp_age.c ---- */
 

@@ -5,7 +5,7 @@
  * decided by lib/tcp; here it is done to the bytes.
  */
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow *flow)
 {
@@ -50,6 +50,7 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	cv_ctr_add(&w->endpoints[flow->endpoint].end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].end_flows, 1);
+	dp_client_forget(w, flow->client_mac);
 	cv_flow_close(w->flows, idx);
 }
 

@@ -7,7 +7,7 @@
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
-#include "dp_priv.h"
+#include "dp_vxlan.h"
 
 /* Control's requests and header timers per loop at most: packets come first. */
 #define DP_CMDS_PER_LOOP 8
@@ -19,6 +19,10 @@ void dp_out_flush(struct cv_dp_worker *w, uint16_t port)
 	uint64_t bytes = 0;
 	uint16_t sent;
 
+	if (port == w->n_ports) {
+		dp_vxlan_flush(w);
+		return;
+	}
 	for (uint16_t i = 0; i < out->n; i++)
 		bytes += out->pkts[i]->pkt_len;
 	sent = w->tx(w->tx_arg, w->id, port, out->pkts, out->n);
@@ -45,6 +49,8 @@ void dp_handoff_flush(struct cv_dp_worker *w, uint32_t to)
 
 void cv_dp_worker_flush(struct cv_dp_worker *w)
 {
+	if (w->out[w->n_ports].n > 0)
+		dp_vxlan_flush(w);
 	for (uint16_t port = 0; port < w->n_ports; port++)
 		if (w->out[port].n > 0)
 			dp_out_flush(w, port);

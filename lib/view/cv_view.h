@@ -23,6 +23,7 @@
 #include "cv_net.h"
 #include "cv_ppv2.h"
 #include "cv_snat.h"
+#include "cv_view_vxlan.h"
 
 /** No slot. */
 #define CV_VIEW_NONE UINT32_MAX
@@ -34,7 +35,7 @@
 /** A VPC and how frames reach it. */
 struct cv_view_vpc {
 	bool used;
-	uint16_t port;       /**< logical port */
+	uint16_t port;       /**< logical port; n_ports: in VXLAN */
 	uint16_t vlan;       /**< VLAN id, 0 = untagged */
 	uint16_t mac_prefix; /**< cv_mac_prefix() of the VPC */
 	uint16_t mss_max;    /**< highest MSS let through in SYN segments of its flows */
@@ -210,6 +211,7 @@ struct cv_view_spec {
 	struct cv_view_settings settings;
 	const cv_neigh_t *neigh; /**< by neighbour slot; not copied, outlives the view */
 	uint32_t n_neigh;
+	struct cv_view_tunnels tunnels;
 };
 
 struct cv_view; /* cv_view_hot.h */

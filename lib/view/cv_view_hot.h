@@ -36,6 +36,12 @@ struct cv_view_listener_slot {
 	uint32_t pad;
 };
 
+/** Slot of the index of VXLAN networks. */
+struct cv_view_vni_slot {
+	uint64_t key; /**< cv_view_vni_key(); CV_VIEW_KEY_FREE when free */
+	uint16_t vpc;
+};
+
 #define CV_VIEW_KEY_FREE UINT64_MAX
 
 /** Where the VLANs of one port lead. */
@@ -51,7 +57,8 @@ struct cv_view {
 	struct cv_view_local_slot *local_idx;
 	struct cv_view_pool_slot *pool_idx;
 	struct cv_view_listener_slot *listener_idx;
-	uint32_t local_mask, pool_mask, listener_mask;
+	struct cv_view_vni_slot *vni_idx;
+	uint32_t local_mask, pool_mask, listener_mask, vni_mask;
 	void *mem; /**< the one block behind everything above */
 };
 
@@ -76,6 +83,42 @@ static inline uint64_t cv_view_local_key(uint16_t vpc, cv_be32_t ip)
 static inline uint64_t cv_view_listener_key(uint32_t lb, uint16_t port)
 {
 	return (uint64_t)lb << 16 | port;
+}
+
+/** Key of a VXLAN network. @param under VPC slot of the underlay */
+static inline uint64_t cv_view_vni_key(uint16_t under, uint32_t vni)
+{
+	return (uint64_t)under << 32 | vni;
+}
+
+/** What a VPC is in VXLAN; NULL: it is neither in it nor an underlay. */
+static inline const struct cv_view_vxlan *cv_view_vxlan_find(const struct cv_view *view,
+							     uint16_t vpc)
+{
+	const struct cv_view_tunnels *t = &view->spec.tunnels;
+
+	return vpc < t->n_vxlans && (t->vxlans[vpc].on || t->vxlans[vpc].is_under) ? &t->vxlans[vpc]
+										   : NULL;
+}
+
+/** Tell whether a VPC is in VXLAN. */
+static inline bool cv_view_is_vxlan(const struct cv_view *view, uint16_t vpc)
+{
+	return vpc < view->spec.tunnels.n_vxlans && view->spec.tunnels.vxlans[vpc].on;
+}
+
+/** VPC slot of a VXLAN network, CV_VIEW_NO_VPC if none. */
+static inline uint16_t cv_view_vni_find(const struct cv_view *view, uint16_t under, uint32_t vni)
+{
+	uint64_t key = cv_view_vni_key(under, vni);
+	uint32_t i = cv_view_mix(key) & view->vni_mask;
+
+	while (view->vni_idx[i].key != key) {
+		if (view->vni_idx[i].key == CV_VIEW_KEY_FREE)
+			return CV_VIEW_NO_VPC;
+		i = (i + 1) & view->vni_mask;
+	}
+	return view->vni_idx[i].vpc;
 }
 
 /** First half of a pool's key. */

@@ -57,6 +57,29 @@ static void check_group_rules(const struct cv_view_spec *spec, uint32_t first, u
 	cv_assert(first <= spec->n_sg_rules && n <= spec->n_sg_rules - first);
 }
 
+static bool is_vxlan(const struct cv_view_spec *spec, uint32_t vpc)
+{
+	return vpc < spec->tunnels.n_vxlans && spec->tunnels.vxlans[vpc].on;
+}
+
+static void check_tunnels(const struct cv_view_spec *spec)
+{
+	const struct cv_view_tunnels *t = &spec->tunnels;
+
+	for (uint32_t i = 0; i < t->n_vxlans; i++) {
+		const struct cv_view_vxlan *v = &t->vxlans[i];
+
+		if (!v->on)
+			continue;
+		cv_assert(i < spec->n_vpcs && spec->vpcs[i].port == spec->n_ports);
+		cv_assert(v->under < spec->n_vpcs && spec->vpcs[v->under].port < spec->n_ports);
+		cv_assert(v->under < t->n_vxlans && t->vxlans[v->under].is_under);
+		cv_assert(v->peer_first <= t->n_peers && v->n_peers <= t->n_peers - v->peer_first);
+	}
+	for (uint32_t i = 0; i < t->n_peers; i++)
+		cv_assert(t->peers[i].neigh < spec->n_neigh);
+}
+
 static void check_addresses(const struct cv_view_spec *spec)
 {
 	uint32_t i;
@@ -64,7 +87,8 @@ static void check_addresses(const struct cv_view_spec *spec)
 	cv_assert(spec->n_vpcs < CV_VIEW_NO_VPC);
 	for (i = 0; i < spec->n_vpcs; i++) {
 		if (spec->vpcs[i].used)
-			cv_assert(spec->vpcs[i].port < spec->n_ports && spec->vpcs[i].vlan < VLANS);
+			cv_assert(spec->vpcs[i].port < spec->n_ports + is_vxlan(spec, i) &&
+				  spec->vpcs[i].vlan < VLANS);
 	}
 	for (i = 0; i < spec->n_locals; i++) {
 		const struct cv_view_local *l = &spec->locals[i];
@@ -197,6 +221,10 @@ static uint16_t *lay_out(struct carve *c, const struct cv_view_spec *spec, uint3
 	COPY(pools, n_pools);
 	COPY(hosts, n_hosts);
 	COPY(services, n_services);
+	v->vni_mask = index_len(spec->tunnels.n_vxlans) - 1;
+	v->vni_idx = carve(c, (size_t)v->vni_mask + 1, sizeof(*v->vni_idx));
+	COPY(tunnels.vxlans, tunnels.n_vxlans);
+	COPY(tunnels.peers, tunnels.n_peers);
 	return vlans;
 }
 
@@ -218,7 +246,7 @@ static int index_ports(struct cv_view *v, const bool *has_vlan, uint16_t *vlans)
 		struct cv_view_port *port = &v->ports[vpc->port];
 		uint16_t *at = &port->untagged;
 
-		if (!vpc->used)
+		if (!vpc->used || is_vxlan(&v->spec, i))
 			continue;
 		/* The const is for readers; the table is ours until the view is handed out. */
 		if (vpc->vlan != 0)
@@ -273,6 +301,29 @@ static int index_listeners(struct cv_view *v)
 	return 0;
 }
 
+static int index_vnis(struct cv_view *v)
+{
+	uint32_t i, at;
+
+	for (i = 0; i <= v->vni_mask; i++)
+		v->vni_idx[i].key = CV_VIEW_KEY_FREE;
+	for (i = 0; i < v->spec.tunnels.n_vxlans; i++) {
+		const struct cv_view_vxlan *vxlan = &v->spec.tunnels.vxlans[i];
+		uint64_t key = cv_view_vni_key(vxlan->under, vxlan->vni);
+
+		if (!vxlan->on)
+			continue;
+		at = cv_view_mix(key) & v->vni_mask;
+		while (v->vni_idx[at].key != CV_VIEW_KEY_FREE) {
+			if (v->vni_idx[at].key == key)
+				return -EEXIST;
+			at = (at + 1) & v->vni_mask;
+		}
+		v->vni_idx[at] = (struct cv_view_vni_slot){.key = key, .vpc = (uint16_t)i};
+	}
+	return 0;
+}
+
 static int index_pools(struct cv_view *v)
 {
 	uint32_t i, at;
@@ -322,6 +373,7 @@ int cv_view_create(const struct cv_view_spec *spec, struct cv_view **ret_view)
 	check_addresses(spec);
 	check_targets(spec);
 	check_hosts(spec);
+	check_tunnels(spec);
 	n_vlan_ports = vlan_ports(spec, has_vlan);
 	(void)lay_out(&c, spec, n_vlan_ports, &scratch);
 	c.base = block_alloc(c.used);
@@ -337,6 +389,8 @@ int cv_view_create(const struct cv_view_spec *spec, struct cv_view **ret_view)
 		err = index_listeners(v);
 	if (err == 0)
 		err = index_pools(v);
+	if (err == 0)
+		err = index_vnis(v);
 	if (err != 0) {
 		cv_view_destroy(v);
 		return err;

@@ -384,7 +384,7 @@ static void marks_are_of_what_flows_hold(void **state)
 	assert_false(cv_dp_marks_is_done(marks));
 	world_wait(w, 20);
 	assert_true(cv_dp_marks_is_done(marks));
-	for (int vpc = 0; vpc < N_VPCS; vpc++)
+	for (int vpc = 0; vpc < VPC_U0; vpc++)
 		assert_true(cv_dp_marks_has(marks, CV_DP_MARK_VPC, (uint32_t)vpc));
 	for (uint32_t ep = 0; ep < N_EPS; ep++)
 		assert_int_equal(cv_dp_marks_has(marks, CV_DP_MARK_ENDPOINT, ep),

@@ -67,8 +67,10 @@ static void world_parts(struct world *w, uint16_t mtu)
 		[LOCAL_NODE_1] = {NODE_1, VPC_P, CV_VIEW_NODE, EP_DIRECT, 1},
 		[LOCAL_NO_NODE] = {ENI_NO_NODE, VPC_A, CV_VIEW_ENI, EP_A, CV_VIEW_NONE},
 		[LOCAL_SERVICE] = {SERVICE, VPC_A, CV_VIEW_SERVICE, EP_DIRECT, CV_VIEW_NONE},
+		[LOCAL_VTEP_0] = {VTEP_0, VPC_U0, CV_VIEW_SERVICE, EP_DIRECT, CV_VIEW_NONE},
+		[LOCAL_VTEP_1] = {VTEP_1, VPC_U1, CV_VIEW_SERVICE, EP_DIRECT, CV_VIEW_NONE},
 	};
-	static const char *const ids[] = {"vpc-a", "vpc-b", "vpc-p"};
+	static const char *const ids[] = {"vpc-a", "vpc-b", "vpc-p", "under-0", "under-1"};
 	static const char *const vpces[N_EPS] = {NULL,
 						 "vpce-00000000000000001",
 						 "vpce-00000000000000002",
@@ -78,7 +80,7 @@ static void world_parts(struct world *w, uint16_t mtu)
 
 	for (int i = 0; i < N_VPCS; i++)
 		w->vpcs[i] = (struct cv_view_vpc){
-			.used = true,
+			.used = i < VPC_U0,
 			.port = i == VPC_P,
 			.vlan = i == VPC_B ? 7 : 0,
 			.mac_prefix = cv_mac_prefix(ids[i]),
@@ -123,6 +125,47 @@ static void world_parts(struct world *w, uint16_t mtu)
 						    .sg_any = true};
 }
 
+static void world_vxlan(struct world *w)
+{
+	static const struct {
+		uint16_t vpc, under, port, vlan;
+		uint32_t vni;
+		cv_be32_t vtep, peer;
+		uint8_t mac[6];
+	} of[2] = {{VPC_B, VPC_U0, 0, 9, VNI_B, VTEP_0, PEER_0, {2, 0xbb, 0, 0, 0, 0}},
+		   {VPC_P, VPC_U1, 1, 0, VNI_P, VTEP_1, PEER_1, {2, 0xbb, 0, 0, 0, 1}}};
+
+	w->n_vxlans = N_VPCS;
+	for (uint32_t i = 0; i < 2; i++) {
+		uint64_t word = 0;
+
+		w->vpcs[of[i].under] = w->vpcs[of[i].vpc];
+		w->vpcs[of[i].under].used = true;
+		w->vpcs[of[i].under].mac_prefix = cv_mac_prefix(i == 0 ? "under-0" : "under-1");
+		w->vpcs[of[i].under].vlan = of[i].vlan;
+		w->vpcs[of[i].vpc].port = 2;
+		w->vpcs[of[i].vpc].vlan = 0;
+		w->vpcs[of[i].vpc].mtu = (uint16_t)(w->vpcs[of[i].under].mtu - CV_VXLAN_LEN);
+		w->vpcs[of[i].vpc].mss_max = (uint16_t)RTE_MIN(8365, w->vpcs[of[i].vpc].mtu - 40);
+		w->vxlans[of[i].under].is_under = true;
+		w->vxlans[of[i].vpc] = (struct cv_view_vxlan){.on = true,
+							      .under = of[i].under,
+							      .vni = of[i].vni,
+							      .vtep = of[i].vtep,
+							      .peer_first = i,
+							      .n_peers = 1};
+		w->peers[i] = (struct cv_view_peer){.ip = of[i].peer, .neigh = 2 + i};
+		memcpy(&word, of[i].mac, 6);
+		w->neigh[2 + i] = word | CV_NEIGH_KNOWN;
+	}
+	/* Both targets are behind PEER_1. */
+	for (uint32_t i = 0; i < 2; i++) {
+		w->fars[i].mac_vpc = (w->neigh[i] & ~CV_NEIGH_KNOWN) | (uint64_t)VPC_P << 48;
+		w->fars[i].vtep = 3ULL << 32 | PEER_1;
+		w->neigh[i] = cv_ticket(CV_TICKET_NEIGH, i) | CV_NEIGH_KNOWN;
+	}
+}
+
 struct world *world_create(const struct world_cfg *cfg)
 {
 	struct world *w = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*w), 64));
@@ -159,6 +202,8 @@ struct world *world_create(const struct world_cfg *cfg)
 	assert_non_null(w->pub);
 	assert_non_null(w->mbufs);
 	world_parts(w, cfg->mtu > 0 ? cfg->mtu : 1500);
+	if (cfg->vxlan)
+		world_vxlan(w);
 	w->settings.exhausted_reset = cfg->exhausted_reset;
 	w->settings.half_open_max = cfg->half_open_max;
 	w->cross_zone = cfg->cross_zone;
@@ -251,7 +296,8 @@ void world_publish(struct world *w)
 		.services = w->services,
 		.n_services = 2,
 		.neigh = w->neigh,
-		.n_neigh = 2,
+		.n_neigh = 4,
+		.tunnels = {w->vxlans, w->n_vxlans, w->peers, 2, w->fars},
 	};
 	struct cv_view *view;
 

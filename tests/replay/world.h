@@ -22,7 +22,7 @@
 #define WORLD_FRAME_MAX 2048
 
 /** VPC slots. */
-enum { VPC_A, VPC_B, VPC_P, N_VPCS };
+enum { VPC_A, VPC_B, VPC_P, VPC_U0, VPC_U1, N_VPCS };
 /** Endpoint slots. */
 enum { EP_DIRECT, EP_A, EP_B, EP_PENDING, EP_REJECTED, EP_GUARDED, N_EPS };
 /** Our addresses, as they stand in world.locals. */
@@ -37,6 +37,8 @@ enum {
 	LOCAL_NODE_1,
 	LOCAL_NO_NODE,
 	LOCAL_SERVICE,
+	LOCAL_VTEP_0,
+	LOCAL_VTEP_1,
 	N_LOCALS,
 };
 /** Listener ports. */
@@ -57,6 +59,13 @@ enum { L_PROXY = 80, L_PLAIN = 81, L_FIRST_ACK = 82, L_EMPTY = 83 };
 #define TARGET_0 IP4(10, 0, 0, 30)
 #define TARGET_1 IP4(10, 0, 1, 31)
 #define TARGET_PORT 8080
+/* With world_cfg.vxlan: ours, and the one other of VPC_B, and of VPC_P. */
+#define VTEP_0 IP4(192, 168, 0, 1)
+#define VTEP_1 IP4(192, 168, 1, 1)
+#define PEER_0 IP4(192, 168, 0, 9)
+#define PEER_1 IP4(192, 168, 1, 9)
+#define VNI_B 0x123456
+#define VNI_P 8
 
 struct world_cfg {
 	unsigned int n_workers; /**< 0 = 1 */
@@ -65,9 +74,10 @@ struct world_cfg {
 	uint32_t n_mbufs;       /**< 0 = 4095 */
 	uint32_t rest_ms;       /**< 0 = 60,000 */
 	bool exhausted_reset;
-	uint32_t half_open_max;   /**< 0 = any */
-	bool cross_zone;          /**< zone 0 may choose both targets */
-	uint16_t mtu;             /**< 0 = 1500 */
+	uint32_t half_open_max; /**< 0 = any */
+	bool cross_zone;        /**< zone 0 may choose both targets */
+	uint16_t mtu;           /**< 0 = 1500 */
+	bool vxlan; /**< VPC_B is in VXLAN on port 0, VLAN 9 (VPC_U0); VPC_P on port 1 (VPC_U1) */
 	cv_dp_tx_fn *tx;          /**< instead of catching what is sent; NULL = catch */
 	void *tx_arg;             /**< for tx */
 	const char *mbuf_ops;     /**< mempool operations, NULL = DPDK's own */
@@ -106,7 +116,11 @@ struct world {
 	bool cross_zone;
 	struct cv_view_host hosts[N_VPCS];
 	struct cv_view_service services[2]; /**< port 53 of SERVICE, UDP and TCP */
-	cv_neigh_t neigh[2];
+	cv_neigh_t neigh[4];                /**< targets, then PEER_0 and PEER_1 */
+	struct cv_view_vxlan vxlans[N_VPCS];
+	uint32_t n_vxlans;
+	struct cv_view_peer peers[2];
+	struct cv_far fars[4];
 	struct cv_snat_cfg snat;
 };
 
