@@ -235,6 +235,27 @@ static void check_attached(struct conf_run *run, uint32_t node)
 		    "dpdk.ports has no port '%s'; known: %s", port, known);
 }
 
+/* @param[out] peers shape [CV_MODEL_PEERS_MAX] */
+static struct cv_model_vxlan vxlan_get(struct conf_run *run, uint32_t node, cv_be32_t *peers)
+{
+	uint32_t at = cv_conf_node(run, node, "attachment.vxlan");
+	struct cv_model_vxlan vxlan = {.peers = peers};
+	uint32_t list, gateway;
+
+	if (at == CONF_NONE)
+		return vxlan;
+	vxlan.vni = cv_conf_u32(run, at, "vni");
+	vxlan.vtep = cv_conf_ip(run, cv_conf_node(run, at, "vtep"));
+	gateway = cv_conf_doc_child(&run->doc, at, "gateway", 7);
+	if (gateway != CONF_NONE)
+		vxlan.gateway = cv_conf_ip(run, gateway);
+	list = cv_conf_doc_child(&run->doc, at, "peers", 5);
+	for (uint32_t i = list != CONF_NONE ? cv_conf_doc_first(&run->doc, list) : CONF_NONE;
+	     i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
+		peers[vxlan.n_peers++] = cv_conf_ip(run, i);
+	return vxlan;
+}
+
 static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model *model = run->conf->model;
@@ -257,6 +278,7 @@ static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 		for (uint32_t i = cidrs + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
 			prefixes[req.n_cidrs++] = cv_conf_prefix(run, i);
 		check_attached(run, node);
+		req.vxlan = vxlan_get(run, node, peers);
 		ret = cv_model_vpc_add(model, &req, &errs);
 	}
 	if (!finish(run, CV_MODEL_VPC, CV_MODEL_NONE, node, ret, &errs))

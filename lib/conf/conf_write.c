@@ -104,6 +104,19 @@ static json_t *attrs_json(const struct cv_model *model, enum cv_model_kind kind,
 	return object;
 }
 
+static json_t *vxlan_json(const struct cv_model_vxlan *vxlan)
+{
+	json_t *peers = json_array(), *object;
+
+	for (uint32_t i = 0; i < vxlan->n_peers; i++)
+		add(&peers, ip_json(vxlan->peers[i]));
+	object = json_pack("{s:I, s:o, s:o}", "vni", (json_int_t)vxlan->vni, "vtep",
+			   ip_json(vxlan->vtep), "peers", peers);
+	if (vxlan->gateway != 0)
+		put(&object, "gateway", ip_json(vxlan->gateway));
+	return object;
+}
+
 static json_t *vpc_json(const struct cv_model *model, uint32_t idx)
 {
 	const struct cv_model_vpc *vpc = &model->vpcs[idx];
@@ -114,6 +127,8 @@ static json_t *vpc_json(const struct cv_model *model, uint32_t idx)
 		add(&cidrs, prefix_json(&vpc->cidrs[i]));
 	if (vpc->vlan != 0)
 		put(&attachment, "vlan", json_integer(vpc->vlan));
+	if (vpc->vxlan.vni != 0)
+		put(&attachment, "vxlan", vxlan_json(&vpc->vxlan));
 	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", vpc->name, "id", vpc->id, "owner",
 			 model->accounts[vpc->owner].id, "cidrs", cidrs, "attachment", attachment);
 }

@@ -87,6 +87,7 @@ static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_
 		.slots = ctl->slots,
 		.registry = ctl->registry,
 		.neigh = ctl->neigh,
+		.fars = ctl->fars,
 		.target_state = cv_health_state,
 		.target_state_arg = health,
 		.ends = ctl->drains.ends,

@@ -92,17 +92,63 @@ static void announce_tick(struct cv_ctl *ctl, uint64_t now_ms)
 	ctl->n_announces = n + ctl->n_announces - i;
 }
 
+/*
+ * The word by which workers reach a neighbour of a VPC in VXLAN. It is believed only from behind a VTEP
+ * that the VPC has as a peer: else anybody in the network that carries it could draw its packets.
+ *
+ * @return 0 if it is not behind one
+ */
+static uint64_t far_word(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint32_t slot)
+{
+	const struct cv_view_tunnels *t = &cv_view_spec_get(cv_view_pub_current(ctl->pub))->tunnels;
+	const struct cv_view_vxlan *vxlan = &t->vxlans[event->vpc];
+	struct cv_far *far = &ctl->fars[slot];
+	uint64_t mac = 0;
+
+	for (uint32_t i = vxlan->peer_first; i < vxlan->peer_first + vxlan->n_peers; i++) {
+		if (t->peers[i].ip != event->vtep)
+			continue;
+		memcpy(&mac, event->mac, sizeof(event->mac));
+		atomic_store_explicit(&far->mac_vpc, mac | (uint64_t)event->vpc << 48,
+				      memory_order_relaxed);
+		atomic_store_explicit(&far->vtep,
+				      (uint64_t)t->peers[i].neigh << 32 | t->peers[i].ip,
+				      memory_order_relaxed);
+		return cv_ticket(CV_TICKET_NEIGH, slot);
+	}
+	return 0;
+}
+
+/* The word by which workers reach a neighbour, 0 if it is not to be believed. */
+static uint64_t neigh_word(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint32_t slot)
+{
+	const struct cv_view_tunnels *t = &cv_view_spec_get(cv_view_pub_current(ctl->pub))->tunnels;
+	bool in_vxlan = event->vpc < t->n_vxlans && t->vxlans[event->vpc].on;
+	uint64_t word = 0;
+
+	/* A worker may have had another view. */
+	if (in_vxlan != (event->vtep != 0))
+		return 0;
+	if (in_vxlan)
+		return far_word(ctl, event, slot);
+	memcpy(&word, event->mac, sizeof(event->mac));
+	return word;
+}
+
 static void learn(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint64_t now_ms)
 {
 	char ip[CV_NET_STR_LEN], mac[CV_NET_STR_LEN];
 	enum ctl_neigh_news news;
-	uint64_t word = 0;
+	uint64_t word;
 	uint32_t slot;
 
+	slot = cv_ctl_neigh_find(&ctl->neighs, event->vpc, event->ip);
+	word = slot != UINT32_MAX ? neigh_word(ctl, event, slot) : 0;
+	if (word == 0)
+		return;
 	news = cv_ctl_neigh_hear(&ctl->neighs, event->vpc, event->ip, event->mac, now_ms, &slot);
 	if (news == CTL_NEIGH_FOREIGN)
 		return;
-	memcpy(&word, event->mac, sizeof(event->mac));
 	atomic_store_explicit(&ctl->neigh[slot], word | CV_NEIGH_KNOWN, memory_order_release);
 	if (news == CTL_NEIGH_SAME)
 		return;

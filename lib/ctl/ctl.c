@@ -74,7 +74,8 @@ static int tables_make(struct cv_ctl *ctl, const struct cv_conf *conf)
 	if (ctl->slots == NULL || ctl->registry == NULL || ctl->pub == NULL || ctl->dying == NULL)
 		return -ENOMEM;
 	ctl->neigh = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_NEIGH), sizeof(*ctl->neigh));
-	return ctl->neigh != NULL ? 0 : -ENOMEM;
+	ctl->fars = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_NEIGH), sizeof(*ctl->fars));
+	return ctl->neigh != NULL && ctl->fars != NULL ? 0 : -ENOMEM;
 }
 
 /* What is known of where packets arrive; it is the same as long as the process runs. */
@@ -164,6 +165,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_ctl_recycle_fini(&ctl->recycle);
 	cv_ctl_neigh_fini(&ctl->neighs);
 	free(ctl->neigh);
+	free(ctl->fars);
 	free(ctl->announces);
 	cv_errs_fini(&ctl->last_reload.errs);
 	cv_health_destroy(ctl->health);

@@ -149,7 +149,8 @@ struct cv_ctl {
 	uint32_t n_dying;
 	bool draining; /**< the registry holds pools that the plan does not want */
 	struct cv_view_pub *pub;
-	cv_neigh_t *neigh; /**< by neighbour slot; workers read */
+	cv_neigh_t *neigh;   /**< by neighbour slot; workers read */
+	struct cv_far *fars; /**< likewise */
 	uint64_t gen;
 	uint64_t sweep; /**< see struct cv_view_spec */
 	struct ctl_drains drains;

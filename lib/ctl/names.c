@@ -10,6 +10,9 @@ const char *cv_ctl_vpc_name(const struct cv_ctl *ctl, uint16_t slot)
 	if (slot >= plan->n_slots[CV_PLAN_VPC])
 		return "?";
 	idx = plan->objs[CV_PLAN_VPC][slot].idx;
+	/* What carries VXLAN has no name but its port's. */
+	if (idx != CV_MODEL_NONE && plan->objs[CV_PLAN_VPC][slot].owner != 0)
+		return ctl->conf->model->vpcs[idx].port;
 	return idx != CV_MODEL_NONE ? ctl->conf->model->vpcs[idx].name : "?";
 }
 

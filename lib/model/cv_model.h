@@ -23,6 +23,7 @@
 #include "cv_model_drain.h"
 #include "cv_model_meta.h"
 #include "cv_model_route.h"
+#include "cv_model_vxlan.h"
 #include "cv_net.h"
 
 /** No such index. */
@@ -59,6 +60,7 @@ struct cv_model_account {
 enum cv_model_attach {
 	CV_MODEL_ATTACH_PORT, /**< untagged on a port */
 	CV_MODEL_ATTACH_VLAN, /**< one VLAN of a port */
+	CV_MODEL_ATTACH_VXLAN,
 };
 
 /** An isolated IPv4 network: one L2 segment on which every address of its CIDRs is reachable. */
@@ -70,7 +72,8 @@ struct cv_model_vpc {
 	uint32_t n_cidrs;
 	enum cv_model_attach attach;
 	const char *port; /**< name of a port in `dpdk.ports` */
-	uint16_t vlan;    /**< 1..4094 with CV_MODEL_ATTACH_VLAN, else 0 */
+	uint16_t vlan;    /**< 1..4094, 0: untagged; of what carries it with CV_MODEL_ATTACH_VXLAN */
+	struct cv_model_vxlan vxlan;
 	struct cv_model_meta meta;
 };
 

@@ -59,6 +59,7 @@ struct cv_model_vpc_req {
 	uint32_t n_cidrs;
 	const char *port;
 	uint16_t vlan;                /**< 0: untagged */
+	struct cv_model_vxlan vxlan;  /**< vni 0: none; peers stay the caller's */
 	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 

@@ -83,8 +83,10 @@ void cv_model_destroy(struct cv_model *model)
 	free(model->changes);
 	for (uint32_t i = 0; i < model->n_accounts; i++)
 		free(model->accounts[i].zones);
-	for (uint32_t i = 0; i < model->n_vpcs; i++)
+	for (uint32_t i = 0; i < model->n_vpcs; i++) {
 		free(model->vpcs[i].cidrs);
+		free(model->vpcs[i].vxlan.peers);
+	}
 	for (uint32_t i = 0; i < model->n_sgs; i++)
 		free(model->sgs[i].rules);
 	for (uint32_t i = 0; i < model->n_tgs; i++) {

@@ -37,15 +37,18 @@ void cv_model_vpc_remove(struct model_ctx *ctx, uint32_t idx)
 {
 	struct cv_model *model = ctx->model;
 	struct cv_model_vpc *vpc = &model->vpcs[idx];
-	struct model_key attach = {MODEL_KEY_ATTACH, CV_MODEL_NONE, vpc->vlan, vpc->port};
+	struct model_key attach = cv_model_attach_key(vpc->port, vpc->vlan, vpc->vxlan.vni);
 
 	if (!is_free(ctx, CV_MODEL_VPC, idx))
 		return;
 	cv_model_touch(ctx, CV_MODEL_VPC, idx);
 	deleted_vanish(ctx, idx);
 	cv_model_index_remove(model->index, &attach);
-	cv_model_str_free(model, vpc->port);
+	/* What carries VXLAN goes on to: the port's name is still its key. */
+	if (vpc->vxlan.vni == 0)
+		cv_model_str_free(model, vpc->port);
 	free(vpc->cidrs);
+	free(vpc->vxlan.peers);
 	cv_model_vanish(ctx, CV_MODEL_VPC, idx, CV_MODEL_NONE);
 }
 

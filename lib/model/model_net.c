@@ -154,60 +154,135 @@ static void check_vpc_cidrs(struct model_ctx *ctx, const struct cv_model_vpc_req
 	}
 }
 
-static void check_attachment(struct model_ctx *ctx, const struct model_key *key)
+struct model_key cv_model_attach_key(const char *port, uint16_t vlan, uint32_t vni)
 {
-	uint32_t other = cv_model_index_get(ctx->model->index, key);
+	return (struct model_key){MODEL_KEY_ATTACH, CV_MODEL_NONE, (uint64_t)vni << 16 | vlan,
+				  port};
+}
 
-	if (key->num > 4094)
+static void check_vxlan(struct model_ctx *ctx, const struct cv_model_vpc_req *req)
+{
+	const struct cv_model_vxlan *vxlan = &req->vxlan;
+	char ip[CV_NET_STR_LEN];
+
+	if (vxlan->vni > 0xffffff)
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "attachment.vxlan.vni",
+			     "VNI %u is outside 1..16777215", (unsigned int)vxlan->vni);
+	if (vxlan->n_peers > CV_MODEL_PEERS_MAX)
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "attachment.vxlan.peers",
+			     "more than %d peers", CV_MODEL_PEERS_MAX);
+	for (uint32_t i = 0; i < vxlan->n_peers; i++) {
+		if (vxlan->peers[i] == vxlan->vtep)
+			cv_model_err(ctx, EINVAL, "InvalidParameterValue",
+				     cv_model_at(ctx, "attachment.vxlan.peers[%u]", i),
+				     "%s is our own address", cv_ip4_str(vxlan->peers[i], ip));
+	}
+}
+
+/* What carries VXLAN is a network of its own: no VPC has it. */
+static void check_carrier(struct model_ctx *ctx, const struct cv_model_vpc_req *req)
+{
+	struct model_key key = cv_model_attach_key(req->port, req->vlan, 0);
+	uint32_t other;
+
+	if (req->vxlan.vni == 0)
+		key.kind = MODEL_KEY_UNDER;
+	other = cv_model_index_get(ctx->model->index, &key);
+	if (other != CV_MODEL_NONE)
+		cv_model_err(
+			ctx, EEXIST, "InvalidParameterValue", "attachment",
+			"port '%s' cannot both be a VPC's and carry VXLAN %s: give one of them a "
+			"VLAN of its own",
+			req->port, req->vlan == 0 ? "untagged" : "in this VLAN");
+}
+
+static void check_attachment(struct model_ctx *ctx, const struct cv_model_vpc_req *req)
+{
+	const struct model_key key = cv_model_attach_key(req->port, req->vlan, req->vxlan.vni);
+	uint32_t other = cv_model_index_get(ctx->model->index, &key);
+
+	if (req->vlan > 4094)
 		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "attachment.vlan",
-			     "VLAN %u is outside 1..4094", (unsigned int)key->num);
+			     "VLAN %u is outside 1..4094", (unsigned int)req->vlan);
+	check_vxlan(ctx, req);
+	check_carrier(ctx, req);
 	if (other == CV_MODEL_NONE)
 		return;
-	if (key->num == 0)
+	if (req->vxlan.vni != 0)
+		cv_model_err(ctx, EEXIST, "InvalidParameterValue", "attachment",
+			     "VPC '%s' is already attached to VNI %u there",
+			     ctx->model->vpcs[other].name, (unsigned int)req->vxlan.vni);
+	else if (req->vlan == 0)
 		cv_model_err(ctx, EEXIST, "InvalidParameterValue", "attachment",
 			     "VPC '%s' is already attached to port '%s' untagged",
-			     ctx->model->vpcs[other].name, key->str);
+			     ctx->model->vpcs[other].name, req->port);
 	else
 		cv_model_err(ctx, EEXIST, "InvalidParameterValue", "attachment",
 			     "VPC '%s' is already attached to VLAN %u of port '%s'",
-			     ctx->model->vpcs[other].name, (unsigned int)key->num, key->str);
+			     ctx->model->vpcs[other].name, (unsigned int)req->vlan, req->port);
+}
+
+/* Takes copies of all that a VPC has of its own. @return false if memory ran out */
+static bool vpc_parts_copy(struct cv_model *model, const struct cv_model_vpc_req *req,
+			   struct cv_model_vpc *vpc)
+{
+	vpc->name = req->name != NULL ? cv_model_str(model, req->name) : vpc->id;
+	vpc->port = cv_model_str(model, req->port);
+	vpc->cidrs = calloc(req->n_cidrs, sizeof(*vpc->cidrs));
+	vpc->vxlan = req->vxlan;
+	vpc->vxlan.peers = calloc((size_t)req->vxlan.n_peers + 1, sizeof(*vpc->vxlan.peers));
+	if (vpc->name == NULL || vpc->port == NULL || vpc->cidrs == NULL ||
+	    vpc->vxlan.peers == NULL)
+		return false;
+	memcpy(vpc->cidrs, req->cidrs, req->n_cidrs * sizeof(*vpc->cidrs));
+	if (req->vxlan.n_peers > 0)
+		memcpy(vpc->vxlan.peers, req->vxlan.peers,
+		       req->vxlan.n_peers * sizeof(*vpc->vxlan.peers));
+	return true;
+}
+
+static void attach(struct cv_model *model, const struct cv_model_vpc *vpc, uint32_t idx)
+{
+	struct model_key key = cv_model_attach_key(vpc->port, vpc->vlan, vpc->vxlan.vni);
+	struct model_key under = cv_model_attach_key(vpc->port, vpc->vlan, 0);
+
+	cv_model_index_put(model->index, &key, idx);
+	under.kind = MODEL_KEY_UNDER;
+	if (vpc->vxlan.vni != 0 && cv_model_index_get(model->index, &under) == CV_MODEL_NONE)
+		cv_model_index_put(model->index, &under, idx);
 }
 
 int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 		     struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
-	struct model_key attach = {MODEL_KEY_ATTACH, CV_MODEL_NONE, req->vlan, req->port};
 	struct cv_model_vpc vpc = {.n_cidrs = req->n_cidrs, .vlan = req->vlan};
 	char basis[256];
 	uint32_t idx = CV_MODEL_NONE;
 
 	cv_model_begin(&ctx, req->by);
 	vpc.attach = req->vlan == 0 ? CV_MODEL_ATTACH_PORT : CV_MODEL_ATTACH_VLAN;
+	if (req->vxlan.vni != 0)
+		vpc.attach = CV_MODEL_ATTACH_VXLAN;
 	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
 	vpc.owner = cv_model_resolve(&ctx, CV_MODEL_ACCOUNT, CV_MODEL_NONE, req->owner, "owner");
 	check_vpc_cidrs(&ctx, req);
-	check_attachment(&ctx, &attach);
+	check_attachment(&ctx, req);
 	snprintf(basis, sizeof(basis), "%s/%.64s", model->region,
 		 req->name != NULL ? req->name : "");
 	vpc.id = cv_model_id(&ctx, req->id, basis);
 	if (ctx.ret != 0)
 		return cv_model_end(&ctx);
 
-	vpc.name = req->name != NULL ? cv_model_str(model, req->name) : vpc.id;
-	vpc.port = cv_model_str(model, req->port);
-	vpc.cidrs = calloc(req->n_cidrs, sizeof(*vpc.cidrs));
-	if (vpc.name != NULL && vpc.port != NULL && vpc.cidrs != NULL &&
-	    cv_model_index_room(model->index, 3) == 0)
+	if (vpc_parts_copy(model, req, &vpc) && cv_model_index_room(model->index, 4) == 0)
 		idx = cv_model_place(&ctx);
 	if (idx == CV_MODEL_NONE) {
 		free(vpc.cidrs);
+		free(vpc.vxlan.peers);
 		cv_model_oom(&ctx);
 		return cv_model_end(&ctx);
 	}
-	memcpy(vpc.cidrs, req->cidrs, req->n_cidrs * sizeof(*vpc.cidrs));
-	attach.str = vpc.port;
-	cv_model_index_put(model->index, &attach, idx);
+	attach(model, &vpc, idx);
 	model->vpcs[idx] = vpc;
 	cv_model_publish(&ctx, CV_MODEL_NONE, vpc.name, vpc.id, idx);
 	return cv_model_end(&ctx);

@@ -14,7 +14,8 @@
 
 /** What a key of the index is about; resources' names, ids and ARNs use enum cv_model_kind. */
 enum model_key_kind {
-	MODEL_KEY_ATTACH = CV_MODEL_KIND_N, /**< port name, VLAN -> VPC */
+	MODEL_KEY_ATTACH = CV_MODEL_KIND_N, /**< port name, VLAN and VNI -> VPC */
+	MODEL_KEY_UNDER, /**< port name, VLAN -> the first VPC in VXLAN there */
 	MODEL_KEY_SUBNET,                   /**< VPC, prefix -> subnet of just this prefix */
 	MODEL_KEY_COVER,                    /**< VPC, prefix -> a subnet inside it */
 	MODEL_KEY_ADDR,                     /**< VPC, address -> enum model_addr */
@@ -154,6 +155,9 @@ void cv_model_publish(struct model_ctx *ctx, uint32_t scope, const char *name, c
 
 /** A zone by an account's name for it or by zone id. @return index or CV_MODEL_NONE */
 uint32_t cv_model_zone_of(const struct cv_model *model, uint32_t account, const char *name);
+
+/** Key of an attachment. @param port stays the caller's @param vlan 0: untagged @param vni 0: no VXLAN */
+struct model_key cv_model_attach_key(const char *port, uint16_t vlan, uint32_t vni);
 
 /** The subnet of a VPC that holds an address, or CV_MODEL_NONE. */
 uint32_t cv_model_subnet_of(const struct cv_model *model, uint32_t vpc, cv_be32_t addr);

@@ -66,8 +66,10 @@ static bool parts_copy(struct cv_model *to)
 
 	for (uint32_t i = 0; i < to->n_accounts; i++)
 		COPY(to->accounts[i].zones, to->accounts[i].n_zones);
-	for (uint32_t i = 0; i < to->n_vpcs; i++)
+	for (uint32_t i = 0; i < to->n_vpcs; i++) {
 		COPY(to->vpcs[i].cidrs, to->vpcs[i].n_cidrs);
+		COPY(to->vpcs[i].vxlan.peers, to->vpcs[i].vxlan.n_peers);
+	}
 	for (uint32_t i = 0; i < to->n_sgs; i++)
 		COPY(to->sgs[i].rules, to->sgs[i].n_rules);
 	for (uint32_t i = 0; i < to->n_services; i++) {

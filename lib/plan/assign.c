@@ -211,6 +211,8 @@ static int list_objects(struct plan_build *b, enum cv_plan_kind kind)
 					(struct cv_plan_obj){.owner = owner, .idx = i - first};
 		}
 	}
+	if (kind == CV_PLAN_VPC)
+		cv_plan_unders_list(b, objs);
 	b->plan->objs[kind] = objs;
 	b->plan->n_slots[kind] = n;
 	return 0;
@@ -222,6 +224,8 @@ int cv_plan_slots_assign(struct plan_build *b)
 
 	for (unsigned int kind = 0; kind < PLAN_MODEL_KINDS && err == 0; kind++) {
 		err = assign_kind(b, kind);
+		if (err == 0 && kind == CV_PLAN_VPC)
+			err = cv_plan_unders_assign(b);
 		if (err == 0)
 			err = list_objects(b, kind);
 	}

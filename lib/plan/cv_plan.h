@@ -20,7 +20,7 @@
 #include "cv_snat.h"
 #include "cv_view.h"
 
-/** Gateways that there may be beside the targets among the neighbours. */
+/** Gateways and remote VTEPs that there may be beside the targets among the neighbours. */
 #define CV_PLAN_GATEWAYS_MAX 4096
 /** Slots of each kind that no setting limits, but VPCs: there may be CV_VIEW_NO_VPC of those. */
 #define CV_PLAN_SLOTS_MAX (1U << 20)
@@ -135,6 +135,7 @@ struct cv_plan_in {
 	uint64_t sweep; /**< see struct cv_view_spec */
 	/** Shape [cv_plan_slots_cap(CV_PLAN_NEIGH)]; outlives every view. */
 	const cv_neigh_t *neigh;
+	const struct cv_far *fars; /**< likewise; may be NULL without VPCs in VXLAN */
 	/** States of targets, asked for each target and each node that may use it; NULL: all healthy. */
 	cv_model_target_state_fn *target_state;
 	void *target_state_arg;
@@ -143,8 +144,9 @@ struct cv_plan_in {
 
 /** Where an object stands in the model. */
 struct cv_plan_obj {
-	uint32_t owner; /**< load balancer of a node or listener, group of a target; else 0 */
-	uint32_t idx;   /**< index in the owner or the model; CV_MODEL_NONE: the slot is unused */
+	/** Load balancer of a node or listener, group of a target; of a VPC 1: it carries VPC idx; else 0. */
+	uint32_t owner;
+	uint32_t idx; /**< index in the owner or the model; CV_MODEL_NONE: the slot is unused */
 };
 
 /**

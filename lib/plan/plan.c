@@ -58,6 +58,9 @@ static int view_create(struct plan_build *b)
 	spec->pools = b->pools;
 	spec->hosts = b->hosts;
 	spec->services = b->services;
+	spec->tunnels.vxlans = b->vxlans;
+	spec->tunnels.peers = b->peers;
+	spec->tunnels.fars = b->in->fars;
 	spec->neigh = b->in->neigh;
 	spec->n_neigh = cv_plan_slots_cap(b->in->slots, CV_PLAN_NEIGH);
 	err = cv_view_create(spec, &b->plan->view);

@@ -30,7 +30,7 @@ static int port_find(const struct plan_build *b, const char *name, uint16_t *ret
 	return -ENOENT;
 }
 
-static uint16_t mss_max(const struct cv_plan_cfg *cfg, uint16_t mtu)
+uint16_t cv_plan_mss_max(const struct cv_plan_cfg *cfg, uint16_t mtu)
 {
 	uint32_t mss = mtu > HEADERS_LEN ? (uint32_t)mtu - HEADERS_LEN : 0;
 
@@ -66,11 +66,11 @@ static int fill_vpcs(struct plan_build *b)
 			.port = port,
 			.vlan = vpc->vlan,
 			.mac_prefix = cv_mac_prefix(vpc->id),
-			.mss_max = mss_max(cfg, cfg->ports[port].mtu),
+			.mss_max = cv_plan_mss_max(cfg, cfg->ports[port].mtu),
 			.mtu = cfg->ports[port].mtu,
 		};
 	}
-	return err;
+	return err != 0 ? err : cv_plan_vxlan_fill(b);
 }
 
 static uint32_t rules_of(const struct plan_build *b, const uint32_t *sgs, uint32_t n_sgs)
@@ -274,9 +274,9 @@ int cv_plan_net_fill(struct plan_build *b)
 	}
 	for (i = 0; i < m->n_endpoints; i++)
 		n_enis += m->endpoints[i].n_enis;
-	/* One for the services of each VPC, too. */
-	b->locals =
-		cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis + m->n_vpcs, sizeof(*b->locals));
+	/* One for the services of each VPC, too, and one for its VTEP. */
+	b->locals = cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis + 2 * (size_t)m->n_vpcs,
+				    sizeof(*b->locals));
 	if (b->locals == NULL)
 		return -ENOMEM;
 	err = fill_vpcs(b);

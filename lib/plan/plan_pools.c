@@ -30,7 +30,10 @@ static int want_pool(struct plan_build *b, cv_be32_t node_ip, const struct cv_vi
 	struct cv_snat_cfg cfg = b->in->cfg->snat;
 	int err = 0;
 
-	cfg.map = b->in->cfg->ports[b->vpcs[target->vpc].port].snat_map;
+	/* What VXLAN carries arrives where its outer headers lead. */
+	cfg.map = NULL;
+	if (!b->vxlans[target->vpc].on)
+		cfg.map = b->in->cfg->ports[b->vpcs[target->vpc].port].snat_map;
 	if (pool == NULL)
 		err = cv_snat_registry_get(b->in->registry, &key, &cfg, &pool);
 	if (err == 0)

@@ -87,6 +87,9 @@ struct plan_build {
 	struct cv_view_host *hosts;
 	struct cv_view_service *services;
 	struct cv_view_pool *pools;
+	struct cv_view_vxlan *vxlans;
+	struct cv_view_peer *peers;
+	uint32_t *unders; /**< by VPC in the model: slot of what carries its VXLAN; CV_VIEW_NONE */
 	struct cv_plan_neigh *neighs;
 	uint32_t *sg_first; /**< by security group: its rules in `rules` */
 };
@@ -96,6 +99,30 @@ int cv_plan_slots_assign(struct plan_build *b);
 
 /** VPCs, our addresses, endpoints, nodes, security groups. @return 0, -EINVAL or -ENOMEM */
 int cv_plan_net_fill(struct plan_build *b);
+
+/**
+ * Slots of the networks that carry VXLAN, among those of VPCs: of the same port and VLAN the same. Before
+ * the VPCs' slots are listed. @return 0, -ENOSPC or -ENOMEM
+ */
+int cv_plan_unders_assign(struct plan_build *b);
+
+/** Say which VPC slots stand for networks that carry VXLAN. @param[in,out] objs by VPC slot */
+void cv_plan_unders_list(const struct plan_build *b, struct cv_plan_obj *objs);
+
+/** Remote VTEPs: how many, at most. */
+uint32_t cv_plan_peers_n(const struct plan_build *b);
+
+/** VXLAN: after VPCs, before addresses. @return 0, -EEXIST or -ENOMEM */
+int cv_plan_vxlan_fill(struct plan_build *b);
+
+/** Remote VTEPs and the neighbours that lead to them. @return 0, -ENOSPC or -ENOMEM */
+int cv_plan_peers_fill(struct plan_build *b);
+
+/** Slot of a neighbour. @return 0, -ENOSPC or -ENOMEM */
+int cv_plan_neigh_slot(struct plan_build *b, uint16_t vpc, cv_be32_t ip, uint32_t *ret_slot);
+
+/** Highest MSS in packets of an MTU. */
+uint16_t cv_plan_mss_max(const struct cv_plan_cfg *cfg, uint16_t mtu);
 
 /** Groups, targets, neighbours. @return 0, -EINVAL, -ENOSPC or -ENOMEM */
 int cv_plan_targets_fill(struct plan_build *b);

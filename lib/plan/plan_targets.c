@@ -12,7 +12,7 @@ static uint32_t targets_total(const struct plan_build *b)
 }
 
 /* What a neighbour is known by. Packed by hand: padding must not be hashed. */
-static int neigh_slot(struct plan_build *b, uint16_t vpc, cv_be32_t ip, uint32_t *ret_slot)
+int cv_plan_neigh_slot(struct plan_build *b, uint16_t vpc, cv_be32_t ip, uint32_t *ret_slot)
 {
 	uint8_t key[sizeof(vpc) + sizeof(ip)];
 
@@ -78,7 +78,7 @@ static int fill_target(struct plan_build *b, uint32_t tg_idx, uint32_t idx)
 			cv_ip4_str(target->ip, ip));
 		return -EINVAL;
 	}
-	err = neigh_slot(b, vpc, route.next_hop, &neigh);
+	err = cv_plan_neigh_slot(b, vpc, route.next_hop, &neigh);
 	if (err == -ENOSPC)
 		cv_plan_slots_full(b->in->slots, CV_PLAN_NEIGH, b->errs, path);
 	if (err != 0)
@@ -99,7 +99,8 @@ static int fill_target(struct plan_build *b, uint32_t tg_idx, uint32_t idx)
 
 static int fill_targets(struct plan_build *b)
 {
-	uint32_t n_neighs = cv_plan_slots_n(b->in->slots, CV_PLAN_NEIGH) + targets_total(b);
+	uint32_t n_neighs = cv_plan_slots_n(b->in->slots, CV_PLAN_NEIGH) + targets_total(b) +
+			    cv_plan_peers_n(b);
 	int err, first_err = 0;
 
 	b->spec.n_targets = b->plan->n_slots[CV_PLAN_TARGET];
@@ -115,6 +116,9 @@ static int fill_targets(struct plan_build *b)
 			first_err = first_err == 0 ? err : first_err;
 		}
 	}
+	err = cv_plan_peers_fill(b);
+	if (err != 0)
+		return err;
 	b->plan->neighs = b->neighs;
 	b->plan->n_slots[CV_PLAN_NEIGH] = cv_plan_slots_n(b->in->slots, CV_PLAN_NEIGH);
 	return first_err;
