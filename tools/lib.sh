@@ -37,7 +37,7 @@ missing_packages() {
 }
 
 # Units that the packages of the lab would start, now or at the next boot. The lab runs its own copies.
-lab_units='nginx haproxy mariadb'
+lab_units='nginx haproxy mariadb mosquitto postgresql'
 
 # install_packages GROUP...: apt-get what is missing; nothing at all when nothing is. No service is
 # started: policy-rc.d says no while dpkg runs, and a unit that was not there before stays disabled.

@@ -60,17 +60,18 @@ class ApiLab(unittest.TestCase):
     def test_values_are_those_of_the_api(self):
         zones = {}
         for role in ('PROVIDER', 'CONSUMER'):
+            mine = {name: self.env[f'CULVERT_{role}_{name}'] for name in OF_ROLE}
             who = self.aws(role, 'sts', 'get-caller-identity', '--query', '[Account,Arn]').split()
-            self.assertEqual(who, [self.env[f'CULVERT_{role}_ACCOUNT'], self.env[f'CULVERT_{role}_PRINCIPAL']])
+            self.assertEqual(who, [mine['ACCOUNT'], mine['PRINCIPAL']])
             rows = self.aws(role, 'ec2', 'describe-subnets', '--query',
                             'Subnets[].[SubnetId,VpcId,AvailabilityZoneId,AvailabilityZone]').splitlines()
             rows = [row.split() for row in rows]
-            self.assertEqual(sorted(r[0] for r in rows), sorted(self.env[f'CULVERT_{role}_SUBNETS'].split(',')))
-            self.assertEqual({r[1] for r in rows}, {self.env[f'CULVERT_{role}_VPC']})
+            self.assertEqual({r[0] for r in rows}, set(mine['SUBNETS'].split(',')))
+            self.assertEqual({r[1] for r in rows}, {mine['VPC']})
             zones[role] = {r[2]: r[3] for r in rows}
             self.assertEqual((len(zones[role]), len(rows)), (3, 4))
             groups = self.aws(role, 'ec2', 'describe-security-groups', '--query', 'SecurityGroups[].GroupId')
-            self.assertIn(self.env[f'CULVERT_{role}_SG'], groups)
+            self.assertIn(mine['SG'], groups)
         shared = set(zones['PROVIDER']) & set(zones['CONSUMER'])
         self.assertEqual(len(shared), 2)
         for zone in shared:

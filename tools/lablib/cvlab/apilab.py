@@ -15,10 +15,10 @@ from . import culvertd, lab, peers, proc, state, two
 PREFIX = 'cvl-api'
 
 
-def new_keys():
-    """An access key of a user for each account: role -> (id, secret, principal)."""
+def new_keys(accounts):
+    """An access key of a user for each account (role -> number): role -> (id, secret, principal)."""
     keys = {}
-    for role, account in two.ACCOUNTS.items():
+    for role, account in accounts.items():
         key = 'AKIA' + base64.b32encode(secrets.token_bytes(10)).decode()
         keys[role] = (key, secrets.token_urlsafe(30), f'arn:aws:iam::{account}:user/{role}')
     return keys
@@ -103,7 +103,7 @@ def start(prefix, say):
     if values:
         say(f'lab {prefix} is there already; `tools/lab api --stop` ends it')
         return values
-    conf, keys = two.config(), new_keys()
+    conf, keys = two.config(), new_keys(two.ACCOUNTS)
     made = lab.Lab(two.with_hosts(conf), prefix, say)
     with made:
         say('lab: namespaces, servers, culvertd')

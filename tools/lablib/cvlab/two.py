@@ -11,18 +11,24 @@ from . import region
 REGION = 'us-east-1'
 ZONE_IDS = ['use1-az1', 'use1-az2', 'use1-az3', 'use1-az4']
 ACCOUNTS = {'provider': '111122223333', 'consumer': '444455556666'}
-ZONES = {'provider': dict(zip('abcd', ZONE_IDS)), 'consumer': dict(zip('bacd', ZONE_IDS[:2] + ZONE_IDS[:1:-1]))}
-# Of each VPC: (zone id, third byte of the subnet). The last is the second subnet of its zone.
-SUBNETS = {'provider': [(0, 1), (1, 2), (2, 3), (0, 11)], 'consumer': [(0, 1), (1, 2), (3, 4), (1, 12)]}
+# Each account's zones a, b, c, d; and the zones of its subnets, the last of which is a second one there.
+ZONES = {'provider': (0, 1, 2, 3), 'consumer': (1, 0, 3, 2)}
+SUBNETS = {'provider': (0, 1, 2, 0), 'consumer': (0, 1, 3, 1)}
 NETS = {'provider': '10.0', 'consumer': '172.16'}
-LIVE = ['10.0.1.201', '10.0.2.201', '10.0.3.201', '10.0.11.201', '10.0.1.202']
-DEAD = '10.0.2.202'     # a host that answers pings, and where nobody listens
+# Subnets are large: addresses that are given out at random hit no host.
+LIVE = ['10.0.0.201', '10.0.16.201', '10.0.32.201', '10.0.48.201', '10.0.0.202']
+DEAD = '10.0.16.202'    # a host that answers pings, and where nobody listens
 HTTP, PROXIED = 80, 8080
 
 
-def made_id(kind, role, idx=0):
+def numbered(kind, account, idx=0):
     """An id that is fixed, so that nobody has to ask for it."""
-    return f'{kind}-0{ACCOUNTS[role]}{idx:04x}'
+    return f'{kind}-0{account}{idx:04x}'
+
+
+def made_id(kind, role, idx=0):
+    """An id of one of the two."""
+    return numbered(kind, ACCOUNTS[role], idx)
 
 
 def vpc(role, net=None):
@@ -30,15 +36,16 @@ def vpc(role, net=None):
     net = net or NETS[role]
     return {'name': role, 'id': made_id('vpc', role), 'owner': role, 'cidrs': [f'{net}.0.0/16'],
             'attachment': {'port': role},
-            'subnets': [{'name': f's{i}', 'id': made_id('subnet', role, i), 'cidr': f'{net}.{byte}.0/24',
-                         'zone': ZONE_IDS[zone]} for i, (zone, byte) in enumerate(SUBNETS[role])],
+            'subnets': [{'name': f's{i}', 'id': made_id('subnet', role, i), 'cidr': f'{net}.{16 * i}.0/20',
+                         'zone': ZONE_IDS[zone]} for i, zone in enumerate(SUBNETS[role])],
             'security_groups': [{'name': 'open', 'id': made_id('sg', role),
                                  'ingress': [{'cidr': '0.0.0.0/0'}]}]}
 
 
 def config():
     """What culvertd starts with."""
-    names = {r: {f'{REGION}{letter}': zone for letter, zone in z.items()} for r, z in ZONES.items()}
+    names = {r: {f'{REGION}{letter}': ZONE_IDS[zone] for letter, zone in zip('abcd', order)}
+             for r, order in ZONES.items()}
     return {
         'region': REGION, 'zones': ZONE_IDS,
         'accounts': [{'id': i, 'name': r, 'zones': names[r]} for r, i in ACCOUNTS.items()],
