@@ -10,6 +10,7 @@
 #include "cv_aws.h"
 #include "cv_conf.h"
 #include "cv_ctl.h"
+#include "cv_ctl_know.h"
 
 #include "app.h"
 
@@ -32,6 +33,16 @@ static void keys_reload(void *arg)
 	cv_errs_fini(&errs);
 }
 
+static bool draining_get(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret)
+{
+	struct cv_ctl_draining draining;
+
+	if (!cv_ctl_draining_at(ctl, i, &draining))
+		return false;
+	*ret = (struct cv_aws_draining){draining.tg_arn, draining.ip, draining.port, draining.zone};
+	return true;
+}
+
 /* What is wrong with the file is said with the file's own paths and lines. */
 static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv_ctl *ctl,
 		     struct cv_errs *errs)
@@ -42,7 +53,10 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 		.region = conf->model->region,
 		.rate = api->requests_per_second,
 		.burst = api->burst,
-		.ops = {.call = cv_ctl_call, .arg = ctl},
+		.ops = {.call = cv_ctl_call,
+			.arg = ctl,
+			.served = cv_ctl_served,
+			.draining = draining_get},
 	};
 	struct cv_errs own = {0};
 	int ret = cv_aws_create(&cfg, &own, &self->aws);

@@ -161,7 +161,13 @@ extern const struct aws_group cv_aws_ec2_net_group;
 extern const struct aws_group cv_aws_ec2_offer_group;
 extern const struct aws_group cv_aws_ec2_service_group;
 extern const struct aws_group cv_aws_ec2_tags_group;
+extern const struct aws_group cv_aws_elbv2_attrs_group;
+extern const struct aws_group cv_aws_elbv2_lb_group;
 extern const struct aws_group cv_aws_elbv2_limits_group;
+extern const struct aws_group cv_aws_elbv2_listener_group;
+extern const struct aws_group cv_aws_elbv2_tags_group;
+extern const struct aws_group cv_aws_elbv2_targets_group;
+extern const struct aws_group cv_aws_elbv2_tg_group;
 
 /* ---- the call, for handlers ---- */
 
@@ -192,7 +198,8 @@ struct aws_call {
 	struct cv_xml *out;          /**< the inside of the answer */
 	struct cv_model *model;
 	struct cv_ctl *ctl;
-	uint32_t account; /**< the caller's, in the model */
+	const struct cv_aws_ops *ops; /**< what control knows beside the model; each may be NULL */
+	uint32_t account;             /**< the caller's, in the model */
 	/** The caller, for the operations of the model; .tags are the handler's to set. */
 	struct cv_model_by by;
 	struct aws_caller caller;

@@ -24,6 +24,7 @@
 #include "cv_sigv4.h"
 
 struct cv_ctl;
+struct cv_health;
 struct cv_model;
 
 /** Bytes of a request id with its NUL: a random UUID. */
@@ -39,7 +40,15 @@ struct cv_model;
  */
 typedef int cv_aws_fn(struct cv_ctl *ctl, struct cv_model *model, void *arg);
 
-/** How actions reach control. Called from several threads at once. */
+/** A deregistered target whose flows drain. */
+struct cv_aws_draining {
+	const char *tg_arn;
+	uint32_t ip;   /**< network byte order */
+	uint16_t port; /**< host order */
+	uint32_t zone; /**< as in struct cv_model_target */
+};
+
+/** How actions reach control, and what it knows beside the model. call: by several threads at once. */
 struct cv_aws_ops {
 	/**
 	 * Have a function carried out on control and wait until it is done, and until what it changed is
@@ -51,6 +60,13 @@ struct cv_aws_ops {
 	 */
 	int (*call)(void *arg, bool change, cv_aws_fn *fn, void *fn_arg);
 	void *arg;
+	/**
+	 * What serves: as the model was a moment ago, with the health of its targets. NULL here: nothing
+	 * does. Called within a call, as draining is.
+	 */
+	const struct cv_model *(*served)(struct cv_ctl *ctl, const struct cv_health **ret_health);
+	/** The i-th target that drains. @return false past the last */
+	bool (*draining)(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret);
 };
 
 /** Settings. */

@@ -351,6 +351,7 @@ static void answer_call(struct cv_aws *aws, const struct aws_auth *auth,
 		.region = aws->region,
 		.now = aws->now(),
 		.account = CV_MODEL_NONE,
+		.ops = &aws->ops,
 		.aws = aws,
 	};
 	struct run run = {.call = &call};

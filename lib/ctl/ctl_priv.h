@@ -80,6 +80,7 @@ struct ctl_drain {
 	uint32_t slot;
 	cv_be32_t ip;
 	uint16_t port;
+	uint32_t zone;     /**< as in struct cv_model_target */
 	bool terminate;    /**< its flows end after the delay */
 	bool over;         /**< the delay is over */
 	uint64_t until_ms; /**< end of the delay */
@@ -149,8 +150,7 @@ struct cv_ctl {
 	uint32_t n_dying;
 	bool draining; /**< the registry holds pools that the plan does not want */
 	struct cv_view_pub *pub;
-	cv_neigh_t *neigh;   /**< by neighbour slot; workers read */
-	struct cv_far *fars; /**< likewise */
+	cv_neigh_t *neigh; /**< by neighbour slot; workers read */
 	uint64_t gen;
 	uint64_t sweep; /**< see struct cv_view_spec */
 	struct ctl_drains drains;

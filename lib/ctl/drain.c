@@ -59,6 +59,7 @@ static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *
 		.slot = slot,
 		.ip = target->ip,
 		.port = target->port,
+		.zone = target->zone,
 		.until_ms = cv_clock_ms() +
 			    (uint64_t)tg->drain.seconds * 1000 / ctl->conf->settings.lab_time_scale,
 		.terminate = tg->drain.terminate,

@@ -139,6 +139,13 @@ int cv_model_targets_change(struct cv_model *model, const struct cv_model_by *by
 int cv_model_attrs_change(struct cv_model *model, const struct cv_model_by *by,
 			  const struct cv_model_attrs_change *req, struct cv_model_errs *errs);
 
+/** How a group's targets are checked, as a request for the same; its strings are the model's. */
+struct cv_model_check_req cv_model_check_req_of(const struct cv_model_check *check);
+
+/** ModifyTargetGroup: how its targets are checked from now on. */
+int cv_model_check_change(struct cv_model *model, const struct cv_model_by *by, const char *arn,
+			  const struct cv_model_check_req *req, struct cv_model_errs *errs);
+
 /** SetSubnets. A zone whose node serves an endpoint stays. O(endpoints) when a node goes. */
 int cv_model_subnets_set(struct cv_model *model, const struct cv_model_by *by,
 			 const struct cv_model_subnets_set *req, struct cv_model_errs *errs);

@@ -183,6 +183,45 @@ int cv_model_targets_change(struct cv_model *model, const struct cv_model_by *by
 	return cv_model_end(&ctx);
 }
 
+/* ---- checks ---- */
+
+struct cv_model_check_req cv_model_check_req_of(const struct cv_model_check *check)
+{
+	return (struct cv_model_check_req){
+		.enabled = check->enabled,
+		.protocol = check->protocol,
+		.port = check->port,
+		.path = check->path,
+		.matcher = check->matcher,
+		.interval_s = check->interval_s,
+		.timeout_s = check->timeout_s,
+		.n_healthy = check->n_healthy,
+		.n_unhealthy = check->n_unhealthy,
+	};
+}
+
+int cv_model_check_change(struct cv_model *model, const struct cv_model_by *by, const char *arn,
+			  const struct cv_model_check_req *req, struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_TG};
+	struct cv_model_check check, *now;
+	uint32_t idx;
+
+	cv_model_begin(&ctx, by);
+	idx = cv_model_subject(&ctx, CV_MODEL_TG, arn);
+	if (idx == CV_MODEL_NONE || !cv_model_check_mutable(&ctx, CV_MODEL_TG, idx))
+		return cv_model_end(&ctx);
+	cv_model_check_make(&ctx, req, &check);
+	if (ctx.ret != 0)
+		return cv_model_end(&ctx);
+	now = &model->tgs[idx].check;
+	cv_model_str_free(model, now->path);
+	cv_model_str_free(model, now->matcher);
+	*now = check;
+	cv_model_touch(&ctx, CV_MODEL_TG, idx);
+	return cv_model_end(&ctx);
+}
+
 /* ---- listeners ---- */
 
 bool cv_model_lb_has_tg(const struct cv_model_lb *lb, uint32_t tg, uint32_t except)

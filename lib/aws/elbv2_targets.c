@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* ELBv2: targets come, go, and how they are. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cv_health.h"
+
+#include "elbv2_priv.h"
+
+/* ---- targets of a request ---- */
+
+struct targets {
+	struct cv_model_target_req *reqs; /* shape [n] */
+	uint32_t n;
+};
+
+/* AWS: a target outside of the VPC is in no zone of it, and the request has to say so. */
+static int zone_check(struct aws_call *call, const struct cv_model_target_group *tg,
+		      const struct cv_model_target_req *req, const char *id)
+{
+	bool inside = cv_model_vpc_has(&call->model->vpcs[tg->vpc], req->ip);
+
+	if (!inside && (req->zone == NULL || strcmp(req->zone, "all") != 0))
+		return cv_aws_fail(
+			call, "ValidationError",
+			"The IP address '%.64s' is outside the VPC: its Availability Zone "
+			"must be 'all'",
+			id);
+	return 0;
+}
+
+static int target_read(struct aws_call *call, const struct cv_query_node *item,
+		       struct cv_model_target_req *req)
+{
+	const char *id = cv_query_str(item, "Id");
+
+	if (!cv_ip4_parse(id, &req->ip))
+		return cv_aws_fail(call, "ValidationError",
+				   "The IP address '%.64s' is not a valid IPv4 address", id);
+	req->port = (uint16_t)cv_aws_int(item, "Port", 0);
+	req->zone = cv_query_str(item, "AvailabilityZone");
+	return 0;
+}
+
+/* @param adding  of this group; NULL: they are only looked for */
+static int targets_read(struct aws_call *call, const struct cv_model_target_group *adding,
+			struct targets *targets)
+{
+	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "Targets.member")};
+	int ret;
+
+	targets->n = 0;
+	targets->reqs =
+		cv_aws_alloc(call, (cv_query_count(&iter.list) + 1) * sizeof(*targets->reqs));
+	if (targets->reqs == NULL)
+		return -EINVAL;
+	while (cv_query_next(&iter)) {
+		struct cv_model_target_req *req = &targets->reqs[targets->n];
+
+		ret = target_read(call, &iter.item, req);
+		if (ret == 0 && adding != NULL)
+			ret = zone_check(call, adding, req, cv_query_str(&iter.item, "Id"));
+		if (ret < 0)
+			return ret;
+		targets->n++;
+	}
+	return 0;
+}
+
+static int change(struct aws_call *call, bool add)
+{
+	struct cv_model_targets_change req = {.tg = cv_query_str(&call->params, "TargetGroupArn")};
+	uint32_t idx = cv_aws_elb_find(call, CV_MODEL_TG, req.tg, NULL);
+	struct cv_model_errs errs = {0};
+	struct targets targets;
+	int ret;
+
+	if (idx == CV_MODEL_NONE)
+		return -EINVAL;
+	ret = targets_read(call, add ? &call->model->tgs[idx] : NULL, &targets);
+	if (ret < 0)
+		return ret;
+	if (targets.n == 0)
+		return cv_aws_fail(call, "ValidationError",
+				   "At least one target must be specified");
+	if (add) {
+		req.add = targets.reqs;
+		req.n_add = targets.n;
+	} else {
+		req.remove = targets.reqs;
+		req.n_remove = targets.n;
+	}
+	return cv_aws_elb_end(call, &errs,
+			      cv_model_targets_change(call->model, &call->by, &req, &errs));
+}
+
+static int register_targets(struct aws_call *call)
+{
+	return change(call, true);
+}
+
+static int deregister_targets(struct aws_call *call)
+{
+	return change(call, false);
+}
+
+/* ---- DescribeTargetHealth ---- */
+
+/* What is known of a group: the model's, and that of what serves. */
+struct known {
+	const struct cv_model_target_group *tg;
+	const struct cv_model *served; /* NULL: nothing */
+	const struct cv_health *health;
+	uint32_t served_tg; /* CV_MODEL_NONE: it does not serve */
+};
+
+static void known_get(struct aws_call *call, uint32_t idx, struct known *known)
+{
+	*known = (struct known){.tg = &call->model->tgs[idx], .served_tg = CV_MODEL_NONE};
+	known->served = cv_aws_elb_served(call, &known->health);
+	if (known->served != NULL)
+		known->served_tg =
+			cv_model_find(known->served, CV_MODEL_TG, CV_MODEL_NONE, known->tg->arn);
+}
+
+static uint32_t target_find(const struct cv_model_target_group *tg, cv_be32_t ip, uint16_t port,
+			    uint32_t likely)
+{
+	if (likely < tg->n_targets && tg->targets[likely].ip == ip &&
+	    tg->targets[likely].port == port)
+		return likely;
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		if (tg->targets[i].ip == ip && tg->targets[i].port == port)
+			return i;
+	}
+	return CV_MODEL_NONE;
+}
+
+/* One that the data plane does not have yet is being registered, or serves nothing. */
+static void health_get(const struct known *known, uint32_t target, struct cv_health_info *info)
+{
+	const struct cv_model_target *t = &known->tg->targets[target];
+	uint32_t there = CV_MODEL_NONE;
+
+	if (known->served_tg != CV_MODEL_NONE && known->health != NULL)
+		there = target_find(&known->served->tgs[known->served_tg], t->ip, t->port, target);
+	if (there != CV_MODEL_NONE) {
+		cv_health_get(known->health, known->served_tg, there, info);
+		return;
+	}
+	*info = (struct cv_health_info){
+		.state = CV_MODEL_TARGET_INITIAL,
+		.reason = "Elb.RegistrationInProgress",
+		.description = "Target registration is in progress",
+	};
+	if (known->tg->lb != CV_MODEL_NONE)
+		return;
+	info->state = CV_MODEL_TARGET_UNUSED;
+	info->reason = "Target.NotInUse";
+	info->description =
+		"Target group is not configured to receive traffic from the load balancer";
+}
+
+static void health_write(struct aws_call *call, const struct known *known,
+			 const struct cv_model_target *target, const struct cv_health_info *info)
+{
+	uint16_t port = known->tg->check.port != 0 ? known->tg->check.port : target->port;
+	struct cv_xml *out = call->out;
+	char text[CV_NET_STR_LEN];
+
+	cv_xml_item(out);
+	cv_xml_open(out, "Target");
+	cv_xml_str(out, "Id", cv_ip4_str(target->ip, text));
+	cv_xml_int(out, "Port", target->port);
+	cv_xml_str(out, "AvailabilityZone",
+		   target->zone != CV_MODEL_NONE ? cv_aws_zone_name(call, target->zone) : "all");
+	cv_xml_close(out);
+	cv_xml_str(out, "HealthCheckPort", cv_aws_fmt(call, "%u", port));
+	cv_xml_open(out, "TargetHealth");
+	cv_xml_str(out, "State", cv_model_target_state_str(info->state));
+	cv_xml_str(out, "Reason", info->reason);
+	cv_xml_str(out, "Description", info->description);
+	cv_xml_close(out);
+	cv_xml_close(out);
+}
+
+static void draining_write(struct aws_call *call, const struct known *known,
+			   struct cv_model_target target)
+{
+	const struct cv_health_info info = {
+		.state = CV_MODEL_TARGET_DRAINING,
+		.reason = "Target.DeregistrationInProgress",
+		.description = "Target deregistration is in progress",
+	};
+
+	health_write(call, known, &target, &info);
+}
+
+static bool is_asked(const struct targets *asked, cv_be32_t ip, uint16_t port)
+{
+	for (uint32_t i = 0; i < asked->n; i++) {
+		const struct cv_model_target_req *req = &asked->reqs[i];
+
+		if (req->ip == ip && (req->port == 0 || req->port == port))
+			return true;
+	}
+	return asked->n == 0;
+}
+
+/* The i-th target that is deregistered and drains: in the data plane already, or about to. */
+static bool draining_at(struct aws_call *call, const struct known *known, uint32_t i,
+			struct cv_model_target *ret)
+{
+	const struct cv_model_target_group *was = NULL;
+	struct cv_aws_draining draining;
+	uint32_t n = 0;
+
+	if (known->served_tg != CV_MODEL_NONE)
+		was = &known->served->tgs[known->served_tg];
+	if (was != NULL && was->lb == CV_MODEL_NONE)
+		was = NULL;
+	for (uint32_t k = 0; was != NULL && k < was->n_targets; k++) {
+		*ret = was->targets[k];
+		if (target_find(known->tg, ret->ip, ret->port, k) == CV_MODEL_NONE && n++ == i)
+			return true;
+	}
+	for (uint32_t k = 0; call->ops != NULL && call->ops->draining != NULL &&
+			     call->ops->draining(call->ctl, k, &draining);
+	     k++) {
+		*ret = (struct cv_model_target){
+			.ip = draining.ip, .port = draining.port, .zone = draining.zone};
+		if (strcmp(draining.tg_arn, known->tg->arn) == 0 &&
+		    target_find(known->tg, ret->ip, ret->port, 0) == CV_MODEL_NONE && n++ == i)
+			return true;
+	}
+	return false;
+}
+
+/* Targets that were asked for and are not there: AWS tells of them, too. */
+static void strangers_write(struct aws_call *call, const struct known *known,
+			    const struct targets *asked)
+{
+	const struct cv_health_info info = {
+		.state = CV_MODEL_TARGET_UNUSED,
+		.reason = "Target.NotRegistered",
+		.description = "Target is not registered to the target group",
+	};
+
+	for (uint32_t i = 0; i < asked->n; i++) {
+		struct cv_model_target target = {
+			.ip = asked->reqs[i].ip,
+			.port = asked->reqs[i].port != 0 ? asked->reqs[i].port : known->tg->port,
+			.zone = CV_MODEL_NONE,
+		};
+		struct cv_model_target other;
+		bool found = false;
+
+		for (uint32_t k = 0; k < known->tg->n_targets && !found; k++)
+			found = known->tg->targets[k].ip == target.ip &&
+				(asked->reqs[i].port == 0 ||
+				 known->tg->targets[k].port == target.port);
+		for (uint32_t k = 0; !found && draining_at(call, known, k, &other); k++)
+			found = other.ip == target.ip &&
+				(asked->reqs[i].port == 0 || other.port == target.port);
+		if (!found)
+			health_write(call, known, &target, &info);
+	}
+}
+
+static int describe_health(struct aws_call *call)
+{
+	uint32_t idx = cv_aws_elb_find(call, CV_MODEL_TG,
+				       cv_query_str(&call->params, "TargetGroupArn"), NULL);
+	struct cv_model_target gone;
+	struct targets asked;
+	struct known known;
+
+	if (idx == CV_MODEL_NONE || targets_read(call, NULL, &asked) < 0)
+		return -EINVAL;
+	known_get(call, idx, &known);
+	cv_xml_open(call->out, "TargetHealthDescriptions");
+	for (uint32_t i = 0; i < known.tg->n_targets; i++) {
+		const struct cv_model_target *target = &known.tg->targets[i];
+		struct cv_health_info info;
+
+		if (!is_asked(&asked, target->ip, target->port))
+			continue;
+		health_get(&known, i, &info);
+		health_write(call, &known, target, &info);
+	}
+	for (uint32_t i = 0; draining_at(call, &known, i, &gone); i++) {
+		if (is_asked(&asked, gone.ip, gone.port))
+			draining_write(call, &known, gone);
+	}
+	strangers_write(call, &known, &asked);
+	cv_xml_close(call->out);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+#define TARGET_PARAMS                                                                        \
+	AWS_ID("TargetGroupArn", AWS_REQUIRED), AWS_ID("Targets.member.N.Id", AWS_REQUIRED), \
+		AWS_INT("Targets.member.N.Port", 0, 1, 65535),                               \
+		AWS_ID("Targets.member.N.AvailabilityZone", 0)
+
+static const struct aws_param change_params[] = {TARGET_PARAMS,
+						 AWS_REFUSE("Targets.member.N.QuicServerId")};
+static const struct aws_param health_params[] = {TARGET_PARAMS};
+
+static const struct aws_action actions[] = {
+	{
+		.name = "RegisterTargets",
+		.handle = register_targets,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(change_params),
+	},
+	{
+		.name = "DeregisterTargets",
+		.handle = deregister_targets,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(change_params),
+	},
+	{
+		.name = "DescribeTargetHealth",
+		.handle = describe_health,
+		AWS_PARAMS(health_params),
+		.answers =
+			"TargetHealthDescriptions.Target.Id TargetHealthDescriptions.Target.Port "
+			"TargetHealthDescriptions.Target.AvailabilityZone "
+			"TargetHealthDescriptions.HealthCheckPort "
+			"TargetHealthDescriptions.TargetHealth.State "
+			"TargetHealthDescriptions.TargetHealth.Reason "
+			"TargetHealthDescriptions.TargetHealth.Description",
+	},
+};
+
+const struct aws_group cv_aws_elbv2_targets_group = {AWS_ELBV2, actions, CV_ARRAY_LEN(actions)};
