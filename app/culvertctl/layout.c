@@ -361,6 +361,43 @@ static const struct culvertctl_section host[] = {
 	{0},
 };
 
+static const struct culvertctl_col steering_cols[] = {
+	{"PORT", "port", FORM_TEXT},
+	{"INTERFACE", "interface", FORM_TEXT},
+	{"MODE", "mode", FORM_TEXT},
+	{"ADDRESSES", "n_addresses", FORM_COUNT},
+	{"OUR IPV4", "ipv4", FORM_COUNT},
+	{"OUR ARP", "arp", FORM_COUNT},
+	{"OUR VXLAN", "vxlan", FORM_COUNT},
+	{"HOST'S", "host", FORM_COUNT},
+	{"DEAF", "deaf", FORM_COUNT},
+	{0},
+};
+
+static const struct culvertctl_col steering_addrs_cols[] = {
+	{"PORT", "^port", FORM_TEXT},
+	{"VLAN", "vlan", FORM_COUNT},
+	{"ADDRESS", "ip", FORM_TEXT},
+	{"MAC", "mac", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section steering[] = {
+	{
+		.rows = "steering",
+		.none = "no port shares its interface with the host",
+		.cols = steering_cols,
+	},
+	{
+		.rows = "steering",
+		.inner = "addresses",
+		.title = "addresses",
+		.none = "no addresses",
+		.cols = steering_addrs_cols,
+	},
+	{0},
+};
+
 static const struct {
 	const char *what;
 	const struct culvertctl_section *sections;
@@ -369,7 +406,7 @@ static const struct {
 	{"targets", targets}, {"services", services}, {"endpoints", endpoints},
 	{"flows", flows},     {"snat", snat},         {"drops", drops},
 	{"workers", workers}, {"stages", stages},     {"neighbours", neighbours},
-	{"host", host},
+	{"host", host},       {"steering", steering},
 };
 
 const struct culvertctl_section *culvertctl_layout_find(const char *what)

@@ -16,6 +16,7 @@ enum app_exit { APP_OK = 0, APP_CONF = 1, APP_USAGE = 2, APP_RUNTIME = 3 };
 struct app_aws;
 struct cv_conf;
 struct cv_ctl;
+struct cv_steer;
 
 /** The command line. */
 struct app_opts {
@@ -57,6 +58,15 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 
 /** Stop serving the AWS APIs. NULL is fine. */
 void app_aws_stop(struct app_aws *self);
+
+/**
+ * Share the interfaces of ports with `steering` with the host. Before the ports start.
+ *
+ * @param[in,out] steers  shape [dpdk.n_ports], NULLs: filled where a port shares, also on failure;
+ *                        cv_steer_destroy() after the ports are closed
+ * @return 0 or -errno, with errs filled
+ */
+int app_steer_start(const struct cv_conf *conf, struct cv_errs *errs, struct cv_steer **steers);
 
 /**
  * Serve a configuration until told to stop.

@@ -19,6 +19,7 @@
 #include "cv_ctl.h"
 #include "cv_dp.h"
 #include "cv_io.h"
+#include "cv_steer.h"
 
 #include "app.h"
 
@@ -32,6 +33,7 @@ struct app {
 	const struct cv_conf *served; /* the same; it lives until control runs */
 	uint32_t n_workers, n_ports;
 	char *socket;
+	struct cv_steer **steers; /* shape [n_ports]; NULL where the interface is not shared */
 	struct cv_io *io;
 	struct cv_ctl *ctl;
 	struct cv_dp *dp;
@@ -128,12 +130,21 @@ static int start_io(struct app *app, struct cv_errs *errs)
 	return rc;
 }
 
+/* Before the ports: the host's traffic must not stop while they start. */
+static int start_steer(struct app *app, struct cv_errs *errs)
+{
+	app->steers = calloc(app->n_ports, sizeof(struct cv_steer *));
+	return app->steers != NULL ? app_steer_start(app->conf, errs, app->steers) : -ENOMEM;
+}
+
 static int start_ctl(struct app *app, struct cv_errs *errs)
 {
 	struct cv_ctl_cfg cfg = {.file = app->opts->file,
 				 .version = CULVERT_VERSION,
 				 .io = app->io,
 				 .tsc_hz = app->io != NULL ? cv_io_tsc_hz(app->io) : 0};
+				 .steers = app->steers,
+				 .n_steers = app->steers != NULL ? app->n_ports : 0,
 	struct cv_conf *conf = app->conf;
 
 	app->served = conf;
@@ -207,7 +218,7 @@ static int start_aws(struct app *app, struct cv_errs *errs)
 static int start(struct app *app)
 {
 	static int (*const stages[])(struct app *, struct cv_errs *) = {
-		start_io, start_ctl, start_dp, start_api, start_aws};
+		start_steer, start_io, start_ctl, start_dp, start_api, start_aws};
 	struct cv_errs errs = {0};
 	size_t i;
 	int rc = 0;
@@ -240,6 +251,9 @@ static void stop(struct app *app, bool served)
 	if (summary != NULL)
 		fputs(summary, stderr);
 	free(summary);
+	for (uint32_t i = 0; app->steers != NULL && i < app->n_ports; i++)
+		cv_steer_destroy(app->steers[i]);
+	free(app->steers);
 	free(app->runs);
 	free(app->socket);
 }

@@ -98,6 +98,9 @@ static const struct conf_row schema[] = {
 	INT("dpdk.ports[].tx_desc", 64, 32768, "1024", "", "transmit descriptors of each queue"),
 	BOOL("dpdk.ports[].promiscuous", "true",
 	     "receive all frames; needed where the device cannot filter for the MACs of ENIs"),
+	BOOL("dpdk.ports[].steering", "false",
+	     "share the network interface with the host: take only frames to our addresses, by an XDP "
+	     "program; devices `net_af_xdp` on one interface"),
 
 	OBJECT("limits", 0, "how much of each there may be; memory is reserved for flows only"),
 	INT("limits.flows", 1024, 16000000, "1048576", "", "connections of each worker"),

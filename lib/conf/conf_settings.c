@@ -38,6 +38,7 @@ static void build_port(struct conf_run *run, uint32_t node, struct cv_conf_port 
 	port->rx_desc = cv_conf_u32(run, node, "rx_desc");
 	port->tx_desc = cv_conf_u32(run, node, "tx_desc");
 	port->promiscuous = cv_conf_bool(run, node, "promiscuous");
+	port->steering = cv_conf_bool(run, node, "steering");
 	if (!run->doc.nodes[node].spoiled)
 		build_devices(run, node, port);
 }

@@ -33,6 +33,7 @@ struct cv_conf_port {
 	uint32_t rx_desc;     /**< per queue */
 	uint32_t tx_desc;     /**< per queue */
 	bool promiscuous;
+	bool steering; /**< the interface is shared with the host */
 };
 
 /** What EAL and io need; a change needs a restart. */

@@ -135,6 +135,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	cv_plan_destroy(ctl->plan);
 	ctl->plan = plan;
 	ctl->draining = draining_is(ctl);
+	cv_ctl_steer_sync(ctl); /* before the addresses are announced, which the next tick does */
 	cv_ctl_host_sync(ctl);
 	cv_ctl_recycle_note(ctl);
 	return 0;

@@ -103,6 +103,8 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	ctl->epoll_fd = ctl->signal_fd = ctl->stop_fd = -1;
 	ctl->io = cfg->io;
 	ctl->tsc_hz = cfg->tsc_hz;
+	for (uint32_t i = 0; i < cfg->n_steers; i++)
+		ctl->steers[i] = cfg->steers[i];
 	ctl->started_ms = cv_clock_ms();
 	/*
 	 * A restarted process must not take the ports of flows that its targets still hold open.
@@ -262,6 +264,7 @@ static int timeout_get(const struct cv_ctl *ctl)
 
 	if (cv_ctl_flows_is_busy(ctl) || cv_ctl_stages_is_busy(ctl))
 		return CTL_TICK_BUSY_MS;
+	cv_ctl_steer_tick(ctl);
 	next_ms = ctl->tick_ms < next_ms ? ctl->tick_ms : next_ms;
 	if (ctl->dirty_ms != 0 && ctl->dirty_ms < next_ms)
 		next_ms = ctl->dirty_ms;

@@ -21,6 +21,7 @@
 #include "cv_probe.h"
 #include "cv_rss.h"
 #include "cv_snat.h"
+#include "cv_steer.h"
 #include "cv_view.h"
 
 #include "neigh_priv.h"
@@ -141,6 +142,8 @@ struct cv_ctl {
 	struct cv_model *model; /**< what calls change and see */
 	uint64_t dirty_ms;      /**< when the data plane is to follow the model; 0: it does */
 	struct cv_host *host;   /**< NULL until attached, or if there is no memory for it */
+	struct cv_steer *steers[CV_DP_PORTS_MAX]; /**< by port; NULL: not shared with the host */
+	int steer_failed; /**< what became of the last cv_ctl_steer_sync() */
 	struct ctl_host_seen host_seen;
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */
@@ -309,6 +312,14 @@ void cv_ctl_host_look(struct cv_ctl *ctl);
 
 /** Look at the workers' counters and work out their load since the last look. */
 void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
+/* ---- steer.c ---- */
+
+/** Steer the frames to the addresses of the view that serves to us, on interfaces shared with the host. */
+void cv_ctl_steer_sync(struct cv_ctl *ctl);
+
+/** Try again what failed. Once per second. */
+void cv_ctl_steer_tick(struct cv_ctl *ctl);
+
 
 /* ---- names.c ---- */
 

@@ -25,6 +25,7 @@ struct cv_ctl;
 struct cv_dp;
 struct cv_dp_cfg;
 struct cv_io;
+struct cv_steer;
 struct json_t;
 
 /** What control works with. */
@@ -33,6 +34,9 @@ struct cv_ctl_cfg {
 	const char *version; /**< of the program; copied */
 	struct cv_io *io;    /**< for the state of ports; NULL in tests: no port is known */
 	uint64_t tsc_hz;     /**< TSC cycles per second, for the workers' rates; 0 if unknown */
+	/** By port, shape [n_steers]; NULL where the interface is not shared. They outlive control. */
+	struct cv_steer *const *steers;
+	uint32_t n_steers;
 };
 
 /**

@@ -58,6 +58,7 @@ static void port_check(struct cv_errs *errs, uint32_t i, const struct cv_conf_po
 		{"rx_desc", from->rx_desc, to->rx_desc},
 		{"tx_desc", from->tx_desc, to->tx_desc},
 		{"promiscuous", from->promiscuous, to->promiscuous},
+		{"steering", from->steering, to->steering},
 	};
 	char path[CV_ERR_PATH_LEN];
 

@@ -26,6 +26,7 @@ static const struct ctl_show_kind kinds[] = {
 	{"workers", cv_ctl_show_workers, CTL_SHOW_STAGES, TIMEOUT_MS},
 	{"neighbours", cv_ctl_show_neighbours, 0, TIMEOUT_MS},
 	{"host", cv_ctl_show_host, 0, TIMEOUT_MS},
+	{"steering", cv_ctl_show_steering, 0, TIMEOUT_MS},
 	{"config", cv_ctl_show_config, 0, TIMEOUT_MS},
 };
 
@@ -35,7 +36,7 @@ const char *const *cv_ctl_whats(void)
 {
 	static const char *const whats[] = {
 		"ports", "vpcs",  "load-balancers", "targets",    "services", "endpoints", "flows",
-		"snat",  "drops", "workers",        "neighbours", "host",     "config",    NULL,
+		"snat",  "drops", "workers",        "neighbours", "host",     "steering",  "config",   NULL,
 	};
 
 	_Static_assert(CV_ARRAY_LEN(whats) == CV_ARRAY_LEN(kinds) + 1, "one name per kind");

@@ -17,6 +17,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cv_base.h"
@@ -68,6 +69,16 @@ struct cv_io;
 
 /** Version of DPDK, such as `DPDK 22.11.11`. */
 const char *cv_io_dpdk_version(void);
+
+/**
+ * The network interface that a device shares with the kernel.
+ *
+ * @param      device     as in struct cv_io_port_cfg
+ * @param[out] ret_iface  shape [cap]; empty on failure
+ * @return 0, or
+ *   -EINVAL  it is not of net_af_xdp, or names no interface
+ */
+int cv_io_device_iface(const char *device, char *ret_iface, size_t cap);
 
 /**
  * Start the EAL, probe the devices, configure and start all queues.

@@ -184,6 +184,18 @@ static int probe_vdev(const struct cv_io_devname *name, const char *path, struct
 	return -ENODEV;
 }
 
+int cv_io_device_iface(const char *device, char *ret_iface, size_t cap)
+{
+	const struct cv_io_driver *driver = cv_io_driver_find(device);
+	struct cv_io_devname name;
+
+	ret_iface[0] = '\0';
+	if (!driver->umem || cv_io_devname_parse(device, &name) != 0 ||
+	    !cv_io_kvarg(name.args, driver->ifkey, ret_iface, cap))
+		return -EINVAL;
+	return 0;
+}
+
 int cv_io_dev_probe(struct cv_io_dev *dev, const char *device, const char *path,
 		    struct cv_io_log *log, struct cv_errs *errs)
 {

@@ -80,6 +80,7 @@ static void defaults_are_as_documented(void **state)
 	assert_int_equal(port->rx_desc, 1024);
 	assert_int_equal(port->tx_desc, 1024);
 	assert_true(port->promiscuous);
+	assert_false(port->steering);
 	assert_int_equal(conf->limits.flows, 1048576);
 	assert_int_equal(conf->limits.endpoints, 100000);
 	assert_int_equal(conf->limits.targets, 200000);
@@ -102,7 +103,7 @@ static void every_setting_arrives(void **state)
 		"{\"main_core\": 4, \"cores\": [7, 6, 5], \"huge_pages\": false, \"memory_mb\": 64,\n"
 		"\"mbufs\": 2048, \"eal_args\": [\"--a\", \"b\"], \"ports\": [{\"name\": \"p\",\n"
 		"\"devices\": [\"0000:01:00.0\", \"net_tap0,iface=x\"], \"queues\": 2, \"mtu\": 9000,\n"
-		"\"rx_desc\": 128, \"tx_desc\": 256, \"promiscuous\": false}]}",
+		"\"rx_desc\": 128, \"tx_desc\": 256, \"promiscuous\": false, \"steering\": true}]}",
 		"\"limits\": {\"flows\": 2000, \"endpoints\": 3, \"targets\": 4, \"listeners\": 5},\n"
 		"\"settings\": {\"timeouts\": {\"syn_seconds\": 1, \"fin_seconds\": 2, \"linger_ms\": 3},\n"
 		"\"snat\": {\"port_first\": 2000, \"n_ports\": 10, \"rest_seconds\": 0,\n"
@@ -127,6 +128,7 @@ static void every_setting_arrives(void **state)
 	assert_int_equal(port->rx_desc, 128);
 	assert_int_equal(port->tx_desc, 256);
 	assert_false(port->promiscuous);
+	assert_true(port->steering);
 	assert_int_equal(conf->limits.flows, 2000);
 	assert_int_equal(conf->limits.endpoints, 3);
 	assert_int_equal(conf->limits.targets, 4);
@@ -301,7 +303,7 @@ static void escaped_keys_are_keys(void **state)
 				"")));
 	one_error(
 		"dpdk.ports[0].a\"b?: unknown key; known here: name, device, devices, queues, mtu, "
-		"rx_desc, tx_desc, promiscuous (line 3)");
+		"rx_desc, tx_desc, promiscuous, steering (line 3)");
 }
 
 static void what_is_not_json_is_said_so(void **state)

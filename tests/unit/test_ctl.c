@@ -499,7 +499,7 @@ static void answers_are_whole_or_fail(void **state)
 {
 	static const char *const sweep[] = {"vpcs",       "load-balancers", "targets", "services",
 					    "endpoints",  "snat",           "flows",   "workers",
-					    "neighbours", "host",           "config"};
+					    "neighbours", "host",           "steering", "config"};
 	struct world *w = world_run(NULL);
 
 	(void)state;

@@ -261,6 +261,7 @@ static void what_only_a_restart_can_change_is_refused_whole(void **state)
 		{"dpdk.ports.1", "rx_desc", "512", "dpdk.ports[1].rx_desc", "says 512"},
 		{"dpdk.ports.1", "tx_desc", "512", "dpdk.ports[1].tx_desc", "says 512"},
 		{"dpdk.ports.1", "promiscuous", NULL, "dpdk.ports[1].promiscuous", "restart"},
+		{"dpdk.ports.1", "steering", NULL, "dpdk.ports[1].steering", "restart"},
 		{"limits", "flows", "5000", "limits.flows", "runs with 4096, the file says 5000"},
 		{"limits", "endpoints", "77", "limits.endpoints", "says 77"},
 		{"limits", "targets", "77", "limits.targets", "says 77"},

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Interfaces shared with the host: its own traffic goes on beside ours, whatever becomes of culvertd."""
+
+import copy
+import signal
+import socket
+import struct
+import sys
+
+import harness
+from harness import ENI, curl_json, proc
+
+DEC = '10.0.1.31'
+ON = 8080
+NEW_ENI = '172.16.1.77'
+HOST = '172.16.1.2'       # the host's own address on the consumer's interface...
+HOST_PROV = '10.0.1.2'    # ...and on the provider's
+SSH = 22
+
+# Stands for sshd: lives in the host's namespace, echoes.
+ECHO = '''
+import socket, threading
+def serve(conn):
+    while data := conn.recv(65536):
+        conn.sendall(data)
+with socket.create_server(('', 22)) as server:
+    print('ready', flush=True)
+    while True:
+        threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+'''
+
+
+def icmp_echo(seq, kind=8):
+    rest = struct.pack('!HH', 77, seq)
+    total = (kind << 8) + 77 + seq
+    return struct.pack('!BBH', kind, 0, ~total & 0xFFFF) + rest
+
+
+class Steering(harness.LabCase):
+    """One worker, two queues per port, each a device of its own: all join one program."""
+
+    @classmethod
+    def make_config(cls):
+        conf = harness.config([harness.group('on', ON, [(DEC, ON)])], queues=2)
+        for port in conf['dpdk']['ports']:
+            port['steering'] = True
+        return conf
+
+    @classmethod
+    def start_servers(cls):
+        super().start_servers()
+        for iface, addr in (('cv-c1', HOST), ('cv-prov', HOST_PROV)):
+            proc.run(['ip', '-n', cls.lab.culvert_ns, 'addr', 'add', f'{addr}/24', 'dev', iface])
+        cls.lab.spawn('echo', [sys.executable, '-c', ECHO], ns=cls.lab.culvert_ns)
+        proc.wait_for(lambda: 'ready' in cls.lab.output('echo'), 10, 'the echo server')
+
+    def dial(self, ip, port, timeout=5):
+        sock = proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM)
+        sock.settimeout(timeout)
+        sock.connect((ip, port))
+        return sock
+
+    def echo(self, sock, size=200_000):
+        data = harness.body(size)
+        got = b''
+        for pos in range(0, size, 10_000):
+            sock.sendall(data[pos:pos + 10_000])
+            while len(got) < pos + 10_000:
+                part = sock.recv(65536)
+                self.assertTrue(part, 'the host closed')
+                got += part
+        self.assertEqual(got, data)
+
+    def ping(self, vpc, host, ip):
+        with proc.socket_in(self.lab.ns(vpc, host), socket.AF_INET, socket.SOCK_RAW,
+                            socket.IPPROTO_ICMP) as sock:
+            sock.settimeout(5)
+            for seq in range(3):
+                sock.sendto(icmp_echo(seq), (ip, 0))
+                while sock.recv(100)[20:28] != icmp_echo(seq, 0):  # ours too, if ip is our own
+                    pass
+
+    def assert_host_works(self):
+        with self.dial(HOST, SSH) as sock:
+            self.echo(sock)
+        self.ping('c1', 'client', HOST)
+        self.ping('provider', DEC, HOST_PROV)
+
+    def assert_served(self, ip=ENI):
+        seen = curl_json(self.lab, 'c1', f'http://{ip}:{ON}/')
+        self.assertTrue(seen['crc_ok'])
+
+    def steering(self, name):
+        port, = (p for p in self.culvert.show('steering')['steering'] if p['port'] == name)
+        return port
+
+    def xdp(self):
+        return proc.run(['ip', '-d', 'link'], ns=self.lab.culvert_ns).stdout.count('prog/xdp')
+
+    def test_a_host_and_culvert_share_an_interface(self):
+        with self.dial(HOST, SSH) as sock:
+            for _ in range(3):
+                self.echo(sock)
+                self.assert_served()
+        self.assert_host_works()
+        self.assert_served()
+        self.assertEqual(self.culvert.drops().get('not_for_us', 0), 0)
+
+    def test_b_each_address_is_answered_by_its_owner(self):
+        ns = self.lab.ns('c1')
+        proc.run(['ip', '-n', ns, 'neigh', 'flush', 'dev', 'eth0'])
+        self.assert_served()
+        self.ping('c1', 'client', HOST)
+        shown = proc.run(['ip', '-n', ns, 'neigh'], ns=None).stdout
+        macs = {line.split()[0]: line.split()[4] for line in shown.splitlines() if 'lladdr' in line}
+        links = proc.run(['ip', '-o', 'link', 'show', 'cv-c1'], ns=self.lab.culvert_ns).stdout
+        addrs = {a['ip']: a['mac'] for a in self.steering('c1')['addresses']}
+        self.assertIn(macs[HOST], links)
+        self.assertEqual(macs[ENI], addrs[ENI])
+
+    def test_c_what_is_shown_is_what_happened(self):
+        before = self.steering('c1')
+        self.assert_served()
+        self.ping('c1', 'client', HOST)
+        after = self.steering('c1')
+        self.assertGreaterEqual(after['ipv4'] - before['ipv4'], 4)
+        self.assertGreaterEqual(after['host'] - before['host'], 3)
+        self.assertEqual(after['deaf'], 0)
+        self.assertEqual((after['mode'], after['interface'], after['n_addresses']),
+                         ('native', 'cv-c1', 2))
+        self.assertEqual({a['ip'] for a in self.steering('prov')['addresses']},
+                         {harness.NODE, harness.NODE_B})
+
+    def test_d_addresses_come_and_go_with_the_configuration(self):
+        with self.assertRaises(OSError):
+            self.dial(NEW_ENI, ON, 1)
+        conf = copy.deepcopy(self.culvert.conf)
+        conf['endpoints'][0]['subnets'] = [{'subnet': 'a', 'ip': NEW_ENI}]
+        self.culvert.reload(conf)
+        self.assert_served(NEW_ENI)
+        self.assertEqual([a['ip'] for a in self.steering('c1')['addresses']], [NEW_ENI])
+        before = self.steering('c1')
+        with self.assertRaises(OSError):
+            self.dial(ENI, ON, 2)
+        self.assertGreater(self.steering('c1')['host'], before['host'])
+        self.assert_host_works()
+        self.culvert.reload(self.culvert.conf)
+        self.assert_served()
+
+    def test_e_the_host_goes_on_when_culvertd_is_killed(self):
+        with self.dial(HOST, SSH) as sock:
+            self.echo(sock)
+            self.assertEqual(self.xdp(), 2)
+            self.culvert.stop(sig=signal.SIGKILL)
+            self.echo(sock)
+            self.assert_host_works()
+            proc.wait_for(lambda: self.xdp() == 0, 10, 'the kernel to take the programs off')
+            self.start_culvert()
+            self.echo(sock)
+            self.assert_served()
+            self.culvert.stop()
+            self.echo(sock)
+            self.assertEqual(self.xdp(), 0)
+            self.start_culvert()
+        self.assert_served()
+
+    def test_f_what_another_program_holds_is_refused(self):
+        self.culvert.stop()
+        conf = copy.deepcopy(self.conf)
+        conf['dpdk']['ports'][1]['device'] = 'net_tap7,iface=cv-x'
+        del conf['dpdk']['ports'][1]['devices']
+        try:
+            with self.assertRaisesRegex(proc.LabError, r'dpdk\.ports\[1\]\.steering: only devices net_af_xdp'):
+                self.start_culvert(conf)
+        finally:
+            self.start_culvert()
+        self.assert_served()
