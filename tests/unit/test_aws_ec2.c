@@ -649,6 +649,147 @@ static void tags_come_and_go(void **state)
 	assert_string_equal(got, "<tagSet/>");
 }
 
+/* ---- notifications ---- */
+
+#define TOPIC "arn:aws:sns:us-east-1:111111111111:t"
+
+static void notification_is_kept(void **state)
+{
+	static const char create[] = "Action=CreateVpcEndpointConnectionNotification";
+	char id[128], second[128];
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	ec2(PROV,
+	    "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC
+	    "&ConnectionEvents.1=Connect&ConnectionEvents.2=Accept&ClientToken=x",
+	    create, svc);
+	element("connectionNotificationId", id);
+	assert_true(cv_id_is(id, "vpce-nfn-", 17));
+	has("<connectionNotification><connectionNotificationId>%s</connectionNotificationId>"
+	    "<serviceId>%s</serviceId><connectionNotificationType>Topic</connectionNotificationType>"
+	    "<connectionNotificationArn>" TOPIC "</connectionNotificationArn>"
+	    "<connectionEvents><item>Accept</item><item>Connect</item></connectionEvents>"
+	    "<connectionNotificationState>Enabled</connectionNotificationState>"
+	    "</connectionNotification><clientToken>x</clientToken>",
+	    id, svc);
+	ec2(CONS,
+	    "%s&VpcEndpointId=%s&ConnectionNotificationArn=arn:aws:sns:us-east-1:222222222222:c"
+	    "&ConnectionEvents.1=Delete",
+	    create, ep);
+	element("connectionNotificationId", second);
+	has("<vpcEndpointId>%s</vpcEndpointId>", ep);
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=%s"
+	    "&ConnectionEvents.1=Reject",
+	    id);
+	assert_string_equal(got, "<return>true</return>");
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications");
+	assert_int_equal(times("<connectionNotificationId>"), 1);
+	has(TOPIC
+	    "</connectionNotificationArn><connectionEvents><item>Reject</item></connectionEvents>");
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=%s"
+	    "&ConnectionNotificationArn=" TOPIC "2",
+	    id);
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications&ConnectionNotificationId=%s",
+	    id);
+	has(TOPIC
+	    "2</connectionNotificationArn><connectionEvents><item>Reject</item></connectionEvents>");
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications"
+		  "&Filter.1.Name=service-id&Filter.1.Value.1=x");
+	assert_string_equal(got, "<connectionNotificationSet/>");
+	ec2_fails(PROV, "InvalidConnectionNotification",
+		  "Action=DescribeVpcEndpointConnectionNotifications&ConnectionNotificationId=%s",
+		  second);
+	ec2(PROV,
+	    "Action=DeleteVpcEndpointConnectionNotifications&ConnectionNotificationId.1=%s"
+	    "&ConnectionNotificationId.2=%s",
+	    id, second);
+	has("<unsuccessful><item><error><code>InvalidConnectionNotification</code>");
+	assert_int_equal(times("<item>"), 1);
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications");
+	assert_string_equal(got, "<connectionNotificationSet/>");
+	ec2(CONS, "Action=DescribeVpcEndpointConnectionNotifications");
+	assert_int_equal(times("<connectionNotificationId>"), 1);
+}
+
+static void notification_that_cannot_be_is_refused(void **state)
+{
+	static const char create[] = "Action=CreateVpcEndpointConnectionNotification";
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	ec2_fails(PROV, "InvalidParameterCombination",
+		  "%s&ConnectionNotificationArn=" TOPIC "&ConnectionEvents.1=Connect", create);
+	ec2_fails(PROV, "InvalidParameterCombination",
+		  "%s&ServiceId=%s&VpcEndpointId=%s&ConnectionNotificationArn=" TOPIC
+		  "&ConnectionEvents.1=Connect",
+		  create, svc, ep);
+	ec2_fails(PROV, "InvalidParameter",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC "&ConnectionEvents.1=connect",
+		  create, svc);
+	ec2_fails(PROV, "InvalidParameter",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC
+		  "&ConnectionEvents.1=Accept&ConnectionEvents.2=Accept",
+		  create, svc);
+	ec2_fails(PROV, "InvalidParameter",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=arn:aws:sqs:us-east-1:111111111111:q"
+		  "&ConnectionEvents.1=Accept",
+		  create, svc);
+	ec2_fails(PROV, "MissingParameter", "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC,
+		  create, svc);
+	ec2_fails(CONS, "InvalidVpcEndpointServiceId.NotFound",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC "&ConnectionEvents.1=Accept",
+		  create, svc);
+	ec2_fails(PROV, "InvalidConnectionNotification",
+		  "Action=ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=x"
+		  "&ConnectionEvents.1=Accept");
+}
+
+/* ---- interfaces ---- */
+
+static void interfaces_are_told(void **state)
+{
+	char id[128], mac[128];
+
+	(void)state;
+	ec2(CONS, "Action=DescribeNetworkInterfaces");
+	assert_int_equal(times("<networkInterfaceId>"), 2);
+	has("<subnetId>%s</subnetId><vpcId>%s</vpcId><availabilityZone>us-east-1a</availabilityZone>"
+	    "<description>VPC Endpoint Interface %s</description><ownerId>222222222222</ownerId>",
+	    sub_ca, vpc_c, m->endpoints[0].id);
+	has("<requesterManaged>true</requesterManaged><status>in-use</status>");
+	has("<privateIpAddress>10.0.1.10</privateIpAddress>");
+	has("<interfaceType>vpc_endpoint</interfaceType>");
+	has("<groupName>default</groupName>");
+	element("networkInterfaceId", id);
+	element("macAddress", mac);
+	ec2(CONS, "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s", id);
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2(CONS, "Action=DescribeNetworkInterfaces&Filter.1.Name=mac-address&Filter.1.Value.1=%s",
+	    mac);
+	has("<networkInterfaceId>%s</networkInterfaceId>", id);
+	ec2(CONS, "Action=DescribeNetworkInterfaces&Filter.1.Name=addresses.private-ip-address"
+		  "&Filter.1.Value.1=10.0.1.*");
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2(PROV, "Action=DescribeNetworkInterfaces&Filter.1.Name=interface-type"
+		  "&Filter.1.Value.1=network_load_balancer");
+	assert_int_equal(times("<networkInterfaceId>"), 3);
+	has("<description>ELB net/web/");
+	ec2(PROV,
+	    "Action=DescribeNetworkInterfaces&Filter.1.Name=description&Filter.1.Value.1=ELB+net/free/*");
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2(PROV, "Action=DescribeNetworkInterfaces&Filter.1.Name=tag-key&Filter.1.Value.1=*");
+	assert_string_equal(got, "<networkInterfaceSet/>");
+	ec2_fails(PROV, "InvalidNetworkInterfaceID.NotFound",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s", id);
+	ec2_fails(PROV, "InvalidNetworkInterfaceId.Malformed",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=x");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -669,6 +810,9 @@ int main(void)
 		TEST(connection_is_accepted_and_rejected),
 		TEST(endpoint_goes),
 		TEST(tags_come_and_go),
+		TEST(notification_is_kept),
+		TEST(notification_that_cannot_be_is_refused),
+		TEST(interfaces_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* EC2: network interfaces: of endpoints, and of the nodes of load balancers. All are made for their
+ * owners by something else, and none can be changed here. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "ec2_priv.h"
+
+/* Who asks for the interfaces of load balancers. */
+#define ELB_REQUESTER "amazon-elb"
+
+/* An interface. */
+struct eni {
+	const char *id, *description, *type;
+	const cv_be32_t *ips; /* shape [n_ips]; the first is the primary one */
+	uint32_t n_ips;
+	const struct cv_model_subnet *subnet;
+	const struct cv_model_endpoint *endpoint; /* NULL: of a load balancer */
+	const struct cv_model_lb *lb;             /* NULL: of an endpoint */
+};
+
+/* Its texts. */
+struct eni_texts {
+	const char *vpc, *ip, *mac, *zone, *requester;
+	const char **groups, **group_names, **ips; /* shapes [n_groups], [n_groups], [n_ips] */
+	uint32_t n_groups;
+};
+
+static const char *mac_get(struct aws_call *call, const struct eni *eni, const char *vpc)
+{
+	uint16_t prefix = cv_mac_prefix(vpc);
+	char text[CV_NET_STR_LEN];
+	uint8_t mac[6];
+
+	cv_mac_of_ip(eni->lb != NULL ? prefix | CV_MAC_NODE : prefix, eni->ips[0], mac);
+	return cv_aws_fmt(call, "%s", cv_mac_str(mac, text));
+}
+
+static void groups_get(struct aws_call *call, const struct eni *eni, struct eni_texts *texts)
+{
+	const struct cv_model *model = call->model;
+	const uint32_t *sgs = eni->lb != NULL ? eni->lb->sgs : eni->endpoint->sgs;
+	uint32_t n = eni->lb != NULL ? eni->lb->n_sgs : eni->endpoint->n_sgs;
+	const char *default_sg = NULL;
+
+	for (uint32_t i = 0; i < n; i++) {
+		texts->groups[i] = model->sgs[sgs[i]].id;
+		texts->group_names[i] = model->sgs[sgs[i]].name;
+	}
+	texts->n_groups = n;
+	if (n == 0 && eni->endpoint != NULL)
+		default_sg = cv_aws_ec2_default_sg(call, eni->subnet->vpc);
+	if (default_sg == NULL)
+		return;
+	texts->groups[0] = default_sg;
+	texts->group_names[0] = "default";
+	texts->n_groups = 1;
+}
+
+static bool texts_get(struct aws_call *call, const struct eni *eni, struct eni_texts *texts)
+{
+	uint32_t n = (eni->lb != NULL ? eni->lb->n_sgs : eni->endpoint->n_sgs) + 1;
+	const struct cv_model_vpc *vpc = &call->model->vpcs[eni->subnet->vpc];
+
+	texts->groups = cv_aws_alloc(call, n * sizeof(*texts->groups));
+	texts->group_names = cv_aws_alloc(call, n * sizeof(*texts->group_names));
+	texts->ips = cv_aws_alloc(call, eni->n_ips * sizeof(*texts->ips));
+	if (texts->groups == NULL || texts->group_names == NULL || texts->ips == NULL)
+		return false;
+	for (uint32_t i = 0; i < eni->n_ips; i++)
+		texts->ips[i] = cv_aws_ec2_ip(call, eni->ips[i]);
+	texts->vpc = vpc->id;
+	texts->ip = texts->ips[0];
+	texts->mac = mac_get(call, eni, vpc->id);
+	texts->zone = cv_aws_zone_name(call, eni->subnet->zone);
+	texts->requester = eni->lb != NULL ? ELB_REQUESTER : call->caller.account_id;
+	groups_get(call, eni, texts);
+	return true;
+}
+
+static bool eni_passes(const struct aws_call *call, const struct eni *eni,
+		       const struct eni_texts *texts)
+{
+	static const struct cv_model_meta no_tags;
+	const struct {
+		const char *name, *value;
+	} rows[] = {
+		{"availability-zone", texts->zone},
+		{"description", eni->description},
+		{"interface-type", eni->type},
+		{"mac-address", texts->mac},
+		{"network-interface-id", eni->id},
+		{"owner-id", call->caller.account_id},
+		{"private-ip-address", texts->ip},
+		{"requester-id", texts->requester},
+		{"requester-managed", "true"},
+		{"source-dest-check", "false"},
+		{"status", "in-use"},
+		{"subnet-id", eni->subnet->id},
+		{"vpc-id", texts->vpc},
+		{"attachment.status", "attached"},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		if (!cv_aws_filter(call, rows[i].name, rows[i].value))
+			return false;
+	}
+	return cv_aws_filter_any(call, "group-id", texts->groups, texts->n_groups) &&
+	       cv_aws_filter_any(call, "group-name", texts->group_names, texts->n_groups) &&
+	       cv_aws_filter_any(call, "addresses.private-ip-address", texts->ips, eni->n_ips) &&
+	       cv_aws_filter_tags(call, &no_tags);
+}
+
+static void lists_write(struct aws_call *call, const struct eni *eni, const struct eni_texts *texts)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_open(out, "groupSet");
+	for (uint32_t i = 0; i < texts->n_groups; i++) {
+		cv_xml_item(out);
+		cv_xml_str(out, "groupName", texts->group_names[i]);
+		cv_xml_str(out, "groupId", texts->groups[i]);
+		cv_xml_close(out);
+	}
+	cv_xml_close(out);
+	cv_aws_ec2_empty(call, "ipv6AddressesSet");
+	cv_xml_open(out, "privateIpAddressesSet");
+	for (uint32_t i = 0; i < eni->n_ips; i++) {
+		cv_xml_item(out);
+		cv_xml_bool(out, "primary", i == 0);
+		cv_xml_str(out, "privateIpAddress", texts->ips[i]);
+		cv_xml_close(out);
+	}
+	cv_xml_close(out);
+	cv_aws_ec2_empty(call, "tagSet");
+}
+
+static void eni_write(struct aws_call *call, const struct eni *eni, const struct eni_texts *texts)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	cv_xml_str(out, "networkInterfaceId", eni->id);
+	cv_xml_str(out, "subnetId", eni->subnet->id);
+	cv_xml_str(out, "vpcId", texts->vpc);
+	cv_xml_str(out, "availabilityZone", texts->zone);
+	cv_xml_str(out, "description", eni->description);
+	cv_xml_str(out, "ownerId", call->caller.account_id);
+	cv_xml_str(out, "requesterId", texts->requester);
+	cv_xml_bool(out, "requesterManaged", true);
+	cv_xml_str(out, "status", "in-use");
+	cv_xml_str(out, "macAddress", texts->mac);
+	cv_xml_str(out, "privateIpAddress", texts->ip);
+	cv_xml_bool(out, "sourceDestCheck", false);
+	cv_xml_str(out, "interfaceType", eni->type);
+	cv_xml_open(out, "attachment");
+	cv_xml_str(out, "attachmentId", cv_aws_ec2_derived(call, "ela-attach-", eni->id));
+	cv_xml_bool(out, "deleteOnTermination", false);
+	cv_xml_int(out, "deviceIndex", 1);
+	cv_xml_str(out, "instanceOwnerId", "amazon-aws");
+	cv_xml_str(out, "status", "attached");
+	cv_xml_close(out);
+	lists_write(call, eni, texts);
+	cv_xml_close(out);
+}
+
+/* ---- all of them ---- */
+
+/* The list being written. */
+struct walk {
+	struct ec2_wanted wanted;
+	uint32_t n_found; /* of those that are wanted by id */
+};
+
+static bool eni_tell(struct aws_call *call, struct walk *walk, const struct eni *eni, uint64_t pos)
+{
+	struct eni_texts texts;
+
+	if (!cv_aws_ec2_is_wanted(&walk->wanted, eni->id))
+		return true;
+	walk->n_found++;
+	if (!texts_get(call, eni, &texts))
+		return false;
+	if (eni_passes(call, eni, &texts) && cv_aws_page(call, pos))
+		eni_write(call, eni, &texts);
+	return true;
+}
+
+static bool endpoints_tell(struct aws_call *call, struct walk *walk)
+{
+	const struct cv_model *model = call->model;
+	bool good = true;
+
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		const struct cv_model_endpoint *endpoint = &model->endpoints[i];
+
+		if (endpoint->meta.gone || model->vpcs[endpoint->vpc].owner != call->account)
+			continue;
+		for (uint32_t k = 0; good && k < endpoint->n_enis; k++) {
+			const struct eni eni = {
+				.id = endpoint->enis[k].id,
+				.description =
+					cv_aws_fmt(call, "VPC Endpoint Interface %s", endpoint->id),
+				.type = "vpc_endpoint",
+				.ips = &endpoint->enis[k].ip,
+				.n_ips = 1,
+				.subnet = &model->subnets[endpoint->enis[k].subnet],
+				.endpoint = endpoint,
+			};
+
+			good = eni_tell(call, walk, &eni, (uint64_t)i << 8 | k);
+		}
+	}
+	return good;
+}
+
+static bool lbs_tell(struct aws_call *call, struct walk *walk)
+{
+	const struct cv_model *model = call->model;
+	bool good = true;
+
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		const struct cv_model_lb *lb = &model->lbs[i];
+		const char *part = strstr(lb->arn, "loadbalancer/");
+
+		if (lb->meta.gone || model->vpcs[lb->vpc].owner != call->account)
+			continue;
+		for (uint32_t k = 0; good && k < lb->n_nodes; k++) {
+			const struct cv_model_subnet *subnet = &model->subnets[lb->nodes[k].subnet];
+			const struct eni eni = {
+				.id = cv_aws_ec2_derived(
+					call, "eni-",
+					cv_aws_fmt(call, "%s/%s", lb->arn, subnet->id)),
+				.description = cv_aws_fmt(call, "ELB %s",
+							  part != NULL ? part + 13 : lb->name),
+				.type = "network_load_balancer",
+				.ips = lb->nodes[k].ips,
+				.n_ips = lb->nodes[k].n_ips,
+				.subnet = subnet,
+				.lb = lb,
+			};
+
+			good = eni_tell(call, walk, &eni, UINT64_C(1) << 48 | (uint64_t)i << 8 | k);
+		}
+	}
+	return good;
+}
+
+static int describe_enis(struct aws_call *call)
+{
+	struct walk walk = {0};
+
+	walk.wanted.ids = cv_aws_strs(call, "NetworkInterfaceId", &walk.wanted.n);
+	for (uint32_t i = 0; i < walk.wanted.n; i++) {
+		if (!cv_id_is(walk.wanted.ids[i], "eni-", 17) &&
+		    !cv_id_is(walk.wanted.ids[i], "eni-", 8))
+			return cv_aws_fail(call, "InvalidNetworkInterfaceId.Malformed",
+					   "Invalid id: \"%.64s\" (expecting \"eni-...\")",
+					   walk.wanted.ids[i]);
+	}
+	cv_aws_ec2_page_bound(call);
+	cv_xml_open(call->out, "networkInterfaceSet");
+	if (!endpoints_tell(call, &walk) || !lbs_tell(call, &walk))
+		return -EINVAL;
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	if (walk.n_found < walk.wanted.n)
+		return cv_aws_fail(call, "InvalidNetworkInterfaceID.NotFound",
+				   "The networkInterface ID '%.64s' does not exist",
+				   walk.wanted.ids[0]);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+static const struct aws_param params[] = {AWS_DRY_RUN, AWS_FILTERS,
+					  AWS_ID("NetworkInterfaceId.N", 0), AWS_PAGES(5, 1000)};
+static const char *const filters[] = {"addresses.private-ip-address",
+				      "attachment.status",
+				      "availability-zone",
+				      "description",
+				      "group-id",
+				      "group-name",
+				      "interface-type",
+				      "mac-address",
+				      "network-interface-id",
+				      "owner-id",
+				      "private-ip-address",
+				      "requester-id",
+				      "requester-managed",
+				      "source-dest-check",
+				      "status",
+				      "subnet-id",
+				      "tag-key",
+				      "tag:*",
+				      "vpc-id",
+				      NULL};
+
+#define ENI "networkInterfaceSet."
+
+static const struct aws_action actions[] = {
+	{
+		.name = "DescribeNetworkInterfaces",
+		.handle = describe_enis,
+		AWS_PARAMS(params),
+		.filters = filters,
+		.page_default = EC2_PAGE_MAX,
+		.answers = ENI
+		"networkInterfaceId " ENI "subnetId " ENI "vpcId " ENI "availabilityZone " ENI
+		"description " ENI "ownerId " ENI "requesterId " ENI "requesterManaged " ENI
+		"status " ENI "macAddress " ENI "privateIpAddress " ENI "sourceDestCheck " ENI
+		"interfaceType " ENI "attachment.attachmentId " ENI
+		"attachment.deleteOnTermination " ENI "attachment.deviceIndex " ENI
+		"attachment.instanceOwnerId " ENI "attachment.status " ENI "groupSet.groupName " ENI
+		"groupSet.groupId " ENI "ipv6AddressesSet " ENI "privateIpAddressesSet.primary " ENI
+		"privateIpAddressesSet.privateIpAddress " ENI "tagSet nextToken",
+	},
+};
+
+const struct aws_group cv_aws_ec2_eni_group = {AWS_EC2, actions, CV_ARRAY_LEN(actions)};
