@@ -30,7 +30,7 @@ _Static_assert(CV_IO_WORKERS_MAX == CV_DP_WORKERS_MAX, "as many workers in both"
 struct app {
 	const struct app_opts *opts;
 	struct cv_conf *conf;         /* control's from cv_ctl_create() on */
-	const struct cv_conf *served; /* the same; it lives until control runs */
+	const struct cv_conf *served; /* control's; it lives until control runs */
 	uint32_t n_workers, n_ports;
 	char *socket;
 	struct cv_steer **steers; /* shape [n_ports]; NULL where the interface is not shared */
@@ -141,15 +141,19 @@ static int start_ctl(struct app *app, struct cv_errs *errs)
 {
 	struct cv_ctl_cfg cfg = {.file = app->opts->file,
 				 .version = CULVERT_VERSION,
+				 .state = app->opts->check ? NULL : app->conf->control.state,
 				 .io = app->io,
 				 .tsc_hz = app->io != NULL ? cv_io_tsc_hz(app->io) : 0};
 				 .steers = app->steers,
 				 .n_steers = app->steers != NULL ? app->n_ports : 0,
 	struct cv_conf *conf = app->conf;
+	int rc;
 
-	app->served = conf;
 	app->conf = NULL;
-	return cv_ctl_create(&cfg, conf, errs, &app->ctl);
+	rc = cv_ctl_create(&cfg, conf, errs, &app->ctl);
+	if (rc == 0)
+		app->served = cv_ctl_conf(app->ctl);
+	return rc;
 }
 
 static int start_dp(struct app *app, struct cv_errs *errs)

@@ -157,6 +157,16 @@ struct cv_conf *cv_conf_parse(const char *text, size_t len, struct cv_errs *errs
 	return cv_conf_parse_over(text, len, NULL, errs);
 }
 
+static bool source_keep(struct cv_conf *conf, const char *text, size_t len)
+{
+	conf->source = malloc(len + 1);
+	if (conf->source == NULL)
+		return false;
+	memcpy(conf->source, text, len);
+	conf->source_len = len;
+	return true;
+}
+
 struct cv_conf *cv_conf_parse_over(const char *text, size_t len, const struct cv_conf_docs *docs,
 				   struct cv_errs *errs)
 {
@@ -167,6 +177,8 @@ struct cv_conf *cv_conf_parse_over(const char *text, size_t len, const struct cv
 	run.conf = calloc(1, sizeof(*run.conf));
 	run.oom = run.conf == NULL;
 	if (run.conf != NULL)
+		run.oom = !source_keep(run.conf, text, len);
+	if (!run.oom)
 		parse_into(&run, text, len);
 	if (run.oom)
 		cv_errs_add(&mine, NULL, 0, "out of memory");
@@ -249,5 +261,6 @@ void cv_conf_destroy(struct cv_conf *conf)
 	cv_model_destroy(conf->model);
 	cv_errs_fini(&conf->warnings);
 	json_decref(conf->priv);
+	free(conf->source);
 	free(conf);
 }

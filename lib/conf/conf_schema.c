@@ -148,7 +148,10 @@ static const struct conf_row schema[] = {
 	    "connections of each worker whose handshake is not finished; SYNs beyond it are dropped, so "
 	    "that a flood leaves room for the others; 0: a quarter of `limits.flows`"),
 
-	OBJECT("control", 0, "how operators reach the appliance"),
+	OBJECT("control", 0, "how operators reach the appliance, and where it keeps what calls change"),
+	STRING("control.state", 0, 1, 4000, NULL,
+	       "file in which what API calls make and change is kept; `none`: in memory, until the process "
+	       "ends. If absent: `/var/lib/culvert/state.db` with `api`, else `none`"),
 	STRING("control.socket", 0, 1, 107, "/run/culvert/culvert.sock",
 	       "UNIX socket of `culvertctl` and of the metrics"),
 

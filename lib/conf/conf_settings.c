@@ -201,6 +201,17 @@ static void build_api(struct conf_run *run)
 	api->idle_seconds = cv_conf_u32(run, 0, "api.limits.idle_seconds");
 }
 
+/* Without the APIs there is seldom anything to keep. */
+static void build_state(struct conf_run *run)
+{
+	struct cv_conf *conf = run->conf;
+	const char *state = cv_conf_str(run, 0, "control.state");
+
+	if (state == NULL)
+		state = conf->api.n_listen > 0 ? CV_CONF_STATE_DEFAULT : "none";
+	conf->control.state = strcmp(state, "none") == 0 ? NULL : state;
+}
+
 void cv_conf_build_settings(struct conf_run *run)
 {
 	struct cv_conf *conf = run->conf;
@@ -222,4 +233,5 @@ void cv_conf_build_settings(struct conf_run *run)
 	conf->settings.host = cv_conf_choice(run, 0, "settings.host.namespaces");
 	conf->control.socket = cv_conf_str(run, 0, "control.socket");
 	build_api(run);
+	build_state(run);
 }

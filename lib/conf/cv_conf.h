@@ -92,9 +92,13 @@ struct cv_conf_settings {
 	uint32_t lab_time_scale; /**< idle timeouts, draining, checks: so many times as fast */
 };
 
-/** How operators reach the appliance. */
+/** What `control.state` is with `api`, if it is absent. */
+#define CV_CONF_STATE_DEFAULT "/var/lib/culvert/state.db"
+
+/** How operators reach the appliance, and where it keeps what calls change. */
 struct cv_conf_control {
 	const char *socket; /**< path of the UNIX socket */
+	const char *state;  /**< file of what calls make and change; NULL: in memory */
 };
 
 /** How the AWS APIs are served; a change needs a restart. */
@@ -120,6 +124,8 @@ struct cv_conf {
 	struct cv_model *model;  /**< settled and checked */
 	struct cv_errs warnings; /**< what is probably not meant, with path and line */
 	void *priv;              /**< memory of the strings */
+	char *source;            /**< the text, to be read again with other documents; shape [source_len] */
+	size_t source_len;
 };
 
 /**

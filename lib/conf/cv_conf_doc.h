@@ -31,30 +31,6 @@ struct cv_conf_doc {
 };
 
 /**
- * What keeps documents: implemented by lib/store, called by control before a call is answered.
- */
-struct cv_conf_keeper {
-	/**
-	 * Write and remove documents, all or none, durably.
-	 *
-	 * @param docs  shape [n]
-	 * @param rev   number of the change, one more than that of the one before
-	 * @return 0 or -errno
-	 */
-	int (*put)(void *arg, const struct cv_conf_doc *docs, size_t n, uint64_t rev);
-	/**
-	 * Read all documents, in any order.
-	 *
-	 * @param[out] ret_docs  shape [*ret_n]; the keeper's, until the next call of it
-	 * @param[out] ret_rev   the last change's number, 0: there was none
-	 * @return 0 or -errno
-	 */
-	int (*get)(void *arg, const struct cv_conf_doc **ret_docs, size_t *ret_n,
-		   uint64_t *ret_rev);
-	void *arg;
-};
-
-/**
  * Write the document of a resource.
  *
  * @param      kind      CV_MODEL_VPC .. CV_MODEL_ENDPOINT

@@ -315,22 +315,24 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 {
 	struct cv_conf_docs docs = {0};
 	struct cv_conf *conf;
-	int ret = cv_conf_docs_get(ctl->model, &docs);
+	int ret;
 
-	if (ret < 0) {
-		cv_errs_add(errs, NULL, 0, "out of memory");
+	cv_ctl_keep_retry(ctl);
+	ret = cv_ctl_keep_docs(ctl, &docs, errs);
+	if (ret < 0)
 		return ret;
-	}
 	conf = cv_conf_load_over(ctl->file, &docs, errs);
-	cv_conf_docs_fini(&docs);
-	if (conf == NULL)
-		return -EINVAL;
-	if (!cv_ctl_restart_is_spared(ctl->conf, conf, errs)) {
+	if (conf == NULL) {
+		ret = -EINVAL;
+	} else if (!cv_ctl_restart_is_spared(ctl->conf, conf, errs)) {
 		ret = -EBUSY;
 	} else {
 		cv_model_enis_keep(conf->model, ctl->conf->model);
 		ret = cv_ctl_apply(ctl, conf, errs);
 	}
+	if (ret == 0)
+		cv_ctl_keep_note(ctl, &docs, &conf->warnings);
+	cv_ctl_keep_docs_fini(&docs);
 	if (ret < 0) {
 		cv_conf_destroy(conf);
 		/* What the plan refuses is wrong in the file, whichever way. */

@@ -21,7 +21,6 @@ static void changed(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	if (ctl->model->n_changes == 0)
 		return;
-	cv_model_changes_clear(ctl->model);
 	if (ctl->dirty_ms == 0)
 		ctl->dirty_ms = now_ms + CTL_FOLLOW_MS;
 }
@@ -35,7 +34,6 @@ void cv_ctl_follow_tick(struct cv_ctl *ctl, uint64_t now_ms)
 		return;
 	ctl->dirty_ms = 0;
 	if (cv_ctl_follow(ctl, &errs) == 0) {
-		cv_model_changes_clear(ctl->model);
 		ctl->tick_ms = 0; /* announce, and ask for new neighbours, at once */
 	} else {
 		ctl->dirty_ms = now_ms + CTL_FOLLOW_AGAIN_MS;
@@ -50,7 +48,6 @@ void cv_ctl_advance_tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	if (!cv_model_advance(ctl->model, (uint64_t)time(NULL)))
 		return;
-	cv_model_changes_clear(ctl->model);
 	if (ctl->dirty_ms == 0)
 		ctl->dirty_ms = now_ms + CTL_FOLLOW_MS;
 }
@@ -60,11 +57,17 @@ static int call_run(void *owner, struct ctl_cmd *cmd)
 	struct ctl_call *call = (struct ctl_call *)cmd;
 	struct cv_ctl *ctl = owner;
 
-	int ret = call->fn(ctl, ctl->model, call->arg);
+	size_t n_kept = ctl->keep.next.n;
+	int ret;
 
+	if (call->change && !cv_ctl_keep_is_good(ctl))
+		return -EROFS;
+	ret = call->fn(ctl, ctl->model, call->arg);
+	if (ret < 0)
+		cv_store_batch_cut(&ctl->keep.next, n_kept);
 	if (call->change)
 		changed(ctl, cv_clock_ms());
-	return ret;
+	return cv_ctl_keep_hold(ctl, cmd, ret);
 }
 
 static void call_destroy(struct ctl_cmd *cmd)

@@ -121,6 +121,8 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	ctl->version = strdup(cfg->version);
 	ret = ctl->file != NULL && ctl->version != NULL ? fds_open(ctl) : -ENOMEM;
 	if (ret == 0)
+		ret = cv_ctl_keep_open(ctl, cfg->state, &conf, errs);
+	if (ret == 0)
 		ret = tables_make(ctl, conf);
 	if (ret == 0)
 		ret = rss_learn(ctl);
@@ -151,6 +153,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 {
 	if (ctl == NULL)
 		return;
+	cv_ctl_keep_close(ctl);
 	cv_ctl_checks_stop(ctl);
 	cv_dp_flow_list_destroy(ctl->flows.list);
 	cv_host_destroy(ctl->host);
@@ -194,6 +197,11 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg)
 	dp_cfg->n_obj[CV_STATS_TARGET] = cv_plan_slots_cap(ctl->slots, CV_PLAN_TARGET);
 	dp_cfg->pub = ctl->pub;
 	dp_cfg->rss = ctl->rss;
+}
+
+const struct cv_conf *cv_ctl_conf(const struct cv_ctl *ctl)
+{
+	return ctl->conf;
 }
 
 void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp)
@@ -247,6 +255,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 	cv_ctl_arp_tick(ctl, now_ms);
 	cv_ctl_drain_tick(ctl, now_ms);
 	cv_ctl_recycle_tick(ctl, now_ms);
+	cv_ctl_keep_tick(ctl, now_ms);
 	cv_view_pub_reap(ctl->pub);
 	ctl->tick_ms = now_ms + (cv_ctl_arp_is_waiting(ctl) ? CTL_TICK_BUSY_MS : CTL_TICK_MS);
 	if (now_ms < ctl->second_ms)
@@ -296,11 +305,13 @@ int cv_ctl_run(struct cv_ctl *ctl)
 		}
 		cv_ctl_flows_poll(ctl);
 		cv_ctl_stages_poll(ctl);
+		cv_ctl_keep_run(ctl);
 		cv_ctl_follow_tick(ctl, cv_clock_ms());
 		cv_ctl_checks_run(ctl, cv_clock_ms());
 		if (cv_clock_ms() >= ctl->tick_ms)
 			tick(ctl, cv_clock_ms());
 	}
+	cv_ctl_keep_flush(ctl);
 	cv_ctl_queue_close(&ctl->queue);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);

@@ -24,6 +24,7 @@
 #include "cv_steer.h"
 #include "cv_view.h"
 
+#include "keep_priv.h"
 #include "neigh_priv.h"
 #include "queue_priv.h"
 
@@ -176,6 +177,8 @@ struct cv_ctl {
 	void (*hup_fn)(void *arg); /**< cv_ctl_on_hup(); NULL: nothing */
 	void *hup_arg;
 	bool json_failed; /**< memory ran out while the answer was put together */
+
+	struct ctl_keep keep;
 
 	struct ctl_queue queue;
 	int epoll_fd, signal_fd, stop_fd;

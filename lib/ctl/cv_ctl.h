@@ -32,6 +32,7 @@ struct json_t;
 struct cv_ctl_cfg {
 	const char *file;    /**< configuration file, read again on reload; copied */
 	const char *version; /**< of the program; copied */
+	const char *state;   /**< file of what calls change (cv_ctl_keep.h); NULL: in memory; copied */
 	struct cv_io *io;    /**< for the state of ports; NULL in tests: no port is known */
 	uint64_t tsc_hz;     /**< TSC cycles per second, for the workers' rates; 0 if unknown */
 	/** By port, shape [n_steers]; NULL where the interface is not shared. They outlive control. */
@@ -59,10 +60,16 @@ int cv_ctl_signals_block(void);
  *   -EINVAL  the configuration cannot be planned; errs says why
  *   -ENOMEM  memory ran out
  *   -EMFILE  no descriptor is free
+ *   -EBUSY   another culvertd has the state file
+ *   -EAGAIN  no thread can be started
  * @owner  caller; cv_ctl_destroy()
  */
 int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_errs *errs,
 		  struct cv_ctl **ret_ctl);
+
+/** What serves: the file, with what is kept put over it. @return until the next change; as long as
+ * control does not run, as given or read anew */
+const struct cv_conf *cv_ctl_conf(const struct cv_ctl *ctl);
 
 /** Free everything: the publisher and its views, SNAT pools, the configuration. The data plane must be
  * destroyed before. NULL is fine. */
@@ -195,13 +202,15 @@ struct cv_model;
 typedef int cv_ctl_fn(struct cv_ctl *ctl, struct cv_model *model, void *arg);
 
 /**
- * Have a function carried out on control and wait until it is done.
+ * Have a function carried out on control and wait until it is done, and what it changed or saw is
+ * durable.
  *
  * @param ctl     struct cv_ctl
  * @param change  it may change the model: the data plane follows within 100 ms, for several quick calls
  *                at once
  * @return what fn returned; or, with fn not begun, -EAGAIN (too much waits), -ECANCELED (control has
- *         stopped) or -ENOMEM
+ *         stopped) or -ENOMEM; or -EROFS, with nothing changed: what it changes cannot be kept now
+ *         (cv_ctl_keep_why())
  * @threads any but control
  */
 int cv_ctl_call(void *ctl, bool change, cv_ctl_fn *fn, void *fn_arg);

@@ -181,5 +181,8 @@ bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *
 	number_check(errs, "limits.listeners", from->limits.listeners, to->limits.listeners);
 	api_check(errs, &from->api, &to->api);
 	text_check(errs, "control.socket", from->control.socket, to->control.socket);
+	text_check(errs, "control.state",
+		   from->control.state != NULL ? from->control.state : "none",
+		   to->control.state != NULL ? to->control.state : "none");
 	return errs->n == n && !errs->truncated;
 }
