@@ -10,6 +10,7 @@
 #include "cv_aws.h"
 #include "cv_conf.h"
 #include "cv_ctl.h"
+#include "cv_ctl_keep.h"
 #include "cv_ctl_know.h"
 
 #include "app.h"
@@ -48,7 +49,7 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 		     struct cv_errs *errs)
 {
 	const struct cv_conf_api *api = &conf->api;
-	const struct cv_aws_cfg cfg = {
+	struct cv_aws_cfg cfg = {
 		.credentials_file = api->credentials_file,
 		.region = conf->model->region,
 		.rate = api->requests_per_second,
@@ -56,11 +57,16 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 		.ops = {.call = cv_ctl_call,
 			.arg = ctl,
 			.served = cv_ctl_served,
-			.draining = draining_get},
+			.draining = draining_get,
+			.why = cv_ctl_keep_why,
+			.keep = cv_ctl_keep,
+			.kept = cv_ctl_kept},
 	};
 	struct cv_errs own = {0};
-	int ret = cv_aws_create(&cfg, &own, &self->aws);
+	int ret;
 
+	cv_ctl_keep_seed(ctl, cfg.seed);
+	ret = cv_aws_create(&cfg, &own, &self->aws);
 	if (ret < 0) {
 		app_errs_print(api->credentials_file, &own);
 		cv_errs_add(errs, "api.credentials_file", 0, "%s cannot be used",

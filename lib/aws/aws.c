@@ -26,7 +26,9 @@ int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_
 	pthread_mutex_init(&aws->lock, NULL);
 	aws->now = cfg->now != NULL ? cfg->now : system_now;
 	aws->ops = cfg->ops;
-	if (getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
+	memcpy(aws->seed, cfg->seed, sizeof(aws->seed));
+	if ((aws->seed[0] | aws->seed[1]) == 0 &&
+	    getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
 		aws->seed[0] = cv_clock_ms(); /* no secret hangs on it */
 	aws->credentials_file = strdup(cfg->credentials_file);
 	aws->region = strdup(cfg->region);
@@ -35,6 +37,10 @@ int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_
 	if (aws->credentials_file != NULL && aws->region != NULL && aws->limit != NULL &&
 	    aws->idem != NULL)
 		ret = cv_aws_reload(aws, errs);
+	if (ret == 0 && aws->ops.kept != NULL &&
+	    aws->ops.kept(aws->ops.arg, cv_aws_idem_load, aws->idem) < 0)
+		cv_log(CV_LOG_WARNING,
+		       "client tokens cannot be read: calls that are sent again count as new");
 	if (ret < 0) {
 		cv_aws_destroy(aws);
 		return ret;

@@ -126,9 +126,12 @@ void cv_aws_idem_destroy(struct aws_idem *idem);
 int cv_aws_idem_find(struct aws_idem *idem, struct aws_call *call, const char **ret_text,
 		     size_t *ret_len);
 
-/** Remember an answer. Without memory, the token is forgotten. */
+/** Remember an answer, and keep it. Without memory, the token is forgotten. */
 void cv_aws_idem_add(struct aws_idem *idem, const struct aws_call *call, const char *text,
 		     size_t len);
+
+/** Take a token that was kept. @param idem  struct aws_idem @return 0 or -ENOMEM */
+int cv_aws_idem_load(void *idem, const char *key, const char *value, size_t len);
 
 /** Forget a token: what it stood for was not kept. */
 void cv_aws_idem_remove(struct aws_idem *idem, const struct aws_call *call);

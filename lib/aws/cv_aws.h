@@ -48,6 +48,9 @@ struct cv_aws_draining {
 	uint32_t zone; /**< as in struct cv_model_target */
 };
 
+/** Takes what is kept. @return 0, or -errno to stop */
+typedef int cv_aws_kept_fn(void *arg, const char *key, const char *value, size_t len);
+
 /** How actions reach control, and what it knows beside the model. call: by several threads at once. */
 struct cv_aws_ops {
 	/**
@@ -56,7 +59,7 @@ struct cv_aws_ops {
 	 *
 	 * @param change  it may change the model
 	 * @return what fn returned; or, with fn never begun, -EAGAIN (too much waits), -ECANCELED
-	 *         (stopping), -ETIMEDOUT, -ENOMEM
+	 *         (stopping), -ETIMEDOUT, -ENOMEM; or -EROFS: nothing is changed, it cannot be kept
 	 */
 	int (*call)(void *arg, bool change, cv_aws_fn *fn, void *fn_arg);
 	void *arg;
@@ -67,6 +70,13 @@ struct cv_aws_ops {
 	const struct cv_model *(*served)(struct cv_ctl *ctl, const struct cv_health **ret_health);
 	/** The i-th target that drains. @return false past the last */
 	bool (*draining)(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret);
+	/** Why changes are refused with -EROFS, for people, into buf, shape [cap]. NULL here: unknown. */
+	void (*why)(void *arg, char *buf, size_t cap);
+	/** Keep a value with what a call changes, or forget it (NULL). Within a call. NULL here: nothing is
+	 * kept. @return 0 or -ENOMEM */
+	int (*keep)(struct cv_ctl *ctl, const char *key, const char *value, size_t len);
+	/** Go through what is kept, oldest first. @return 0 or -errno */
+	int (*kept)(void *arg, cv_aws_kept_fn *fn, void *fn_arg);
 };
 
 /** Settings. */
@@ -77,6 +87,7 @@ struct cv_aws_cfg {
 	uint32_t burst;               /**< requests that may come at once beyond that */
 	time_t (*now)(void);          /**< clock; NULL: the system's */
 	struct cv_aws_ops ops;
+	uint64_t seed[2]; /**< the same as long as what is kept; zeros: none */
 };
 
 struct cv_aws;

@@ -254,11 +254,27 @@ static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	return ret;
 }
 
+static void fail_kept(struct aws_call *call)
+{
+	const struct cv_aws_ops *ops = &call->aws->ops;
+	char why[256] = "";
+
+	if (ops->why != NULL)
+		ops->why(ops->arg, why, sizeof(why));
+	cv_aws_fail(call, call->service->ec2 ? "Unavailable" : "ServiceUnavailable",
+		    "the appliance cannot keep changes now, and makes none%s%s",
+		    why[0] != '\0' ? ": its state file: " : ": try again", why);
+}
+
 /* Why control did not carry out an action, or could not keep what it did. */
 static void fail_control(struct aws_call *call, int ret)
 {
 	bool ec2 = call->service->ec2;
 
+	if (ret == -EROFS) {
+		fail_kept(call);
+		return;
+	}
 	switch (ret) {
 	case -EAGAIN:
 	case -ETIMEDOUT:

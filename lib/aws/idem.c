@@ -3,6 +3,8 @@
 /* Client tokens: a call that is sent again gets the answer of the first time. */
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,11 +75,23 @@ static void slot_clear(struct aws_idem *idem, uint32_t hole)
 	idem->slots[hole] = NULL;
 }
 
-/* The oldest in the list; the token itself may have been removed before. */
-static void oldest_drop(struct aws_idem *idem)
+#define KEY_LEN 24
+
+static void key_write(uint64_t who, char *key)
+{
+	snprintf(key, KEY_LEN, "token-%016" PRIx64, who);
+}
+
+/* The oldest in the list; the token itself may have been removed before, or replaced. */
+static void oldest_drop(struct aws_idem *idem, const struct aws_call *call)
 {
 	struct token *token = idem->oldest;
+	char key[KEY_LEN];
 
+	if (!token->removed && call != NULL && call->aws->ops.keep != NULL) {
+		key_write(token->who, key);
+		(void)call->aws->ops.keep(call->ctl, key, NULL, 0);
+	}
 	if (!token->removed)
 		slot_clear(idem, slot_find(idem, token->who));
 	idem->oldest = token->newer;
@@ -104,11 +118,9 @@ int cv_aws_idem_find(struct aws_idem *idem, struct aws_call *call, const char **
 {
 	const struct token *token;
 
-	while (idem->oldest != NULL && call->now - idem->oldest->at > KEEP_SECONDS)
-		oldest_drop(idem);
 	token = idem->slots[slot_find(idem, who_hash(call))];
 	*ret_text = NULL;
-	if (token == NULL)
+	if (token == NULL || call->now - token->at > KEEP_SECONDS)
 		return 0;
 	if (token->what != call->params_hash)
 		return cv_aws_fail(call, "IdempotentParameterMismatch",
@@ -119,26 +131,75 @@ int cv_aws_idem_find(struct aws_idem *idem, struct aws_call *call, const char **
 	return 0;
 }
 
-void cv_aws_idem_add(struct aws_idem *idem, const struct aws_call *call, const char *text,
-		     size_t len)
+static int token_add(struct aws_idem *idem, const struct token *head, const char *text)
 {
-	uint64_t who = who_hash(call);
-	struct token *token = malloc(sizeof(*token) + len + 1);
+	struct token *token = malloc(sizeof(*token) + head->len + 1);
+	uint32_t slot = slot_find(idem, head->who);
 
 	if (token == NULL)
-		return;
-	*token = (struct token){.who = who, .what = call->params_hash, .at = call->now, .len = len};
-	memcpy(token->text, text, len);
-	token->text[len] = '\0';
-	if (idem->n == TOKENS_MAX)
-		oldest_drop(idem);
-	idem->slots[slot_find(idem, who)] = token;
+		return -ENOMEM;
+	*token = *head;
+	memcpy(token->text, text, head->len);
+	token->text[head->len] = '\0';
+	/* One that is too old to be found. */
+	if (idem->slots[slot] != NULL)
+		idem->slots[slot]->removed = true;
+	idem->slots[slot] = token;
 	if (idem->newest != NULL)
 		idem->newest->newer = token;
 	else
 		idem->oldest = token;
 	idem->newest = token;
 	idem->n++;
+	return 0;
+}
+
+/* As it is kept: what, when, the answer. */
+static void token_keep(const struct aws_call *call, const struct token *head, const char *text)
+{
+	char key[KEY_LEN], *value;
+	int len;
+
+	if (call->aws->ops.keep == NULL)
+		return;
+	key_write(head->who, key);
+	len = asprintf(&value, "%016" PRIx64 " %016" PRIx64 " %s", head->what, (uint64_t)head->at,
+		       text);
+	if (len < 0)
+		return;
+	(void)call->aws->ops.keep(call->ctl, key, value, (size_t)len);
+	free(value);
+}
+
+void cv_aws_idem_add(struct aws_idem *idem, const struct aws_call *call, const char *text,
+		     size_t len)
+{
+	const struct token head = {
+		.who = who_hash(call), .what = call->params_hash, .at = call->now, .len = len};
+
+	while (idem->n == TOKENS_MAX ||
+	       (idem->oldest != NULL && call->now - idem->oldest->at > KEEP_SECONDS))
+		oldest_drop(idem, call);
+	if (token_add(idem, &head, text) == 0)
+		token_keep(call, &head, text);
+}
+
+int cv_aws_idem_load(void *arg, const char *key, const char *value, size_t len)
+{
+	struct aws_idem *idem = arg;
+	struct token head = {.len = 0};
+	uint64_t at;
+	int n = 0;
+
+	if (sscanf(key, "token-%16" SCNx64, &head.who) != 1 ||
+	    sscanf(value, "%16" SCNx64 " %16" SCNx64 "%n", &head.what, &at, &n) != 2 ||
+	    (size_t)n >= len || value[n] != ' ')
+		return 0;
+	head.at = (time_t)at;
+	head.len = len - (size_t)n - 1;
+	if (idem->n == TOKENS_MAX)
+		oldest_drop(idem, NULL);
+	return token_add(idem, &head, value + n + 1);
 }
 
 void cv_aws_idem_remove(struct aws_idem *idem, const struct aws_call *call)

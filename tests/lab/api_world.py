@@ -77,7 +77,7 @@ class Appliance:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='cvl-api-'))
         self.port = free_port()
         self.conf = copy.deepcopy(conf or config())
-        self.conf['control'] = {'socket': str(self.dir / 'ctl.sock')}
+        self.conf['control'] = {'socket': str(self.dir / 'ctl.sock'), 'state': str(self.dir / 'state.db')}
         self.conf['api'] = {'listen': [f'127.0.0.1:{self.port}'],
                             'credentials_file': str(self.dir / 'keys.json'), 'limits': limits or {}}
         self.url = f'http://127.0.0.1:{self.port}'

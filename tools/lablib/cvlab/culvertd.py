@@ -66,6 +66,8 @@ class Culvertd:
         """The configuration as it is for this lab."""
         conf = copy.deepcopy(conf)
         conf.setdefault('control', {})['socket'] = self.socket
+        if 'api' in conf:
+            conf['control'].setdefault('state', self.file.replace('.json', '.db'))
         if not self.huge:
             conf['dpdk']['huge_pages'] = False
         return conf
