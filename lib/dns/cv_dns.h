@@ -68,6 +68,12 @@ struct cv_dns_subnet {
 	uint32_t zone;
 };
 
+/** A resolver that is asked what is not ours. */
+struct cv_dns_forwarder {
+	cv_be32_t ip;
+	uint16_t port; /**< host order */
+};
+
 struct cv_dns_data;
 
 /** Make data without names, held once. @return NULL if memory ran out @owner caller; cv_dns_data_put() */
@@ -98,6 +104,13 @@ int cv_dns_data_subnet_add(struct cv_dns_data *data, const struct cv_dns_subnet 
  * @return 0, -EINVAL (no domain name), -EEXIST (the VPC has it), or -ENOMEM
  */
 int cv_dns_data_name_add(struct cv_dns_data *data, const struct cv_dns_name *name);
+
+/** Add a resolver to ask; they are asked in this order. @return 0 or -ENOMEM */
+int cv_dns_data_forwarder_add(struct cv_dns_data *data, const struct cv_dns_forwarder *forwarder);
+
+/** Resolvers that were added. @return shape [*ret_n], as long as data is held */
+const struct cv_dns_forwarder *cv_dns_data_forwarders(const struct cv_dns_data *data,
+						      uint32_t *ret_n);
 
 /** VPCs that were added. @return shape [*ret_n], as long as data is held */
 const struct cv_dns_vpc *cv_dns_data_vpcs(const struct cv_dns_data *data, uint32_t *ret_n);

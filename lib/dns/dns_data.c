@@ -46,6 +46,7 @@ void cv_dns_data_put(struct cv_dns_data *data)
 	free(data->vpcs);
 	free(data->subnets);
 	free(data->zones);
+	free(data->forwarders);
 	free(data);
 }
 
@@ -310,7 +311,22 @@ int cv_dns_data_name_add(struct cv_dns_data *data, const struct cv_dns_name *nam
 	return 0;
 }
 
+int cv_dns_data_forwarder_add(struct cv_dns_data *data, const struct cv_dns_forwarder *forwarder)
+{
+	if (!ROOM(data, forwarders, 1))
+		return -ENOMEM;
+	data->forwarders[data->n_forwarders++] = *forwarder;
+	return 0;
+}
+
 /* ---- looking ---- */
+
+const struct cv_dns_forwarder *cv_dns_data_forwarders(const struct cv_dns_data *data,
+						      uint32_t *ret_n)
+{
+	*ret_n = data->n_forwarders;
+	return data->forwarders;
+}
 
 const struct cv_dns_vpc *cv_dns_data_vpcs(const struct cv_dns_data *data, uint32_t *ret_n)
 {

@@ -50,6 +50,8 @@ struct cv_dns_data {
 	uint32_t n_subnets, cap_subnets;
 	struct dns_zone *zones;
 	uint32_t n_zones, cap_zones;
+	struct cv_dns_forwarder *forwarders;
+	uint32_t n_forwarders, cap_forwarders;
 };
 
 /**
