@@ -37,6 +37,7 @@ static const struct culvertctl_col vpcs_cols[] = {
 	{"VPC", "id", FORM_TEXT},      {"NAME", "name", FORM_TEXT},
 	{"OWNER", "owner", FORM_TEXT}, {"CIDRS", "cidrs", FORM_TEXT},
 	{"PORT", "port", FORM_TEXT},   {"VLAN", "vlan", FORM_COUNT},
+	{"VNI", "vni", FORM_COUNT},    {"VTEP", "vtep", FORM_TEXT},
 	{"MTU", "mtu", FORM_COUNT},    {0},
 };
 

@@ -132,6 +132,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	}
 	cv_ctl_neigh_fini(&ctl->neighs);
 	ctl->neighs = neighs;
+	cv_ctl_arp_settle(ctl, cv_clock_ms());
 	cv_plan_destroy(ctl->plan);
 	ctl->plan = plan;
 	ctl->draining = draining_is(ctl);

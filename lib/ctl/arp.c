@@ -92,47 +92,83 @@ static void announce_tick(struct cv_ctl *ctl, uint64_t now_ms)
 	ctl->n_announces = n + ctl->n_announces - i;
 }
 
-/*
- * The word by which workers reach a neighbour of a VPC in VXLAN. It is believed only from behind a VTEP
- * that the VPC has as a peer: else anybody in the network that carries it could draw its packets.
- *
- * @return 0 if it is not behind one
- */
-static uint64_t far_word(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint32_t slot)
+static const struct cv_view_tunnels *tunnels_of(const struct cv_ctl *ctl)
 {
-	const struct cv_view_tunnels *t = &cv_view_spec_get(cv_view_pub_current(ctl->pub))->tunnels;
-	const struct cv_view_vxlan *vxlan = &t->vxlans[event->vpc];
-	struct cv_far *far = &ctl->fars[slot];
-	uint64_t mac = 0;
-
-	for (uint32_t i = vxlan->peer_first; i < vxlan->peer_first + vxlan->n_peers; i++) {
-		if (t->peers[i].ip != event->vtep)
-			continue;
-		memcpy(&mac, event->mac, sizeof(event->mac));
-		atomic_store_explicit(&far->mac_vpc, mac | (uint64_t)event->vpc << 48,
-				      memory_order_relaxed);
-		atomic_store_explicit(&far->vtep,
-				      (uint64_t)t->peers[i].neigh << 32 | t->peers[i].ip,
-				      memory_order_relaxed);
-		return cv_ticket(CV_TICKET_NEIGH, slot);
-	}
-	return 0;
+	return &cv_view_spec_get(cv_view_pub_current(ctl->pub))->tunnels;
 }
 
-/* The word by which workers reach a neighbour, 0 if it is not to be believed. */
+static bool is_vxlan(const struct cv_ctl *ctl, uint16_t vpc)
+{
+	return vpc < tunnels_of(ctl)->n_vxlans && tunnels_of(ctl)->vxlans[vpc].on;
+}
+
+/* A VTEP as a peer of a VPC in VXLAN; NULL if it is none. */
+static const struct cv_view_peer *peer_find(const struct cv_ctl *ctl, uint16_t vpc, cv_be32_t vtep)
+{
+	const struct cv_view_tunnels *t = tunnels_of(ctl);
+	const struct cv_view_vxlan *vxlan = &t->vxlans[vpc];
+
+	for (uint32_t i = vxlan->peer_first; i < vxlan->peer_first + vxlan->n_peers; i++) {
+		if (t->peers[i].ip == vtep)
+			return &t->peers[i];
+	}
+	return NULL;
+}
+
+static uint64_t far_vtep(const struct cv_view_peer *peer)
+{
+	return (uint64_t)peer->neigh << 32 | peer->ip;
+}
+
+/*
+ * The word by which workers reach a neighbour; 0 if what was heard is not to be believed. In VXLAN it is
+ * only from behind a VTEP that the VPC has as a peer: else anybody in the network that carries it could
+ * draw its packets.
+ */
 static uint64_t neigh_word(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint32_t slot)
 {
-	const struct cv_view_tunnels *t = &cv_view_spec_get(cv_view_pub_current(ctl->pub))->tunnels;
-	bool in_vxlan = event->vpc < t->n_vxlans && t->vxlans[event->vpc].on;
-	uint64_t word = 0;
+	const struct cv_view_peer *peer;
+	uint64_t mac = 0;
 
+	memcpy(&mac, event->mac, sizeof(event->mac));
 	/* A worker may have had another view. */
-	if (in_vxlan != (event->vtep != 0))
+	if (is_vxlan(ctl, event->vpc) != (event->vtep != 0))
 		return 0;
-	if (in_vxlan)
-		return far_word(ctl, event, slot);
-	memcpy(&word, event->mac, sizeof(event->mac));
-	return word;
+	if (event->vtep == 0)
+		return mac;
+	peer = peer_find(ctl, event->vpc, event->vtep);
+	if (peer == NULL)
+		return 0;
+	atomic_store_explicit(&ctl->fars[slot].mac_vpc, mac | (uint64_t)event->vpc << 48,
+			      memory_order_relaxed);
+	atomic_store_explicit(&ctl->fars[slot].vtep, far_vtep(peer), memory_order_relaxed);
+	return cv_ticket(CV_TICKET_NEIGH, slot);
+}
+
+/* Tells whether what workers have of a neighbour still leads to it. */
+static bool is_current(const struct cv_ctl *ctl, uint32_t slot)
+{
+	uint64_t word = atomic_load_explicit(&ctl->neigh[slot], memory_order_relaxed);
+	uint64_t vtep = atomic_load_explicit(&ctl->fars[slot].vtep, memory_order_relaxed);
+	uint16_t vpc = ctl->neighs.items[slot].vpc;
+	const struct cv_view_peer *peer;
+
+	if (!is_vxlan(ctl, vpc))
+		return (uint8_t)word != CV_TICKET_NEIGH;
+	peer = peer_find(ctl, vpc, (cv_be32_t)vtep);
+	return (uint8_t)word == CV_TICKET_NEIGH && peer != NULL && far_vtep(peer) == vtep;
+}
+
+void cv_ctl_arp_settle(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	for (uint32_t slot = 0; slot < ctl->neighs.n; slot++) {
+		const struct ctl_neigh *neigh = &ctl->neighs.items[slot];
+
+		if (neigh->state <= CTL_NEIGH_UNRESOLVED || is_current(ctl, slot))
+			continue;
+		atomic_store_explicit(&ctl->neigh[slot], 0, memory_order_relaxed);
+		cv_ctl_neigh_forget(&ctl->neighs, slot, now_ms);
+	}
 }
 
 static void learn(struct cv_ctl *ctl, const struct cv_dp_neigh_event *event, uint64_t now_ms)

@@ -276,6 +276,9 @@ int cv_ctl_announce_add(struct cv_ctl *ctl, const struct cv_view *view, const st
 /** Learn, ask, announce. */
 void cv_ctl_arp_tick(struct cv_ctl *ctl, uint64_t now_ms);
 
+/** Forget neighbours that a change of their VPC's attachment has led away from. */
+void cv_ctl_arp_settle(struct cv_ctl *ctl, uint64_t now_ms);
+
 /** Tell whether a wanted neighbour has never answered. */
 bool cv_ctl_arp_is_waiting(const struct cv_ctl *ctl);
 

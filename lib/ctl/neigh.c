@@ -173,6 +173,15 @@ void cv_ctl_neigh_unasked(struct ctl_neigh_table *table, uint32_t slot, uint64_t
 	neigh->next_ms = now_ms;
 }
 
+void cv_ctl_neigh_forget(struct ctl_neigh_table *table, uint32_t slot, uint64_t now_ms)
+{
+	const struct ctl_neigh *neigh = &table->items[slot];
+	const struct cv_plan_neigh want = {
+		.ip = neigh->ip, .sender = neigh->sender, .vpc = neigh->vpc, .used = true};
+
+	neigh_begin(&table->items[slot], &want, now_ms);
+}
+
 const char *cv_ctl_neigh_state_str(enum ctl_neigh_state state)
 {
 	static const char *const names[] = {

@@ -109,5 +109,8 @@ uint32_t cv_ctl_neigh_due(struct ctl_neigh_table *table, uint64_t now_ms, uint32
 /** The request could not be sent: it is due again at once and did not count. */
 void cv_ctl_neigh_unasked(struct ctl_neigh_table *table, uint32_t slot, uint64_t now_ms);
 
+/** Forget where a neighbour is: it is asked for anew at once. */
+void cv_ctl_neigh_forget(struct ctl_neigh_table *table, uint32_t slot, uint64_t now_ms);
+
 /** Name of a state for people. */
 const char *cv_ctl_neigh_state_str(enum ctl_neigh_state state);

@@ -46,7 +46,9 @@ static json_t *flow_json(struct cv_ctl *ctl, const struct cv_dp_flow_info *flow)
 		cv_tcp_state_str(flow->state), "endpoint", endpoint_name(ctl, flow->endpoint),
 		"client_vpc", cv_ctl_vpc_name(ctl, flow->client_vpc), "target_vpc",
 		cv_ctl_vpc_name(ctl, flow->target_vpc), "client_mac",
-		cv_ctl_json_mac(flow->client_mac), "proxy_header", header_str(flow),
+		cv_ctl_json_mac(flow->client_mac), "client_vtep",
+		flow->client_vtep != 0 ? cv_ctl_json_ip(flow->client_vtep) : json_null(),
+		"proxy_header", header_str(flow),
 		"proxy_header_bytes", (int)flow->header_len, "idle_ms", (json_int_t)flow->idle_ms,
 		"age_ms", (json_int_t)flow->age_ms, "worker", (int)flow->worker);
 }

@@ -24,7 +24,7 @@ sys.path.insert(0, str(TOP / 'tools' / 'lablib'))
 from cvlab import culvertd, lab, peers, ppv2, proc, topo  # noqa: E402
 from cvlab.client import Answer, Load  # noqa: E402, F401
 from cvlab.region import (  # noqa: E402, F401
-    ENI, ENI_B, NODE, NODE_B, SWAPPED, ZONES, config, consumer, group, on_vlans, port)
+    ENI, ENI_B, NODE, NODE_B, SWAPPED, ZONES, config, consumer, group, in_vxlan, on_vlans, port)
 
 _spec = importlib.util.spec_from_file_location('ppv2_target', peers.DECODER)
 decoder = importlib.util.module_from_spec(_spec)

@@ -215,22 +215,43 @@ class Lab:
         return self.ns(vpc.name), 'eth0'
 
     def _wire(self, vpcs):
-        """The wire from one interface of culvert to the VPC behind it, or to several by VLAN."""
+        """The wire from one interface of culvert to the VPC behind it, or to several by VLAN or VNI."""
         one = vpcs[0]
-        if not one.vlan:
-            self._veth(self.culvert_ns, one.iface, *self._far_end(one), one.mtu, one.queues)
+        if not any(v.vlan for v in vpcs):
+            ns, dev = self._wire_end(one)
+            self._veth(self.culvert_ns, one.iface, ns, dev, one.wire_mtu, one.queues)
+            self._tunnels(ns, vpcs)
             return
         trunk = f'{self.prefix}.trunk-{one.iface}'
         self._add_ns(trunk)
-        self._veth(self.culvert_ns, one.iface, trunk, 'wire', one.mtu, one.queues)
-        taps = [f'{v.vlan}:vlan{v.vlan}' for v in vpcs]
+        self._veth(self.culvert_ns, one.iface, trunk, 'wire', one.wire_mtu, one.queues)
+        vlans = list(dict.fromkeys(v.vlan for v in vpcs))
         name = f'trunk-{one.iface}'
-        self.spawn(name, [TRUNK, 'wire', *taps], ns=trunk)
+        self.spawn(name, [TRUNK, 'wire', *[f'{v}:vlan{v}' for v in vlans]], ns=trunk)
         proc.wait_for(lambda: 'ready' in self.output(name), 5, f'{name} to open its TAPs')
-        for vpc in vpcs:
-            ns, dev = self._far_end(vpc)
-            run(['ip', '-n', trunk, 'link', 'set', 'dev', f'vlan{vpc.vlan}', 'netns', ns, 'name', dev])
-            run(['ip', '-n', ns, 'link', 'set', 'dev', dev, 'mtu', vpc.mtu, 'up'])
+        for vlan in vlans:
+            inside = [v for v in vpcs if v.vlan == vlan]
+            ns, dev = self._wire_end(inside[0])
+            run(['ip', '-n', trunk, 'link', 'set', 'dev', f'vlan{vlan}', 'netns', ns, 'name', dev])
+            run(['ip', '-n', ns, 'link', 'set', 'dev', dev, 'mtu', one.wire_mtu, 'up'])
+            self._tunnels(ns, inside)
+
+    def _wire_end(self, vpc):
+        """Where a wire, or a VLAN of it, ends: where the VPC is, or at the VTEP that it is behind."""
+        if not vpc.vxlan:
+            return self._far_end(vpc)
+        return self.add_ns(f'vtep-{vpc.iface}-{vpc.vlan}'), 'wire'
+
+    def _tunnels(self, ns, vpcs):
+        """VXLAN devices of the kernel, one for each VPC; their other ends are in the VTEP's namespace."""
+        for idx, vpc in enumerate(v for v in vpcs if v.vxlan):
+            run(['ip', '-n', ns, 'addr', 'replace', f'{vpc.vtep()}/24', 'dev', 'wire'])
+            run(['ip', '-n', ns, 'link', 'add', f'vx{idx}', 'type', 'vxlan', 'id', vpc.vxlan['vni'],
+                 'local', vpc.vtep(), 'remote', vpc.vxlan['vtep'], 'dstport', 4789])
+            far, dev = self._far_end(vpc)
+            run(['ip', '-n', ns, 'link', 'set', 'dev', f'vx{idx}', 'netns', far, 'name', dev])
+            self._quiet(far, dev)
+            run(['ip', '-n', far, 'link', 'set', 'dev', dev, 'mtu', vpc.mtu, 'up'])
 
     def _bridge(self, vpc):
         hub = self._hub(vpc)

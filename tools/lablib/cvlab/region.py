@@ -78,3 +78,14 @@ def on_vlans(conf, name, vlans):
         if vpc['name'] in vlans:
             vpc['attachment'] = {'port': name, 'vlan': vlans[vpc['name']]}
     return conf
+
+
+def in_vxlan(conf, name, vni, port_name=None, vlan=None, **vxlan):
+    """Attach a VPC by VXLAN, to its own port or another; a port that nobody has any more goes."""
+    vpc, = [v for v in conf['vpcs'] if v['name'] == name]
+    vpc['attachment'] = {'port': port_name or vpc['attachment']['port'], 'vxlan': {'vni': vni, **vxlan}}
+    if vlan:
+        vpc['attachment']['vlan'] = vlan
+    used = {v['attachment']['port'] for v in conf['vpcs']}
+    conf['dpdk']['ports'] = [p for p in conf['dpdk']['ports'] if p['name'] in used]
+    return conf

@@ -10,6 +10,7 @@ from .proc import LabError
 
 CLIENT = 'client'
 GATEWAY = 'gw'
+VXLAN_LEN = 50             # outer IP, UDP, VXLAN and inner Ethernet header
 
 
 @dataclasses.dataclass
@@ -29,8 +30,15 @@ class Vpc:
     iface: str
     queues: int
     mtu: int
-    vlan: int                  # 0: untagged
+    vlan: int                  # 0: untagged; of what carries its VXLAN, if it has one
     hosts: dict                # name -> Host; 'client' always exists
+    vxlan: dict = None         # the attachment's; None: not in VXLAN
+    wire_mtu: int = 1500       # of what carries it
+
+    def vtep(self):
+        """The VTEP that all its hosts are behind: the first peer, or some address if there is none."""
+        peers = self.vxlan.get('peers')
+        return peers[0] if peers else str(ipaddress.ip_address(self.vxlan['vtep']) + 8)
 
 
 @dataclasses.dataclass
@@ -155,10 +163,14 @@ def plan(conf):
         if len(ifaces) != 1 or None in ifaces:
             raise LabError(f'port {port["name"]}: a lab needs devices with one iface=, not {devs}')
         iface = ifaces.pop()
-        vlan = att.get('vlan', 0)
-        if (iface, vlan) in seen or (iface, 0) in seen or vlan == 0 and any(i == iface for i, _ in seen):
-            raise LabError(f'VPC {vpc["name"]}: a lab gives each VPC a port or a VLAN of its own')
-        seen.add((iface, vlan))
-        out.append(Vpc(vpc['name'], iface, _queues(devs), port.get('mtu', 1500), vlan,
-                       _hosts(vpc, conf, taken)))
+        vlan, vxlan = att.get('vlan', 0), att.get('vxlan')
+        shared = bool(vxlan) and (iface, vlan, True) in seen
+        others = {(i, v) for i, v, _ in seen}
+        if not shared and ((iface, vlan) in others or (iface, 0) in others or
+                           vlan == 0 and any(i == iface for i, _ in others)):
+            raise LabError(f'VPC {vpc["name"]}: a lab gives each VPC a port, a VLAN or a VNI of its own')
+        seen.add((iface, vlan, bool(vxlan)))
+        mtu = port.get('mtu', 1500)
+        out.append(Vpc(vpc['name'], iface, _queues(devs), mtu - (VXLAN_LEN if vxlan else 0), vlan,
+                       _hosts(vpc, conf, taken), vxlan, mtu))
     return out
