@@ -44,7 +44,8 @@ static void explain(CURL *curl, CURLcode code, const char *socket)
 			socket, err != 0 ? strerror((int)err) : curl_easy_strerror(code));
 }
 
-int culvertctl_fetch(const char *socket, const char *path, struct fetch_answer *ret_answer)
+int culvertctl_fetch(const char *socket, const char *path, bool post,
+		     struct fetch_answer *ret_answer)
 {
 	struct fetch_answer answer = {0};
 	CURL *curl = curl_easy_init();
@@ -56,6 +57,8 @@ int culvertctl_fetch(const char *socket, const char *path, struct fetch_answer *
 		curl_easy_setopt(curl, CURLOPT_URL, url);
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
 		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+		if (post)
+			curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, "");
 		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
 		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, text_add);
 		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);

@@ -6,6 +6,7 @@
  * HTTP over culvertd's UNIX socket.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** What came back. */
@@ -16,13 +17,15 @@ struct fetch_answer {
 };
 
 /**
- * Get a path.
+ * Get a path, or post to it.
  *
  * @param      path  with the query, escaped
+ * @param      post  POST with an empty body, else GET
  * @param[out] ret_answer  untouched on failure
  * @return 0, or -1 after a message on stderr
  */
-int culvertctl_fetch(const char *socket, const char *path, struct fetch_answer *ret_answer);
+int culvertctl_fetch(const char *socket, const char *path, bool post,
+		     struct fetch_answer *ret_answer);
 
 /** Escape a query value. @return text to free(), NULL if memory ran out */
 char *culvertctl_escape(const char *value);

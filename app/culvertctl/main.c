@@ -23,9 +23,23 @@ struct options {
 	const char *socket;
 	const char *endpoint, *target, *state, *limit;
 	const char *stages, *count_seconds;
-	const char *command, *what;
+	const char *command, *what,
+		*more;           /* more: what follows, of the commands that do something */
+	const struct verb *verb; /* the command, if it does something */
 	bool json;
 	double seconds;
+};
+
+/* What can be done, and what follows the verb: names of its parameters. */
+struct verb {
+	const char *name;
+	const char *params[2];
+};
+
+static const struct verb verbs[] = {
+	{"accept", {"endpoint"}},       {"reject", {"endpoint"}},
+	{"drain", {"group", "target"}}, {"shift", {"load-balancer", "zone"}},
+	{"unshift", {"load-balancer"}},
 };
 
 static const char usage_text[] =
@@ -33,9 +47,13 @@ static const char usage_text[] =
 	"       culvertctl [-s SOCKET] show workers --stages [--seconds N]\n"
 	"       culvertctl [-s SOCKET] watch WHAT [-n SECONDS] [FILTER...]\n"
 	"       culvertctl [-s SOCKET] metrics\n"
+	"       culvertctl [-s SOCKET] accept | reject ENDPOINT\n"
+	"       culvertctl [-s SOCKET] drain TARGET-GROUP IP[:PORT]\n"
+	"       culvertctl [-s SOCKET] shift LOAD-BALANCER ZONE\n"
+	"       culvertctl [-s SOCKET] unshift LOAD-BALANCER\n"
 	"       culvertctl --help | --version\n"
 	"\n"
-	"Ask a running culvertd how it stands.\n"
+	"Ask a running culvertd how it stands, or have it do something.\n"
 	"\n"
 	"WHAT is one of\n"
 	"  ports           links, queues, packets\n"
@@ -50,7 +68,13 @@ static const char usage_text[] =
 	"  workers         load and configuration generation of each worker\n"
 	"  neighbours      MAC addresses of targets and gateways\n"
 	"  host            sockets of the kernel on our addresses: namespaces, packets, drops\n"
+	"  steering        interfaces that are shared with the host: what goes to whom\n"
 	"  config          configuration generation, file, what it holds\n"
+	"\n"
+	"accept, reject    a connection, by the endpoint's id or name\n"
+	"drain             deregister a target: it gets no new connections, and drains\n"
+	"shift, unshift    targets of a zone get no new connections until unshift; not kept\n"
+	"                  over a restart; zonal_shift.config.enabled must be on\n"
 	"\n"
 	"FILTER is any of\n"
 	"  --endpoint ID      endpoints, flows: one endpoint by id or name\n"
@@ -112,7 +136,7 @@ static int ask(const struct options *options, const char *path, char **ret_text)
 {
 	struct fetch_answer answer;
 
-	if (culvertctl_fetch(options->socket, path, &answer) < 0)
+	if (culvertctl_fetch(options->socket, path, options->verb != NULL, &answer) < 0)
 		return -1;
 	if (answer.status != 200) {
 		refusal_print(&answer);
@@ -239,6 +263,58 @@ static int metrics(const struct options *options)
 	return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
+/* ---- doing ---- */
+
+/* @return heap text, NULL if memory ran out */
+static char *verb_path(const struct options *options)
+{
+	const char *values[] = {options->what, options->more};
+	char *path = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&path, &len);
+
+	if (out == NULL)
+		return NULL;
+	fprintf(out, "/v1/act/%s", options->verb->name);
+	for (size_t i = 0; i < 2 && options->verb->params[i] != NULL; i++) {
+		char *value = culvertctl_escape(values[i]);
+
+		fprintf(out, "%c%s=%s", i == 0 ? '?' : '&', options->verb->params[i],
+			value != NULL ? value : "");
+		free(value);
+	}
+	fclose(out);
+	return path;
+}
+
+static int act(const struct options *options)
+{
+	const char *second = options->verb->params[1];
+	char *path, *text = NULL;
+	json_t *root;
+	int ret = EXIT_FAILED;
+
+	if (options->what == NULL || (second != NULL && options->more == NULL))
+		return usage_error("what is missing is the",
+				   options->what == NULL ? options->verb->params[0] : second);
+	if (second == NULL && options->more != NULL)
+		return usage_error("one argument too many", options->more);
+	path = verb_path(options);
+	if (path == NULL)
+		fprintf(stderr, "culvertctl: out of memory\n");
+	else if (ask(options, path, &text) == 0) {
+		root = json_loads(text, 0, NULL);
+		printf("%s\n", options->json || root == NULL
+				       ? text
+				       : json_string_value(json_object_get(root, "done")));
+		json_decref(root);
+		ret = fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+	}
+	free(text);
+	free(path);
+	return ret;
+}
+
 /* ---- the command line ---- */
 
 enum {
@@ -334,8 +410,13 @@ static int options_read(struct options *options, int argc, char **argv)
 	}
 	if (optind < argc)
 		options->command = argv[optind++];
+	for (size_t i = 0; options->command != NULL && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, options->command) == 0)
+			options->verb = &verbs[i];
 	if (optind < argc)
 		options->what = argv[optind++];
+	if (optind < argc && options->verb != NULL)
+		options->more = argv[optind++];
 	if (optind < argc)
 		return usage_error("one argument too many", argv[optind]);
 	return -1;
@@ -347,6 +428,8 @@ static int run(const struct options *options)
 
 	if (options->command == NULL)
 		return usage_error("what shall be done?", NULL);
+	if (options->verb != NULL)
+		return act(options);
 	is_show = strcmp(options->command, "show") == 0;
 	is_watch = strcmp(options->command, "watch") == 0;
 	if (strcmp(options->command, "metrics") == 0) {

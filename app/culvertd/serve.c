@@ -143,9 +143,9 @@ static int start_ctl(struct app *app, struct cv_errs *errs)
 				 .version = CULVERT_VERSION,
 				 .state = app->opts->check ? NULL : app->conf->control.state,
 				 .io = app->io,
-				 .tsc_hz = app->io != NULL ? cv_io_tsc_hz(app->io) : 0};
 				 .steers = app->steers,
 				 .n_steers = app->steers != NULL ? app->n_ports : 0,
+				 .tsc_hz = app->io != NULL ? cv_io_tsc_hz(app->io) : 0};
 	struct cv_conf *conf = app->conf;
 	int rc;
 
@@ -207,7 +207,9 @@ static int start_api(struct app *app, struct cv_errs *errs)
 		.ops = {.show = cv_ctl_show,
 			.metrics = cv_ctl_metrics,
 			.whats = cv_ctl_whats(),
-			.arg = app->ctl},
+			.arg = app->ctl,
+			.capture = cv_ctl_capture,
+			.act = cv_ctl_act},
 	};
 
 	return cv_api_create(&cfg, errs, &app->api);
@@ -251,13 +253,13 @@ static void stop(struct app *app, bool served)
 	cv_dp_destroy(app->dp);
 	cv_ctl_destroy(app->ctl);
 	cv_io_destroy(app->io);
+	for (uint32_t i = 0; app->steers != NULL && i < app->n_ports; i++)
+		cv_steer_destroy(app->steers[i]);
+	free(app->steers);
 	cv_conf_destroy(app->conf);
 	if (summary != NULL)
 		fputs(summary, stderr);
 	free(summary);
-	for (uint32_t i = 0; app->steers != NULL && i < app->n_ports; i++)
-		cv_steer_destroy(app->steers[i]);
-	free(app->steers);
 	free(app->runs);
 	free(app->socket);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define TYPE_JSON "application/json"
+#define TYPE_PCAPNG "application/x-pcapng"
 #define TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 
 /* A path and who answers it. A path that ends in `/` stands for all below it. */
@@ -65,6 +66,7 @@ static void answer_failure(struct api_answer *answer, int ret, struct cv_ctl_rep
 	} known[] = {
 		{EINVAL, 400, "a parameter is not valid"},
 		{ENOENT, 404, "there is no such thing"},
+		{EBUSY, 409, "somebody else does that now"},
 		{EAGAIN, 503, "too many requests wait: try again"},
 		{ETIMEDOUT, 504, "the control thread did not answer in time"},
 		{ECANCELED, 503, "culvertd is stopping"},
@@ -235,10 +237,119 @@ static void handle_metrics(const struct cv_api_ops *ops, const struct api_reques
 	answer_reply(answer, ops->metrics(ops->arg, &reply), TYPE_PROMETHEUS, &reply);
 }
 
+/* Put a parameter where the capture wants it. Tells what is wrong with it, or NULL. */
+static const char *capture_set(struct cv_ctl_capture_query *query, const char *name,
+			       const char *value)
+{
+	const struct {
+		const char *name;
+		const char **field;
+	} texts[] = {
+		{"id", &query->id},         {"endpoint", &query->endpoint},
+		{"target", &query->target}, {"client", &query->client},
+		{"port", &query->port},     {"snaplen", &query->snaplen},
+	};
+
+	if (value == NULL || *value == '\0')
+		return "parameter has no value";
+	if (strcmp(name, "stop") == 0) {
+		query->stop = true;
+		return strcmp(value, "1") == 0 ? NULL : "parameter takes 1 only";
+	}
+	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++) {
+		if (strcmp(name, texts[i].name) != 0)
+			continue;
+		*texts[i].field = value;
+		return NULL;
+	}
+	return "unknown parameter";
+}
+
+static void handle_capture(const struct cv_api_ops *ops, const struct api_request *request,
+			   const char *rest, struct api_answer *answer)
+{
+	struct cv_ctl_capture_query query = {0};
+	struct cv_ctl_reply reply = {0};
+
+	(void)rest;
+	if (ops->capture == NULL || request->too_many_params) {
+		answer_error(answer, 400, "there is no capture, or too many parameters");
+		return;
+	}
+	for (unsigned int i = 0; i < request->n_params; i++) {
+		const char *name = request->params[i].name;
+		const char *wrong = capture_set(&query, name, request->params[i].value);
+		char text[160];
+
+		if (wrong == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
+		answer_choice(answer, 400, text,
+			      json_pack("[s,s,s,s,s,s,s]", "id", "endpoint", "target", "client",
+					"port", "snaplen", "stop"));
+		return;
+	}
+	answer_reply(answer, ops->capture(ops->arg, &query, &reply), TYPE_PCAPNG, &reply);
+}
+
+/* Put a parameter where the order wants it. Tells what is wrong with it, or NULL. */
+static const char *order_set(struct cv_ctl_order *order, const char *name, const char *value)
+{
+	const struct {
+		const char *name;
+		const char **field;
+	} texts[] = {
+		{"endpoint", &order->endpoint}, {"group", &order->group},
+		{"target", &order->target},     {"load-balancer", &order->load_balancer},
+		{"zone", &order->zone},
+	};
+
+	if (value == NULL || *value == '\0')
+		return "parameter has no value";
+	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++) {
+		if (strcmp(name, texts[i].name) != 0)
+			continue;
+		if (*texts[i].field != NULL)
+			return "parameter is given twice";
+		*texts[i].field = value;
+		return NULL;
+	}
+	return "unknown parameter";
+}
+
+static void handle_act(const struct cv_api_ops *ops, const struct api_request *request,
+		       const char *rest, struct api_answer *answer)
+{
+	struct cv_ctl_order order = {.verb = rest};
+	struct cv_ctl_reply reply = {0};
+
+	if (ops->act == NULL || request->too_many_params) {
+		answer_error(answer, ops->act == NULL ? 404 : 400,
+			     ops->act == NULL ? "nothing can be done here" : "too many parameters");
+		return;
+	}
+	for (unsigned int i = 0; i < request->n_params; i++) {
+		const char *wrong = order_set(&order, request->params[i].name,
+					      request->params[i].value);
+		char text[160];
+
+		if (wrong == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.60s: %s", request->params[i].name, wrong);
+		answer_choice(answer, 400, text,
+			      json_pack("[s,s,s,s,s]", "endpoint", "group", "target",
+					"load-balancer", "zone"));
+		return;
+	}
+	answer_reply(answer, ops->act(ops->arg, &order, &reply), TYPE_JSON, &reply);
+}
+
 static const struct route routes[] = {
 	{"/metrics", "GET, HEAD", handle_metrics},
 	{"/v1/config", "GET, HEAD", handle_config},
+	{"/v1/capture", "GET", handle_capture},
 	{"/v1/show/", "GET, HEAD", handle_show},
+	{"/v1/act/", "POST", handle_act},
 };
 
 static const struct route *route_find(const char *path, const char **ret_rest)

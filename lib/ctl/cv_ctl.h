@@ -34,10 +34,10 @@ struct cv_ctl_cfg {
 	const char *version; /**< of the program; copied */
 	const char *state;   /**< file of what calls change (cv_ctl_keep.h); NULL: in memory; copied */
 	struct cv_io *io;    /**< for the state of ports; NULL in tests: no port is known */
-	uint64_t tsc_hz;     /**< TSC cycles per second, for the workers' rates; 0 if unknown */
 	/** By port, shape [n_steers]; NULL where the interface is not shared. They outlive control. */
 	struct cv_steer *const *steers;
 	uint32_t n_steers;
+	uint64_t tsc_hz;     /**< TSC cycles per second, for the workers' rates; 0 if unknown */
 };
 
 /**
@@ -191,6 +191,26 @@ int cv_ctl_show(void *ctl, const struct cv_ctl_query *query, struct cv_ctl_reply
  * @threads any; blocks for up to some seconds
  */
 int cv_ctl_metrics(void *ctl, struct cv_ctl_reply *reply);
+
+/** What an operator wants done. Strings are the caller's; NULL: not given. */
+struct cv_ctl_order {
+	const char *verb;          /**< accept, reject, drain, shift or unshift */
+	const char *endpoint;      /**< accept, reject: id or name */
+	const char *group;         /**< drain: target group, name or ARN */
+	const char *target;        /**< drain: `ip` or `ip:port` */
+	const char *load_balancer; /**< shift, unshift: name or ARN */
+	const char *zone;          /**< shift: away from this zone, by id or the owner's name */
+};
+
+/**
+ * Do it: the same operation, with the same rules, as a call of the AWS APIs.
+ *
+ * @param      ctl    struct cv_ctl
+ * @param[out] reply  JSON `{"done": "..."}`, or why not; text is the caller's
+ * @return as cv_ctl_call(); -EINVAL and -ENOENT with reply->text: why not
+ * @threads any but control
+ */
+int cv_ctl_act(void *ctl, const struct cv_ctl_order *order, struct cv_ctl_reply *reply);
 
 struct cv_model;
 

@@ -81,6 +81,16 @@ static int fake_metrics(void *arg, struct cv_ctl_reply *reply)
 	return fake_reply(arg, reply);
 }
 
+static int fake_act(void *arg, const struct cv_ctl_order *order, struct cv_ctl_reply *reply)
+{
+	struct fake *fake = arg;
+
+	snprintf(fake->asked, sizeof(fake->asked), "%s %s %s %s %s %s", order->verb,
+		 or_dash(order->endpoint), or_dash(order->group), or_dash(order->target),
+		 or_dash(order->load_balancer), or_dash(order->zone));
+	return fake_reply(fake, reply);
+}
+
 static const char *const whats[] = {"ports", "flows", "config", "load-balancers", NULL};
 
 static struct cv_api_cfg cfg_get(struct state *s)
@@ -89,7 +99,7 @@ static struct cv_api_cfg cfg_get(struct state *s)
 		.socket = s->path,
 		.version = "9.9",
 		.idle_seconds = 2,
-		.ops = {fake_show, fake_metrics, whats, &s->fake},
+		.ops = {fake_show, fake_metrics, whats, &s->fake, fake_act},
 	};
 }
 
@@ -201,6 +211,41 @@ static void show_hands_the_query_to_control(void **state)
 	assert_int_equal(s->fake.seconds, 0);
 	assert_int_equal(get(s, "/v1/show/ports?seconds=10&stages=1", answer), 200);
 	assert_int_equal(s->fake.seconds, 10);
+}
+
+static int post(struct state *s, const char *target, char *answer)
+{
+	char request[512];
+
+	s->fake.asked[0] = '\0';
+	snprintf(request, sizeof(request),
+		 "POST %s HTTP/1.1\r\nHost: c\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+		 target);
+	return ask(s, request, answer);
+}
+
+static void orders_are_handed_to_control(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+
+	assert_int_equal(post(s, "/v1/act/accept?endpoint=vpce-1", answer), 200);
+	assert_string_equal(s->fake.asked, "accept vpce-1 - - - -");
+	assert_non_null(strstr(answer, "\r\n\r\n{\"fake\": true}"));
+	assert_int_equal(post(s, "/v1/act/drain?group=web&target=10.0.0.1%3A80", answer), 200);
+	assert_string_equal(s->fake.asked, "drain - web 10.0.0.1:80 - -");
+	assert_int_equal(post(s, "/v1/act/shift?load-balancer=nlb&zone=a", answer), 200);
+	assert_string_equal(s->fake.asked, "shift - - - nlb a");
+	assert_int_equal(post(s, "/v1/act/shift?nothing=1", answer), 400);
+	assert_non_null(strstr(answer, "nothing: unknown parameter"));
+	assert_int_equal(post(s, "/v1/act/shift?zone=a&zone=b", answer), 400);
+	assert_int_equal(post(s, "/v1/act/shift?zone=", answer), 400);
+	assert_string_equal(s->fake.asked, "");
+	/* Nothing is done by looking. */
+	assert_int_equal(get(s, "/v1/act/accept?endpoint=vpce-1", answer), 405);
+	assert_non_null(strstr(answer, "Allow: POST\r\n"));
+	assert_int_equal(post(s, "/v1/show/ports", answer), 405);
+	assert_string_equal(s->fake.asked, "");
 }
 
 static void head_has_no_body(void **state)
@@ -677,6 +722,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUNNING(show_hands_the_query_to_control),
+		RUNNING(orders_are_handed_to_control),
 		RUNNING(head_has_no_body),
 		RUNNING(metrics_are_plain_text),
 		RUNNING(unknown_path_names_the_valid_ones),

@@ -281,11 +281,20 @@ static int fake_metrics(void *arg, struct cv_ctl_reply *reply)
 	return fake_answer(reply);
 }
 
+static int fake_act(void *arg, const struct cv_ctl_order *order, struct cv_ctl_reply *reply)
+{
+	(void)arg;
+	snprintf(fake.asked, sizeof(fake.asked), "%s %s %s %s %s %s", order->verb,
+		 or_dash(order->endpoint), or_dash(order->group), or_dash(order->target),
+		 or_dash(order->load_balancer), or_dash(order->zone));
+	return fake_answer(reply);
+}
+
 static int program_setup(void **state)
 {
 	struct cv_api_cfg cfg = {
 		.version = "1",
-		.ops = {fake_show, fake_metrics, cv_ctl_whats(), NULL},
+		.ops = {fake_show, fake_metrics, cv_ctl_whats(), NULL, fake_act},
 	};
 	struct cv_errs errs = {0};
 
@@ -398,6 +407,67 @@ static void refusals_are_printed(void **state)
 	assert_non_null(strstr(out, "culvertd's answer is no JSON"));
 }
 
+static void orders_reach_the_server(void **state)
+{
+	static const char *const cases[][2] = {
+		{"accept vpce-1", "accept vpce-1 - - - -"},
+		{"reject 'a b'", "reject a b - - - -"},
+		{"drain web 10.0.0.1:80", "drain - web 10.0.0.1:80 - -"},
+		{"shift nlb use1-az1", "shift - - - nlb use1-az1"},
+		{"unshift nlb", "unshift - - - nlb -"},
+	};
+	static char out[TEXT_LEN];
+
+	(void)state;
+	fake.text = "{\"done\": \"it is done\"}";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(run_here(cases[i][0], out), 0);
+		assert_string_equal(out, "it is done\n");
+		assert_string_equal(fake.asked, cases[i][1]);
+	}
+	assert_int_equal(run_here("accept vpce-1 --json", out), 0);
+	assert_non_null(strstr(out, fake.text));
+	fake.ret = -ENOENT;
+	fake.text = "there is no endpoint 'x'";
+	assert_int_equal(run_here("accept x", out), 1);
+	assert_string_equal(out, "culvertctl: there is no endpoint 'x'\n");
+}
+
+/* Complete the last of some words, as bash does. The text is good until the next call. */
+static const char *complete(const char *words)
+{
+	static char out[TEXT_LEN];
+	char cmd[1024];
+	size_t n;
+	FILE *in;
+
+	snprintf(cmd, sizeof(cmd),
+		 "bash -c '. %s/config/system/culvertctl.bash; COMP_WORDS=(%s -s %s %s); "
+		 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _culvertctl; echo ${COMPREPLY[@]}'",
+		 SRC_DIR, CULVERTCTL, path, words);
+	in = popen(cmd, "r");
+	n = fread(out, 1, sizeof(out) - 1, in);
+	out[n] = '\0';
+	assert_int_equal(pclose(in), 0);
+	return out;
+}
+
+static void bash_completes(void **state)
+{
+	(void)state;
+	assert_string_equal(complete("re"), "reject\n");
+	assert_string_equal(complete("show load"), "load-balancers\n");
+	assert_string_equal(complete("--js"), "--json\n");
+	fake.text = "{\n \"endpoints\": [{\n  \"id\": \"vpce-1\"}, {\n  \"id\": \"vpce-2\"}]}";
+	assert_string_equal(complete("accept \"\""), "vpce-1 vpce-2\n");
+	assert_string_equal(fake.asked, "endpoints - - - 0");
+	assert_string_equal(complete("accept vpce-1 \"\""), "\n");
+	fake.text = "{\n \"target\": \"10.0.1.21:80\",\n \"az_id\": \"use1-az1\"}";
+	assert_string_equal(complete("drain web 10"), "10.0.1.21:80\n");
+	assert_string_equal(complete("shift web u"), "use1-az1\n");
+	assert_string_equal(fake.asked, "load-balancers - - - 0");
+}
+
 static void wrong_usage_is_2(void **state)
 {
 	static char out[TEXT_LEN];
@@ -409,6 +479,10 @@ static void wrong_usage_is_2(void **state)
 					    "--nothing",
 					    "watch ports -n 0",
 					    "watch ports -n x",
+					    "accept",
+					    "accept a b",
+					    "drain web",
+					    "drain web 10.0.0.1 x",
 					    "show flows --limit"};
 
 	(void)state;
@@ -482,6 +556,8 @@ int main(void)
 		PROGRAM(stages_are_asked_for_and_have_their_own_tables),
 		PROGRAM(json_is_printed_as_it_came),
 		PROGRAM(refusals_are_printed),
+		PROGRAM(orders_reach_the_server),
+		PROGRAM(bash_completes),
 		PROGRAM(wrong_usage_is_2),
 		cmocka_unit_test(help_and_version_need_no_server),
 		cmocka_unit_test(missing_server_is_explained),

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What an operator does by hand: the same operations of the model as a call of the AWS APIs. */
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cv_model_change.h"
+#include "cv_model_route.h"
+
+#include "ctl_priv.h"
+
+/* An order on its way: what was asked, and what is said about it. */
+struct act {
+	const struct act_kind *kind;
+	const struct cv_ctl_order *order;
+	char *text;
+	bool done; /* text says what was done, not what is wrong */
+};
+
+struct act_kind {
+	const char *name;
+	int (*fn)(struct cv_ctl *ctl, struct cv_model *model, struct act *act);
+	bool endpoint, target, group, balancer, zone; /* what has to be given */
+};
+
+static int CV_PRINTF(3, 4) say(struct act *act, int ret, const char *fmt, ...)
+{
+	va_list ap;
+
+	free(act->text);
+	va_start(ap, fmt);
+	if (vasprintf(&act->text, fmt, ap) < 0)
+		act->text = NULL;
+	va_end(ap);
+	return act->text != NULL ? ret : -ENOMEM;
+}
+
+/* The model's refusal; its first error is what matters, with the hint that operators may see. */
+static int refused(struct act *act, int ret, struct cv_model_errs *errs)
+{
+	int err = ret == -ENOMEM ? ret : ret == -ENOENT ? -ENOENT : -EINVAL;
+
+	if (err != -ENOMEM)
+		err = errs->n == 0 ? say(act, err, "%s", strerror(-ret))
+				   : say(act, err, "%s%s%s", errs->items[0].text,
+					 errs->items[0].hint[0] != '\0' ? ": " : "",
+					 errs->items[0].hint);
+	cv_model_errs_fini(errs);
+	return err;
+}
+
+static struct cv_model_by operator_now(void)
+{
+	return (struct cv_model_by){.account = CV_MODEL_NONE, .now = (uint64_t)time(NULL)};
+}
+
+static uint32_t find(struct cv_model *model, struct act *act, enum cv_model_kind kind,
+		     const char *what, const char *ref)
+{
+	uint32_t idx = cv_model_find(model, kind, CV_MODEL_NONE, ref);
+
+	if (idx == CV_MODEL_NONE)
+		(void)say(act, 0, "there is no %s '%.80s'", what, ref);
+	return idx;
+}
+
+static int decide(struct cv_model *model, struct act *act, bool accept)
+{
+	uint32_t idx = find(model, act, CV_MODEL_ENDPOINT, "endpoint", act->order->endpoint);
+	const struct cv_model_by by = operator_now();
+	struct cv_model_errs errs = {0};
+	const struct cv_model_endpoint *endpoint;
+	const char *service;
+	int ret;
+
+	if (idx == CV_MODEL_NONE)
+		return -ENOENT;
+	endpoint = &model->endpoints[idx];
+	if (endpoint->service == CV_MODEL_NONE)
+		return say(act, -EINVAL, "the service of endpoint %s is gone", endpoint->id);
+	service = model->services[endpoint->service].id;
+	ret = accept ? cv_model_accept_by(model, &by, service, endpoint->id, &errs)
+		     : cv_model_reject_by(model, &by, service, endpoint->id, &errs);
+	if (ret < 0)
+		return refused(act, ret, &errs);
+	cv_model_errs_fini(&errs);
+	return say(act, 0, "endpoint %s is %s", endpoint->id, accept ? "accepted" : "rejected");
+}
+
+static int act_accept(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
+{
+	(void)ctl;
+	return decide(model, act, true);
+}
+
+static int act_reject(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
+{
+	(void)ctl;
+	return decide(model, act, false);
+}
+
+/* `ip` or `ip:port`. */
+static bool target_parse(const char *text, struct cv_model_target_req *req)
+{
+	const char *colon = strchr(text, ':');
+	size_t len = colon != NULL ? (size_t)(colon - text) : strlen(text);
+	char ip[16], *end;
+	unsigned long port = 0;
+
+	if (len >= sizeof(ip))
+		return false;
+	memcpy(ip, text, len);
+	ip[len] = '\0';
+	if (colon != NULL) {
+		port = strtoul(colon + 1, &end, 10);
+		if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || port < 1 || port > 65535)
+			return false;
+	}
+	req->port = (uint16_t)port;
+	return cv_ip4_parse(ip, &req->ip);
+}
+
+/* Deregistering what is not registered is no mistake to AWS; an operator wants to know. */
+static bool has_target(const struct cv_model_target_group *tg,
+		       const struct cv_model_target_req *req)
+{
+	for (uint32_t i = 0; i < tg->n_targets; i++)
+		if (tg->targets[i].ip == req->ip &&
+		    (req->port == 0 || tg->targets[i].port == req->port))
+			return true;
+	return false;
+}
+
+static int act_drain(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
+{
+	const char *group = act->order->group, *target = act->order->target;
+	struct cv_model_target_req req = {0};
+	struct cv_model_targets_change change = {.remove = &req, .n_remove = 1};
+	const struct cv_model_by by = operator_now();
+	struct cv_model_errs errs = {0};
+	uint32_t idx;
+	int ret;
+
+	(void)ctl;
+	if (!target_parse(target, &req))
+		return say(act, -EINVAL, "'%.40s' is not a target: 10.0.1.21 or 10.0.1.21:80",
+			   target);
+	idx = find(model, act, CV_MODEL_TG, "target group", group);
+	if (idx == CV_MODEL_NONE)
+		return -ENOENT;
+	if (!has_target(&model->tgs[idx], &req))
+		return say(act, -ENOENT, "target group '%s' has no target %s", model->tgs[idx].name,
+			   target);
+	change.tg = model->tgs[idx].arn;
+	ret = cv_model_targets_change(model, &by, &change, &errs);
+	if (ret < 0)
+		return refused(act, ret, &errs);
+	cv_model_errs_fini(&errs);
+	return say(act, 0,
+		   "target %s of '%s' is deregistered: it gets no new connections, and drains",
+		   target, model->tgs[idx].name);
+}
+
+static int shift(struct cv_ctl *ctl, struct cv_model *model, struct act *act, const char *zone)
+{
+	uint32_t idx = find(model, act, CV_MODEL_LB, "load balancer", act->order->load_balancer);
+	struct cv_model_errs errs = {0};
+	int ret;
+
+	if (idx == CV_MODEL_NONE)
+		return -ENOENT;
+	if (zone == NULL && model->lbs[idx].shifted_zone == CV_MODEL_NONE)
+		return say(act, -EINVAL, "load balancer '%s' is not shifted", model->lbs[idx].name);
+	ret = cv_model_zonal_shift(model, idx, zone, &errs);
+	if (ret < 0)
+		return refused(act, ret, &errs);
+	cv_model_errs_fini(&errs);
+	/* A shift is not kept: no list of changes tells control of it. */
+	if (ctl->dirty_ms == 0)
+		ctl->dirty_ms = cv_clock_ms() + CTL_FOLLOW_MS;
+	if (zone == NULL)
+		return say(act, 0, "load balancer '%s' uses all of its zones",
+			   model->lbs[idx].name);
+	return say(act, 0, "load balancer '%s' is shifted away from %s", model->lbs[idx].name,
+		   zone);
+}
+
+static int act_shift(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
+{
+	return shift(ctl, model, act, act->order->zone);
+}
+
+static int act_unshift(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
+{
+	return shift(ctl, model, act, NULL);
+}
+
+static const struct act_kind kinds[] = {
+	{"accept", act_accept, .endpoint = true},
+	{"reject", act_reject, .endpoint = true},
+	{"drain", act_drain, .group = true, .target = true},
+	{"shift", act_shift, .balancer = true, .zone = true},
+	{"unshift", act_unshift, .balancer = true},
+};
+
+static int act_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	struct act *act = arg;
+	int ret = act->kind->fn(ctl, model, act);
+
+	act->done = ret == 0;
+	return ret;
+}
+
+/* What is wrong with an order by its form: what it must have and has not, or has and must not have. */
+static const char *fault(const struct act_kind *kind, const struct cv_ctl_order *order)
+{
+	const struct {
+		const char *missing, *surplus;
+		bool wanted;
+		const char *given;
+	} parts[] = {
+		{"endpoint is missing", "takes no endpoint", kind->endpoint, order->endpoint},
+		{"group is missing", "takes no group", kind->group, order->group},
+		{"target is missing", "takes no target", kind->target, order->target},
+		{"load-balancer is missing", "takes no load-balancer", kind->balancer,
+		 order->load_balancer},
+		{"zone is missing", "takes no zone", kind->zone, order->zone},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(parts); i++)
+		if (parts[i].wanted != (parts[i].given != NULL))
+			return parts[i].wanted ? parts[i].missing : parts[i].surplus;
+	return NULL;
+}
+
+int cv_ctl_act(void *ctl, const struct cv_ctl_order *order, struct cv_ctl_reply *reply)
+{
+	struct act act = {.order = order};
+	const char *wrong;
+	json_t *root;
+	int ret;
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].name, order->verb) == 0)
+			act.kind = &kinds[i];
+	if (act.kind == NULL) {
+		ret = say(&act, -ENOENT, "%.40s: nothing to do has that name", order->verb);
+	} else {
+		wrong = fault(act.kind, order);
+		ret = wrong != NULL ? say(&act, -EINVAL, "%s: %s", order->verb, wrong)
+				    : cv_ctl_call(ctl, true, act_run, &act);
+	}
+	if (ret == 0) {
+		root = json_pack("{s:s}", "done", act.text != NULL ? act.text : "");
+		ret = root != NULL ? cv_ctl_json_write(root, &reply->text, &reply->len) : -ENOMEM;
+		json_decref(root);
+	} else if (!act.done && (ret == -EINVAL || ret == -ENOENT)) {
+		reply->text = act.text;
+		reply->len = act.text != NULL ? strlen(act.text) : 0;
+		return ret;
+	}
+	free(act.text);
+	return ret;
+}
