@@ -38,7 +38,8 @@ static const char *header_str(const struct cv_dp_flow_info *flow)
 static json_t *flow_json(struct cv_ctl *ctl, const struct cv_dp_flow_info *flow)
 {
 	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:I, s:i}", "client",
+		"{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:i, s:I, s:I, s:i}",
+		"client",
 		cv_ctl_json_addr(flow->client_ip, cv_be16_host(flow->client_port)), "dialled",
 		cv_ctl_json_addr(flow->dialled_ip, cv_be16_host(flow->dialled_port)), "node",
 		cv_ctl_json_addr(flow->node_ip, cv_be16_host(flow->node_port)), "target",
