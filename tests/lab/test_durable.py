@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an answer promised is there after a crash: culvertd is killed at random instants, under load.
+
+CULVERT_KILL_ROUNDS says how often (12 if absent).
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+import uuid
+
+import botocore.exceptions
+
+import api_world
+from api_world import CONSUMER
+from harness import culvertd
+
+ROUNDS = int(os.environ.get('CULVERT_KILL_ROUNDS', '12'))
+DEAD = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError, ConnectionError)
+
+
+def config():
+    """The file has a load balancer and a service; everything else is made by calls."""
+    conf = api_world.config()
+    conf['target_groups'] = [{'name': 'web', 'vpc': 'provider', 'port': 80,
+                              'targets': [{'ip': '10.0.1.50', 'port': 80}]}]
+    conf['load_balancers'] = [{
+        'name': 'nlb', 'vpc': 'provider', 'subnets': [{'subnet': 'provider-1'}, {'subnet': 'provider-2'}],
+        'listeners': [{'port': 80, 'target_group': 'web'}]}]
+    conf['endpoint_services'] = [{
+        'name': 'svc', 'load_balancers': ['nlb'], 'acceptance_required': False,
+        'allowed_principals': [f'arn:aws:iam::{CONSUMER}:root']}]
+    return conf
+
+
+class Client:
+    """Makes calls one after the other and knows what must be there: `sure` after an answer, `perhaps`
+    (one more state for one thing) while a call is under way."""
+
+    def __init__(self, it, seed):
+        self.random = random.Random(seed)
+        self.it = it
+        self.sure, self.perhaps, self.n = {}, None, 0
+        self.fault = None
+
+    def run(self):
+        try:
+            while True:
+                self.step()
+                self.n += 1
+        except DEAD:
+            pass
+        except Exception as e:  # pylint: disable=broad-except
+            self.fault = e
+
+    def change(self, key, value, call):
+        """call() makes `key` have `value`."""
+        self.perhaps = (key, value)
+        got = call()
+        self.sure[key] = value
+        self.perhaps = None
+        return got
+
+    def check(self, case, key, is_now):
+        """What is there must be what is sure, or what was under way; the latter is sure from now on."""
+        want = [self.sure.get(key)]
+        if self.perhaps is not None and self.perhaps[0] == key:
+            want.append(self.perhaps[1])
+        case.assertIn(is_now, want, key)
+        self.sure[key] = is_now
+
+
+class Tags(Client):
+    """The same tag of two resources of the file, in one call."""
+
+    def __init__(self, it, seed):
+        super().__init__(it, seed)
+        self.ec2 = it.boto('ec2', 'provider')
+        self.ids = [s['SubnetId'] for s in self.ec2.describe_subnets()['Subnets']][:2]
+
+    def step(self):
+        tag = {'Key': f'k{self.random.randrange(4)}', 'Value': str(self.random.random())}
+        self.change(tag['Key'], tag['Value'],
+                    lambda: self.ec2.create_tags(Resources=self.ids, Tags=[tag]))
+
+    def verify(self, case):
+        subnets = self.ec2.describe_subnets(SubnetIds=self.ids)['Subnets']
+        tags = [{t['Key']: t['Value'] for t in s.get('Tags', [])} for s in subnets]
+        case.assertEqual(tags[0], tags[1], 'half of a call')
+        for i in range(4):
+            self.check(case, f'k{i}', tags[0].get(f'k{i}'))
+
+
+class Groups(Client):
+    """Target groups come and go; pairs of targets are registered with one of the file."""
+
+    def __init__(self, it, seed):
+        super().__init__(it, seed)
+        self.elb = it.boto('elbv2', 'provider')
+        self.vpc = it.boto('ec2', 'provider').describe_vpcs()['Vpcs'][0]['VpcId']
+        self.web = self.elb.describe_target_groups(Names=['web'])['TargetGroups'][0]['TargetGroupArn']
+
+    def step(self):
+        name = f'g{self.random.randrange(5)}'
+        if self.random.random() < 0.4:
+            self.pair(self.random.randrange(3))
+        elif self.sure.get(name):
+            arn = self.sure[name]
+            self.change(name, None, lambda: self.elb.delete_target_group(TargetGroupArn=arn))
+        else:
+            self.perhaps = (name, 'any')
+            self.sure[name] = self.elb.create_target_group(
+                Name=name, Protocol='TCP', Port=80, VpcId=self.vpc,
+                TargetType='ip')['TargetGroups'][0]['TargetGroupArn']
+            self.perhaps = None
+
+    def pair(self, i):
+        targets = [{'Id': f'10.0.1.{100 + i}', 'Port': port} for port in (8000, 8001)]
+        there = not self.sure.get(f'pair{i}', False)
+        call = self.elb.register_targets if there else self.elb.deregister_targets
+        self.change(f'pair{i}', there, lambda: call(TargetGroupArn=self.web, Targets=targets))
+
+    def verify(self, case):
+        arns = {g['TargetGroupName']: g['TargetGroupArn']
+                for g in self.elb.describe_target_groups()['TargetGroups']}
+        for i in range(5):
+            name = f'g{i}'
+            if self.perhaps == (name, 'any') and name in arns:
+                self.perhaps = (name, arns[name])
+            self.check(case, name, arns.get(name))
+        health = self.elb.describe_target_health(TargetGroupArn=self.web)['TargetHealthDescriptions']
+        there = [(h['Target']['Id'], h['Target']['Port']) for h in health
+                 if h['TargetHealth']['State'] != 'draining']
+        case.assertIn(('10.0.1.50', 80), there)
+        for i in range(3):
+            n = sum(ip == f'10.0.1.{100 + i}' for ip, _ in there)
+            case.assertIn(n, (0, 2), 'half of a call')
+            self.check(case, f'pair{i}', n == 2 if f'pair{i}' in self.sure or n else self.sure.get(f'pair{i}'))
+
+
+class Endpoints(Client):
+    """Endpoints with client tokens: sent again, each is the same one."""
+
+    def __init__(self, it, seed):
+        super().__init__(it, seed)
+        self.ec2 = it.boto('ec2')
+        self.vpc = self.ec2.describe_vpcs()['Vpcs'][0]['VpcId']
+        self.service = it.boto('ec2', 'provider').describe_vpc_endpoint_service_configurations()[
+            'ServiceConfigurations'][0]['ServiceName']
+        self.subnet = self.ec2.describe_subnets()['Subnets'][0]['SubnetId']
+        self.tokens = {}  # token: endpoint's id, or None: not known
+        self.deleted = set()
+
+    def make(self, token):
+        return self.ec2.create_vpc_endpoint(
+            VpcEndpointType='Interface', VpcId=self.vpc, ServiceName=self.service,
+            SubnetIds=[self.subnet], ClientToken=token)['VpcEndpoint']['VpcEndpointId']
+
+    def step(self):
+        live = [t for t, i in self.tokens.items() if i and i not in self.deleted]
+        if len(live) > 20 or (live and self.random.random() < 0.3):
+            one = self.tokens[self.random.choice(live)]
+            self.perhaps = one
+            self.ec2.delete_vpc_endpoints(VpcEndpointIds=[one])
+            self.deleted.add(one)
+            self.perhaps = None
+            return
+        token = str(uuid.UUID(int=self.random.getrandbits(128)))
+        self.tokens[token] = None
+        self.tokens[token] = self.make(token)
+
+    def there(self):
+        pages = self.ec2.get_paginator('describe_vpc_endpoints').paginate()
+        return {e['VpcEndpointId'] for page in pages for e in page['VpcEndpoints']
+                if e['State'] not in ('deleting', 'deleted')}
+
+    def verify(self, case):
+        before = self.there()
+        known = {i for i in self.tokens.values() if i}
+        must = known - self.deleted - {self.perhaps}
+        case.assertEqual(must - before, set(), 'an endpoint is lost')
+        case.assertEqual(before & self.deleted, set(), 'a deleted endpoint is back')
+        if self.perhaps is not None and self.perhaps not in before:
+            self.deleted.add(self.perhaps)
+        # One that nobody was told of may be there: its token says which it is, and makes it if not.
+        for token, one in list(self.tokens.items()):
+            if one is None:
+                self.tokens[token] = self.make(token)
+        for token in self.random.sample(list(self.tokens), min(5, len(self.tokens))):
+            case.assertEqual(self.make(token), self.tokens[token], 'a token makes another endpoint')
+        case.assertEqual(self.there(), {i for i in self.tokens.values() if i} - self.deleted)
+
+
+class Kill(api_world.ApiCase):
+
+    limits = {'requests_per_second': 0}
+
+    @classmethod
+    def make_config(cls):
+        return config()
+
+    def round(self, clients, seconds):
+        for client in clients:
+            client.perhaps, client.n = None, 0
+        threads = [threading.Thread(target=c.run) for c in clients]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds)
+        self.it.child.send_signal(signal.SIGKILL)
+        self.it.child.wait()
+        for thread in threads:
+            thread.join(60)
+        for client in clients:
+            if client.fault is not None:
+                raise client.fault
+        return sum(c.n for c in clients)
+
+    def test_nothing_acknowledged_is_lost(self):
+        seed = random.randrange(1 << 30)
+        dice = random.Random(seed)
+        clients = [Tags(self.it, seed), Groups(self.it, seed + 1), Endpoints(self.it, seed + 2)]
+        n = 0
+        for i in range(ROUNDS):
+            with self.subTest(round=i, seed=seed):
+                n += self.round(clients, dice.uniform(0.01, 0.25))
+                (self.it.dir / 'log').write_text('')
+                self.it.start()
+                for client in clients:
+                    client.verify(self)
+        self.assertGreater(n, ROUNDS)
+        self.assertNotIn('error', self.it.log())
+
+
+class StateFile(api_world.ApiCase):
+    """What becomes of the appliance when the file cannot be used."""
+
+    @classmethod
+    def make_config(cls):
+        return config()
+
+    def setUp(self):
+        self.file = self.it.dir / 'state.db'
+        self.ec2 = self.it.boto('ec2', 'provider')
+        self.subnet = self.ec2.describe_subnets()['Subnets'][0]['SubnetId']
+
+    def tag(self, value):
+        self.ec2.create_tags(Resources=[self.subnet], Tags=[{'Key': 'k', 'Value': value}])
+
+    def tags(self):
+        subnet = self.ec2.describe_subnets(SubnetIds=[self.subnet])['Subnets'][0]
+        return [t['Value'] for t in subnet.get('Tags', [])]
+
+    def restart(self):
+        self.it.child.kill()
+        self.it.child.wait()
+        (self.it.dir / 'log').write_text('')
+        self.it.start()
+
+    def refused(self, says):
+        with self.assertRaises(botocore.exceptions.ClientError) as raised:
+            self.tag('no')
+        self.assertEqual(raised.exception.response['Error']['Code'], 'Unavailable')
+        self.assertEqual(raised.exception.response['ResponseMetadata']['HTTPStatusCode'], 503)
+        self.assertIn(says, raised.exception.response['Error']['Message'])
+
+    def test_file_is_for_nobody_else(self):
+        self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
+        conf = json.loads((self.it.dir / 'conf.json').read_text())
+        conf['control']['socket'] += '2'
+        conf['api']['listen'] = ['127.0.0.1:0']
+        other = self.it.dir / 'other.json'
+        other.write_text(json.dumps(conf))
+        done = subprocess.run([culvertd.CULVERTD, '-c', str(other)], capture_output=True, text=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn('another culvertd', done.stderr)
+
+    def test_damaged_file_is_left_out_until_it_is_replaced(self):
+        self.tag('kept')
+        with contextlib.closing(sqlite3.connect(self.file)) as db:
+            backup = sqlite3.connect(self.it.dir / 'backup.db')
+            with contextlib.closing(backup):
+                db.backup(backup)
+        self.it.child.kill()
+        self.it.child.wait()
+        for name in ('state.db-wal', 'state.db-shm'):
+            (self.it.dir / name).unlink(missing_ok=True)
+        self.file.write_bytes(b'x' * 8192)
+        (self.it.dir / 'log').write_text('')
+        self.it.start()
+        self.assertIn('damaged', self.it.log())
+        self.assertEqual(self.tags(), [])
+        self.refused('damaged')
+        shutil.copy(self.it.dir / 'backup.db', self.file)
+        self.it.hup('reloaded')
+        self.assertEqual(self.tags(), ['kept'])
+        self.tag('again')
+        self.restart()
+        self.assertEqual(self.tags(), ['again'])
+
+    def test_what_does_not_fit_the_file_waits(self):
+        self.tag('waits')
+        path = self.it.dir / 'conf.json'
+        text = path.read_text()
+        conf = json.loads(text)
+        del conf['vpcs'][0]['subnets'][0]
+        path.write_text(json.dumps(conf))
+        self.it.hup('reloaded')
+        self.assertIn('left out', self.it.log())
+        path.write_text(text)
+        self.it.hup('reloaded')
+        self.assertEqual(self.tags(), ['waits'])
+
+
+class FullDisk(api_world.ApiCase):
+    """The file may not grow: changes are refused with the reason, taken back, and made once it may."""
+
+    @classmethod
+    def make_config(cls):
+        return config()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.it = api_world.Appliance(cls.make_config(), {'requests_per_second': 0})
+        cls.addClassCleanup(cls.it.stop)
+        cls.mount = cls.it.dir / 'disk'
+        cls.mount.mkdir()
+        done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=300k', 'none', str(cls.mount)],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            cls.skipTest(cls, f'no tmpfs can be mounted: {done.stderr.strip()}')
+        cls.addClassCleanup(subprocess.run, ['umount', '-l', str(cls.mount)], check=False)
+        cls.it.conf['control']['state'] = str(cls.mount / 'state.db')
+        cls.it.start()
+
+    def test_full_disk(self):
+        ec2 = self.it.boto('ec2', 'provider')
+        subnets = [s['SubnetId'] for s in ec2.describe_subnets()['Subnets']][:2]
+        filler = pathlib.Path(self.mount / 'filler')
+        filler.write_bytes(b'x' * 100_000)
+        made = None
+        for i in range(1000):
+            try:
+                ec2.create_tags(Resources=subnets, Tags=[{'Key': f'k{i % 40}', 'Value': f'{i} ' + 'v' * 200}])
+                made = i
+            except botocore.exceptions.ClientError as e:
+                self.assertEqual(e.response['Error']['Code'], 'Unavailable')
+                self.assertIn('full', e.response['Error']['Message'])
+                break
+        else:
+            self.fail('the disk was never full')
+        self.assertIsNotNone(made)
+
+        def newest():
+            sets = [{int(t['Value'].split()[0]) for t in s['Tags']}
+                    for s in ec2.describe_subnets(SubnetIds=subnets)['Subnets']]
+            self.assertEqual(sets[0], sets[1])
+            return max(sets[0])
+        self.assertEqual(newest(), made)
+        filler.unlink()
+        self.it.wait(lambda: 'can be used again' in self.it.log())
+        ec2.create_tags(Resources=subnets, Tags=[{'Key': 'k0', 'Value': '5000 '}])
+        self.it.child.kill()
+        self.it.child.wait()
+        (self.it.dir / 'log').write_text('')
+        self.it.start()
+        self.assertEqual(newest(), 5000)
