@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cv_model_note.h"
+
 #include "ec2_priv.h"
 
 /* Addresses of a subnet that AWS keeps to itself. */
@@ -274,12 +276,12 @@ static bool subnet_passes(const struct aws_call *call, const struct cv_model_sub
 	return cv_aws_filter_tags(call, &subnet->meta);
 }
 
+/* The inside of a subnet. */
 static void subnet_write(struct aws_call *call, const struct cv_model_subnet *subnet,
 			 const struct subnet_texts *texts)
 {
 	struct cv_xml *out = call->out;
 
-	cv_xml_item(out);
 	cv_xml_str(out, "subnetId", subnet->id);
 	cv_xml_str(out, "subnetArn", texts->arn);
 	cv_xml_str(out, "state", "available");
@@ -296,7 +298,18 @@ static void subnet_write(struct aws_call *call, const struct cv_model_subnet *su
 	cv_xml_bool(out, "assignIpv6AddressOnCreation", false);
 	cv_xml_bool(out, "ipv6Native", false);
 	cv_aws_tag_set(call, subnet->meta.tags, subnet->meta.n_tags);
-	cv_xml_close(out);
+}
+
+void cv_aws_ec2_subnet_write(struct aws_call *call, uint32_t idx)
+{
+	const struct cv_model_subnet *subnet = &call->model->subnets[idx];
+	const uint32_t *used = used_count(call);
+	struct subnet_texts texts;
+
+	if (used == NULL)
+		return;
+	subnet_texts_get(call, subnet, used[idx], &texts);
+	subnet_write(call, subnet, &texts);
 }
 
 static int describe_subnets(struct aws_call *call)
@@ -317,8 +330,11 @@ static int describe_subnets(struct aws_call *call)
 		    !cv_aws_ec2_is_wanted(&wanted, subnet->id))
 			continue;
 		subnet_texts_get(call, subnet, used[i], &texts);
-		if (subnet_passes(call, subnet, &texts) && cv_aws_page(call, i))
-			subnet_write(call, subnet, &texts);
+		if (!subnet_passes(call, subnet, &texts) || !cv_aws_page(call, i))
+			continue;
+		cv_xml_item(call->out);
+		subnet_write(call, subnet, &texts);
+		cv_xml_close(call->out);
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);
@@ -347,11 +363,18 @@ static bool rules_pass(struct aws_call *call, const struct cv_model_security_gro
 	       cv_aws_filter(call, "ip-permission.protocol", sg->n_rules > 0 ? "tcp" : NULL);
 }
 
+static const char *sg_description(const struct cv_model_security_group *sg)
+{
+	const char *description = cv_model_note(&sg->meta, EC2_NOTE_DESCRIPTION);
+
+	return description != NULL ? description : sg->name;
+}
+
 static bool sg_passes(struct aws_call *call, const struct cv_model_security_group *sg)
 {
 	return cv_aws_filter(call, "group-id", sg->id) &&
 	       cv_aws_filter(call, "group-name", sg->name) &&
-	       cv_aws_filter(call, "description", sg->name) &&
+	       cv_aws_filter(call, "description", sg_description(sg)) &&
 	       cv_aws_filter(call, "vpc-id", call->model->vpcs[sg->vpc].id) &&
 	       cv_aws_filter(call, "owner-id", call->caller.account_id) &&
 	       cv_aws_filter_tags(call, &sg->meta) && rules_pass(call, sg);
@@ -376,6 +399,26 @@ static void rule_write(struct aws_call *call, const struct cv_model_rule *rule)
 	cv_xml_close(out);
 }
 
+/* Whatever is reached answers: AWS's default. */
+static void egress_write(struct aws_call *call)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_open(out, "ipPermissionsEgress");
+	cv_xml_item(out);
+	cv_xml_str(out, "ipProtocol", "-1");
+	cv_aws_ec2_empty(call, "groups");
+	cv_xml_open(out, "ipRanges");
+	cv_xml_item(out);
+	cv_xml_str(out, "cidrIp", "0.0.0.0/0");
+	cv_xml_close(out);
+	cv_xml_close(out);
+	cv_aws_ec2_empty(call, "ipv6Ranges");
+	cv_aws_ec2_empty(call, "prefixListIds");
+	cv_xml_close(out);
+	cv_xml_close(out);
+}
+
 static void sg_write(struct aws_call *call, const struct cv_model_security_group *sg)
 {
 	struct cv_xml *out = call->out;
@@ -384,34 +427,93 @@ static void sg_write(struct aws_call *call, const struct cv_model_security_group
 	cv_xml_str(out, "ownerId", call->caller.account_id);
 	cv_xml_str(out, "groupId", sg->id);
 	cv_xml_str(out, "groupName", sg->name);
-	cv_xml_str(out, "groupDescription", sg->name);
+	cv_xml_str(out, "groupDescription", sg_description(sg));
 	cv_xml_str(out, "vpcId", call->model->vpcs[sg->vpc].id);
 	cv_xml_open(out, "ipPermissions");
 	for (uint32_t i = 0; i < sg->n_rules; i++)
 		rule_write(call, &sg->rules[i]);
 	cv_xml_close(out);
-	cv_aws_ec2_empty(call, "ipPermissionsEgress");
+	egress_write(call);
 	cv_aws_tag_set(call, sg->meta.tags, sg->meta.n_tags);
 	cv_xml_close(out);
+}
+
+/* The group that a VPC has unasked, as if it had been made. @return false if there is none */
+static bool default_sg_get(struct aws_call *call, uint32_t idx, struct cv_model_security_group *sg)
+{
+	const struct cv_model_vpc *vpc = &call->model->vpcs[idx];
+	struct cv_model_rule *rules;
+	const char *id;
+
+	if (vpc->meta.gone || vpc->owner != call->account)
+		return false;
+	id = cv_aws_ec2_default_sg(call, idx);
+	rules = cv_aws_alloc(call, (vpc->n_cidrs + 1) * sizeof(*rules));
+	if (id == NULL || rules == NULL)
+		return false;
+	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
+		rules[i] = (struct cv_model_rule){vpc->cidrs[i], 0, UINT16_MAX};
+	*sg = (struct cv_model_security_group){
+		.id = id, .name = "default", .vpc = idx, .rules = rules, .n_rules = vpc->n_cidrs};
+	return true;
+}
+
+static bool is_default_sg(struct aws_call *call, const char *id)
+{
+	struct cv_model_security_group sg;
+
+	for (uint32_t i = 0; i < call->model->n_vpcs; i++) {
+		if (default_sg_get(call, i, &sg) && strcmp(sg.id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What a request asks for. */
+struct sgs_wanted {
+	struct ec2_wanted ids, names;
+};
+
+static int sgs_wanted_read(struct aws_call *call, struct sgs_wanted *wanted)
+{
+	wanted->ids.ids = cv_aws_strs(call, "GroupId", &wanted->ids.n);
+	wanted->names.ids = cv_aws_strs(call, "GroupName", &wanted->names.n);
+	for (uint32_t i = 0; i < wanted->ids.n; i++) {
+		const char *id = wanted->ids.ids[i];
+
+		if (!is_default_sg(call, id) && cv_aws_ec2_find(call, &cv_aws_ec2_sg, id, NULL) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void sg_tell(struct aws_call *call, const struct sgs_wanted *wanted,
+		    const struct cv_model_security_group *sg, uint64_t pos)
+{
+	if (cv_aws_ec2_is_wanted(&wanted->ids, sg->id) &&
+	    cv_aws_ec2_is_wanted(&wanted->names, sg->name) && sg_passes(call, sg) &&
+	    cv_aws_page(call, pos))
+		sg_write(call, sg);
 }
 
 static int describe_sgs(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct ec2_wanted ids, names;
-	int ret = cv_aws_ec2_wanted(call, "GroupId", &cv_aws_ec2_sg, &ids);
+	struct cv_model_security_group default_sg;
+	struct sgs_wanted wanted;
 
-	if (ret < 0)
-		return ret;
-	names.ids = cv_aws_strs(call, "GroupName", &names.n);
+	if (sgs_wanted_read(call, &wanted) < 0)
+		return -EINVAL;
 	cv_xml_open(call->out, "securityGroupInfo");
 	for (uint32_t i = 0; i < model->n_sgs; i++) {
 		const struct cv_model_security_group *sg = &model->sgs[i];
 
-		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account &&
-		    cv_aws_ec2_is_wanted(&ids, sg->id) && cv_aws_ec2_is_wanted(&names, sg->name) &&
-		    sg_passes(call, sg) && cv_aws_page(call, i))
-			sg_write(call, sg);
+		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account)
+			sg_tell(call, &wanted, sg, i);
+	}
+	for (uint32_t i = 0; i < model->n_vpcs; i++) {
+		if (default_sg_get(call, i, &default_sg))
+			sg_tell(call, &wanted, &default_sg, UINT64_C(1) << 40 | i);
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);
@@ -513,7 +615,12 @@ static const struct aws_action actions[] = {
 			   "securityGroupInfo.ipPermissions.ipRanges.cidrIp "
 			   "securityGroupInfo.ipPermissions.ipv6Ranges "
 			   "securityGroupInfo.ipPermissions.prefixListIds "
-			   "securityGroupInfo.ipPermissionsEgress securityGroupInfo.tagSet.key "
+			   "securityGroupInfo.ipPermissionsEgress.ipProtocol "
+			   "securityGroupInfo.ipPermissionsEgress.groups "
+			   "securityGroupInfo.ipPermissionsEgress.ipRanges.cidrIp "
+			   "securityGroupInfo.ipPermissionsEgress.ipv6Ranges "
+			   "securityGroupInfo.ipPermissionsEgress.prefixListIds "
+			   "securityGroupInfo.tagSet.key "
 			   "securityGroupInfo.tagSet.value nextToken",
 	},
 	{

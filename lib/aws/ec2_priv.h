@@ -87,6 +87,9 @@ void cv_aws_ec2_zones(struct aws_call *call, uint64_t zones);
 /** Write the security groups of an endpoint as `<groupSet>`. */
 void cv_aws_ec2_groups(struct aws_call *call, const struct cv_model_endpoint *endpoint);
 
+/** Write the inside of a subnet. */
+void cv_aws_ec2_subnet_write(struct aws_call *call, uint32_t idx);
+
 /** Write `<return>true</return>`. @return 0 */
 int cv_aws_ec2_true(struct aws_call *call);
 

@@ -18,8 +18,8 @@
 /**
  * Set or remove a kept attribute; of resources from the file as well.
  *
- * @param kind   CV_MODEL_SERVICE, CV_MODEL_ENDPOINT, CV_MODEL_SG
- * @param value  NULL: removed, if it is there
+ * @param kind  CV_MODEL_SERVICE, CV_MODEL_ENDPOINT, CV_MODEL_SG
+ * @param note  key and value; value NULL: removed, if it is there
  * @return as the operations of cv_model_change.h
  */
 int cv_model_note_set(struct cv_model *model, const struct cv_model_by *by, enum cv_model_kind kind,

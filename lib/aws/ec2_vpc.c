@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* EC2: subnets come and go, VPCs do not; what clients ask for that culvert does not have. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "ec2_priv.h"
+
+/* ---- VPCs ---- */
+
+/* A VPC is a port, VLAN or tunnel; which of them an account may have, the operator says. */
+static int create_vpc(struct aws_call *call)
+{
+	return cv_aws_fail(call, "UnsupportedOperation",
+			   "A VPC is attached to a port or VLAN of the appliance: its operator "
+			   "declares it in the configuration file (vpcs[]) and reloads");
+}
+
+static int delete_vpc(struct aws_call *call)
+{
+	const char *id = cv_query_str(&call->params, "VpcId");
+	struct cv_model_errs errs = {0};
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, id, NULL);
+
+	if (ret < 0)
+		return ret;
+	ret = cv_model_remove(call->model, &call->by, CV_MODEL_VPC, id, &errs);
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
+}
+
+/* Both switches of DNS are on: endpoints' names answer in every VPC. */
+static int describe_vpc_attribute(struct aws_call *call)
+{
+	const char *id = cv_query_str(&call->params, "VpcId");
+	const char *name = cv_query_str(&call->params, "Attribute");
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, id, NULL);
+
+	if (ret < 0)
+		return ret;
+	cv_xml_str(call->out, "vpcId", id);
+	cv_xml_open(call->out, name);
+	cv_xml_bool(call->out, "value", strncmp(name, "enableDns", 9) == 0);
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static int modify_vpc_attribute(struct aws_call *call)
+{
+	int ret =
+		cv_aws_ec2_find(call, &cv_aws_ec2_vpc, cv_query_str(&call->params, "VpcId"), NULL);
+
+	if (ret < 0)
+		return ret;
+	if (!cv_aws_bool(&call->params, "EnableDnsSupport.Value", true) ||
+	    !cv_aws_bool(&call->params, "EnableDnsHostnames.Value", true) ||
+	    cv_aws_bool(&call->params, "EnableNetworkAddressUsageMetrics.Value", false))
+		return cv_aws_fail(call, "UnsupportedOperation",
+				   "DNS support and host names are always on, usage metrics off");
+	return cv_aws_ec2_true(call);
+}
+
+/* ---- subnets ---- */
+
+/* The zone as the model is told it: by the caller's name, or by id. */
+static int zone_read(struct aws_call *call, const char **ret_zone)
+{
+	const char *name = cv_query_str(&call->params, "AvailabilityZone");
+	const char *id = cv_query_str(&call->params, "AvailabilityZoneId");
+
+	if (name != NULL && id != NULL)
+		return cv_aws_fail(call, "InvalidParameterCombination",
+				   "AvailabilityZone and AvailabilityZoneId exclude each other");
+	for (uint32_t i = 0; i < call->model->n_zones; i++) {
+		const char *own = cv_aws_ec2_zone(call, i);
+
+		/* Without either, any will do. */
+		if (own == NULL || (name != NULL && strcmp(name, own) != 0) ||
+		    (id != NULL && strcmp(id, call->model->zones[i].id) != 0))
+			continue;
+		*ret_zone = own;
+		return 0;
+	}
+	return cv_aws_fail(call, "InvalidParameterValue",
+			   "Value (%.64s) for parameter availabilityZone is invalid. Subnets can "
+			   "only be created in the account's own availability zones",
+			   name != NULL ? name
+			   : id != NULL ? id
+					: "");
+}
+
+static int subnet_read(struct aws_call *call, struct cv_model_subnet_req *req)
+{
+	const char *cidr = cv_query_str(&call->params, "CidrBlock");
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, cv_query_str(&call->params, "VpcId"),
+				  &req->vpc);
+
+	if (ret == 0 && cidr == NULL)
+		ret = cv_aws_fail(call, "MissingParameter",
+				  "The request must contain the parameter CidrBlock");
+	if (ret == 0 && cv_prefix_parse(cidr, &req->cidr) != 0)
+		ret = cv_aws_fail(call, "InvalidParameterValue",
+				  "Value (%.64s) for parameter cidrBlock is invalid. This is not a "
+				  "valid CIDR block.",
+				  cidr);
+	if (ret == 0)
+		ret = zone_read(call, &req->zone);
+	if (ret == 0)
+		ret = cv_aws_tags(call, "subnet", &call->by.tags, &call->by.n_tags);
+	return ret;
+}
+
+static int create_subnet(struct aws_call *call)
+{
+	struct cv_model_subnet_req req = {.id = cv_aws_ec2_id(call, "subnet-"), .by = &call->by};
+	struct cv_model_errs errs = {0};
+	int ret = subnet_read(call, &req);
+
+	if (ret < 0)
+		return ret;
+	ret = cv_model_subnet_add(call->model, &req, &errs);
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
+	if (ret < 0)
+		return ret;
+	cv_xml_open(call->out, "subnet");
+	cv_aws_ec2_subnet_write(call,
+				cv_model_find(call->model, CV_MODEL_SUBNET, CV_MODEL_NONE, req.id));
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static int delete_subnet(struct aws_call *call)
+{
+	const char *id = cv_query_str(&call->params, "SubnetId");
+	struct cv_model_errs errs = {0};
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_subnet, id, NULL);
+
+	if (ret < 0)
+		return ret;
+	ret = cv_model_remove(call->model, &call->by, CV_MODEL_SUBNET, id, &errs);
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
+}
+
+/* ---- what there is none of ---- */
+
+static int describe_account_attributes(struct aws_call *call)
+{
+	static const struct {
+		const char *name, *value;
+	} rows[] = {
+		{"supported-platforms", "VPC"}, {"default-vpc", "none"},
+		{"max-instances", "0"},         {"vpc-max-security-groups-per-interface", "5"},
+		{"max-elastic-ips", "0"},       {"vpc-max-elastic-ips", "0"},
+	};
+	struct ec2_wanted wanted;
+
+	wanted.ids = cv_aws_strs(call, "AttributeName", &wanted.n);
+	cv_xml_open(call->out, "accountAttributeSet");
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		if (!cv_aws_ec2_is_wanted(&wanted, rows[i].name))
+			continue;
+		cv_xml_item(call->out);
+		cv_xml_str(call->out, "attributeName", rows[i].name);
+		cv_xml_open(call->out, "attributeValueSet");
+		cv_xml_item(call->out);
+		cv_xml_str(call->out, "attributeValue", rows[i].value);
+		cv_xml_close(call->out);
+		cv_xml_close(call->out);
+		cv_xml_close(call->out);
+	}
+	cv_xml_close(call->out);
+	return 0;
+}
+
+/* An answer without elements; what is asked for by id is not there. */
+static int describe_none(struct aws_call *call, const char *list, const char *param,
+			 const char *unknown)
+{
+	uint32_t n;
+	const char *const *ids = cv_aws_strs(call, param, &n);
+
+	if (n > 0)
+		return cv_aws_fail(call, unknown, "The ID '%.64s' does not exist", ids[0]);
+	cv_aws_ec2_empty(call, list);
+	return 0;
+}
+
+static int describe_route_tables(struct aws_call *call)
+{
+	return describe_none(call, "routeTableSet", "RouteTableId", "InvalidRouteTableID.NotFound");
+}
+
+static int describe_prefix_lists(struct aws_call *call)
+{
+	return describe_none(call, "prefixListSet", "PrefixListId", "InvalidPrefixListID.NotFound");
+}
+
+/* ---- the table ---- */
+
+static const struct aws_param create_vpc_params[] = {
+	AWS_DRY_RUN, AWS_TAG_SPECS, AWS_STR("CidrBlock", 0, 1, 64),
+	AWS_STR("InstanceTenancy", 0, 1, 64), AWS_BOOL("AmazonProvidedIpv6CidrBlock")};
+static const struct aws_param delete_vpc_params[] = {AWS_DRY_RUN, AWS_ID("VpcId", AWS_REQUIRED)};
+static const struct aws_param vpc_attribute_params[] = {
+	AWS_DRY_RUN, AWS_ID("VpcId", AWS_REQUIRED),
+	AWS_ENUM("Attribute", AWS_REQUIRED,
+		 "enableDnsSupport|enableDnsHostnames|enableNetworkAddressUsageMetrics")};
+static const struct aws_param modify_vpc_attribute_params[] = {
+	AWS_ID("VpcId", AWS_REQUIRED), AWS_BOOL("EnableDnsSupport.Value"),
+	AWS_BOOL("EnableDnsHostnames.Value"), AWS_BOOL("EnableNetworkAddressUsageMetrics.Value")};
+static const struct aws_param create_subnet_params[] = {
+	AWS_DRY_RUN,
+	AWS_TAG_SPECS,
+	AWS_ID("VpcId", AWS_REQUIRED),
+	AWS_STR("CidrBlock", 0, 1, 64),
+	AWS_STR("AvailabilityZone", 0, 1, 64),
+	AWS_STR("AvailabilityZoneId", 0, 1, 64),
+	AWS_REFUSE("Ipv6CidrBlock"),
+	AWS_REFUSE("OutpostArn"),
+	AWS_REFUSE("Ipv6Native"),
+};
+static const struct aws_param delete_subnet_params[] = {AWS_DRY_RUN,
+							AWS_ID("SubnetId", AWS_REQUIRED)};
+static const struct aws_param account_params[] = {AWS_DRY_RUN,
+						  AWS_STR("AttributeName.N", 0, 1, 64)};
+static const struct aws_param route_tables_params[] = {
+	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("RouteTableId.N", 0), AWS_PAGES(5, 100)};
+static const struct aws_param prefix_lists_params[] = {AWS_DRY_RUN, AWS_FILTERS,
+						       AWS_ID("PrefixListId.N", 0), EC2_PAGES(1)};
+
+static const struct aws_action actions[] = {
+	{
+		.name = "CreateSubnet",
+		.handle = create_subnet,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(create_subnet_params),
+		.answers = "subnet.subnetId subnet.subnetArn subnet.state subnet.ownerId "
+			   "subnet.vpcId subnet.cidrBlock subnet.ipv6CidrBlockAssociationSet "
+			   "subnet.availableIpAddressCount subnet.availabilityZone "
+			   "subnet.availabilityZoneId subnet.defaultForAz "
+			   "subnet.mapPublicIpOnLaunch subnet.assignIpv6AddressOnCreation "
+			   "subnet.ipv6Native subnet.tagSet.key subnet.tagSet.value",
+	},
+	{
+		.name = "CreateVpc",
+		.handle = create_vpc,
+		AWS_PARAMS(create_vpc_params),
+	},
+	{
+		.name = "DeleteSubnet",
+		.handle = delete_subnet,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(delete_subnet_params),
+	},
+	{
+		.name = "DeleteVpc",
+		.handle = delete_vpc,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(delete_vpc_params),
+	},
+	{
+		.name = "DescribeAccountAttributes",
+		.handle = describe_account_attributes,
+		AWS_PARAMS(account_params),
+		.answers = "accountAttributeSet.attributeName "
+			   "accountAttributeSet.attributeValueSet.attributeValue",
+	},
+	{
+		.name = "DescribePrefixLists",
+		.handle = describe_prefix_lists,
+		AWS_PARAMS(prefix_lists_params),
+		.answers = "prefixListSet",
+	},
+	{
+		.name = "DescribeRouteTables",
+		.handle = describe_route_tables,
+		AWS_PARAMS(route_tables_params),
+		.answers = "routeTableSet",
+	},
+	{
+		.name = "DescribeVpcAttribute",
+		.handle = describe_vpc_attribute,
+		AWS_PARAMS(vpc_attribute_params),
+		.answers = "vpcId enableDnsHostnames.value enableDnsSupport.value "
+			   "enableNetworkAddressUsageMetrics.value",
+	},
+	{
+		.name = "ModifyVpcAttribute",
+		.handle = modify_vpc_attribute,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(modify_vpc_attribute_params),
+	},
+};
+
+const struct aws_group cv_aws_ec2_vpc_group = {AWS_EC2, actions, CV_ARRAY_LEN(actions)};

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The actions of EC2 beside the connections: notifications, interfaces, groups, networks. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "aws_world.h"
+
+/* ---- notifications ---- */
+
+#define TOPIC "arn:aws:sns:us-east-1:111111111111:t"
+
+static void notification_is_kept(void **state)
+{
+	static const char create[] = "Action=CreateVpcEndpointConnectionNotification";
+	char id[128], second[128];
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	ec2(PROV,
+	    "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC
+	    "&ConnectionEvents.1=Connect&ConnectionEvents.2=Accept&ClientToken=x",
+	    create, svc);
+	element("connectionNotificationId", id);
+	assert_true(cv_id_is(id, "vpce-nfn-", 17));
+	has("<connectionNotification><connectionNotificationId>%s</connectionNotificationId>"
+	    "<serviceId>%s</serviceId><connectionNotificationType>Topic</connectionNotificationType>"
+	    "<connectionNotificationArn>" TOPIC "</connectionNotificationArn>"
+	    "<connectionEvents><item>Accept</item><item>Connect</item></connectionEvents>"
+	    "<connectionNotificationState>Enabled</connectionNotificationState>"
+	    "</connectionNotification><clientToken>x</clientToken>",
+	    id, svc);
+	ec2(CONS,
+	    "%s&VpcEndpointId=%s&ConnectionNotificationArn=arn:aws:sns:us-east-1:222222222222:c"
+	    "&ConnectionEvents.1=Delete",
+	    create, ep);
+	element("connectionNotificationId", second);
+	has("<vpcEndpointId>%s</vpcEndpointId>", ep);
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=%s"
+	    "&ConnectionEvents.1=Reject",
+	    id);
+	assert_string_equal(got, "<return>true</return>");
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications");
+	assert_int_equal(times("<connectionNotificationId>"), 1);
+	has(TOPIC
+	    "</connectionNotificationArn><connectionEvents><item>Reject</item></connectionEvents>");
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=%s"
+	    "&ConnectionNotificationArn=" TOPIC "2",
+	    id);
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications&ConnectionNotificationId=%s",
+	    id);
+	has(TOPIC
+	    "2</connectionNotificationArn><connectionEvents><item>Reject</item></connectionEvents>");
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications"
+		  "&Filter.1.Name=service-id&Filter.1.Value.1=x");
+	assert_string_equal(got, "<connectionNotificationSet/>");
+	ec2_fails(PROV, "InvalidConnectionNotification",
+		  "Action=DescribeVpcEndpointConnectionNotifications&ConnectionNotificationId=%s",
+		  second);
+	ec2(PROV,
+	    "Action=DeleteVpcEndpointConnectionNotifications&ConnectionNotificationId.1=%s"
+	    "&ConnectionNotificationId.2=%s",
+	    id, second);
+	has("<unsuccessful><item><error><code>InvalidConnectionNotification</code>");
+	assert_int_equal(times("<item>"), 1);
+	ec2(PROV, "Action=DescribeVpcEndpointConnectionNotifications");
+	assert_string_equal(got, "<connectionNotificationSet/>");
+	ec2(CONS, "Action=DescribeVpcEndpointConnectionNotifications");
+	assert_int_equal(times("<connectionNotificationId>"), 1);
+}
+
+static void notification_that_cannot_be_is_refused(void **state)
+{
+	static const char create[] = "Action=CreateVpcEndpointConnectionNotification";
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	ec2_fails(PROV, "InvalidParameterCombination",
+		  "%s&ConnectionNotificationArn=" TOPIC "&ConnectionEvents.1=Connect", create);
+	ec2_fails(PROV, "InvalidParameterCombination",
+		  "%s&ServiceId=%s&VpcEndpointId=%s&ConnectionNotificationArn=" TOPIC
+		  "&ConnectionEvents.1=Connect",
+		  create, svc, ep);
+	ec2_fails(PROV, "InvalidParameter",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC "&ConnectionEvents.1=connect",
+		  create, svc);
+	ec2_fails(PROV, "InvalidParameter",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC
+		  "&ConnectionEvents.1=Accept&ConnectionEvents.2=Accept",
+		  create, svc);
+	ec2_fails(PROV, "InvalidParameter",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=arn:aws:sqs:us-east-1:111111111111:q"
+		  "&ConnectionEvents.1=Accept",
+		  create, svc);
+	ec2_fails(PROV, "MissingParameter", "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC,
+		  create, svc);
+	ec2_fails(CONS, "InvalidVpcEndpointServiceId.NotFound",
+		  "%s&ServiceId=%s&ConnectionNotificationArn=" TOPIC "&ConnectionEvents.1=Accept",
+		  create, svc);
+	ec2_fails(PROV, "InvalidConnectionNotification",
+		  "Action=ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=x"
+		  "&ConnectionEvents.1=Accept");
+}
+
+/* ---- interfaces ---- */
+
+static void interfaces_are_told(void **state)
+{
+	char id[128], mac[128];
+
+	(void)state;
+	ec2(CONS, "Action=DescribeNetworkInterfaces");
+	assert_int_equal(times("<networkInterfaceId>"), 2);
+	has("<subnetId>%s</subnetId><vpcId>%s</vpcId><availabilityZone>us-east-1a</availabilityZone>"
+	    "<description>VPC Endpoint Interface %s</description><ownerId>222222222222</ownerId>",
+	    sub_ca, vpc_c, m->endpoints[0].id);
+	has("<requesterManaged>true</requesterManaged><status>in-use</status>");
+	has("<privateIpAddress>10.0.1.10</privateIpAddress>");
+	has("<interfaceType>vpc_endpoint</interfaceType>");
+	has("<groupName>default</groupName>");
+	element("networkInterfaceId", id);
+	element("macAddress", mac);
+	ec2(CONS, "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s", id);
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2(CONS, "Action=DescribeNetworkInterfaces&Filter.1.Name=mac-address&Filter.1.Value.1=%s",
+	    mac);
+	has("<networkInterfaceId>%s</networkInterfaceId>", id);
+	ec2(CONS, "Action=DescribeNetworkInterfaces&Filter.1.Name=addresses.private-ip-address"
+		  "&Filter.1.Value.1=10.0.1.*");
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2(PROV, "Action=DescribeNetworkInterfaces&Filter.1.Name=interface-type"
+		  "&Filter.1.Value.1=network_load_balancer");
+	assert_int_equal(times("<networkInterfaceId>"), 3);
+	has("<description>ELB net/web/");
+	ec2(PROV,
+	    "Action=DescribeNetworkInterfaces&Filter.1.Name=description&Filter.1.Value.1=ELB+net/free/*");
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2(PROV, "Action=DescribeNetworkInterfaces&Filter.1.Name=tag-key&Filter.1.Value.1=*");
+	assert_string_equal(got, "<networkInterfaceSet/>");
+	ec2_fails(PROV, "InvalidNetworkInterfaceID.NotFound",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s", id);
+	ec2_fails(PROV, "InvalidNetworkInterfaceId.Malformed",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=x");
+}
+
+/* ---- security groups ---- */
+
+static void group_is_made_used_and_removed(void **state)
+{
+	char sg[128], rule[128];
+
+	(void)state;
+	ec2(CONS,
+	    "Action=CreateSecurityGroup&GroupName=web+servers&GroupDescription=for+tests&VpcId=%s" TAGS(
+		    "security-group"),
+	    vpc_c);
+	element("groupId", sg);
+	has("<tagSet><item><key>env</key><value>prod</value></item></tagSet>");
+	ec2(CONS,
+	    "Action=AuthorizeSecurityGroupIngress&GroupId=%s&IpPermissions.1.IpProtocol=tcp"
+	    "&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=81"
+	    "&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"
+	    "&IpPermissions.1.IpRanges.2.CidrIp=192.168.0.0/16",
+	    sg);
+	has("<return>true</return><securityGroupRuleSet><item><securityGroupRuleId>sgr-");
+	has("<groupId>%s</groupId><groupOwnerId>222222222222</groupOwnerId><isEgress>false</isEgress>"
+	    "<ipProtocol>tcp</ipProtocol><fromPort>80</fromPort><toPort>81</toPort>"
+	    "<cidrIpv4>10.0.0.0/8</cidrIpv4>",
+	    sg);
+	assert_int_equal(times("<item>"), 2);
+	ec2_fails(
+		CONS, "InvalidPermission.Duplicate",
+		"Action=AuthorizeSecurityGroupIngress&GroupId=%s&IpProtocol=tcp&FromPort=80&ToPort=81"
+		"&CidrIp=10.0.0.0/8",
+		sg);
+	ec2(CONS, "Action=AuthorizeSecurityGroupIngress&GroupId=%s&IpProtocol=-1&CidrIp=0.0.0.0/0",
+	    sg);
+	ec2(CONS, "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
+	has("<groupName>web servers</groupName><groupDescription>for tests</groupDescription>");
+	assert_int_equal(times("<cidrIp>"), 4);
+	has("<fromPort>0</fromPort><toPort>65535</toPort>");
+	ec2(CONS, "Action=DescribeSecurityGroups&Filter.1.Name=description&Filter.1.Value.1=for*");
+	assert_int_equal(times("<groupDescription>"), 1);
+	ec2(CONS, "Action=DescribeSecurityGroupRules&Filter.1.Name=group-id&Filter.1.Value.1=%s",
+	    sg);
+	assert_int_equal(times("<securityGroupRuleId>"), 3);
+	element("securityGroupRuleId", rule);
+	ec2(CONS, "Action=RevokeSecurityGroupIngress&GroupId=%s&SecurityGroupRuleId.1=%s", sg,
+	    rule);
+	has("<return>true</return><unknownIpPermissionSet/>");
+	ec2_fails(CONS, "InvalidSecurityGroupRuleId.NotFound",
+		  "Action=RevokeSecurityGroupIngress&GroupId=%s&SecurityGroupRuleId.1=%s", sg,
+		  rule);
+	ec2_fails(
+		CONS, "InvalidPermission.NotFound",
+		"Action=RevokeSecurityGroupIngress&GroupId=%s&IpProtocol=tcp&FromPort=80&ToPort=81"
+		"&CidrIp=10.0.0.0/8",
+		sg);
+	ec2(CONS,
+	    "Action=AuthorizeSecurityGroupEgress&GroupId=%s&IpPermissions.1.IpProtocol=-1"
+	    "&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0",
+	    sg);
+	has("<isEgress>true</isEgress>");
+	make_service();
+	ec2(CONS,
+	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s"
+	    "&SubnetId.1=%s&SecurityGroupId.1=%s",
+	    vpc_c, svc_name, sub_cb, sg);
+	element("vpcEndpointId", ep);
+	ec2_fails(CONS, "DependencyViolation", "Action=DeleteSecurityGroup&GroupId=%s", sg);
+	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
+	ec2_fails(PROV, "InvalidGroup.NotFound", "Action=DeleteSecurityGroup&GroupId=%s", sg);
+	ec2(CONS, "Action=DeleteSecurityGroup&GroupId=%s", sg);
+	ec2_fails(CONS, "InvalidGroup.NotFound", "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
+}
+
+static void group_that_cannot_be_is_refused(void **state)
+{
+	static const char create[] = "Action=CreateSecurityGroup&GroupDescription=d&GroupName=";
+	static const char in[] = "Action=AuthorizeSecurityGroupIngress&GroupId=";
+
+	(void)state;
+	ec2_fails(CONS, "VPCIdNotSpecified", "%sx", create);
+	ec2_fails(CONS, "InvalidVpcID.NotFound", "%sx&VpcId=%s", create, vpc_p);
+	ec2_fails(CONS, "InvalidParameterValue", "%sdefault&VpcId=%s", create, vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue", "%ssg-1&VpcId=%s", create, vpc_c);
+	ec2_fails(CONS, "InvalidGroup.Duplicate", "%ssg&VpcId=%s", create, vpc_c);
+	ec2(CONS, "%sx&VpcId=%s", create, vpc_c);
+	element("groupId", svc);
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "%s%s&IpProtocol=udp&FromPort=1&ToPort=2&CidrIp=0.0.0.0/0", in, svc);
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&IpProtocol=tcp&CidrIp=0.0.0.0/0", in, svc);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "%s%s&IpProtocol=tcp&FromPort=2&ToPort=1&CidrIp=0.0.0.0/0", in, svc);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "%s%s&IpProtocol=tcp&FromPort=1&ToPort=1&CidrIp=10.0.0.0", in, svc);
+	ec2_fails(CONS, "MissingParameter", "%s%s", in, svc);
+	ec2_fails(CONS, "MissingParameter", "%s%s&IpPermissions.1.IpProtocol=-1", in, svc);
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "%s%s&IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.GroupId=%s", in, svc,
+		  svc);
+	ec2_fails(CONS, "OperationNotPermitted", "%s%s&IpProtocol=-1&CidrIp=0.0.0.0/0", in, sg_c);
+	ec2_fails(CONS, "OperationNotPermitted", "Action=DeleteSecurityGroup&GroupId=%s", sg_c);
+}
+
+static void default_group_is_shown(void **state)
+{
+	char sg[128];
+
+	(void)state;
+	ec2(CONS,
+	    "Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1=default");
+	assert_int_equal(times("<groupDescription>"), 1);
+	has("<vpcId>%s</vpcId>", vpc_c);
+	has("<cidrIp>10.0.0.0/16</cidrIp>");
+	element("groupId", sg);
+	ec2(CONS, "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
+	assert_int_equal(times("<groupDescription>"), 1);
+	ec2_fails(PROV, "InvalidGroup.NotFound", "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
+	/* One that the operator made takes its place. */
+	no_error(add_sg("c", "default"));
+	ec2(CONS,
+	    "Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1=default");
+	assert_int_equal(times("<groupDescription>"), 1);
+	has_not("%s", sg);
+	make_service();
+	make_endpoint();
+	has("<groupId>%s</groupId><groupName>default</groupName>",
+	    id_of(CV_MODEL_SG, "c", "default"));
+}
+
+/* ---- VPCs and subnets ---- */
+
+static void subnet_is_made_and_removed(void **state)
+{
+	static const char create[] = "Action=CreateSubnet&VpcId=";
+	char id[128];
+
+	(void)state;
+	ec2(CONS, "%s%s&CidrBlock=10.0.9.0/24&AvailabilityZone=us-east-1b" TAGS("subnet"), create,
+	    vpc_c);
+	element("subnetId", id);
+	has("<subnet><subnetId>%s</subnetId><subnetArn>arn:aws:ec2:us-east-1:222222222222:subnet/%s<",
+	    id, id);
+	has("<availableIpAddressCount>251</availableIpAddressCount>"
+	    "<availabilityZone>us-east-1b</availabilityZone>"
+	    "<availabilityZoneId>use1-az1</availabilityZoneId>");
+	has("<tagSet><item><key>env</key><value>prod</value></item></tagSet></subnet>");
+	ec2(CONS, "Action=DescribeSubnets&SubnetId.1=%s", id);
+	assert_int_equal(times("<subnetId>"), 1);
+	ec2(CONS, "%s%s&CidrBlock=10.0.10.0/24&AvailabilityZoneId=use1-az2", create, vpc_c);
+	has("<availabilityZone>us-east-1a</availabilityZone>");
+	ec2_fails(CONS, "InvalidSubnet.Conflict", "%s%s&CidrBlock=10.0.9.0/25", create, vpc_c);
+	ec2_fails(CONS, "InvalidSubnet.Range", "%s%s&CidrBlock=10.1.0.0/24", create, vpc_c);
+	ec2_fails(CONS, "InvalidSubnet.Range", "%s%s&CidrBlock=10.0.11.0/29", create, vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&CidrBlock=10.0.11.1/24", create, vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "%s%s&CidrBlock=10.0.11.0/24&AvailabilityZone=use1-az1", create, vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "%s%s&CidrBlock=10.0.11.0/24&AvailabilityZoneId=use1-az3", create, vpc_c);
+	ec2_fails(CONS, "MissingParameter", "%s%s", create, vpc_c);
+	ec2_fails(CONS, "InvalidVpcID.NotFound", "%s%s&CidrBlock=10.0.11.0/24", create, vpc_p);
+	make_service();
+	ec2(CONS,
+	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s"
+	    "&SubnetId.1=%s",
+	    vpc_c, svc_name, id);
+	element("vpcEndpointId", ep);
+	ec2_fails(CONS, "DependencyViolation", "Action=DeleteSubnet&SubnetId=%s", id);
+	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
+	ec2_fails(PROV, "InvalidSubnetID.NotFound", "Action=DeleteSubnet&SubnetId=%s", id);
+	ec2(CONS, "Action=DeleteSubnet&SubnetId=%s", id);
+	assert_string_equal(got, "<return>true</return>");
+	ec2_fails(CONS, "InvalidSubnetID.NotFound", "Action=DescribeSubnets&SubnetId.1=%s", id);
+	ec2_fails(CONS, "OperationNotPermitted", "Action=DeleteSubnet&SubnetId=%s", sub_ca);
+}
+
+static void vpcs_are_the_operators(void **state)
+{
+	(void)state;
+	ec2_fails(CONS, "UnsupportedOperation", "Action=CreateVpc&CidrBlock=10.0.0.0/16");
+	ec2_fails(CONS, "OperationNotPermitted", "Action=DeleteVpc&VpcId=%s", vpc_c);
+	ec2_fails(CONS, "InvalidVpcID.NotFound", "Action=DeleteVpc&VpcId=%s", vpc_p);
+	ec2(CONS, "Action=DescribeVpcAttribute&VpcId=%s&Attribute=enableDnsHostnames", vpc_c);
+	has("<vpcId>%s</vpcId><enableDnsHostnames><value>true</value></enableDnsHostnames>", vpc_c);
+	ec2_fails(CONS, "InvalidVpcID.NotFound",
+		  "Action=DescribeVpcAttribute&VpcId=%s&Attribute=enableDnsSupport", vpc_p);
+	ec2(CONS, "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsHostnames.Value=true", vpc_c);
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsHostnames.Value=false", vpc_c);
+	ec2(CONS, "Action=DescribeAccountAttributes&AttributeName.1=supported-platforms");
+	has("<attributeName>supported-platforms</attributeName><attributeValueSet><item>"
+	    "<attributeValue>VPC</attributeValue>");
+	assert_int_equal(times("<attributeName>"), 1);
+	ec2(CONS, "Action=DescribeRouteTables");
+	assert_string_equal(got, "<routeTableSet/>");
+	ec2(CONS, "Action=DescribePrefixLists");
+	assert_string_equal(got, "<prefixListSet/>");
+	ec2_fails(CONS, "InvalidRouteTableID.NotFound",
+		  "Action=DescribeRouteTables&RouteTableId.1=rtb-1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(notification_is_kept),
+		TEST(notification_that_cannot_be_is_refused),
+		TEST(interfaces_are_told),
+		TEST(group_is_made_used_and_removed),
+		TEST(group_that_cannot_be_is_refused),
+		TEST(default_group_is_shown),
+		TEST(subnet_is_made_and_removed),
+		TEST(vpcs_are_the_operators),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
