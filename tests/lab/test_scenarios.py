@@ -105,6 +105,28 @@ class Scenarios(unittest.TestCase):
         self.steps(self.idle, 8)
 
 
+class AwsScenarios(unittest.TestCase):
+    """What documents do with the stock client; two at a time, as they mostly wait for it."""
+
+    def play(self, *names_and_steps):
+        children = [(scenario(name), steps) for name, steps in names_and_steps]
+        try:
+            for child, steps in children:
+                Scenarios.steps(self, child, steps)
+        finally:
+            for child, _ in children:
+                if child.poll() is None:
+                    end(child)
+
+    good = Scenarios.good
+
+    def test_walkthrough_and_emqx(self):
+        self.play(('walkthrough', 19), ('emqx', 21))
+
+    def test_userguide(self):
+        self.play(('userguide', 40))
+
+
 class Command(unittest.TestCase):
     """The list and its shape."""
 
