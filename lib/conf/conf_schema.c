@@ -148,6 +148,17 @@ static const struct conf_row schema[] = {
 	    "connections of each worker whose handshake is not finished; SYNs beyond it are dropped, so "
 	    "that a flood leaves room for the others; 0: a quarter of `limits.flows`"),
 
+	OBJECT("dns", 0, "the DNS server of each VPC, at the first CIDR's base address + 2"),
+	BOOL("dns.enabled", "false",
+	     "serve DNS; each VPC gets a network namespace for it (`settings.host.namespaces`)"),
+	BOOL("dns.public", "false",
+	     "names of endpoints and load balancers are answered in every VPC, as AWS does; false: in "
+	     "their own"),
+	LIST("dns.forwarders", 0, 0, CV_CONF_FORWARDERS_MAX,
+	     "resolvers that are asked for other names, one after another, from the host's network; none: "
+	     "other names are refused"),
+	STRING("dns.forwarders[]", 0, 7, 21, NULL, "IPv4 address, `10.1.2.3` or with port `10.1.2.3:5353`"),
+
 	OBJECT("control", 0, "how operators reach the appliance, and where it keeps what calls change"),
 	STRING("control.state", 0, 1, 4000, NULL,
 	       "file in which what API calls make and change is kept; `none`: in memory, until the process "

@@ -182,6 +182,44 @@ static void build_flow_end(struct conf_run *run)
 			       "timeouts run faster than they say: this is for tests only");
 }
 
+static void build_forwarder(struct conf_run *run, uint32_t node)
+{
+	struct cv_conf_dns *dns = &run->conf->dns;
+	const char *text = json_string_value(run->doc.nodes[node].value), *colon;
+	unsigned long port = 53;
+	char ip[32], *end;
+
+	if (text == NULL || dns->n_forwarders == CV_CONF_FORWARDERS_MAX)
+		return; /* reported already */
+	colon = strchr(text, ':');
+	snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(text, ":"), text);
+	if (colon != NULL) {
+		port = strtoul(colon + 1, &end, 10);
+		port = colon[1] < '0' || colon[1] > '9' || *end != '\0' ? 0 : port;
+	}
+	if (!cv_ip4_parse(ip, &dns->forwarders[dns->n_forwarders].ip) || port == 0 ||
+	    port > UINT16_MAX) {
+		cv_conf_err(run, node, "'%s' is neither an IPv4 address nor `address:port`", text);
+		return;
+	}
+	dns->forwarders[dns->n_forwarders++].port = (uint16_t)port;
+}
+
+static void build_dns(struct conf_run *run)
+{
+	struct cv_conf_dns *dns = &run->conf->dns;
+	uint32_t list = cv_conf_node(run, 0, "dns.forwarders");
+	uint32_t node = cv_conf_node(run, 0, "dns.enabled");
+
+	dns->enabled = cv_conf_bool(run, 0, "dns.enabled");
+	dns->everywhere = cv_conf_bool(run, 0, "dns.public");
+	if (cv_conf_count(run, list) > 0)
+		for (uint32_t i = list + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
+			build_forwarder(run, i);
+	if (dns->enabled && run->conf->settings.host == CV_CONF_HOST_NEVER)
+		cv_conf_err(run, node, "needs network namespaces; settings.host.namespaces is 'never'");
+}
+
 static void build_api(struct conf_run *run)
 {
 	struct cv_conf_api *api = &run->conf->api;
@@ -233,5 +271,6 @@ void cv_conf_build_settings(struct conf_run *run)
 	conf->settings.host = cv_conf_choice(run, 0, "settings.host.namespaces");
 	conf->control.socket = cv_conf_str(run, 0, "control.socket");
 	build_api(run);
+	build_dns(run);
 	build_state(run);
 }

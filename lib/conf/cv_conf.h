@@ -22,6 +22,7 @@
 /** Bounds that other modules rely on. */
 #define CV_CONF_WORKERS_MAX 64
 #define CV_CONF_DEVICES_MAX 64
+#define CV_CONF_FORWARDERS_MAX 4
 
 /** A port: one or more ethdevs that lead to the same network. */
 struct cv_conf_port {
@@ -114,6 +115,17 @@ struct cv_conf_api {
 	uint32_t request_seconds, idle_seconds;
 };
 
+/** The DNS server. */
+struct cv_conf_dns {
+	bool enabled;
+	bool everywhere; /**< names are visible in all VPCs, not in their own only */
+	struct {
+		cv_be32_t ip;
+		uint16_t port; /**< host order */
+	} forwarders[CV_CONF_FORWARDERS_MAX];
+	uint32_t n_forwarders;
+};
+
 /** A configuration that passed every check. */
 struct cv_conf {
 	struct cv_conf_dpdk dpdk;
@@ -121,6 +133,7 @@ struct cv_conf {
 	struct cv_conf_settings settings;
 	struct cv_conf_control control;
 	struct cv_conf_api api;
+	struct cv_conf_dns dns;
 	struct cv_model *model;  /**< settled and checked */
 	struct cv_errs warnings; /**< what is probably not meant, with path and line */
 	void *priv;              /**< memory of the strings */
