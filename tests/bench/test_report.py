@@ -66,12 +66,14 @@ def bars(out, results):
     found = results['details']['workers']
     values = [found[k] for k in ('one_mpps', 'two_mpps', 'wrong_queue_mpps')]
     ok(len(heights) == 3 and all(math.isclose(h / heights[0], v / values[0], rel_tol=0.02)
-                                 for h, v in zip(heights, values)), 'bars_are_to_scale', f'{heights} {values}')
+                                 for h, v in zip(heights, values)),
+       'bars_are_to_scale', f'{heights} {values}')
 
 
 def written(out, told):
     results = json.loads((out / 'results.json').read_text(encoding='utf-8'))
-    ok(results['rows'] == told['rows'] and results['machine'] == told['machine'], 'results_json_is_what_is_told')
+    ok(results['rows'] == told['rows'] and results['machine'] == told['machine'],
+       'results_json_is_what_is_told')
     text = (out / 'report.md').read_text(encoding='utf-8')
     names = re.findall(r'^\| `([^`]+)` \|', text, re.M)
     ok(names == [r['name'] for r in told['rows']], 'report_has_every_row', names)
