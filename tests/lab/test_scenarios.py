@@ -123,8 +123,8 @@ class AwsScenarios(unittest.TestCase):
     def test_walkthrough_and_emqx(self):
         self.play(('walkthrough', 19), ('emqx', 21))
 
-    def test_userguide(self):
-        self.play(('userguide', 40))
+    def test_userguide_and_blog(self):
+        self.play(('userguide', 40), ('blog', 30))
 
 
 class Command(unittest.TestCase):

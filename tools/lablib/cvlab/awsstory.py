@@ -17,7 +17,8 @@ TIME_SCALE = 10     # health checks and draining run so many times as fast
 
 def network(name, account, zones, net, subnets, **more):
     """Owner and VPC of one role: zones maps the names it has for zones to their ids; subnets are the names
-    of their zones. Subnets are large: addresses that are given out hit no host of the lab."""
+    of their zones; routed: there are hosts beyond a router. Subnets are large: addresses that are given
+    out hit no host of the lab."""
     return {'name': name, 'account': account, 'zones': zones, 'net': net, 'subnets': subnets, **more}
 
 
@@ -33,6 +34,11 @@ def group_id(role):
     return apilab.two.numbered('sg', role['account'])
 
 
+def gateway(role, idx):
+    """Part of a subnet: its router, if the network has some."""
+    return {'gateway': f'{role["net"]}.{16 * idx}.254'} if role.get('routed') else {}
+
+
 def config(name, roles):
     """The configuration of a region with these networks."""
     zones = sorted({z for r in roles for z in r['zones'].values()})
@@ -46,7 +52,7 @@ def config(name, roles):
         'vpcs': [{'name': r['name'], 'id': vpc_id(r), 'owner': r['name'], 'cidrs': [f'{r["net"]}.0.0/16'],
                   'attachment': {'port': r['name']},
                   'subnets': [{'name': f's{i}', 'id': subnet_id(r, i), 'zone': zone,
-                               'cidr': f'{r["net"]}.{16 * i}.0/20', **r.get('subnet', {})}
+                               'cidr': f'{r["net"]}.{16 * i}.0/20', **gateway(r, i)}
                               for i, zone in enumerate(r['subnets'])],
                   'security_groups': [{'name': 'open', 'id': group_id(r),
                                        'ingress': [{'cidr': '0.0.0.0/0'}]}]} for r in roles],

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A service for many customers, as AWS's announcement of PrivateLink tells it, with the stock `aws` client:
+two load balancers behind one service, a back end on premises beside those in the VPC, customers whose
+addresses overlap with each other's and the provider's, a client on premises, and a routine that answers the
+requests of customers by a rule.
+"""
+
+from cvlab import awsstory, peers, proc
+
+SUMMARY = 'two load balancers, overlapping customers, an approver, clients and targets on premises'
+NEEDS = ['aws']
+PORT = 8080
+CLOUD = {'east': '10.0.0.201', 'west': '10.0.16.201'}
+ON_PREMISES, PREMISES_PORTS = '192.168.50.10', {'east': 8081, 'west': 8082}
+OFFICE = '192.168.60.10'    # a client on premises, behind the router of the first customer
+ZONES = {'us-east-1a': 'use1-az1', 'us-east-1b': 'use1-az2'}
+SWAPPED = {'us-east-1a': 'use1-az2', 'us-east-1b': 'use1-az1'}
+PROVIDER = awsstory.network('provider', '123456789012', ZONES, '10.0', list(ZONES), routed=True)
+ACME = awsstory.network('acme', '210987654321', SWAPPED, '10.0', list(ZONES), routed=True)
+GLOBEX = awsstory.network('globex', '310987654321', ZONES, '10.0', list(ZONES))
+STRANGER = awsstory.network('stranger', '410987654321', ZONES, '10.0', list(ZONES))
+CUSTOMERS = (ACME, GLOBEX, STRANGER)
+APPROVED = {ACME['account'], GLOBEX['account']}
+table = awsstory.story.table
+
+
+def servers(made):
+    """Back ends in the VPC and on premises."""
+    for ip in CLOUD.values():
+        peers.decoder(made, 'provider', ip, PORT)
+    for port in PREMISES_PORTS.values():
+        peers.decoder(made, 'provider', ON_PREMISES, port)
+    office = made.add_ns('office')
+    made.add_behind(made.ns('acme', 'gw'), 'office', office, OFFICE)
+
+
+def publish(it):
+    """Two load balancers, one service for everybody who asks: its name and id."""
+    where = [awsstory.subnet_id(PROVIDER, i) for i in range(2)]
+    arns = []
+    for name, ip in CLOUD.items():
+        arn, group = awsstory.balancer(it, PROVIDER, name, where, [ip], PORT, proxy=True)
+        it.make('provider', f'elbv2 register-targets --target-group-arn {group} --targets '
+                f'Id={ON_PREMISES},Port={PREMISES_PORTS[name]},AvailabilityZone=all')
+        it.make('provider', f'elbv2 modify-target-group-attributes --target-group-arn {group} '
+                '--attributes Key=load_balancing.cross_zone.enabled,Value=true')
+        awsstory.healthy(it, PROVIDER, group, 2, f'targets of {name} in the VPC and on premises are healthy')
+        arns.append(arn)
+    made = it.call('a service of two load balancers, by request', 'provider',
+                   'ec2 create-vpc-endpoint-service-configuration --acceptance-required '
+                   f'--network-load-balancer-arns {" ".join(arns)}', arns,
+                   'ServiceConfiguration.NetworkLoadBalancerArns')
+    service = made.pick('ServiceConfiguration') or {}
+    it.call('everybody may ask', 'provider', 'ec2 modify-vpc-endpoint-service-permissions --service-id '
+            f"{service.get('ServiceId')} --add-allowed-principals '*'", True, 'ReturnValue')
+    return service.get('ServiceName'), service.get('ServiceId')
+
+
+def subscribe(it, customer, name):
+    """A customer finds the service by its name and asks: its endpoint's id."""
+    who = customer['name']
+    it.call(f'{who} verifies the name', who, f'ec2 describe-vpc-endpoint-services --service-names {name}',
+            [name], 'ServiceNames')
+    subnets = ' '.join(awsstory.subnet_id(customer, i) for i in range(2))
+    made = it.call(f'{who} creates an endpoint', who, 'ec2 create-vpc-endpoint --vpc-endpoint-type '
+                   f'Interface --service-name {name} --vpc-id {awsstory.vpc_id(customer)} --subnet-ids '
+                   f'{subnets} --security-group-ids {awsstory.group_id(customer)}',
+                   'pendingAcceptance', 'VpcEndpoint.State')
+    return made.pick('VpcEndpoint.VpcEndpointId')
+
+
+def approve(it, service):
+    """The provider's routine: answer whoever waits, by the list of customers. What it did, by account."""
+    rows = it.make('provider', 'ec2 describe-vpc-endpoint-connections --filters '
+                   'Name=vpc-endpoint-state,Values=pendingAcceptance '
+                   f'Name=service-id,Values={service}', 'VpcEndpointConnections')
+    done = {}
+    for row in rows:
+        verb = 'accept' if row['VpcEndpointOwner'] in APPROVED else 'reject'
+        it.make('provider', f'ec2 {verb}-vpc-endpoint-connections --service-id {service} '
+                f'--vpc-endpoint-ids {row["VpcEndpointId"]}')
+        done[row['VpcEndpointOwner']] = verb
+    return done
+
+
+def use(it, customer, endpoint):
+    """Requests through each interface: who answered, and which load balancer serves it."""
+    who = customer['name']
+    for zone, ip in sorted(it.enis(who, endpoint).items()):
+        got = [it.get(who, ip, PORT) for _ in range(24)]
+        it.step(f'{who} in {zone}: requests answered', ['HTTP 200'], sorted({status for status, _ in got}))
+        it.step('the header tells the endpoint', [endpoint], sorted({str(b.get('vpce')) for _, b in got}))
+        seen = {str(b.get('target')) for _, b in got}
+        fits = [n for n in CLOUD if seen <= {f'{CLOUD[n]}:{PORT}', f'{ON_PREMISES}:{PREMISES_PORTS[n]}'}]
+        it.step('one load balancer serves the interface', 1, len(fits), load_balancers=fits)
+        it.step('a back end in the VPC answers, and the one on premises', 2, len(seen), targets=sorted(seen))
+
+
+def office(it, endpoint):
+    """A client on premises reaches the endpoint through the customer's router."""
+    ip = sorted(it.enis('acme', endpoint).items())[0][1]
+    done = proc.run(['curl', '-s', '-m', 8, f'http://{ip}:{PORT}/'], ns=f'{it.lab.prefix}.office', check=False)
+    it.step('a client on premises is served, and seen by its own address', True,
+            f'"client": "{OFFICE}:' in done.stdout, said=done.stdout.strip())
+
+
+def run(opts, say):
+    """Play it."""
+    conf = awsstory.config('us-east-1', [PROVIDER, *CUSTOMERS])
+    hosts = {'provider': [*CLOUD.values(), ON_PREMISES]}
+    with awsstory.begin(opts, say, conf, hosts, servers) as it:
+        name, service = publish(it)
+        endpoints = {c['name']: subscribe(it, c, name) for c in CUSTOMERS}
+        it.step('the routine answers each request by its rule',
+                {ACME['account']: 'accept', GLOBEX['account']: 'accept', STRANGER['account']: 'reject'},
+                approve(it, service))
+        for customer, state in ((ACME, 'available'), (GLOBEX, 'available'), (STRANGER, 'rejected')):
+            who = customer['name']
+            it.until(f'the endpoint of {who} becomes', who, 'ec2 describe-vpc-endpoints --vpc-endpoint-ids '
+                     f'{endpoints[who]}', state, 'VpcEndpoints.0.State')
+        for customer in (ACME, GLOBEX):
+            use(it, customer, endpoints[customer['name']])
+        office(it, endpoints['acme'])
+        ip = next(iter(it.enis('stranger', endpoints['stranger']).values()))
+        it.step('the stranger gets nothing', 'timeout', it.get('stranger', ip, PORT)[0])
+        return it.result()
