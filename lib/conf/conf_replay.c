@@ -11,6 +11,7 @@
 
 #include "cv_conf_doc.h"
 #include "cv_model_change.h"
+#include "cv_model_note.h"
 
 /* Tags and the like of one document, at most; AWS's limit of tags is 50. */
 #define TAGS_MAX 64
@@ -106,6 +107,23 @@ static void attrs_apply(struct conf_run *run, enum cv_model_kind kind, const cha
 	errs_take(run, &errs);
 }
 
+static void notes_apply(struct conf_run *run, enum cv_model_kind kind, const char *ref,
+			const json_t *object)
+{
+	struct cv_model_tag notes[TAGS_MAX];
+	struct cv_model_errs errs = {0};
+	uint32_t n = tags_get(object, notes);
+
+	for (uint32_t i = 0; i < n; i++)
+		(void)cv_model_note_set(run->conf->model, run->by, kind, ref, &notes[i], &errs);
+	errs_take(run, &errs);
+}
+
+static bool has_notes(enum cv_model_kind kind)
+{
+	return kind == CV_MODEL_SERVICE || kind == CV_MODEL_ENDPOINT || kind == CV_MODEL_SG;
+}
+
 static void listeners_apply(struct conf_run *run, const json_t *listeners)
 {
 	const char *arn;
@@ -188,6 +206,8 @@ static void file_apply(struct conf_run *run, const struct cv_conf_doc *doc, uint
 		       const json_t *runtime)
 {
 	tags_apply(run, doc->id, json_object_get(runtime, "tags"));
+	if (has_notes(doc->kind))
+		notes_apply(run, doc->kind, doc->id, json_object_get(runtime, "attributes"));
 	if (doc->kind == CV_MODEL_LB)
 		listeners_apply(run, json_object_get(runtime, "listener_tags"));
 	if (doc->kind == CV_MODEL_TG)
@@ -247,6 +267,8 @@ static void call_apply(struct conf_run *run, const struct cv_conf_doc *doc, json
 	tags_apply(run, doc->id, json_object_get(runtime, "tags"));
 	if (doc->kind == CV_MODEL_TG || doc->kind == CV_MODEL_LB)
 		attrs_apply(run, doc->kind, doc->id, json_object_get(runtime, "attributes"));
+	if (has_notes(doc->kind))
+		notes_apply(run, doc->kind, doc->id, json_object_get(runtime, "attributes"));
 	if (doc->kind == CV_MODEL_LB)
 		listeners_apply(run, json_object_get(runtime, "listener_tags"));
 	if (doc->kind == CV_MODEL_SERVICE)

@@ -256,10 +256,10 @@ void cv_model_touch(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx
 	struct cv_model *model = ctx->model;
 	struct cv_model_meta *meta = cv_model_meta_at(model, kind, idx);
 
-	if (ctx->by == NULL || ctx->by->restore)
+	if (ctx->by == NULL)
 		return;
 	meta->runtime = !meta->api;
-	if (meta->change != 0)
+	if (ctx->by->restore || meta->change != 0)
 		return;
 	model->changes[model->n_changes++] = (struct cv_model_change){
 		.kind = kind, .idx = idx, .id = cv_model_id_at(model, kind, idx)};

@@ -11,6 +11,9 @@
 
 #include "model_change_priv.h"
 
+/* Of one resource; what reads stored ones takes no more. */
+#define NOTES_MAX 60
+
 /* A notification is an attribute of this name and its id: `EVENTS ARN`, the former a number. */
 #define NOTIFICATION "notification."
 
@@ -48,6 +51,10 @@ static void note_put(struct model_ctx *ctx, struct cv_model_meta *meta,
 
 	if (strlen(note->value) >= CV_MODEL_NOTE_LEN)
 		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "", "The value is too long");
+	if (meta->n_attrs >= NOTES_MAX && note_find(meta, note->key) == CV_MODEL_NONE)
+		cv_model_err(ctx, EINVAL, "ResourceLimitExceeded", "",
+			     "A resource has at most %d notifications and other attributes",
+			     NOTES_MAX);
 	if (copy.key == NULL || copy.value == NULL)
 		cv_model_oom(ctx);
 	if (ctx->ret == 0) {

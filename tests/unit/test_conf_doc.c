@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "cv_conf_doc.h"
+#include "cv_model_note.h"
 
 #include "model_world.h"
 
@@ -227,6 +228,7 @@ static void make_service(void)
 	struct cv_model_service_change change = {.acceptance_required = CV_MODEL_KEEP,
 						 .private_dns_name = "x.example.com",
 						 .dns_state = CV_MODEL_DNS_VERIFIED};
+	const struct cv_model_tag payer = {"payer_responsibility", "ServiceOwner"};
 	struct cv_model_place_req place = {.subnet = "a"};
 	struct cv_model_endpoint_req endpoint = {
 		.vpc = m->vpcs[0].id, .places = &place, .n_places = 1, .private_dns = true};
@@ -234,6 +236,7 @@ static void make_service(void)
 	no_error(cv_model_service_add(m, &req, &errs));
 	change.service = m->services[1].id;
 	no_error(cv_model_service_change(m, by_of(0), &change, &errs));
+	no_error(cv_model_note_set(m, by_of(0), CV_MODEL_SERVICE, change.service, &payer, &errs));
 	endpoint.service = m->services[1].service_name;
 	endpoint.by = by_of(1);
 	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
@@ -251,10 +254,15 @@ static void change_file(void)
 		.tg = m->tgs[0].arn, .add = &add, .n_add = 1, .remove = &gone, .n_remove = 1};
 	struct cv_model_tag tag = {"of", "file"};
 	struct cv_model_tags_change tags = {.ref = m->lbs[0].arn, .set = &tag, .n_set = 1};
+	const struct cv_model_notification note = {"vpce-nfn-00000000000000001",
+						   "arn:aws:sns:us-east-1:111111111111:t",
+						   CV_MODEL_EVENT_ACCEPT | CV_MODEL_EVENT_REJECT};
 
 	no_error(cv_model_targets_change(m, by_of(0), &targets, &errs));
 	no_error(cv_model_accept_by(m, by_of(0), m->services[0].id, m->endpoints[0].id, &errs));
 	no_error(cv_model_tags_change(m, by_of(0), &tags, &errs));
+	no_error(cv_model_notification_set(m, by_of(0), CV_MODEL_SERVICE, m->services[0].id, &note,
+					   &errs));
 }
 
 static int setup(void **state)
@@ -321,6 +329,8 @@ static void what_calls_made_comes_back_as_it_was(void **state)
 	assert_int_equal(m->endpoints[1].state + m->endpoints[2].state,
 			 CV_MODEL_AVAILABLE + CV_MODEL_PENDING_ACCEPTANCE);
 	assert_int_equal(m->services[1].dns_state, CV_MODEL_DNS_VERIFIED);
+	assert_string_equal(cv_model_note(&m->services[1].meta, "payer_responsibility"),
+			    "ServiceOwner");
 	assert_int_equal(m->lbs[1].listeners[0].idle_seconds, 99);
 	assert_string_equal(m->lbs[1].listeners[0].meta.tags[0].value, "listener");
 	assert_int_equal(m->lbs[1].meta.n_tags, 0);
@@ -339,6 +349,8 @@ static bool has_target(const char *addr)
 
 static void the_file_is_followed_and_runtime_kept(void **state)
 {
+	struct cv_model_notification note;
+
 	(void)state;
 	conf = parse(file_text(",{'ip':'10.0.1.23'}"), true);
 	no_warning();
@@ -347,6 +359,12 @@ static void the_file_is_followed_and_runtime_kept(void **state)
 	assert_true(has_target("10.0.1.22"));
 	assert_true(has_target("10.0.1.23"));
 	assert_string_equal(m->lbs[0].meta.tags[0].key, "of");
+	/* It is still to be written: the next reload reads it again. */
+	assert_true(m->lbs[0].meta.runtime);
+	assert_true(cv_model_notification_at(&m->services[0].meta, 0, &note));
+	assert_string_equal(note.id, "vpce-nfn-00000000000000001");
+	assert_string_equal(note.topic, "arn:aws:sns:us-east-1:111111111111:t");
+	assert_int_equal(note.events, CV_MODEL_EVENT_ACCEPT | CV_MODEL_EVENT_REJECT);
 	assert_true(m->endpoints[0].state == CV_MODEL_PENDING ||
 		    m->endpoints[0].state == CV_MODEL_AVAILABLE);
 }
