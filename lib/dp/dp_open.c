@@ -58,16 +58,28 @@ static enum cv_drop dp_route_find(const struct cv_dp_worker *w, const struct cv_
 	return ret_route->listener == CV_VIEW_NONE ? CV_DROP_NO_LISTENER : CV_DROP_NONE;
 }
 
+static bool dp_endpoint_allows(const struct cv_view *view, const struct dp_route *route,
+			       const struct cv_flow_key *key)
+{
+	const struct cv_view_endpoint *ep = &view->spec.endpoints[route->local->endpoint];
+
+	return dp_sg_allows(view, ep->sg_any, ep->sg_first, ep->sg_n, key);
+}
+
+static bool dp_node_allows(const struct cv_view *view, const struct dp_route *route,
+			   const struct cv_flow_key *key)
+{
+	const struct cv_view_node *node = route->node;
+	bool any = node->sg_any ||
+		   (node->sg_not_endpoints && route->local->endpoint != CV_VIEW_DIRECT);
+
+	return dp_sg_allows(view, any, node->sg_first, node->sg_n, key);
+}
+
 static bool dp_route_allows(const struct cv_view *view, const struct dp_route *route,
 			    const struct cv_flow_key *key)
 {
-	const struct cv_view_endpoint *ep = &view->spec.endpoints[route->local->endpoint];
-	const struct cv_view_node *node = route->node;
-	bool node_any = node->sg_any ||
-			(node->sg_not_endpoints && route->local->endpoint != CV_VIEW_DIRECT);
-
-	return dp_sg_allows(view, ep->sg_any, ep->sg_first, ep->sg_n, key) &&
-	       dp_sg_allows(view, node_any, node->sg_first, node->sg_n, key);
+	return dp_endpoint_allows(view, route, key) && dp_node_allows(view, route, key);
 }
 
 /* The group that a listener's weights give a flow. At most CV_LB_WEIGHTS_MAX steps. */
@@ -212,8 +224,12 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 
 	if (reason != CV_DROP_NONE)
 		return reason;
-	if (!dp_route_allows(w->view, &route, key))
+	if (!dp_endpoint_allows(w->view, &route, key))
 		return CV_DROP_SECURITY_GROUP;
+	if (!dp_node_allows(w->view, &route, key)) {
+		dp_event(w, CV_EV_SG_BLOCKED_TCP);
+		return CV_DROP_SECURITY_GROUP;
+	}
 	target = dp_target_pick(w, &route, key, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq));
 	if (target == CV_VIEW_NONE)
 		return CV_DROP_NO_TARGET;

@@ -76,6 +76,9 @@
 	X(ELB_RST, "tcp_elb_reset", "RST made by culvert (TCP_ELB_Reset_Count)")                   \
 	X(PORT_ALLOC_ERR, "port_allocation_error",                                                 \
 	  "flows refused: no source port (PortAllocationErrorCount)")                              \
+	X(SG_BLOCKED_TCP, "security_group_blocked_flow_inbound_tcp",                               \
+	  "flows that a load balancer's security groups refused "                                  \
+	  "(SecurityGroupBlockedFlowCount_Inbound_TCP)")                                           \
 	X(PPV2_SENT, "ppv2_sent", "PROXY headers sent, first time")                                \
 	X(PPV2_RESENT, "ppv2_resent", "PROXY headers sent again after loss")                       \
 	X(MSS_CLAMPED, "mss_clamped", "SYN segments whose MSS was lowered")                        \

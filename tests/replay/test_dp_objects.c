@@ -303,9 +303,44 @@ static void target_that_dials_a_snat_port_is_a_client(void **state)
 	world_destroy(w);
 }
 
+/* Of the client's own address, by port; with endpoints exempt they judge direct clients only. */
+static void flows_refused_by_the_load_balancers_groups_are_counted(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s = client_seg(&t, F_SYN, "");
+
+	(void)state;
+	w->nodes[0].sg_any = false;
+	w->nodes[0].sg_first = 1;
+	w->nodes[0].sg_n = 1;
+	w->node_rule = (struct cv_view_sg_rule){{CLIENT_IP, 32}, L_PLAIN + 1, 65535};
+	world_publish(w);
+	none(w, 0, &s, CV_DROP_SECURITY_GROUP);
+	assert_int_equal(world_events(w, CV_EV_SG_BLOCKED_TCP), 1);
+	w->node_rule.port_first = L_PLAIN;
+	world_publish(w);
+	(void)one(w, 0, &s);
+	/* What the endpoint's own groups refuse is not the load balancer's. */
+	t.eni = ENI_GUARDED;
+	t.dport = L_PROXY;
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_SECURITY_GROUP);
+	assert_int_equal(world_events(w, CV_EV_SG_BLOCKED_TCP), 1);
+	w->node_rule.from = (struct cv_prefix){IP4(10, 9, 0, 0), 16};
+	w->nodes[0].sg_not_endpoints = true;
+	world_publish(w);
+	t = talk(w, 40001, L_PLAIN);
+	s = client_seg(&t, F_SYN, "");
+	(void)one(w, 0, &s);
+	assert_int_equal(world_events(w, CV_EV_SG_BLOCKED_TCP), 1);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flows_refused_by_the_load_balancers_groups_are_counted),
 		cmocka_unit_test(endpoints_count_packets_bytes_and_flows),
 		cmocka_unit_test(listeners_and_targets_count_their_flows),
 		cmocka_unit_test(header_that_is_outstanding_shows),
