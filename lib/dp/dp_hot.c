@@ -13,6 +13,7 @@
  * checked and compared several at a time, as the words that they stand in.
  */
 
+#include "dp_capture.h"
 #include "dp_vxlan.h"
 
 /* Reads a header that may lie in another cache line later than the mbuf itself. */
@@ -448,15 +449,6 @@ static __attribute__((noinline)) void dp_other_packet(struct cv_dp_worker *w, st
 		dp_handoff(w, p->m, owner, 0);
 }
 
-static inline bool dp_is_flow(const struct cv_dp_worker *w, const struct dp_pkt *p)
-{
-	const struct cv_flow *flow = &w->flows->flows[p->flow];
-
-	if (p->side == DP_TARGET)
-		return cv_flow_is_target_side(flow, p->vpc, dp_ips(p->ip), dp_ports(p->ip));
-	return cv_flow_is_raw(flow, dp_ips(p->ip), dp_ports(p->ip) | (uint64_t)p->vpc << 32);
-}
-
 static inline void dp_forward_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
@@ -485,6 +477,8 @@ void dp_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n, bool h
 	n = dp_lookup_burst(w, meta, n);
 	dp_stage(w, CV_STAGE_LOOKUP);
 	dp_forward_burst(w, meta, n);
+	if (__builtin_expect(w->capture != NULL, 0))
+		dp_capture_received(w, meta, n);
 	dp_stage(w, CV_STAGE_FORWARD);
 }
 

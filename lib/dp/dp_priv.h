@@ -37,6 +37,8 @@
 #define DP_TIMER_MS 250
 /** In hash.fdir.hi of a packet handed over: it is a client's, whatever pool its addresses name. */
 #define DP_AS_CLIENT 1
+struct cv_dp_capture;
+
 /** Packets for one port. */
 struct dp_out {
 	struct rte_mbuf *pkts[DP_OUT_MAX];
@@ -53,12 +55,13 @@ struct dp_timer {
 
 /** What control asks. */
 struct dp_cmd {
-	enum { DP_CMD_ARP, DP_CMD_LIST, DP_CMD_STAGES, DP_CMD_MARK } kind;
-	bool on; /**< stages */
+	enum { DP_CMD_ARP, DP_CMD_LIST, DP_CMD_STAGES, DP_CMD_MARK, DP_CMD_CAPTURE } kind;
+	bool on; /**< stages, capture */
 	uint16_t vpc;
 	cv_be32_t sender, ip;
 	struct cv_dp_flow_list *list;
 	struct cv_dp_marks *marks;
+	struct cv_dp_capture *capture;
 };
 
 /** A walk over all entries, in pieces. */
@@ -108,6 +111,8 @@ struct cv_dp_worker {
 	struct dp_sweep sweep;
 	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */
 	uint32_t timer_head, timer_tail;
+
+	struct cv_dp_capture *capture; /**< NULL: none */
 
 	_Atomic int tid; /**< kernel id of the thread that runs it, 0: none; control reads */
 };
@@ -258,6 +263,16 @@ static inline uint32_t dp_owner(const struct cv_dp_worker *w, const struct dp_pk
 		return dp_hash_owner(w, p->hash);
 	return cv_rss_worker(rss, cv_rss_hash(rss, p->ip->src_addr, p->ip->dst_addr, tcp->src_port,
 					      tcp->dst_port));
+}
+
+/** Tell whether the likely flow of a packet is its flow. @param p flow is not CV_FLOW_NONE */
+static inline bool dp_is_flow(const struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	const struct cv_flow *flow = &w->flows->flows[p->flow];
+
+	if (p->side == DP_TARGET)
+		return cv_flow_is_target_side(flow, p->vpc, dp_ips(p->ip), dp_ports(p->ip));
+	return cv_flow_is_raw(flow, dp_ips(p->ip), dp_ports(p->ip) | (uint64_t)p->vpc << 32);
 }
 
 /* ---- dp_hot.c ---- */

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
+#include "dp_capture.h"
 #include "dp_vxlan.h"
 
 /* Control's requests and header timers per loop at most: packets come first. */
@@ -23,6 +24,8 @@ void dp_out_flush(struct cv_dp_worker *w, uint16_t port)
 		dp_vxlan_flush(w);
 		return;
 	}
+	if (__builtin_expect(w->capture != NULL, 0))
+		dp_capture_sent(w, port, out->pkts, out->n);
 	for (uint16_t i = 0; i < out->n; i++)
 		bytes += out->pkts[i]->pkt_len;
 	sent = w->tx(w->tx_arg, w->id, port, out->pkts, out->n);
@@ -96,6 +99,8 @@ static void dp_cmds_poll(struct cv_dp_worker *w)
 			dp_list_start(w, cmd.list);
 		else if (cmd.kind == DP_CMD_MARK)
 			dp_mark_start(w, cmd.marks);
+		else if (cmd.kind == DP_CMD_CAPTURE)
+			dp_capture_set(w, cmd.capture, cmd.on);
 		else if (cmd.kind == DP_CMD_STAGES)
 			dp_stages_set(w, cmd.on);
 		else
