@@ -123,6 +123,9 @@ class AwsScenarios(unittest.TestCase):
     def test_walkthrough_and_emqx(self):
         self.play(('walkthrough', 19), ('emqx', 21))
 
+    def test_rds(self):
+        self.play(('rds', 17))
+
     def test_userguide_and_blog(self):
         self.play(('userguide', 40), ('blog', 30))
 

@@ -20,7 +20,8 @@ def _listens(lab, ns, ip, port):
         return probe.connect_ex((ip, port)) == 0
 
 
-def _start(lab, kind, ns, ip, port, argv, timeout=15):
+def start(lab, kind, ns, ip, port, argv, timeout=15):
+    """Run a server until the lab ends, and wait until it listens: the process."""
     name = f'{kind}-{ip}-{port}'
     child = lab.spawn(name, argv, ns=ns)
 
@@ -35,7 +36,7 @@ def _start(lab, kind, ns, ip, port, argv, timeout=15):
 def decoder(lab, vpc, ip, port, proxy=True, name=None):
     """The decoding HTTP target of tools/lablib/ppv2_target.py."""
     argv = [PYTHON, DECODER, '--address', ip, '--port', port, '--name', name or f'{ip}:{port}']
-    return _start(lab, 'decoder', lab.ns(vpc, ip), ip, port, argv + ([] if proxy else ['--no-proxy']))
+    return start(lab, 'decoder', lab.ns(vpc, ip), ip, port, argv + ([] if proxy else ['--no-proxy']))
 
 
 NGINX = '''
@@ -71,7 +72,7 @@ def nginx(lab, vpc, ip, port, proxy=True, name=None):
         dir=where, ip=ip, port=port, answer=answer, proxy=' proxy_protocol' if proxy else ''),
         encoding='ascii')
     argv = ['nginx', '-p', where, '-e', f'{where}/error.log', '-c', f'{where}/nginx.conf']
-    return _start(lab, 'nginx', lab.ns(vpc, ip), ip, port, argv)
+    return start(lab, 'nginx', lab.ns(vpc, ip), ip, port, argv)
 
 
 HAPROXY = '''
@@ -99,7 +100,7 @@ def haproxy(lab, vpc, ip, port, proxy=True, name=None):
     pathlib.Path(path).write_text(HAPROXY.format(
         ip=ip, port=port, answer=answer, proxy=' accept-proxy' if proxy else ''), encoding='ascii')
     argv = ['haproxy', '-db', '-f', path]
-    return _start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, argv)
+    return start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, argv)
 
 
 HAPROXY_TCP = '''
@@ -120,7 +121,7 @@ def haproxy_tcp(lab, vpc, ip, port, server):
     """HAProxy in front of another server on the same host: it waits for the header, then connects."""
     path = lab.path(f'haproxy-{ip}-{port}.cfg')
     pathlib.Path(path).write_text(HAPROXY_TCP.format(ip=ip, port=port, server=server), encoding='ascii')
-    return _start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, ['haproxy', '-db', '-f', path])
+    return start(lab, 'haproxy', lab.ns(vpc, ip), ip, port, ['haproxy', '-db', '-f', path])
 
 
 def mariadb(lab, vpc, ip, port, proxy=True):
@@ -140,7 +141,7 @@ def mariadb(lab, vpc, ip, port, proxy=True):
             '--max-connect-errors=1000000']
     if proxy:
         argv.append('--proxy-protocol-networks=*')
-    return _start(lab, 'mariadb', lab.ns(vpc, ip), ip, port, argv, timeout=30)
+    return start(lab, 'mariadb', lab.ns(vpc, ip), ip, port, argv, timeout=30)
 
 
 KINDS = {'nginx': nginx, 'decoder': decoder, 'haproxy': haproxy, 'mariadb': mariadb}

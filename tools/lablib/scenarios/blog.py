@@ -99,7 +99,8 @@ def use(it, customer, endpoint):
 def office(it, endpoint):
     """A client on premises reaches the endpoint through the customer's router."""
     ip = sorted(it.enis('acme', endpoint).items())[0][1]
-    done = proc.run(['curl', '-s', '-m', 8, f'http://{ip}:{PORT}/'], ns=f'{it.lab.prefix}.office', check=False)
+    done = proc.run(['curl', '-s', '-m', 8, f'http://{ip}:{PORT}/'], ns=f'{it.lab.prefix}.office',
+                    check=False)
     it.step('a client on premises is served, and seen by its own address', True,
             f'"client": "{OFFICE}:' in done.stdout, said=done.stdout.strip())
 
