@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "fetch.h"
 #include "table.h"
 
@@ -47,6 +48,7 @@ static const char usage_text[] =
 	"       culvertctl [-s SOCKET] show workers --stages [--seconds N]\n"
 	"       culvertctl [-s SOCKET] watch WHAT [-n SECONDS] [FILTER...]\n"
 	"       culvertctl [-s SOCKET] metrics\n"
+	"       culvertctl [-s SOCKET] capture -w FILE [FILTER...]   (capture --help says more)\n"
 	"       culvertctl [-s SOCKET] accept | reject ENDPOINT\n"
 	"       culvertctl [-s SOCKET] drain TARGET-GROUP IP[:PORT]\n"
 	"       culvertctl [-s SOCKET] shift LOAD-BALANCER ZONE\n"
@@ -69,6 +71,7 @@ static const char usage_text[] =
 	"  neighbours      MAC addresses of targets and gateways\n"
 	"  host            sockets of the kernel on our addresses: namespaces, packets, drops\n"
 	"  steering        interfaces that are shared with the host: what goes to whom\n"
+	"  steering        interfaces shared with the host: which frames are ours\n"
 	"  config          configuration generation, file, what it holds\n"
 	"\n"
 	"accept, reject    a connection, by the endpoint's id or name\n"
@@ -446,11 +449,24 @@ static int run(const struct options *options)
 	return show_once(options, false) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
+static int capture(const char *socket, int argc, char **argv)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return EXIT_FAILED;
+	return culvertctl_capture(socket, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {.socket = SOCKET_DEFAULT, .seconds = WATCH_SECONDS_DEFAULT};
-	int ret = options_read(&options, argc, argv);
+	bool has_socket =
+		argc > 2 && (strcmp(argv[1], "-s") == 0 || strcmp(argv[1], "--socket") == 0);
+	int at = has_socket ? 3 : 1, ret;
 
+	/* It has options of its own. */
+	if (argc > at && strcmp(argv[at], "capture") == 0)
+		return capture(has_socket ? argv[2] : SOCKET_DEFAULT, argc - at, argv + at);
+	ret = options_read(&options, argc, argv);
 	if (ret >= 0)
 		return ret;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {

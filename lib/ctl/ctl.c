@@ -156,6 +156,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_ctl_keep_close(ctl);
 	cv_ctl_checks_stop(ctl);
 	cv_dp_flow_list_destroy(ctl->flows.list);
+	cv_ctl_capture_fini(ctl);
 	cv_host_destroy(ctl->host);
 	cv_view_pub_destroy(ctl->pub);
 	for (uint32_t i = 0; i < ctl->n_dying; i++)
@@ -253,6 +254,7 @@ static bool signals_take(struct cv_ctl *ctl)
 static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	cv_ctl_arp_tick(ctl, now_ms);
+	cv_ctl_capture_tick(ctl, now_ms);
 	cv_ctl_drain_tick(ctl, now_ms);
 	cv_ctl_recycle_tick(ctl, now_ms);
 	cv_ctl_keep_tick(ctl, now_ms);
@@ -264,6 +266,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 	cv_ctl_workers_look(ctl, now_ms);
 	cv_ctl_advance_tick(ctl, now_ms);
 	cv_ctl_host_look(ctl);
+	cv_ctl_steer_tick(ctl);
 	cv_ctl_pools_reap(ctl);
 }
 
@@ -273,7 +276,6 @@ static int timeout_get(const struct cv_ctl *ctl)
 
 	if (cv_ctl_flows_is_busy(ctl) || cv_ctl_stages_is_busy(ctl))
 		return CTL_TICK_BUSY_MS;
-	cv_ctl_steer_tick(ctl);
 	next_ms = ctl->tick_ms < next_ms ? ctl->tick_ms : next_ms;
 	if (ctl->dirty_ms != 0 && ctl->dirty_ms < next_ms)
 		next_ms = ctl->dirty_ms;

@@ -135,6 +135,8 @@ struct ctl_recycle {
 	uint64_t (*base_drops)[CV_DROP_N];
 };
 
+struct ctl_capture; /* capture.c */
+
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io;       /**< may be NULL */
@@ -143,8 +145,6 @@ struct cv_ctl {
 	struct cv_model *model; /**< what calls change and see */
 	uint64_t dirty_ms;      /**< when the data plane is to follow the model; 0: it does */
 	struct cv_host *host;   /**< NULL until attached, or if there is no memory for it */
-	struct cv_steer *steers[CV_DP_PORTS_MAX]; /**< by port; NULL: not shared with the host */
-	int steer_failed; /**< what became of the last cv_ctl_steer_sync() */
 	struct ctl_host_seen host_seen;
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */
@@ -164,6 +164,11 @@ struct cv_ctl {
 	/** By port: how RSS spreads packets, and source ports after it; NULL: not known. */
 	struct cv_rss rss[CV_DP_PORTS_MAX];
 	struct cv_snat_map *snat_maps[CV_DP_PORTS_MAX];
+
+	struct cv_steer *steers[CV_DP_PORTS_MAX]; /**< by port; NULL: not shared with the host */
+	int steer_failed; /**< what became of the last cv_ctl_steer_sync() */
+
+	struct ctl_capture *capture; /**< NULL: none */
 
 	struct ctl_neigh_table neighs;
 	uint32_t neigh_pos;
@@ -318,6 +323,14 @@ void cv_ctl_host_look(struct cv_ctl *ctl);
 
 /** Look at the workers' counters and work out their load since the last look. */
 void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
+/* ---- capture.c ---- */
+
+/** End a capture that nobody asks for any more, free one that has ended. */
+void cv_ctl_capture_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Free the capture, if there is one. No worker may copy any more. */
+void cv_ctl_capture_fini(struct cv_ctl *ctl);
+
 /* ---- steer.c ---- */
 
 /** Steer the frames to the addresses of the view that serves to us, on interfaces shared with the host. */

@@ -170,7 +170,8 @@ class Steering(harness.LabCase):
         conf['dpdk']['ports'][1]['device'] = 'net_tap7,iface=cv-x'
         del conf['dpdk']['ports'][1]['devices']
         try:
-            with self.assertRaisesRegex(proc.LabError, r'dpdk\.ports\[1\]\.steering: only devices net_af_xdp'):
+            with self.assertRaisesRegex(proc.LabError,
+                                        r'dpdk\.ports\[1\]\.steering: only devices net_af_xdp'):
                 self.start_culvert(conf)
         finally:
             self.start_culvert()

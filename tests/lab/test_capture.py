@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`culvertctl capture`: what a user opens in Wireshark, read here by tshark."""
+
+import collections
+import os
+import signal
+import subprocess
+import time
+
+import harness
+from harness import ENI, NODE, curl_json, proc
+from cvlab.culvertd import CULVERTCTL
+
+DEC, OTHER = '10.0.1.31', '10.0.1.32'
+ON, OFF = 8080, 8081
+FIELDS = ('frame.interface_name', 'frame.comment', 'ip.src', 'ip.dst', 'tcp.srcport', 'tcp.dstport',
+          'tcp.flags', 'tcp.len', 'tcp.payload', 'frame.len', 'frame.cap_len')
+SIGNATURE = '0d0a0d0a000d0a515549540a'
+
+
+class Packet(collections.namedtuple('Packet', 'iface comment src dst sport dport flags len payload '
+                                              'frame kept')):
+    """A packet of the file; where: its side and direction, as the comment says."""
+
+    @property
+    def vpce(self):
+        return self.comment.split(', ')[0]
+
+    @property
+    def where(self):
+        return tuple(self.comment.split(', ')[1:])
+
+
+class Capture(harness.LabCase):
+    """Two workers, two consumers with the same addresses."""
+
+    @classmethod
+    def make_config(cls):
+        return harness.config([harness.group('on', ON, [(DEC, ON)]),
+                               harness.group('off', OFF, [(OTHER, OFF)], proxy=False)],
+                              consumers=2, workers=2, queues=2)
+
+    def begin(self, *args, name='capture'):
+        """Start to capture; returns when it does."""
+        path = self.lab.path(f'{name}.pcapng')
+        child = subprocess.Popen([CULVERTCTL, '-s', self.culvert.socket, 'capture', '-w', path, *args],
+                                 stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        first = child.stderr.readline()
+        self.assertEqual(first, 'culvertctl: capturing\n')
+        return child, path
+
+    def end(self, child, path, sig=signal.SIGINT):
+        """Stop; the packets and what was said."""
+        if sig:
+            time.sleep(0.3)  # what is captured is fetched
+            child.send_signal(sig)
+        said = child.communicate(timeout=20)[1]
+        self.assertEqual(child.returncode, 0, said)
+        return self.read(path), said
+
+    def read(self, path):
+        args = [a for f in FIELDS for a in ('-e', f)]
+        out = proc.run(['tshark', '-r', path, '-T', 'fields', '-E', 'separator=|', *args],
+                       env=dict(os.environ, LC_ALL='C')).stdout
+        return [Packet(*line.split('|')) for line in out.splitlines()]
+
+    def vpce(self, name):
+        return {e['name']: e['id'] for e in self.culvert.endpoints()}[name]
+
+    def test_a_request_on_both_sides(self):
+        child, path = self.begin()
+        seen = curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')
+        pkts, said = self.end(child, path)
+        self.assertIn(f'{len(pkts)} packets\n', said)
+        by = collections.Counter(p.where for p in pkts)
+        # What came from one end left to the other; the header may have a segment of its own.
+        self.assertGreaterEqual(by['client side', 'received'], 4)
+        self.assertGreaterEqual(by['target side', 'sent'], by['client side', 'received'])
+        self.assertLessEqual(by['target side', 'sent'], by['client side', 'received'] + 1)
+        self.assertEqual(by['target side', 'received'], by['client side', 'sent'])
+        self.assertEqual({p.vpce for p in pkts}, {self.vpce('c1')})
+        self.assertEqual({(p.where[0], p.iface) for p in pkts},
+                         {('client side', 'c1'), ('target side', 'prov')})
+        client = seen['local'].split(':')
+        for p in pkts:
+            ends = {(p.src, p.sport), (p.dst, p.dport)}
+            if p.where[0] == 'client side':
+                self.assertEqual(ends, {tuple(client), (ENI, str(ON))})
+            else:
+                self.assertIn((DEC, str(ON)), ends)
+                self.assertIn(NODE, {p.src, p.dst} | {harness.NODE_B})
+        starts = [p for p in pkts if p.payload.replace(':', '').startswith(SIGNATURE)]
+        self.assertEqual([p.where for p in starts], [('target side', 'sent')])
+
+    def test_b_filters(self):
+        cases = (
+            (['--endpoint', 'c2'], {('c2', ON), ('c2', OFF)}),
+            (['--port', str(OFF)], {('c1', OFF), ('c2', OFF)}),
+            (['--target', f'{DEC}:{ON}'], {('c1', ON), ('c2', ON)}),
+            (['--endpoint', 'c1', '--port', str(ON)], {('c1', ON)}),
+            (['--client', '172.16.9.9'], set()),
+        )
+        for args, expected in cases:
+            with self.subTest(args=args):
+                child, path = self.begin(*args)
+                for name in ('c1', 'c2'):
+                    for port in (ON, OFF):
+                        curl_json(self.lab, name, f'http://{ENI}:{port}/')
+                pkts, _ = self.end(child, path)
+                ids = {self.vpce(n): n for n in ('c1', 'c2')}
+                got = {(ids[p.vpce], int(port)) for p in pkts for port in (p.sport, p.dport)
+                       if int(port) in (ON, OFF)}
+                self.assertEqual(got, expected)
+                sides = {p.where for p in pkts}
+                self.assertEqual(len(sides), 4 if expected else 0)
+
+    def test_c_count_and_length(self):
+        child, path = self.begin('--count', '5', '--snaplen', '60')
+        harness.curl(self.lab, 'c1', f'http://{ENI}:{ON}/bytes/3000')
+        pkts, said = self.end(child, path, sig=None)
+        self.assertEqual((len(pkts), '5 packets' in said), (5, True))
+        self.assertEqual({int(p.kept) for p in pkts}, {60})
+        self.assertGreater(max(int(p.frame) for p in pkts), 60)
+
+    def test_d_one_at_a_time_and_free_again(self):
+        child, path = self.begin()
+        done = proc.run([CULVERTCTL, '-s', self.culvert.socket, 'capture', '-w', '-'], check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('another capture is under way', done.stderr)
+        # One that vanishes is forgotten after a while.
+        child.kill()
+        child.wait()
+
+        def free():
+            tried = proc.run([CULVERTCTL, '-s', self.culvert.socket, 'capture', '-w', path,
+                              '--seconds', '0.1'], check=False)
+            return tried.returncode == 0
+        proc.wait_for(free, 20, 'the capture of a killed culvertctl to end')
+
+    def test_e_mistakes_are_said(self):
+        for args, text in ((['--endpoint', 'nobody'], 'there is no endpoint nobody'),
+                           (['--target', '10.0.0.1'], 'target: 10.0.0.1 is not IP:PORT'),
+                           (['--client', 'x'], 'client: x is no IPv4 address'),
+                           (['--port', '0'], 'port: 0 is not 1 to 65535'),
+                           (['--snaplen', '99999'], 'snaplen: 99999 is not 1 to 9728')):
+            done = proc.run([CULVERTCTL, '-s', self.culvert.socket, 'capture', '-w', '-', *args],
+                            check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(text, done.stderr)
+
+    def test_f_a_load_is_not_held_up(self):
+        child, path = self.begin()
+        got = harness.curl(self.lab, 'c1', f'http://{ENI}:{ON}/bytes/20000000')
+        self.assertEqual(harness.sha256(got.stdout), harness.decoder.body_sha256(20_000_000))
+        pkts, said = self.end(child, path)
+        self.assertGreater(len(pkts), 1000)
+        self.assertIn(f'{len(pkts)} packets', said)
