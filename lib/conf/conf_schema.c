@@ -144,6 +144,8 @@ static const struct conf_row schema[] = {
 	    "for tests only: idle timeouts, draining and health checks run so many times as fast"),
 	INT("settings.mss_clamp", 0, 9176, "8365", "bytes",
 	    "largest MSS let through, both ways (AWS: 8365); 0: any"),
+	BOOL("settings.icmp_too_big", "false",
+	     "pass ICMP \"fragmentation needed\" from the targets' side on to the client (AWS: never)"),
 	INT("settings.half_open_max", 0, 16000000, "0", "",
 	    "connections of each worker whose handshake is not finished; SYNs beyond it are dropped, so "
 	    "that a flood leaves room for the others; 0: a quarter of `limits.flows`"),

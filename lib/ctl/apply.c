@@ -66,6 +66,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 								      : conf->limits.flows / 4,
 				.host_port_first = host_ports.first,
 				.host_port_last = host_ports.last,
+				.icmp_too_big = s->icmp_too_big,
 				.exhausted_reset =
 					s->snat_on_exhaustion == CV_CONF_EXHAUSTION_RESET,
 				.end_idle = end_get(s->end_idle),

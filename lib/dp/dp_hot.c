@@ -161,6 +161,8 @@ static void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc,
 	if ((reason == CV_DROP_PROTOCOL || reason == CV_DROP_ICMP) &&
 	    dp_host_take_other(w, m, vpc, ip_ofs))
 		return;
+	if (reason == CV_DROP_ICMP && dp_icmp_pass(w, m, vpc, ip_ofs))
+		return;
 	dp_drop(w, m, reason);
 }
 

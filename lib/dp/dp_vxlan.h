@@ -75,6 +75,11 @@ static inline uint8_t *dp_l2(const struct cv_dp_worker *w, const struct dp_pkt *
 	return (uint8_t *)p->ip - (w->view->spec.vpcs[p->vpc].vlan == 0 ? 14 : 18);
 }
 
+/* ---- dp_icmp.c ---- */
+
+/** Pass "fragmentation needed" on to the client that it concerns. @return false if it is not taken */
+bool dp_icmp_pass(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t ip_ofs);
+
 /* ---- dp_arp.c ---- */
 
 /** Handle an ARP frame. @param vpc it came from or CV_VIEW_NO_VPC @param arp_ofs where ARP starts */

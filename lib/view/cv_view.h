@@ -169,6 +169,7 @@ struct cv_view_settings {
 	uint32_t half_open_max; /**< flows per worker whose handshake is not finished; 0: any */
 	/** Ports from which the kernel's sockets dial, host order, inclusive; none if first > last. */
 	uint16_t host_port_first, host_port_last;
+	bool icmp_too_big;    /**< "fragmentation needed" is passed on to clients */
 	bool exhausted_reset; /**< RST to the client on port allocation errors; false = drop, as AWS */
 	/** enum cv_view_end; where a flow cannot go on, KEEP means SILENT. */
 	uint8_t end_idle;     /**< at the idle timeout */
@@ -188,8 +189,7 @@ typedef _Atomic uint64_t cv_neigh_t;
 struct cv_view_spec {
 	uint64_t gen;     /**< configuration generation */
 	uint64_t sweep;   /**< when this or gen changes, workers look at all flows again */
-	uint16_t n_ports; /**< logical ports */
-	uint16_t n_zones;
+	uint16_t n_ports, n_zones; /**< logical ports; zones */
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
 		n_forwards, n_choices, n_choice_targets, n_groups, n_targets, n_pools;
 	uint32_t n_hosts, n_services;

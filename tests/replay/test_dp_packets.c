@@ -388,9 +388,90 @@ static void control_can_ask_and_announce(void **state)
 	world_destroy(w);
 }
 
+/* "Fragmentation needed" from a router at ROUTER about the segment `about` of a flow. @return bytes */
+static uint16_t too_big_put(const struct talk *t, const struct seg *about, uint16_t mtu,
+			    uint8_t *frame)
+{
+	static const uint8_t mac[6] = {2, 0xdd, 0, 0, 0, 1};
+	const cv_be32_t router = IP4(10, 0, 0, 1);
+	uint8_t quoted[WORLD_FRAME_MAX], *ip = frame + 14, *icmp = ip + 20;
+	uint16_t csum;
+
+	(void)seg_build(about, quoted);
+	memset(frame, 0, 14 + 20 + 8 + 28);
+	world_mac(t->w, VPC_P, t->node, true, frame);
+	memcpy(frame + 6, mac, 6);
+	frame[12] = 8;
+	ip[0] = 0x45;
+	ip[3] = 20 + 8 + 28;
+	ip[8] = 64;
+	ip[9] = IPPROTO_ICMP;
+	memcpy(ip + 12, &router, 4);
+	memcpy(ip + 16, &t->node, 4);
+	csum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, 20, 0));
+	memcpy(ip + 10, &csum, 2);
+	icmp[0] = 3;
+	icmp[1] = 4;
+	icmp[6] = (uint8_t)(mtu >> 8);
+	icmp[7] = (uint8_t)mtu;
+	memcpy(icmp + 8, quoted + 14, 28);
+	csum = (uint16_t)~cv_csum_fold(cv_csum_add(icmp, 36, 0));
+	memcpy(icmp + 2, &csum, 2);
+	return 14 + 20 + 36;
+}
+
+static void too_big_reaches_the_client_when_told(void **state)
+{
+	(void)state;
+	for (unsigned int workers = 1; workers <= 2; workers++) {
+		struct world *w = world_create(&(struct world_cfg){.n_workers = workers});
+		struct talk t = talk(w, 40000, L_PLAIN);
+		uint8_t frame[WORLD_FRAME_MAX];
+		const uint8_t *ip;
+		struct seg s;
+		uint16_t len;
+
+		open_plain(&t);
+		s = c2t(&t, F_PSH, "hello");
+		len = too_big_put(&t, &s, 1400, frame);
+		w->n_out = 0;
+		world_rx(w, 0, 1, frame, len);
+		assert_int_equal(w->n_out, 0);
+		assert_int_equal(world_drops(w, CV_DROP_ICMP), 1);
+		w->settings.icmp_too_big = true;
+		world_publish(w);
+		world_rx(w, workers - 1, 1, frame, len);
+		assert_int_equal(w->n_out, 1);
+		assert_int_equal(w->out[0].port, 0);
+		assert_memory_equal(w->out[0].data, CLIENT_MAC, 6);
+		ip = w->out[0].data + 14;
+		assert_int_equal(cv_csum_fold(cv_csum_add(ip, 20, 0)), 0xffff);
+		assert_int_equal(cv_csum_fold(cv_csum_add(ip + 20, 36, 0)), 0xffff);
+		assert_int_equal(cv_csum_fold(cv_csum_add(ip + 28, 20, 0)), 0xffff);
+		assert_memory_equal(ip + 12, &t.eni, 4);
+		assert_memory_equal(ip + 16, &t.client, 4);
+		assert_memory_equal(ip + 20 + 6, "\x05\x78", 2);
+		assert_memory_equal(ip + 28 + 12, &t.client, 4);
+		assert_memory_equal(ip + 28 + 16, &t.eni, 4);
+		assert_int_equal(ip[48] << 8 | ip[49], 40000);
+		assert_int_equal(ip[50] << 8 | ip[51], L_PLAIN);
+		/* Of another port, or spoiled: it is nobody's. */
+		w->n_out = 0;
+		frame[14 + 20 + 28 + 1] ^= 1;
+		world_rx(w, 0, 1, frame, len);
+		s.sport ^= 1;
+		len = too_big_put(&t, &s, 1400, frame);
+		world_rx(w, 0, 1, frame, len);
+		assert_int_equal(w->n_out, 0);
+		assert_int_equal(world_drops(w, CV_DROP_ICMP), 3);
+		world_destroy(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(too_big_reaches_the_client_when_told),
 		cmocka_unit_test(plain_flow_is_rewritten_both_ways),
 		cmocka_unit_test(ethernet_padding_is_not_payload),
 		cmocka_unit_test(bytes_behind_the_packet_do_not_leave),
