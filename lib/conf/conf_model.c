@@ -261,6 +261,7 @@ static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 	struct cv_model *model = run->conf->model;
 	uint32_t cidrs = cv_conf_node(run, node, "cidrs");
 	struct cv_prefix prefixes[64];
+	cv_be32_t peers[CV_MODEL_PEERS_MAX];
 	struct cv_model_vpc_req req = {
 		.by = run->by,
 		.name = cv_conf_str(run, node, "name"),
