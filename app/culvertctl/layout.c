@@ -399,10 +399,43 @@ static const struct culvertctl_section steering[] = {
 	{0},
 };
 
+static const struct culvertctl_col state_cols[] = {
+	{"FILE", "file", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT},
+	{"REVISION", "revision", FORM_COUNT},
+	{"TRANSACTIONS", "transactions", FORM_COUNT},
+	{"FAILURES", "failures", FORM_COUNT},
+	{"ERROR", "error", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_col left_out_cols[] = {
+	{"KIND", "kind", FORM_TEXT},
+	{"ID", "id", FORM_TEXT},
+	{"WHY", "why", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section state[] = {
+	{
+		.rows = "stores",
+		.none = "nothing is kept",
+		.cols = state_cols,
+	},
+	{
+		.rows = "left_out",
+		.title = "kept, but not in use",
+		.none = "all of it is in use",
+		.cols = left_out_cols,
+	},
+	{0},
+};
+
 static const struct {
 	const char *what;
 	const struct culvertctl_section *sections;
 } layouts[] = {
+	{"state", state},
 	{"ports", ports},     {"vpcs", vpcs},         {"load-balancers", load_balancers},
 	{"targets", targets}, {"services", services}, {"endpoints", endpoints},
 	{"flows", flows},     {"snat", snat},         {"drops", drops},

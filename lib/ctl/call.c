@@ -56,7 +56,6 @@ static int call_run(void *owner, struct ctl_cmd *cmd)
 {
 	struct ctl_call *call = (struct ctl_call *)cmd;
 	struct cv_ctl *ctl = owner;
-
 	size_t n_kept = ctl->keep.next.n;
 	int ret;
 

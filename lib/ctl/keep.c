@@ -299,8 +299,8 @@ int cv_ctl_kept(void *arg, cv_ctl_kept_fn *fn, void *fn_arg)
 	int ret = 0;
 
 	if (ctl->keep.store != NULL)
-		ret = cv_store_changes(ctl->keep.store, CV_STORE_TOKEN, 0, kept_take, &kept, NULL,
-				       &errs);
+		ret = cv_store_changes(ctl->keep.store, (struct cv_store_since){CV_STORE_TOKEN, 0},
+				       kept_take, &kept, NULL, &errs);
 	cv_errs_fini(&errs);
 	return ret;
 }
@@ -338,8 +338,8 @@ static int seed_get(struct ctl_keep *keep, struct cv_errs *errs)
 				       .len = 32,
 				       .rev = CV_STORE_ANY};
 	uint64_t seed[2] = {0, 0};
-	int ret =
-		cv_store_changes(keep->store, CV_STORE_LOCAL, 0, seed_take, seed, &keep->rev, errs);
+	int ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0},
+				   seed_take, seed, &keep->rev, errs);
 
 	if (ret == 0 && (seed[0] | seed[1]) != 0) {
 		memcpy(keep->seed, seed, sizeof(seed));

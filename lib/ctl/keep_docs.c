@@ -123,8 +123,8 @@ int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct c
 	if (keep->store == NULL)
 		ret = ctl->model != NULL ? docs_of_model(ctl->model, &docs) : 0;
 	else
-		ret = cv_store_changes(keep->store, CV_STORE_DOC, 0, doc_take, &docs, &keep->rev,
-				       errs);
+		ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_DOC, 0},
+				       doc_take, &docs, &keep->rev, errs);
 	if (ret == 0) {
 		docs.applied = calloc(docs.n + 1, sizeof(*docs.applied));
 		ret = docs.applied != NULL ? 0 : -ENOMEM;

@@ -18,6 +18,8 @@
 
 #include "queue_priv.h"
 
+struct cv_ctl; /* ctl_priv.h */
+
 /** Commands that have been carried out and wait for their answer. */
 struct ctl_held {
 	struct ctl_cmd *first, *last;

@@ -28,6 +28,7 @@ static const struct ctl_show_kind kinds[] = {
 	{"host", cv_ctl_show_host, 0, TIMEOUT_MS},
 	{"steering", cv_ctl_show_steering, 0, TIMEOUT_MS},
 	{"config", cv_ctl_show_config, 0, TIMEOUT_MS},
+	{"state", cv_ctl_show_state, 0, TIMEOUT_MS},
 };
 
 static const struct ctl_show_kind metrics_kind = {"metrics", cv_ctl_show_metrics, 0, TIMEOUT_MS};
@@ -36,7 +37,7 @@ const char *const *cv_ctl_whats(void)
 {
 	static const char *const whats[] = {
 		"ports", "vpcs",  "load-balancers", "targets",    "services", "endpoints", "flows",
-		"snat",  "drops", "workers",        "neighbours", "host",     "steering",  "config",   NULL,
+		"snat",  "drops", "workers",        "neighbours", "host",     "steering",  "config",   "state", NULL,
 	};
 
 	_Static_assert(CV_ARRAY_LEN(whats) == CV_ARRAY_LEN(kinds) + 1, "one name per kind");

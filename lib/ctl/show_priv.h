@@ -57,6 +57,8 @@ int cv_ctl_show_snat(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_drops(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_workers(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_config(struct cv_ctl *ctl, struct ctl_show *show);
+/* show_state.c */
+int cv_ctl_show_state(struct cv_ctl *ctl, struct ctl_show *show);
 /* host.c */
 int cv_ctl_show_host(struct cv_ctl *ctl, struct ctl_show *show);
 /* steer.c */

@@ -120,18 +120,23 @@ struct cv_store_item {
 /** Takes one. @return 0 to go on, or -errno to stop @threads must not call the store */
 typedef int cv_store_item_fn(void *arg, const struct cv_store_item *item);
 
+/** Where a stream begins. */
+struct cv_store_since {
+	enum cv_store_space space;
+	uint64_t rev; /**< 0: everything that is there. Otherwise deletions are told, too */
+};
+
 /**
  * Go through what has changed after a revision, oldest change first, each key once: as it stands now.
  *
- * @param      since    0: everything that is there. Otherwise deletions are told, too
  * @param[out] ret_rev  the store's revision, to go on from; untouched on failure. NULL: not of interest
  * @return 0, or
  *   -ESTALE   so old that deletions since then are forgotten: begin anew, from 0
  *   -EBADMSG  a value is not what was written
  *   or another as of cv_store_commit(), or what fn returned
  */
-int cv_store_changes(struct cv_store *store, enum cv_store_space space, uint64_t since,
-		     cv_store_item_fn *fn, void *arg, uint64_t *ret_rev, struct cv_errs *errs);
+int cv_store_changes(struct cv_store *store, struct cv_store_since since, cv_store_item_fn *fn,
+		     void *arg, uint64_t *ret_rev, struct cv_errs *errs);
 
 /** See whether it can be written: writes, and changes nothing. @return as cv_store_commit() */
 int cv_store_probe(struct cv_store *store, struct cv_errs *errs);

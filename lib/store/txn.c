@@ -297,23 +297,23 @@ static int rows_take(struct cv_store *store, sqlite3_stmt *stmt, enum cv_store_s
 	return ret;
 }
 
-int cv_store_changes(struct cv_store *store, enum cv_store_space space, uint64_t since,
-		     cv_store_item_fn *fn, void *arg, uint64_t *ret_rev, struct cv_errs *errs)
+int cv_store_changes(struct cv_store *store, struct cv_store_since since, cv_store_item_fn *fn,
+		     void *arg, uint64_t *ret_rev, struct cv_errs *errs)
 {
-	sqlite3_stmt *stmt = store->stmts[since == 0 ? STMT_LIST : STMT_CHANGES];
+	sqlite3_stmt *stmt = store->stmts[since.rev == 0 ? STMT_LIST : STMT_CHANGES];
 	int ret = 0;
 
 	pthread_mutex_lock(&store->lock);
-	if (since != 0 && since < store->gone) {
+	if (since.rev != 0 && since.rev < store->gone) {
 		cv_errs_add(errs, NULL, 0, "deletions since revision %llu are forgotten",
-			    (unsigned long long)since);
+			    (unsigned long long)since.rev);
 		ret = -ESTALE;
 	}
-	sqlite3_bind_int(stmt, 1, (int)space);
-	if (since != 0)
-		sqlite3_bind_int64(stmt, 2, (int64_t)since);
+	sqlite3_bind_int(stmt, 1, (int)since.space);
+	if (since.rev != 0)
+		sqlite3_bind_int64(stmt, 2, (int64_t)since.rev);
 	if (ret == 0)
-		ret = rows_take(store, stmt, space, fn, arg, errs);
+		ret = rows_take(store, stmt, since.space, fn, arg, errs);
 	if (ret == 0 && ret_rev != NULL)
 		*ret_rev = store->rev;
 	pthread_mutex_unlock(&store->lock);

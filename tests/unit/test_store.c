@@ -108,7 +108,8 @@ static int changes(struct cv_store *store, uint64_t since, struct told *told)
 	int ret;
 
 	told->text[0] = '\0';
-	ret = cv_store_changes(store, CV_STORE_DOC, since, tell, told, &rev, &errs);
+	ret = cv_store_changes(store, (struct cv_store_since){CV_STORE_DOC, since}, tell, told,
+			       &rev, &errs);
 	if (ret == 0)
 		assert_int_equal(rev, cv_store_revision(store));
 	errs_done(&errs);

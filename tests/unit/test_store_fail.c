@@ -113,7 +113,9 @@ static int look(void)
 
 	if (ret != 0)
 		fail_msg("%d %s", ret, errs.items[0].text);
-	assert_int_equal(cv_store_changes(store, CV_STORE_DOC, 0, see, &seen, &rev, &errs), 0);
+	assert_int_equal(cv_store_changes(store, (struct cv_store_since){CV_STORE_DOC, 0}, see,
+					  &seen, &rev, &errs),
+			 0);
 	assert_int_equal(seen.left, seen.right);
 	assert_int_equal(rev, seen.left);
 	assert_int_equal(cv_store_outbox_peek(store, 1, 9, count, &first, &errs), 0);
