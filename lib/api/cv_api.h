@@ -31,11 +31,11 @@ struct cv_api_ops {
 	int (*metrics)(void *arg, struct cv_ctl_reply *reply);
 	const char *const *whats; /**< what can be shown, ended by NULL; as cv_ctl_whats() */
 	void *arg;                /**< first argument of all */
+	/** As cv_ctl_act(); NULL: nothing can be done. */
+	int (*act)(void *arg, const struct cv_ctl_order *order, struct cv_ctl_reply *reply);
 	/** As cv_ctl_capture(); NULL: nothing can be captured. */
 	int (*capture)(void *arg, const struct cv_ctl_capture_query *query,
 		       struct cv_ctl_reply *reply);
-	/** As cv_ctl_act(); NULL: nothing can be done. */
-	int (*act)(void *arg, const struct cv_ctl_order *order, struct cv_ctl_reply *reply);
 };
 
 /** Settings. */
