@@ -57,6 +57,7 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 		.ops = {.call = cv_ctl_call,
 			.arg = ctl,
 			.served = cv_ctl_served,
+			.points = cv_ctl_points,
 			.draining = draining_get,
 			.why = cv_ctl_keep_why,
 			.keep = cv_ctl_keep,

@@ -26,6 +26,7 @@
 struct cv_ctl;
 struct cv_health;
 struct cv_model;
+struct cv_points;
 
 /** Bytes of a request id with its NUL: a random UUID. */
 #define CV_AWS_REQUEST_ID_LEN 37
@@ -68,6 +69,8 @@ struct cv_aws_ops {
 	 * does. Called within a call, as draining is.
 	 */
 	const struct cv_model *(*served)(struct cv_ctl *ctl, const struct cv_health **ret_health);
+	/** AWS's metrics over time, up to now. @return NULL if there are none */
+	const struct cv_points *(*points)(struct cv_ctl *ctl);
 	/** The i-th target that drains. @return false past the last */
 	bool (*draining)(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret);
 	/** Why changes are refused with -EROFS, for people, into buf, shape [cap]. NULL here: unknown. */

@@ -18,6 +18,7 @@
 #include "cv_host.h"
 #include "cv_io.h"
 #include "cv_plan.h"
+#include "cv_points.h"
 #include "cv_probe.h"
 #include "cv_rss.h"
 #include "cv_snat.h"
@@ -108,6 +109,13 @@ struct ctl_checks {
 	uint32_t n_lines;       /**< ...and the changes in it */
 };
 
+/** AWS's metrics over time. */
+struct ctl_watch {
+	struct cv_points *points; /**< NULL at first */
+	uint64_t minute;          /**< that runs, since 1970 */
+	uint64_t ready_ms;        /**< no round for who asks before */
+};
+
 /** What was last said of the kernel's sockets. */
 struct ctl_host_seen {
 	uint32_t n_up, n_failed;
@@ -154,7 +162,8 @@ struct cv_ctl {
 	uint32_t n_dying;
 	bool draining; /**< the registry holds pools that the plan does not want */
 	struct cv_view_pub *pub;
-	cv_neigh_t *neigh; /**< by neighbour slot; workers read */
+	cv_neigh_t *neigh;   /**< by neighbour slot; workers read */
+	struct cv_far *fars; /**< likewise */
 	uint64_t gen;
 	uint64_t sweep; /**< see struct cv_view_spec */
 	struct ctl_drains drains;
@@ -179,6 +188,7 @@ struct cv_ctl {
 	struct ctl_flows flows;
 	struct ctl_stages stages;
 	struct ctl_checks checks;
+	struct ctl_watch watch;
 	void (*hup_fn)(void *arg); /**< cv_ctl_on_hup(); NULL: nothing */
 	void *hup_arg;
 	bool json_failed; /**< memory ran out while the answer was put together */
@@ -318,6 +328,11 @@ void cv_ctl_host_sync(struct cv_ctl *ctl);
 
 /** Say what has become of them, if it is news. Once per second. */
 void cv_ctl_host_look(struct cv_ctl *ctl);
+
+/* ---- watch.c ---- */
+
+/** Take the points of a minute that is over. Once per second. */
+void cv_ctl_watch_tick(struct cv_ctl *ctl);
 
 /* ---- workers.c ---- */
 

@@ -16,6 +16,7 @@
 #include "cv_net.h"
 
 struct cv_ctl;
+struct cv_points;
 
 /**
  * What serves: as the model was when the data plane followed it last.
@@ -32,6 +33,9 @@ struct cv_ctl_draining {
 	uint16_t port; /**< host order */
 	uint32_t zone; /**< as in struct cv_model_target */
 };
+
+/** AWS's metrics, minute by minute, up to now; NULL: not yet. */
+const struct cv_points *cv_ctl_points(struct cv_ctl *ctl);
 
 /** The i-th of them, all groups together. @return false past the last */
 bool cv_ctl_draining_at(const struct cv_ctl *ctl, uint32_t i, struct cv_ctl_draining *ret);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "meters_priv.h"
 #include "show_priv.h"
 
 #define LABELS_LEN 512
@@ -507,6 +508,58 @@ static void ports_write(const struct cv_ctl *ctl, FILE *out)
 		     cv_io_mbufs_used(ctl->io));
 }
 
+/* ---- AWS's metrics ---- */
+
+struct page {
+	struct ctl_meter_sink sink; /* first */
+	FILE *out;
+};
+
+/* A dimension's name as a label: `VPC Endpoint Id` is vpc_endpoint_id. Into buf, shape [32]. */
+static const char *label_name(const char *dim, char *buf)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; dim[i] != '\0' && len < 30; i++) {
+		bool upper = dim[i] >= 'A' && dim[i] <= 'Z';
+
+		if (upper && i > 0 && dim[i - 1] >= 'a' && dim[i - 1] <= 'z')
+			buf[len++] = '_';
+		buf[len++] = dim[i] == ' ' ? '_' : (char)(upper ? dim[i] - 'A' + 'a' : dim[i]);
+	}
+	buf[len] = '\0';
+	return buf;
+}
+
+static void page_take(struct ctl_meter_sink *sink, const struct ctl_meter *meter,
+		      const struct ctl_sample *sample)
+{
+	struct page *page = (struct page *)sink;
+	char labels[LABELS_LEN] = "", name[32];
+
+	for (uint32_t i = 0; i < sample->n_dims; i++) {
+		if (sample->dims[i].value != NULL)
+			label_add(labels, label_name(sample->dims[i].name, name),
+				  sample->dims[i].value);
+	}
+	value_write(page->out, meter->prom, labels, sample->value);
+}
+
+static void meters_write(const struct cv_ctl *ctl, FILE *out)
+{
+	struct page page = {{page_take}, out};
+	uint32_t n;
+	const struct ctl_meter *meters = cv_ctl_meters(&n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (meters[i].prom == NULL)
+			continue;
+		head_write(out, meters[i].prom, meters[i].gauge ? "gauge" : "counter",
+			   meters[i].help);
+		meters[i].walk(ctl, &meters[i], &page.sink);
+	}
+}
+
 static int all_write(const struct cv_ctl *ctl, FILE *out)
 {
 	int ret;
@@ -520,6 +573,7 @@ static int all_write(const struct cv_ctl *ctl, FILE *out)
 	if (ret == 0)
 		ret = targets_write(ctl, out);
 	health_write(ctl, out);
+	meters_write(ctl, out);
 	snat_write(ctl, out);
 	neighbours_write(ctl, out);
 	host_write(ctl, out);

@@ -158,6 +158,7 @@ struct cv_snat_counts {
 	uint32_t resting; /**< freed, not yet to be given out */
 	uint32_t free;    /**< could be given out now; used + resting + free = n_ports */
 	uint64_t errors;  /**< allocations that failed since the pool was made */
+	uint64_t taken;   /**< those that did not: one for each flow */
 };
 
 /**

@@ -321,6 +321,7 @@ void cv_snat_counts(const struct cv_snat_pool *pool, uint64_t now_ms,
 		sum.used += fresh - queued;
 		sum.resting += queued - rested;
 		sum.free += s.n - fresh + rested;
+		sum.taken += fresh + head;
 		sum.errors += atomic_load_explicit(&s.slice->errors, memory_order_relaxed);
 	}
 	*ret_counts = sum;

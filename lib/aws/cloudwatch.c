@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* CloudWatch: the metrics of the last three hours. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cloudwatch_priv.h"
+
+/* Of one request, and metrics of one page, as AWS has them. */
+#define QUERIES_MAX 500
+#define METRICS_PAGE 500
+#define POINTS_PAGE 100800
+/* Periods are looked at one by one: no longer than anything that a ring could answer. */
+#define PERIODS_MAX 100800
+
+/* ---- GetMetricStatistics ---- */
+
+static void datapoint_write(struct aws_call *call, const struct cw_period *period,
+			    const char *const *stats, uint32_t n, const char *unit)
+{
+	cv_xml_item(call->out);
+	cv_xml_time(call->out, "Timestamp", (time_t)period->at, -1);
+	for (uint32_t i = 0; i < n; i++) {
+		double value;
+
+		if (cv_aws_cw_stat(period, stats[i], &value))
+			cv_xml_double(call->out, stats[i], value);
+	}
+	cv_xml_str(call->out, "Unit", unit);
+	cv_xml_close(call->out);
+}
+
+/* Whether points are asked for in a unit that is not theirs: then there are none. */
+static bool is_other_unit(const char *asked, const char *unit)
+{
+	return asked != NULL && unit != NULL && strcmp(asked, unit) != 0;
+}
+
+static uint32_t series_find(const struct cv_points *points, const struct cw_ask *ask,
+			    const char *unit)
+{
+	uint32_t idx = points != NULL ? cv_points_find(points, &ask->series) : UINT32_MAX;
+
+	if (idx != UINT32_MAX && is_other_unit(unit, cv_points_at(points, idx)->unit))
+		return UINT32_MAX;
+	return idx;
+}
+
+static int get_statistics(struct aws_call *call)
+{
+	const struct cv_points *points = cv_aws_cw_points(call);
+	const char *unit = cv_query_str(&call->params, "Unit");
+	const char *const *stats;
+	struct cw_ask ask = {0};
+	uint32_t n_stats, idx;
+	int ret;
+
+	stats = cv_aws_strs(call, "Statistics.member", &n_stats);
+	ret = cv_aws_cw_series_read(call, &call->params, &ask.series);
+	if (ret == 0 && n_stats == 0)
+		ret = cv_aws_fail(call, "MissingParameter",
+				  "The parameter Statistics is required.");
+	if (ret == 0)
+		ret = cv_aws_cw_times_read(call, cv_aws_int(&call->params, "Period", 60), &ask);
+	if (ret == 0 && cv_aws_cw_n_periods(&ask) > CW_POINTS_MAX)
+		ret = cv_aws_fail(
+			call, "InvalidParameterCombination",
+			"You have requested up to %llu datapoints, which exceeds the limit "
+			"of %d. You may reduce the datapoints requested by increasing "
+			"Period, or decreasing the time range.",
+			(unsigned long long)cv_aws_cw_n_periods(&ask), CW_POINTS_MAX);
+	if (ret < 0)
+		return ret;
+	idx = series_find(points, &ask, unit);
+	cv_xml_str(call->out, "Label", ask.series.name);
+	cv_xml_open(call->out, "Datapoints");
+	for (uint64_t i = 0; idx != UINT32_MAX && i < cv_aws_cw_n_periods(&ask); i++) {
+		struct cw_period period = cv_aws_cw_period_get(points, &ask, idx, i);
+
+		if (period.n > 0)
+			datapoint_write(call, &period, stats, n_stats,
+					cv_points_at(points, idx)->unit);
+	}
+	cv_xml_close(call->out);
+	return 0;
+}
+
+/* ---- GetMetricData ---- */
+
+static int query_read(struct aws_call *call, const struct cv_query_node *item, struct cw_ask *ask,
+		      const char **ret_stat)
+{
+	struct cv_query_node metric = cv_query_at(item, "MetricStat.Metric");
+	int64_t period = cv_aws_int(item, "MetricStat.Period", 0);
+	const char *stat = cv_query_str(item, "MetricStat.Stat");
+	struct cw_period none = {0};
+	double value;
+	int ret;
+
+	if (cv_query_str(item, "Expression") != NULL)
+		return cv_aws_fail(
+			call, "ValidationError",
+			"Expressions are not supported: ask for the metric by MetricStat.");
+	if (stat == NULL || period == 0)
+		return cv_aws_fail(call, "ValidationError",
+				   "The parameter MetricStat.%s is required.",
+				   stat == NULL ? "Stat" : "Period");
+	if (!cv_aws_cw_stat(&none, stat, &value))
+		return cv_aws_fail(
+			call, "ValidationError",
+			"The statistic '%.64s' is not supported: it must be Sum, Average, "
+			"Minimum, Maximum or SampleCount.",
+			stat);
+	ret = cv_aws_cw_series_read(call, &metric, &ask->series);
+	if (ret == 0)
+		ret = cv_aws_cw_times_read(call, period, ask);
+	if (ret == 0 && cv_aws_cw_n_periods(ask) > PERIODS_MAX)
+		ret = cv_aws_fail(call, "ValidationError",
+				  "The time range has more than %d periods.", PERIODS_MAX);
+	*ret_stat = stat;
+	return ret;
+}
+
+/* Periods with points in the order that is asked for, into an array. @return how many, or -EINVAL */
+static int64_t periods_get(struct aws_call *call, const struct cv_points *points,
+			   const struct cw_ask *ask, uint32_t idx, struct cw_period **ret)
+{
+	const char *scan = cv_query_str(&call->params, "ScanBy");
+	bool up = scan != NULL && strcmp(scan, "TimestampAscending") == 0;
+	uint64_t n = idx != UINT32_MAX ? cv_aws_cw_n_periods(ask) : 0;
+	/* The ring has no more points than that. */
+	struct cw_period *list = cv_aws_alloc(call, (CV_POINTS_MINUTES + 1) * sizeof(*list));
+	int64_t n_list = 0;
+
+	if (list == NULL)
+		return -EINVAL;
+	for (uint64_t i = 0; i < n && n_list < CV_POINTS_MINUTES; i++) {
+		list[n_list] = cv_aws_cw_period_get(points, ask, idx, up ? i : n - 1 - i);
+		n_list += list[n_list].n > 0;
+	}
+	*ret = list;
+	return n_list;
+}
+
+static void values_write(struct aws_call *call, const struct cw_period *list, int64_t n,
+			 const char *stat)
+{
+	char text[40];
+
+	cv_xml_open(call->out, "Timestamps");
+	for (int64_t i = 0; i < n; i++)
+		cv_xml_item_str(call->out, cv_aws_cw_time_str((time_t)list[i].at, text));
+	cv_xml_close(call->out);
+	cv_xml_open(call->out, "Values");
+	for (int64_t i = 0; i < n; i++) {
+		double value = 0;
+
+		(void)cv_aws_cw_stat(&list[i], stat, &value);
+		snprintf(text, sizeof(text), "%.17g", value);
+		cv_xml_item_str(call->out, text);
+	}
+	cv_xml_close(call->out);
+}
+
+static int result_write(struct aws_call *call, const struct cv_query_node *item,
+			const struct cv_points *points)
+{
+	const char *label = cv_query_str(item, "Label");
+	struct cw_period *list;
+	struct cw_ask ask;
+	const char *stat = NULL;
+	int64_t n;
+
+	if (query_read(call, item, &ask, &stat) < 0)
+		return -EINVAL;
+	n = periods_get(call, points, &ask,
+			series_find(points, &ask, cv_query_str(item, "MetricStat.Unit")), &list);
+	if (n < 0)
+		return -EINVAL;
+	if (!cv_aws_bool(item, "ReturnData", true))
+		return 0;
+	cv_xml_item(call->out);
+	cv_xml_str(call->out, "Id", cv_query_str(item, "Id"));
+	cv_xml_str(call->out, "Label", label != NULL ? label : ask.series.name);
+	values_write(call, list, n, stat);
+	cv_xml_str(call->out, "StatusCode", "Complete");
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static bool id_is_good(const char *id)
+{
+	static const char rest[] = "_0123456789abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return id[0] >= 'a' && id[0] <= 'z' && strspn(id, rest) == strlen(id);
+}
+
+static int get_data(struct aws_call *call)
+{
+	struct cv_query_iter iter = {
+		.list = cv_query_at(&call->params, "MetricDataQueries.member")};
+	const struct cv_points *points = cv_aws_cw_points(call);
+	uint32_t n = cv_query_count(&iter.list), i = 0;
+
+	if (n == 0 || n > QUERIES_MAX)
+		return cv_aws_fail(call, "ValidationError",
+				   "The parameter MetricDataQueries must have 1 to %d members.",
+				   QUERIES_MAX);
+	cv_xml_open(call->out, "MetricDataResults");
+	while (cv_query_next(&iter)) {
+		const char *id = cv_query_str(&iter.item, "Id");
+
+		if (!id_is_good(id))
+			return cv_aws_fail(
+				call, "ValidationError",
+				"The value '%.64s' for the parameter Id must begin with a "
+				"lowercase letter.",
+				id);
+		if (!cv_aws_page(call, i++))
+			continue;
+		if (result_write(call, &iter.item, points) < 0)
+			return -EINVAL;
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	cv_xml_open(call->out, "Messages");
+	cv_xml_close(call->out);
+	return 0;
+}
+
+/* ---- ListMetrics ---- */
+
+static bool has_dim(const struct cv_points_series *series, const char *name, const char *value)
+{
+	for (uint32_t i = 0; i < series->n_dims; i++) {
+		if (strcmp(series->dims[i].name, name) == 0 &&
+		    (value == NULL || strcmp(series->dims[i].value, value) == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool is_asked(const struct aws_call *call, const struct cv_points_series *series)
+{
+	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "Dimensions.member")};
+	const char *ns = cv_query_str(&call->params, "Namespace");
+	const char *name = cv_query_str(&call->params, "MetricName");
+
+	if (strcmp(series->owner, call->caller.account_id) != 0 ||
+	    (ns != NULL && strcmp(ns, series->ns) != 0) ||
+	    (name != NULL && strcmp(name, series->name) != 0))
+		return false;
+	while (cv_query_next(&iter)) {
+		if (!has_dim(series, cv_query_str(&iter.item, "Name"),
+			     cv_query_str(&iter.item, "Value")))
+			return false;
+	}
+	return true;
+}
+
+static void metric_write(struct aws_call *call, const struct cv_points_series *series)
+{
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	cv_xml_str(out, "Namespace", series->ns);
+	cv_xml_str(out, "MetricName", series->name);
+	cv_xml_open(out, "Dimensions");
+	for (uint32_t i = 0; i < series->n_dims; i++) {
+		cv_xml_item(out);
+		cv_xml_str(out, "Name", series->dims[i].name);
+		cv_xml_str(out, "Value", series->dims[i].value);
+		cv_xml_close(out);
+	}
+	cv_xml_close(out);
+	cv_xml_close(out);
+}
+
+static int list_metrics(struct aws_call *call)
+{
+	const struct cv_points *points = cv_aws_cw_points(call);
+
+	cv_xml_open(call->out, "Metrics");
+	for (uint32_t i = 0; points != NULL && i < cv_points_n(points); i++) {
+		const struct cv_points_series *series = cv_points_at(points, i);
+
+		if (is_asked(call, series) && cv_aws_page(call, i))
+			metric_write(call, series);
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+#define UNITS                                                                                   \
+	"Seconds|Microseconds|Milliseconds|Bytes|Kilobytes|Megabytes|Gigabytes|Terabytes|Bits|" \
+	"Kilobits|Megabits|Gigabits|Terabits|Percent|Count|Bytes/Second|Kilobytes/Second|"      \
+	"Megabytes/Second|Gigabytes/Second|Terabytes/Second|Bits/Second|Kilobits/Second|"       \
+	"Megabits/Second|Gigabits/Second|Terabits/Second|Count/Second|None"
+#define QUERY "MetricDataQueries.member.N."
+#define STAT QUERY "MetricStat."
+
+static const struct aws_param statistics_params[] = {
+	AWS_STR("Namespace", AWS_REQUIRED, 1, 255),
+	AWS_STR("MetricName", AWS_REQUIRED, 1, 255),
+	AWS_STR("Dimensions.member.N.Name", AWS_REQUIRED, 1, 255),
+	AWS_STR("Dimensions.member.N.Value", AWS_REQUIRED, 1, 1024),
+	AWS_TIME("StartTime", AWS_REQUIRED),
+	AWS_TIME("EndTime", AWS_REQUIRED),
+	AWS_INT("Period", AWS_REQUIRED, 1, 86400),
+	AWS_ENUM("Statistics.member.N", 0, "SampleCount|Average|Sum|Minimum|Maximum"),
+	AWS_REFUSE("ExtendedStatistics.member.N"),
+	AWS_ENUM("Unit", 0, UNITS),
+};
+static const struct aws_param data_params[] = {
+	AWS_STR(QUERY "Id", AWS_REQUIRED, 1, 255),
+	AWS_STR(STAT "Metric.Namespace", 0, 1, 255),
+	AWS_STR(STAT "Metric.MetricName", 0, 1, 255),
+	AWS_STR(STAT "Metric.Dimensions.member.N.Name", 0, 1, 255),
+	AWS_STR(STAT "Metric.Dimensions.member.N.Value", 0, 1, 1024),
+	AWS_INT(STAT "Period", 0, 1, 86400),
+	AWS_STR(STAT "Stat", 0, 1, 64),
+	AWS_ENUM(STAT "Unit", 0, UNITS),
+	AWS_STR(QUERY "Expression", 0, 1, 2048),
+	AWS_STR(QUERY "Label", 0, 0, 1024),
+	AWS_BOOL(QUERY "ReturnData"),
+	AWS_REFUSE(QUERY "Period"),
+	AWS_REFUSE(QUERY "AccountId"),
+	AWS_TIME("StartTime", AWS_REQUIRED),
+	AWS_TIME("EndTime", AWS_REQUIRED),
+	AWS_STR("NextToken", 0, 1, 1024),
+	AWS_ENUM("ScanBy", 0, "TimestampDescending|TimestampAscending"),
+	AWS_INT("MaxDatapoints", 0, 1, POINTS_PAGE),
+	AWS_REFUSE("LabelOptions.Timezone"),
+};
+static const struct aws_param list_params[] = {
+	AWS_STR("Namespace", 0, 1, 255),
+	AWS_STR("MetricName", 0, 1, 255),
+	AWS_STR("Dimensions.member.N.Name", AWS_REQUIRED, 1, 255),
+	AWS_STR("Dimensions.member.N.Value", 0, 1, 1024),
+	AWS_STR("NextToken", 0, 1, 1024),
+	AWS_ENUM("RecentlyActive", 0, "PT3H"),
+	AWS_BOOL("IncludeLinkedAccounts"),
+	AWS_REFUSE("OwningAccount"),
+};
+
+static const struct aws_action actions[] = {
+	{
+		.name = "GetMetricStatistics",
+		.handle = get_statistics,
+		AWS_PARAMS(statistics_params),
+		.answers = "Label Datapoints.Timestamp Datapoints.SampleCount Datapoints.Average "
+			   "Datapoints.Sum Datapoints.Minimum Datapoints.Maximum Datapoints.Unit",
+	},
+	{
+		.name = "GetMetricData",
+		.handle = get_data,
+		AWS_PARAMS(data_params),
+		.page_default = QUERIES_MAX,
+		.answers = "MetricDataResults.Id MetricDataResults.Label "
+			   "MetricDataResults.Timestamps MetricDataResults.Values "
+			   "MetricDataResults.StatusCode NextToken",
+	},
+	{
+		.name = "ListMetrics",
+		.handle = list_metrics,
+		AWS_PARAMS(list_params),
+		.page_default = METRICS_PAGE,
+		.answers = "Metrics.Namespace Metrics.MetricName Metrics.Dimensions.Name "
+			   "Metrics.Dimensions.Value NextToken",
+	},
+};
+
+const struct aws_group cv_aws_cloudwatch_group = {AWS_CLOUDWATCH, actions, CV_ARRAY_LEN(actions)};

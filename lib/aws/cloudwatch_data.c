@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* CloudWatch: from one-minute points to periods and statistics. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cloudwatch_priv.h"
+
+#define MINUTE 60
+
+const struct cv_points *cv_aws_cw_points(const struct aws_call *call)
+{
+	return call->ops != NULL && call->ops->points != NULL ? call->ops->points(call->ctl) : NULL;
+}
+
+int cv_aws_cw_series_read(struct aws_call *call, const struct cv_query_node *at,
+			  struct cv_points_series *series)
+{
+	struct cv_query_iter iter = {.list = cv_query_at(at, "Dimensions.member")};
+
+	*series = (struct cv_points_series){
+		.owner = call->caller.account_id,
+		.ns = cv_query_str(at, "Namespace"),
+		.name = cv_query_str(at, "MetricName"),
+	};
+	if (series->ns == NULL || series->name == NULL)
+		return cv_aws_fail(call, "MissingParameter", "The parameter %s is required.",
+				   series->ns == NULL ? "Namespace" : "MetricName");
+	while (cv_query_next(&iter)) {
+		const char *name = cv_query_str(&iter.item, "Name");
+		const char *value = cv_query_str(&iter.item, "Value");
+
+		if (name == NULL || value == NULL)
+			return cv_aws_fail(call, "MissingParameter",
+					   "A dimension needs a name and a value.");
+		/* No metric of ours has more; so there is none like this one. */
+		if (series->n_dims == CV_POINTS_DIMS_MAX)
+			return cv_aws_fail(call, "InvalidParameterValue",
+					   "No metric has more than %d dimensions.",
+					   CV_POINTS_DIMS_MAX);
+		series->dims[series->n_dims++] = (struct cv_points_dim){name, value};
+	}
+	return 0;
+}
+
+int cv_aws_cw_times_read(struct aws_call *call, int64_t period, struct cw_ask *ask)
+{
+	time_t from = cv_aws_time(&call->params, "StartTime", 0);
+	time_t to = cv_aws_time(&call->params, "EndTime", 0);
+
+	if (from >= to)
+		return cv_aws_fail(
+			call, "InvalidParameterCombination",
+			"The parameter StartTime must be less than the parameter EndTime.");
+	if (period % MINUTE != 0)
+		return cv_aws_fail(
+			call, "InvalidParameterValue",
+			"The parameter Period must be a multiple of 60: a point stands for "
+			"a minute.");
+	ask->period = (uint64_t)period;
+	/* Periods begin at multiples of their length; what is older than the ring has no points. */
+	ask->from = from > 0 ? (uint64_t)from / ask->period * ask->period : 0;
+	ask->to = to > 0 ? (uint64_t)to : 0;
+	return 0;
+}
+
+uint64_t cv_aws_cw_n_periods(const struct cw_ask *ask)
+{
+	return (ask->to - ask->from + ask->period - 1) / ask->period;
+}
+
+struct cw_period cv_aws_cw_period_get(const struct cv_points *points, const struct cw_ask *ask,
+				      uint32_t idx, uint64_t i)
+{
+	struct cw_period period = {.at = ask->from + i * ask->period};
+	uint64_t end = period.at + ask->period;
+
+	if (end > ask->to)
+		end = ask->to;
+	for (uint64_t at = period.at; idx != UINT32_MAX && at < end; at += MINUTE) {
+		double value;
+
+		if (!cv_points_get(points, idx, at / MINUTE, &value))
+			continue;
+		period.sum += value;
+		period.min = period.n == 0 || value < period.min ? value : period.min;
+		period.max = period.n == 0 || value > period.max ? value : period.max;
+		period.n++;
+	}
+	return period;
+}
+
+const char *cv_aws_cw_time_str(time_t at, char *buf)
+{
+	struct tm tm;
+
+	if (gmtime_r(&at, &tm) == NULL || strftime(buf, 40, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		buf[0] = '\0';
+	return buf;
+}
+
+bool cv_aws_cw_stat(const struct cw_period *period, const char *stat, double *ret)
+{
+	if (strcmp(stat, "SampleCount") == 0)
+		*ret = period->n;
+	else if (strcmp(stat, "Sum") == 0)
+		*ret = period->sum;
+	else if (strcmp(stat, "Average") == 0)
+		*ret = period->n > 0 ? period->sum / period->n : 0;
+	else if (strcmp(stat, "Minimum") == 0)
+		*ret = period->min;
+	else if (strcmp(stat, "Maximum") == 0)
+		*ret = period->max;
+	else
+		return false;
+	return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What the actions of CloudWatch share: a metric of a request, points by period.
+ */
+
+#include "cv_points.h"
+
+#include "aws_priv.h"
+
+/** Longest answer, as AWS has it. */
+#define CW_POINTS_MAX 1440
+
+/** A metric and the time for which it is asked. */
+struct cw_ask {
+	struct cv_points_series series;
+	uint64_t from, to; /**< seconds since 1970; to is not in it */
+	uint64_t period;   /**< seconds, of 60 or a multiple */
+};
+
+/** What the points of a period come to. */
+struct cw_period {
+	uint64_t at; /**< seconds since 1970 */
+	uint32_t n;  /**< points; 0: there are none */
+	double sum, min, max;
+};
+
+/** Points so far; NULL when there are none. */
+const struct cv_points *cv_aws_cw_points(const struct aws_call *call);
+
+/**
+ * Read a metric: `Namespace`, `MetricName`, `Dimensions.member.N` below a place.
+ *
+ * @return 0, or what cv_aws_fail() returns
+ */
+int cv_aws_cw_series_read(struct aws_call *call, const struct cv_query_node *at,
+			  struct cv_points_series *series);
+
+/** Read StartTime and EndTime, and set the period. @return as cv_aws_fail() */
+int cv_aws_cw_times_read(struct aws_call *call, int64_t period, struct cw_ask *ask);
+
+/** Periods of an ask at most. */
+uint64_t cv_aws_cw_n_periods(const struct cw_ask *ask);
+
+/** The i-th period from the earliest on. @param idx  of the series; UINT32_MAX: there is none */
+struct cw_period cv_aws_cw_period_get(const struct cv_points *points, const struct cw_ask *ask,
+				      uint32_t idx, uint64_t i);
+
+/** Write a time as AWS does into buf, shape [40]. @return buf */
+const char *cv_aws_cw_time_str(time_t at, char *buf);
+
+/** A statistic of a period with points: `Sum`, `Average`... @return whether there is such a statistic */
+bool cv_aws_cw_stat(const struct cw_period *period, const char *stat, double *ret);

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A load balancer that calls made: its targets are checked, it forwards, and CloudWatch counts that."""
+
+import datetime
+import os
+import re
+import shlex
+import subprocess
+import time
+import unittest
+
+import boto3
+
+from harness import proc
+from test_scenarios import begin, end
+
+PREFIX = f'cvl-t{os.getpid()}-elb'
+N = 12
+
+
+def api(*args):
+    return end(begin('api', '--prefix', PREFIX, *args))
+
+
+class Traffic(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(api, '--stop')
+        done = api()
+        assert done.returncode == 0, done.stderr
+        rows = re.findall(r'^export CULVERT_(\w+)=(.*)$', done.stdout, re.M)
+        cls.env = {name: shlex.split(value)[0] for name, value in rows}
+
+    def boto(self, service, role='PROVIDER'):
+        return boto3.client(service, endpoint_url=self.env['API_URL'], region_name=self.env['REGION'],
+                            aws_access_key_id=self.env[f'{role}_KEY'],
+                            aws_secret_access_key=self.env[f'{role}_SECRET'])
+
+    def cli(self, *args):
+        env = {**os.environ, 'AWS_ACCESS_KEY_ID': self.env['PROVIDER_KEY'], 'AWS_PAGER': '',
+               'AWS_SECRET_ACCESS_KEY': self.env['PROVIDER_SECRET'], 'HOME': '/nowhere',
+               'AWS_DEFAULT_REGION': self.env['REGION']}
+        done = subprocess.run(['/usr/bin/aws', '--endpoint-url', self.env['API_URL'], *args], env=env,
+                              capture_output=True, text=True, timeout=200, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def make(self):
+        """(load balancer, group's ARN): two live targets behind port 80 of a node in each zone of two."""
+        elb = self.boto('elbv2')
+        zones = {}
+        for subnet in self.boto('ec2').describe_subnets()['Subnets']:
+            zones.setdefault(subnet['AvailabilityZone'], subnet['SubnetId'])
+        lb, = elb.create_load_balancer(Name='web', Type='network', Scheme='internal',
+                                       Subnets=[zones[z] for z in sorted(zones)])['LoadBalancers']
+        group, = elb.create_target_group(
+            Name='web', Protocol='TCP', Port=int(self.env['HEALTHY_TARGET'].split(':')[1]),
+            VpcId=self.env['PROVIDER_VPC'], TargetType='ip', HealthCheckIntervalSeconds=5,
+            HealthCheckTimeoutSeconds=2)['TargetGroups']
+        arn = group['TargetGroupArn']
+        elb.modify_load_balancer_attributes(LoadBalancerArn=lb['LoadBalancerArn'], Attributes=[
+            {'Key': 'load_balancing.cross_zone.enabled', 'Value': 'true'}])
+        self.ips = self.env['TARGET_IPS'].split(',')[:2]
+        elb.register_targets(TargetGroupArn=arn, Targets=[{'Id': ip} for ip in self.ips])
+        elb.create_listener(LoadBalancerArn=lb['LoadBalancerArn'], Protocol='TCP', Port=80, DefaultActions=[
+            {'Type': 'forward', 'TargetGroupArn': arn}])
+        self.cli('elbv2', 'wait', 'load-balancer-available', '--load-balancer-arns', lb['LoadBalancerArn'])
+        self.wait_healthy(arn)
+        return lb, arn
+
+    def states(self, arn):
+        got = self.boto('elbv2').describe_target_health(TargetGroupArn=arn)['TargetHealthDescriptions']
+        return {d['Target']['Id']: d['TargetHealth']['State'] for d in got}
+
+    def wait_healthy(self, arn):
+        """The CLI's own waiter would look only every 15 seconds; it is for the end."""
+        until = time.monotonic() + 60
+        while set(self.states(arn).values()) != {'healthy'}:
+            self.assertLess(time.monotonic(), until, self.states(arn))
+            time.sleep(0.2)
+        self.cli('elbv2', 'wait', 'target-in-service', '--target-group-arn', arn)
+
+    def dial(self, ip, n):
+        done = proc.run(['curl', '-s', '-S', '-m', '20', '-w', '%{http_code} ', '-H', 'Connection: close'] +
+                        ['-o', '/dev/null', f'http://{ip}/'] * n,
+                        ns=f'{PREFIX}.provider.client', check=False)
+        self.assertEqual(done.stdout.split(), ['200'] * n, done.stderr)
+
+    def sums(self, ns, name, dims, stat='Sum'):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        got = self.boto('cloudwatch').get_metric_statistics(
+            Namespace=ns, MetricName=name, Dimensions=[{'Name': k, 'Value': v} for k, v in dims.items()],
+            StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(minutes=1),
+            Period=3600, Statistics=[stat])
+        return sum(p[stat] for p in got['Datapoints'])
+
+    def wait_sum(self, want, *args):
+        until = time.monotonic() + 30
+        while self.sums(*args) != want:
+            self.assertLess(time.monotonic(), until, (args, self.sums(*args), want))
+            time.sleep(0.3)
+
+    def test_checked_forwarded_counted_drained(self):
+        lb, arn = self.make()
+        zone = lb['AvailabilityZones'][0]
+        self.dial(zone['LoadBalancerAddresses'][0]['PrivateIPv4Address'], N)
+        self.counted(lb, arn, zone['ZoneName'])
+        elb = self.boto('elbv2')
+        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
+            {'Key': 'deregistration_delay.timeout_seconds', 'Value': '4'}])
+        time.sleep(0.2)  # so long it takes the data plane to know of the delay
+        elb.deregister_targets(TargetGroupArn=arn, Targets=[{'Id': self.ips[0]}])
+        self.assertEqual(self.states(arn), {self.ips[0]: 'draining', self.ips[1]: 'healthy'})
+        self.dial(zone['LoadBalancerAddresses'][0]['PrivateIPv4Address'], N)
+        until = time.monotonic() + 30
+        while self.states(arn) != {self.ips[1]: 'healthy'}:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.2)
+        self.cli('elbv2', 'wait', 'target-deregistered', '--target-group-arn', arn, '--targets',
+                 f'Id={self.ips[0]}')
+
+    def counted(self, lb, arn, zone):
+        ns = 'AWS/NetworkELB'
+        balancer = {'LoadBalancer': lb['LoadBalancerArn'].split(':loadbalancer/')[1]}
+        group = {'TargetGroup': arn.split(':')[-1]}
+        in_zone = balancer | {'AvailabilityZone': zone}
+        for dims in (balancer, in_zone, group, balancer | group):
+            self.wait_sum(N, ns, 'NewFlowCount', dims)
+        other = lb['AvailabilityZones'][1]['ZoneName']
+        self.assertEqual(self.sums(ns, 'NewFlowCount', balancer | {'AvailabilityZone': other}), 0)
+        self.assertEqual(self.sums(ns, 'HealthyHostCount', balancer | group, 'Maximum'), 2)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        text = self.cli('cloudwatch', 'get-metric-statistics', '--namespace', ns, '--metric-name',
+                        'PortAllocationErrorCount', '--dimensions',
+                        f'Name=LoadBalancer,Value={balancer["LoadBalancer"]}',
+                        '--start-time', (now - datetime.timedelta(minutes=10)).isoformat(),
+                        '--end-time', (now + datetime.timedelta(minutes=1)).isoformat(),
+                        '--period', '60', '--statistics', 'Sum', 'SampleCount', '--output', 'text')
+        self.assertRegex(text, r'DATAPOINTS\s+1.0\s+0.0\s+2\d{3}-')
+        self.listed(balancer, in_zone)
+
+    def listed(self, balancer, in_zone):
+        cw = self.boto('cloudwatch')
+        rows = [{'Name': k, 'Value': v} for k, v in in_zone.items()]
+        metrics = cw.list_metrics(Namespace='AWS/NetworkELB', MetricName='NewFlowCount',
+                                  Dimensions=rows)['Metrics']
+        self.assertEqual([{d['Name']: d['Value'] for d in m['Dimensions']} for m in metrics], [in_zone])
+        self.assertEqual(self.boto('cloudwatch', 'CONSUMER').list_metrics(Dimensions=rows)['Metrics'], [])
+        now = datetime.datetime.now(datetime.timezone.utc)
+        query = {'Id': 'flows', 'MetricStat': {'Metric': {
+            'Namespace': 'AWS/NetworkELB', 'MetricName': 'NewFlowCount',
+            'Dimensions': [{'Name': k, 'Value': v} for k, v in balancer.items()]}, 'Period': 60, 'Stat': 'Sum'}}
+        result, = cw.get_metric_data(MetricDataQueries=[query], StartTime=now - datetime.timedelta(hours=1),
+                                     EndTime=now + datetime.timedelta(minutes=1))['MetricDataResults']
+        self.assertEqual((result['Id'], result['StatusCode'], sum(result['Values'])), ('flows', 'Complete', N))
+        self.assertEqual(len(result['Timestamps']), len(result['Values']))
