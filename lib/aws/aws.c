@@ -26,10 +26,10 @@ int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_
 	pthread_mutex_init(&aws->lock, NULL);
 	aws->now = cfg->now != NULL ? cfg->now : system_now;
 	aws->ops = cfg->ops;
-	memcpy(aws->seed, cfg->seed, sizeof(aws->seed));
-	if ((aws->seed[0] | aws->seed[1]) == 0 &&
-	    getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
+	if (getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
 		aws->seed[0] = cv_clock_ms(); /* no secret hangs on it */
+	memcpy(aws->keep_seed, (cfg->seed[0] | cfg->seed[1]) != 0 ? cfg->seed : aws->seed,
+	       sizeof(aws->keep_seed));
 	aws->credentials_file = strdup(cfg->credentials_file);
 	aws->region = strdup(cfg->region);
 	aws->limit = cv_aws_limit_create(cfg->rate, cfg->burst);

@@ -23,6 +23,7 @@ struct cv_aws {
 	struct aws_limit *limit;
 	struct aws_idem *idem;
 	uint64_t seed[2]; /**< of page tokens and tables */
+	uint64_t keep_seed[2]; /**< of client tokens, which outlive the process */
 };
 
 /* ---- table.c ---- */

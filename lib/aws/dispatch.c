@@ -144,13 +144,13 @@ static uint64_t text_hash(const char *text, const uint64_t *seed, uint64_t hash)
 /* What is asked, by whom. */
 static uint64_t params_hash(const struct cv_aws *aws, const struct aws_call *call)
 {
-	uint64_t hash = text_hash(call->caller.account_id, aws->seed, 0);
+	uint64_t hash = text_hash(call->caller.account_id, aws->keep_seed, 0);
 
 	for (uint32_t i = 0; i < call->params.n; i++) {
 		if (is_way(call->params.params[i].name))
 			continue;
-		hash = text_hash(call->params.params[i].name, aws->seed, hash);
-		hash = text_hash(call->params.params[i].value, aws->seed, hash);
+		hash = text_hash(call->params.params[i].name, aws->keep_seed, hash);
+		hash = text_hash(call->params.params[i].value, aws->keep_seed, hash);
 	}
 	return hash;
 }

@@ -108,8 +108,8 @@ static uint64_t who_hash(const struct aws_call *call)
 	uint64_t hash = 0;
 
 	for (size_t i = 0; i < CV_ARRAY_LEN(parts); i++)
-		hash = cv_siphash(parts[i], strlen(parts[i]), call->aws->seed[0] ^ hash,
-				  call->aws->seed[1]);
+		hash = cv_siphash(parts[i], strlen(parts[i]), call->aws->keep_seed[0] ^ hash,
+				  call->aws->keep_seed[1]);
 	return hash;
 }
 
