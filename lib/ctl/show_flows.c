@@ -39,19 +39,18 @@ static json_t *flow_json(struct cv_ctl *ctl, const struct cv_dp_flow_info *flow)
 {
 	return json_pack(
 		"{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:i, s:I, s:I, s:i}",
-		"client",
-		cv_ctl_json_addr(flow->client_ip, cv_be16_host(flow->client_port)), "dialled",
-		cv_ctl_json_addr(flow->dialled_ip, cv_be16_host(flow->dialled_port)), "node",
-		cv_ctl_json_addr(flow->node_ip, cv_be16_host(flow->node_port)), "target",
+		"client", cv_ctl_json_addr(flow->client_ip, cv_be16_host(flow->client_port)),
+		"dialled", cv_ctl_json_addr(flow->dialled_ip, cv_be16_host(flow->dialled_port)),
+		"node", cv_ctl_json_addr(flow->node_ip, cv_be16_host(flow->node_port)), "target",
 		cv_ctl_json_addr(flow->target_ip, cv_be16_host(flow->target_port)), "state",
 		cv_tcp_state_str(flow->state), "endpoint", endpoint_name(ctl, flow->endpoint),
 		"client_vpc", cv_ctl_vpc_name(ctl, flow->client_vpc), "target_vpc",
 		cv_ctl_vpc_name(ctl, flow->target_vpc), "client_mac",
 		cv_ctl_json_mac(flow->client_mac), "client_vtep",
 		flow->client_vtep != 0 ? cv_ctl_json_ip(flow->client_vtep) : json_null(),
-		"proxy_header", header_str(flow),
-		"proxy_header_bytes", (int)flow->header_len, "idle_ms", (json_int_t)flow->idle_ms,
-		"age_ms", (json_int_t)flow->age_ms, "worker", (int)flow->worker);
+		"proxy_header", header_str(flow), "proxy_header_bytes", (int)flow->header_len,
+		"idle_ms", (json_int_t)flow->idle_ms, "age_ms", (json_int_t)flow->age_ms, "worker",
+		(int)flow->worker);
 }
 
 /* ---- filters ---- */

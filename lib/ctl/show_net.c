@@ -72,13 +72,13 @@ static json_t *vpc_json(struct cv_ctl *ctl, uint32_t idx)
 		if (model->subnets[i].vpc == idx && !model->subnets[i].meta.gone)
 			cv_ctl_json_add(ctl, subnets, subnet_json(model, &model->subnets[i]));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:i, s:i, s:o}", "id", vpc->id, "name",
-			 vpc->name, "owner", model->accounts[vpc->owner].id, "cidrs", cidrs, "port",
-			 vpc->port, "vlan", vpc->vlan != 0 ? json_integer(vpc->vlan) : json_null(),
-			 "vni", vpc->vxlan.vni != 0 ? json_integer(vpc->vxlan.vni) : json_null(),
-			 "vtep",
-			 vpc->vxlan.vni != 0 ? cv_ctl_json_ip(vpc->vxlan.vtep) : json_null(),
-			 "mtu", (int)spec->vpcs[slot].mtu, "mss_max", (int)spec->vpcs[slot].mss_max,
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:i, s:i, s:o}", "id", vpc->id,
+			 "name", vpc->name, "owner", model->accounts[vpc->owner].id, "cidrs", cidrs,
+			 "port", vpc->port, "vlan",
+			 vpc->vlan != 0 ? json_integer(vpc->vlan) : json_null(), "vni",
+			 vpc->vxlan.vni != 0 ? json_integer(vpc->vxlan.vni) : json_null(), "vtep",
+			 vpc->vxlan.vni != 0 ? cv_ctl_json_ip(vpc->vxlan.vtep) : json_null(), "mtu",
+			 (int)spec->vpcs[slot].mtu, "mss_max", (int)spec->vpcs[slot].mss_max,
 			 "subnets", subnets);
 }
 

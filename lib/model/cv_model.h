@@ -72,7 +72,7 @@ struct cv_model_vpc {
 	uint32_t n_cidrs;
 	enum cv_model_attach attach;
 	const char *port; /**< name of a port in `dpdk.ports` */
-	uint16_t vlan;    /**< 1..4094, 0: untagged; of what carries it with CV_MODEL_ATTACH_VXLAN */
+	uint16_t vlan; /**< 1..4094, 0: untagged; of what carries it with CV_MODEL_ATTACH_VXLAN */
 	struct cv_model_vxlan vxlan;
 	struct cv_model_meta meta;
 };

@@ -21,6 +21,7 @@ struct cv_model_vxlan {
 	uint32_t vni;      /**< 1..16777215; 0: the VPC is not in VXLAN */
 	cv_be32_t vtep;    /**< our address in the network that carries it */
 	cv_be32_t gateway; /**< router to the peers; 0: they are on the link */
-	cv_be32_t *peers;  /**< shape [n_peers]: remote VTEPs; targets and gateways are behind them */
+	cv_be32_t
+		*peers; /**< shape [n_peers]: remote VTEPs; targets and gateways are behind them */
 	uint32_t n_peers;
 };

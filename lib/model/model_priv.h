@@ -15,7 +15,7 @@
 /** What a key of the index is about; resources' names, ids and ARNs use enum cv_model_kind. */
 enum model_key_kind {
 	MODEL_KEY_ATTACH = CV_MODEL_KIND_N, /**< port name, VLAN and VNI -> VPC */
-	MODEL_KEY_UNDER, /**< port name, VLAN -> the first VPC in VXLAN there */
+	MODEL_KEY_UNDER,                    /**< port name, VLAN -> the first VPC in VXLAN there */
 	MODEL_KEY_SUBNET,                   /**< VPC, prefix -> subnet of just this prefix */
 	MODEL_KEY_COVER,                    /**< VPC, prefix -> a subnet inside it */
 	MODEL_KEY_ADDR,                     /**< VPC, address -> enum model_addr */

@@ -187,8 +187,8 @@ typedef _Atomic uint64_t cv_neigh_t;
 
 /** What plan fills in. Arrays stay the caller's; cv_view_create() copies them. */
 struct cv_view_spec {
-	uint64_t gen;     /**< configuration generation */
-	uint64_t sweep;   /**< when this or gen changes, workers look at all flows again */
+	uint64_t gen;              /**< configuration generation */
+	uint64_t sweep;            /**< when this or gen changes, workers look at all flows again */
 	uint16_t n_ports, n_zones; /**< logical ports; zones */
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
 		n_forwards, n_choices, n_choice_targets, n_groups, n_targets, n_pools;

@@ -181,7 +181,7 @@ static uint32_t vlan_ports(const struct cv_view_spec *spec, bool *has_vlan)
 	return n;
 }
 
-#define COPY(field, n_field)                                                                       \
+#define COPY(field, n_field) \
 	(v->spec.field = carve_copy(c, spec->field, spec->n_field, sizeof(*spec->field)))
 
 /*

@@ -403,7 +403,7 @@ static void class_is_copied_and_congestion_kept(void **state)
 	struct outer o;
 
 	(void)state;
-	s.tos = 0xba; /* EF, ECT(0) */
+	s.tos = 0xba; /* EF, capable of ECN */
 	put_seg(w, 0, &f.client, &s);
 	o = got(w, &s);
 	assert_int_equal(s.tos, 0xba);
