@@ -329,8 +329,8 @@ static void handle_act(const struct cv_api_ops *ops, const struct api_request *r
 		return;
 	}
 	for (unsigned int i = 0; i < request->n_params; i++) {
-		const char *wrong = order_set(&order, request->params[i].name,
-					      request->params[i].value);
+		const char *wrong =
+			order_set(&order, request->params[i].name, request->params[i].value);
 		char text[160];
 
 		if (wrong == NULL)
@@ -345,10 +345,8 @@ static void handle_act(const struct cv_api_ops *ops, const struct api_request *r
 }
 
 static const struct route routes[] = {
-	{"/metrics", "GET, HEAD", handle_metrics},
-	{"/v1/config", "GET, HEAD", handle_config},
-	{"/v1/capture", "GET", handle_capture},
-	{"/v1/show/", "GET, HEAD", handle_show},
+	{"/metrics", "GET, HEAD", handle_metrics}, {"/v1/config", "GET, HEAD", handle_config},
+	{"/v1/capture", "GET", handle_capture},    {"/v1/show/", "GET, HEAD", handle_show},
 	{"/v1/act/", "POST", handle_act},
 };
 

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 import harness
+from scenarios import userguide
 
 LAB = ['/usr/bin/python3', str(harness.TOP / 'tools' / 'lablib' / 'main.py')]
 
@@ -128,6 +129,21 @@ class AwsScenarios(unittest.TestCase):
 
     def test_userguide_and_blog(self):
         self.play(('userguide', 40), ('blog', 30))
+
+
+class Comparison(unittest.TestCase):
+    """The user guide's answers against what came."""
+
+    def test_each_difference_is_named(self):
+        shown = {'A': [{'B': userguide.SERVICE, 'C': True}], 'D': 'x'}
+        good = {'A': [{'B': 'vpce-svc-0123456789abcdef0', 'C': True, 'more': 1}], 'D': 'x'}
+        self.assertEqual(userguide.differences(shown, good), [])
+        for wrong, said in (({**good, 'D': 'y'}, '.D: y'), ({'A': good['A']}, '.D is missing'),
+                            ({**good, 'A': []}, '.A: []'), ({**good, 'A': None}, '.A: None'),
+                            ({**good, 'A': [{'B': 'vpce-svc-1', 'C': True}]}, '.A[0].B: vpce-svc-1'),
+                            ({**good, 'A': [{**good['A'][0], 'C': 'true'}]}, '.A[0].C: true'),
+                            ({**good, 'A': ['x']}, '.A[0]: x')):
+            self.assertEqual(userguide.differences(shown, wrong), [said])
 
 
 class Command(unittest.TestCase):

@@ -93,8 +93,8 @@ class Session:
     """A session that stays."""
 
     def __init__(self, it, ip):
-        argv = ['env', 'PGCONNECT_TIMEOUT=5', 'psql', '-h', ip or '-', '-p', str(PORT), '-U', 'postgres', '-X',
-                '-At', '-v', 'ON_ERROR_STOP=1']
+        argv = ['env', 'PGCONNECT_TIMEOUT=5', 'psql', '-h', ip or '-', '-p', str(PORT), '-U', 'postgres',
+                '-X', '-At', '-v', 'ON_ERROR_STOP=1']
         self.child = subprocess.Popen(proc.ns_argv(it.lab.ns('analytics'), argv), text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT)

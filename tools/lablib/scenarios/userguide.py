@@ -4,7 +4,9 @@ its order; each answer is compared field by field with the JSON that the guide s
 they are for: a load balancer, an endpoint, HTTP through it with the caller's address in the PROXY header.
 """
 
+import json
 import re
+import shlex
 
 from cvlab import awsstory, peers
 
@@ -144,6 +146,41 @@ def tags(it, service):
             [], 'tags')
 
 
+def notifications(it, service, topic):
+    """Create, show, change and delete a notification."""
+    made = guide(it, 'provider', 'ec2 create-vpc-endpoint-connection-notification '
+                 f'--connection-notification-arn {topic} --connection-events Connect Accept Delete Reject '
+                 f'--service-id {service}',
+                 {'ConnectionNotification': {
+                     'ConnectionNotificationState': 'Enabled', 'ConnectionNotificationType': 'Topic',
+                     'ServiceId': service, 'ConnectionNotificationArn': topic,
+                     'ConnectionNotificationId': re.compile('vpce-nfn-[0-9a-f]{17}')}})
+    events = made.pick('ConnectionNotification.ConnectionEvents') or []
+    it.step('its events', ['Accept', 'Connect', 'Delete', 'Reject'], sorted(events))
+    one = made.pick('ConnectionNotification.ConnectionNotificationId')
+    show = 'ec2 describe-vpc-endpoint-connection-notifications'
+    shown = {'ConnectionNotificationId': one, 'ConnectionNotificationArn': topic}
+    guide(it, 'provider', show, {'ConnectionNotificationSet': [shown]})
+    guide(it, 'provider', 'ec2 modify-vpc-endpoint-connection-notification '
+          f'--connection-notification-id {one} --connection-events Accept Reject', {'ReturnValue': True})
+    rows = it.make('provider', f'{show} --connection-notification-id {one}', 'ConnectionNotificationSet')
+    it.step('its events now', ['Accept', 'Reject'], sorted(rows[0]['ConnectionEvents']))
+    guide(it, 'provider', 'ec2 delete-vpc-endpoint-connection-notifications '
+          f'--connection-notification-ids {one}', {'Unsuccessful': []})
+    guide(it, 'provider', show, {'ConnectionNotificationSet': []})
+
+
+def topic_of(it):
+    """A topic that the service may publish to: its ARN."""
+    topic = it.make('provider', 'sns create-topic --name VPCE-notification', 'TopicArn')
+    policy = {'Version': '2012-10-17', 'Statement': [{
+        'Effect': 'Allow', 'Principal': {'Service': 'vpce.amazonaws.com'}, 'Action': 'SNS:Publish',
+        'Resource': topic}]}
+    it.make('provider', f'sns set-topic-attributes --topic-arn {topic} --attribute-name Policy '
+            f'--attribute-value {shlex.quote(json.dumps(policy))}')
+    return topic
+
+
 def end(it, service, endpoint):
     """Reject and delete."""
     line = f'ec2 delete-vpc-endpoint-service-configurations --service-ids {service}'
@@ -177,5 +214,6 @@ def run(opts, say):
         traffic(it, endpoint)
         configure(it, service, arn, spare)
         tags(it, service)
+        notifications(it, service, topic_of(it))
         end(it, service, endpoint)
         return it.result()
