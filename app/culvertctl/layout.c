@@ -362,6 +362,36 @@ static const struct culvertctl_section host[] = {
 	{0},
 };
 
+static const struct culvertctl_col dns_servers_cols[] = {
+	{"VPC", "vpc", FORM_TEXT},     {"ADDRESS", "address", FORM_TEXT},
+	{"STATE", "state", FORM_TEXT}, {"ERROR", "error", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_col dns_names_cols[] = {
+	{"NAME", "name", FORM_TEXT},
+	{"SEEN IN", "vpc", FORM_TEXT},
+	{"ANSWER", "answer", FORM_TEXT},
+	{"LEFT OUT", "left_out", FORM_TEXT},
+	{"CLIENT ZONE", "zone_affinity", FORM_TEXT},
+	{0},
+};
+
+static const struct culvertctl_section dns[] = {
+	{
+		.rows = "servers",
+		.none = "DNS is off",
+		.cols = dns_servers_cols,
+	},
+	{
+		.rows = "names",
+		.title = "names",
+		.none = "nothing has a name",
+		.cols = dns_names_cols,
+	},
+	{0},
+};
+
 static const struct culvertctl_col steering_cols[] = {
 	{"PORT", "port", FORM_TEXT},
 	{"INTERFACE", "interface", FORM_TEXT},
@@ -441,6 +471,7 @@ static const struct {
 	{"flows", flows},     {"snat", snat},         {"drops", drops},
 	{"workers", workers}, {"stages", stages},     {"neighbours", neighbours},
 	{"host", host},       {"steering", steering},
+	{"dns", dns},
 };
 
 const struct culvertctl_section *culvertctl_layout_find(const char *what)

@@ -70,6 +70,7 @@ static const char usage_text[] =
 	"  workers         load and configuration generation of each worker\n"
 	"  neighbours      MAC addresses of targets and gateways\n"
 	"  host            sockets of the kernel on our addresses: namespaces, packets, drops\n"
+	"  dns             servers in the VPCs, names and what is answered\n"
 	"  steering        interfaces that are shared with the host: what goes to whom\n"
 	"  steering        interfaces shared with the host: which frames are ours\n"
 	"  config          configuration generation, file, what it holds\n"

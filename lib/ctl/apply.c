@@ -34,6 +34,8 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 	const struct cv_conf_settings *s = &conf->settings;
 	const struct cv_host_ports host_ports =
 		cv_host_ports_get(s->snat_port_first, s->snat_n_ports);
+	uint32_t n_services;
+	const struct cv_plan_service *services = cv_ctl_dns_services(conf, &n_services);
 
 	for (uint32_t i = 0; i < conf->dpdk.n_ports; i++) {
 		ports[i].name = conf->dpdk.ports[i].name;
@@ -46,6 +48,8 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 		.mss_clamp = s->mss_clamp,
 		.time_scale = s->lab_time_scale,
 		.host = hosts[s->host],
+		.services = services,
+		.n_services = n_services,
 		.snat =
 			{
 				.port_first = s->snat_port_first,
@@ -139,6 +143,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	ctl->draining = draining_is(ctl);
 	cv_ctl_steer_sync(ctl); /* before the addresses are announced, which the next tick does */
 	cv_ctl_host_sync(ctl);
+	cv_ctl_dns_changed(ctl);
 	cv_ctl_recycle_note(ctl);
 	return 0;
 }

@@ -157,6 +157,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_ctl_checks_stop(ctl);
 	cv_dp_flow_list_destroy(ctl->flows.list);
 	cv_ctl_capture_fini(ctl);
+	cv_ctl_dns_stop(ctl);
 	cv_host_destroy(ctl->host);
 	cv_view_pub_destroy(ctl->pub);
 	for (uint32_t i = 0; i < ctl->n_dying; i++)
@@ -257,6 +258,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 	cv_ctl_arp_tick(ctl, now_ms);
 	cv_ctl_capture_tick(ctl, now_ms);
 	cv_ctl_drain_tick(ctl, now_ms);
+	cv_ctl_dns_tick(ctl);
 	cv_ctl_recycle_tick(ctl, now_ms);
 	cv_ctl_keep_tick(ctl, now_ms);
 	cv_view_pub_reap(ctl->pub);
@@ -320,6 +322,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
 	cv_ctl_checks_stop(ctl);
+	cv_ctl_dns_stop(ctl);
 	cv_host_stop(ctl->host); /* before the data plane and its rings go */
 	return ret;
 }

@@ -122,6 +122,17 @@ struct ctl_host_seen {
 	char text[CV_HOST_TEXT_LEN];
 };
 
+struct cv_dns_data;
+struct cv_dns_server;
+
+/** DNS in the VPCs. */
+struct ctl_dns {
+	struct cv_dns_server *server; /**< NULL while it is off */
+	struct cv_dns_data *data;     /**< what was published last */
+	bool due;                     /**< names or addresses may have changed since */
+	int err;                      /**< what became of the last try */
+};
+
 /** Slots of a kind whose objects are gone. */
 struct ctl_gone {
 	uint64_t *
@@ -154,6 +165,7 @@ struct cv_ctl {
 	uint64_t dirty_ms;      /**< when the data plane is to follow the model; 0: it does */
 	struct cv_host *host;   /**< NULL until attached, or if there is no memory for it */
 	struct ctl_host_seen host_seen;
+	struct ctl_dns dns;
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */
 	struct cv_plan_slots *slots;
@@ -333,6 +345,23 @@ void cv_ctl_host_look(struct cv_ctl *ctl);
 
 /** Take the points of a minute that is over. Once per second. */
 void cv_ctl_watch_tick(struct cv_ctl *ctl);
+
+/* ---- dns.c ---- */
+
+/** The ports that DNS needs. @return shape [*ret_n] */
+const struct cv_plan_service *cv_ctl_dns_services(const struct cv_conf *conf, uint32_t *ret_n);
+
+/** Take note that another plan serves. */
+void cv_ctl_dns_changed(struct cv_ctl *ctl);
+
+/** Publish names if they may have changed: so several quick changes make one publication. */
+void cv_ctl_dns_tick(struct cv_ctl *ctl);
+
+/** End the server. */
+void cv_ctl_dns_stop(struct cv_ctl *ctl);
+
+/** Write its metrics. */
+void cv_ctl_dns_metrics(const struct cv_ctl *ctl, FILE *out);
 
 /* ---- workers.c ---- */
 

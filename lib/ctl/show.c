@@ -26,6 +26,7 @@ static const struct ctl_show_kind kinds[] = {
 	{"workers", cv_ctl_show_workers, CTL_SHOW_STAGES, TIMEOUT_MS},
 	{"neighbours", cv_ctl_show_neighbours, 0, TIMEOUT_MS},
 	{"host", cv_ctl_show_host, 0, TIMEOUT_MS},
+	{"dns", cv_ctl_show_dns, 0, TIMEOUT_MS},
 	{"steering", cv_ctl_show_steering, 0, TIMEOUT_MS},
 	{"config", cv_ctl_show_config, 0, TIMEOUT_MS},
 	{"state", cv_ctl_show_state, 0, TIMEOUT_MS},
@@ -36,8 +37,9 @@ static const struct ctl_show_kind metrics_kind = {"metrics", cv_ctl_show_metrics
 const char *const *cv_ctl_whats(void)
 {
 	static const char *const whats[] = {
-		"ports", "vpcs",  "load-balancers", "targets",    "services", "endpoints", "flows",
-		"snat",  "drops", "workers",        "neighbours", "host",     "steering",  "config",   "state", NULL,
+		"ports", "vpcs",     "load-balancers", "targets", "services",   "endpoints",
+		"flows", "snat",     "drops",          "workers", "neighbours", "host",
+		"dns",   "steering", "config",         "state",   NULL,
 	};
 
 	_Static_assert(CV_ARRAY_LEN(whats) == CV_ARRAY_LEN(kinds) + 1, "one name per kind");

@@ -63,6 +63,8 @@ int cv_ctl_show_state(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_host(struct cv_ctl *ctl, struct ctl_show *show);
 /* steer.c */
 int cv_ctl_show_steering(struct cv_ctl *ctl, struct ctl_show *show);
+/* dns.c */
+int cv_ctl_show_dns(struct cv_ctl *ctl, struct ctl_show *show);
 /* metrics.c */
 int cv_ctl_show_metrics(struct cv_ctl *ctl, struct ctl_show *show);
 

@@ -65,8 +65,11 @@ int cv_plan_host_fill(struct plan_build *b)
 		return -ENOMEM;
 	needs_find(b, needs);
 	for (uint32_t i = 0; i < m->n_vpcs; i++) {
-		uint16_t slot = (uint16_t)cv_plan_slot(b->plan, CV_PLAN_VPC, 0, i);
+		uint16_t slot;
 
+		if (m->vpcs[i].meta.gone)
+			continue;
+		slot = (uint16_t)cv_plan_slot(b->plan, CV_PLAN_VPC, 0, i);
 		b->hosts[slot].on = needs[i];
 		services_add(b, &m->vpcs[i], slot);
 	}
