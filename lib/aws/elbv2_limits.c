@@ -17,7 +17,7 @@ static const struct {
 	{"targets-per-availability-zone-per-network-load-balancer", 500},
 	{"target-groups", 3000},
 	{"targets-per-target-group", 1000},
-	{"target-groups-per-action-on-network-load-balancer", 1},
+	{"target-groups-per-action-on-network-load-balancer", 5},
 	{"certificates-per-network-load-balancer", 25},
 	{"network-load-balancer-enis-per-vpc", 1200},
 };

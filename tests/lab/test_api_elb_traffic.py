@@ -150,8 +150,10 @@ class Traffic(unittest.TestCase):
         now = datetime.datetime.now(datetime.timezone.utc)
         query = {'Id': 'flows', 'MetricStat': {'Metric': {
             'Namespace': 'AWS/NetworkELB', 'MetricName': 'NewFlowCount',
-            'Dimensions': [{'Name': k, 'Value': v} for k, v in balancer.items()]}, 'Period': 60, 'Stat': 'Sum'}}
+            'Dimensions': [{'Name': k, 'Value': v} for k, v in balancer.items()]},
+            'Period': 60, 'Stat': 'Sum'}}
         result, = cw.get_metric_data(MetricDataQueries=[query], StartTime=now - datetime.timedelta(hours=1),
                                      EndTime=now + datetime.timedelta(minutes=1))['MetricDataResults']
-        self.assertEqual((result['Id'], result['StatusCode'], sum(result['Values'])), ('flows', 'Complete', N))
+        self.assertEqual((result['Id'], result['StatusCode'], sum(result['Values'])),
+                         ('flows', 'Complete', N))
         self.assertEqual(len(result['Timestamps']), len(result['Values']))

@@ -219,6 +219,23 @@ static void has_line(const char *text, const char *line)
 		fail_msg("no line %s", line);
 }
 
+/* A line of a metric that has a part among its labels, and a value. */
+static void has_sample(const char *text, const char *name, const char *part, const char *value)
+{
+	char with_end[64];
+
+	snprintf(with_end, sizeof(with_end), "} %s", value);
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+		size_t len = strcspn(line, "\n"), n = strlen(with_end);
+		const char *found = strstr(line, part);
+
+		if (strncmp(line, name, strlen(name)) == 0 && found != NULL && found < line + len &&
+		    len > n && strncmp(line + len - n, with_end, n) == 0)
+			return;
+	}
+	fail_msg("no %s with %s is %s", name, part, value);
+}
+
 static void values_are_those_of_the_counters(void **state)
 {
 	struct world *w = world_create(NULL);
@@ -256,6 +273,12 @@ static void values_are_those_of_the_counters(void **state)
 		json_string_value(at(endpoints, "endpoints.3.service_name")) +
 			strlen("com.amazonaws.vpce.us-east-1."));
 	has_line(text, line);
+	snprintf(line, sizeof(line), "vpc_endpoint_id=\"%s\"",
+		 json_string_value(at(endpoints, "endpoints.3.id")));
+	has_sample(text, "culvert_privatelink_endpoint_packets_dropped_total{endpoint_type=", line,
+		   "5");
+	has_sample(text, "culvert_nlb_new_flow_count_total{load_balancer=\"net/",
+		   "availability_zone=\"", "0");
 	has_line(text, "culvert_config_generation 1");
 	has_line(text, "culvert_config_last_reload_successful 1");
 	/* The world's version is 9"\\9: what must be escaped is. */

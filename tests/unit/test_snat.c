@@ -60,6 +60,8 @@ static void expect_counts(struct cv_snat_pool *pool, uint64_t now_ms, struct cv_
 	assert_int_equal(got.resting, want.resting);
 	assert_int_equal(got.free, want.free);
 	assert_int_equal(got.errors, want.errors);
+	if (want.taken != 0)
+		assert_int_equal(got.taken, want.taken);
 }
 
 enum caller { ALL_FROM_FIRST, ALL_FROM_LAST, IN_TURN, AT_RANDOM, N_CALLERS };
@@ -108,7 +110,8 @@ static void use_up(uint32_t n_ports, unsigned int n_slices, enum caller who)
 		assert_int_equal(port, 1);
 		expect_counts(pool, now,
 			      (struct cv_snat_counts){.used = n_ports,
-						      .errors = (uint64_t)(round + 1) * n_slices});
+						      .errors = (uint64_t)(round + 1) * n_slices,
+						      .taken = (uint64_t)(round + 1) * n_ports});
 		for (uint32_t i = 0; i < n_ports; i++)
 			cv_snat_free(pool, (uint16_t)(first + i), now);
 	}
