@@ -220,6 +220,14 @@ static void service_is_seen_by_those_who_may(void **state)
 	    "<acceptanceRequired>true</acceptanceRequired>");
 	ec2(CONS, "%s&Filter.1.Name=owner&Filter.1.Value.1=111111111111", describe);
 	assert_int_equal(times("<serviceId>"), 2);
+	/* Tags are the owner's. */
+	ec2(PROV, "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=secret", svc);
+	ec2(CONS, "%s&ServiceName.1=%s", describe, svc_name);
+	has("<tagSet/>");
+	ec2(CONS, "%s&Filter.1.Name=tag-key&Filter.1.Value.1=secret", describe);
+	has("<serviceNameSet/>");
+	ec2(PROV, "%s&Filter.1.Name=tag-key&Filter.1.Value.1=secret", describe);
+	has("<tagSet><item><key>secret</key><value/></item></tagSet>");
 	ec2(CONS, "%s&Filter.1.Name=owner&Filter.1.Value.1=amazon", describe);
 	assert_string_equal(got, "<serviceNameSet/><serviceDetailSet/>");
 	ec2("arn:aws:iam::333333333333:root", "%s", describe);
@@ -515,6 +523,10 @@ static void endpoint_goes(void **state)
 	cv_model_advance(m, (uint64_t)calls_now + 1000);
 	ec2_fails(CONS, "InvalidVpcEndpointId.NotFound",
 		  "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	/* Names are the file's, and no way to speak of what is in it. */
+	ec2(PROV, "Action=AcceptVpcEndpointConnections&ServiceId=%s&VpcEndpointId.1=ep",
+	    m->services[0].id);
+	has("<code>InvalidVpcEndpointId.Malformed</code>");
 	/* Nobody is attached any more. */
 	ec2(PROV, "Action=DeleteVpcEndpointServiceConfigurations&ServiceId.1=%s", svc);
 	assert_string_equal(got, "<unsuccessful/>");
@@ -563,6 +575,9 @@ static void tags_come_and_go(void **state)
 	ec2(PROV, "Action=DeleteTags&ResourceId.1=%s&Tag.1.Key=a&Tag.1.Value=2&Tag.2.Key=b", svc);
 	ec2(PROV, "Action=DescribeTags&Filter.1.Name=resource-id&Filter.1.Value.1=%s", svc);
 	assert_int_equal(times("<item>"), 1);
+	ec2(PROV, "Action=DeleteTags&ResourceId.1=%s&Tag.1.Key=a", svc);
+	ec2(PROV, "Action=DescribeTags&Filter.1.Name=resource-id&Filter.1.Value.1=%s", svc);
+	assert_string_equal(got, "<tagSet/>");
 	ec2(PROV, "Action=DeleteTags&ResourceId.1=%s&ResourceId.2=%s", svc, vpc_p);
 	ec2(PROV, "Action=DescribeTags");
 	assert_string_equal(got, "<tagSet/>");

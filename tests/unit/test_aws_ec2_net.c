@@ -117,6 +117,7 @@ static void notification_that_cannot_be_is_refused(void **state)
 static void interfaces_are_told(void **state)
 {
 	char id[128], mac[128];
+	uint8_t bytes[6];
 
 	(void)state;
 	ec2(CONS, "Action=DescribeNetworkInterfaces");
@@ -142,6 +143,9 @@ static void interfaces_are_told(void **state)
 		  "&Filter.1.Value.1=network_load_balancer");
 	assert_int_equal(times("<networkInterfaceId>"), 3);
 	has("<description>ELB net/web/");
+	/* Packets have this MAC: that of a node, not of an endpoint. */
+	cv_mac_of_ip(cv_mac_prefix(vpc_p) | CV_MAC_NODE, ip("10.0.1.10"), bytes);
+	has("<macAddress>%s</macAddress><privateIpAddress>10.0.1.10<", cv_mac_str(bytes, mac));
 	ec2(PROV,
 	    "Action=DescribeNetworkInterfaces&Filter.1.Name=description&Filter.1.Value.1=ELB+net/free/*");
 	assert_int_equal(times("<networkInterfaceId>"), 1);
