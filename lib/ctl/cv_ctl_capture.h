@@ -40,6 +40,7 @@ struct cv_ctl_capture_query {
  *   -ENOENT  there is no such endpoint; reply->text says so
  *   -EBUSY   somebody else captures; reply->text says so
  *   -EAGAIN  not now: try again
- *   -ENOMEM, -ECANCELED  as cv_ctl_call()
+ *   -ENOMEM  memory ran out
+ *   or what else cv_ctl_call() returns
  */
 int cv_ctl_capture(void *ctl, const struct cv_ctl_capture_query *query, struct cv_ctl_reply *reply);

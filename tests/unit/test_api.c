@@ -91,6 +91,18 @@ static int fake_act(void *arg, const struct cv_ctl_order *order, struct cv_ctl_r
 	return fake_reply(fake, reply);
 }
 
+static int fake_capture(void *arg, const struct cv_ctl_capture_query *query,
+			struct cv_ctl_reply *reply)
+{
+	struct fake *fake = arg;
+
+	snprintf(fake->asked, sizeof(fake->asked), "capture %s %s %s %s %s %s %d",
+		 or_dash(query->id), or_dash(query->endpoint), or_dash(query->target),
+		 or_dash(query->client), or_dash(query->port), or_dash(query->snaplen),
+		 query->stop);
+	return fake_reply(fake, reply);
+}
+
 static const char *const whats[] = {"ports", "flows", "config", "load-balancers", NULL};
 
 static struct cv_api_cfg cfg_get(struct state *s)
@@ -99,7 +111,7 @@ static struct cv_api_cfg cfg_get(struct state *s)
 		.socket = s->path,
 		.version = "9.9",
 		.idle_seconds = 2,
-		.ops = {fake_show, fake_metrics, whats, &s->fake, fake_act},
+		.ops = {fake_show, fake_metrics, whats, &s->fake, fake_act, fake_capture},
 	};
 }
 
@@ -222,6 +234,31 @@ static int post(struct state *s, const char *target, char *answer)
 		 "POST %s HTTP/1.1\r\nHost: c\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 		 target);
 	return ask(s, request, answer);
+}
+
+static void captures_are_handed_to_control(void **state)
+{
+	struct state *s = *state;
+	char answer[ANSWER_LEN];
+
+	assert_int_equal(get(s, "/v1/capture?id=a1&port=80", answer), 200);
+	assert_string_equal(s->fake.asked, "capture a1 - - - 80 - 0");
+	assert_non_null(strstr(answer, "Content-Type: application/x-pcapng\r\n"));
+	assert_int_equal(get(s,
+			     "/v1/capture?id=a1&endpoint=e&target=10.0.0.1%3A80&client=1.2.3.4"
+			     "&snaplen=60&stop=1",
+			     answer),
+			 200);
+	assert_string_equal(s->fake.asked, "capture a1 e 10.0.0.1:80 1.2.3.4 - 60 1");
+	s->fake.asked[0] = '\0';
+	assert_int_equal(get(s, "/v1/capture?id=a1&nothing=1", answer), 400);
+	assert_non_null(strstr(answer, "nothing: unknown parameter"));
+	assert_int_equal(get(s, "/v1/capture?stop=2", answer), 400);
+	assert_int_equal(get(s, "/v1/capture?id=", answer), 400);
+	assert_string_equal(s->fake.asked, "");
+	s->fake.ret = -EBUSY;
+	assert_int_equal(get(s, "/v1/capture?id=a1", answer), 409);
+	s->fake.ret = 0;
 }
 
 static void orders_are_handed_to_control(void **state)
@@ -722,6 +759,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUNNING(show_hands_the_query_to_control),
+		RUNNING(captures_are_handed_to_control),
 		RUNNING(orders_are_handed_to_control),
 		RUNNING(head_has_no_body),
 		RUNNING(metrics_are_plain_text),

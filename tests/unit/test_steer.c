@@ -414,6 +414,21 @@ static void an_interface_must_exist(void **state)
 	cv_errs_fini(&errs);
 }
 
+static void rights_are_needed(void **state)
+{
+	struct cv_errs errs = {0};
+	struct cv_steer *none = NULL;
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(cv_steer_create("lo", "p", 1, &errs, &none), -EPERM);
+	assert_int_equal(seteuid(0), 0);
+	assert_non_null(strstr(errs.items[0].text, "run as root"));
+	assert_null(none);
+	cv_errs_fini(&errs);
+}
+
 /* The loopback interface of a namespace of our own: no driver has XDP for it. */
 static void an_interface_has_one_program_generic_if_need_be(void **state)
 {
@@ -453,6 +468,7 @@ int main(void)
 		cmocka_unit_test(addresses_follow_the_list),
 		cmocka_unit_test(too_many_addresses_are_said),
 		cmocka_unit_test(an_interface_must_exist),
+		cmocka_unit_test(rights_are_needed),
 		cmocka_unit_test(an_interface_has_one_program_generic_if_need_be),
 	};
 
