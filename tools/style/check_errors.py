@@ -9,7 +9,7 @@ from tree import Report, Tree, strip_comments
 
 # Codes that no test here can bring about: header (or any) and code, with the reason.
 UNTESTED_OK = {
-    ('cv_steer.h', 'ENOTSUP'): 'takes a kernel without XDP, BPF links or BTF',
+    ('lib/steer/cv_steer.h', 'ENOTSUP'): 'takes a kernel without XDP, BPF links or BTF',
     ('*', 'ENOMEM'): 'only a failing allocator gives it; some tests make one fail, not all modules can',
 }
 
