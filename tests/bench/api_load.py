@@ -79,7 +79,8 @@ class Signer:
         sig = hmac.digest(self.keys[who, service, day], text.encode(), 'sha256').hex()
         return (f'POST / HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: {api_world.FORM}\r\n'
                 f'X-Amz-Date: {at}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={key}/{scope}, '
-                f'SignedHeaders={names}, Signature={sig}\r\nContent-Length: {len(body)}\r\n\r\n{body}').encode()
+                f'SignedHeaders={names}, Signature={sig}\r\n'
+                f'Content-Length: {len(body)}\r\n\r\n{body}').encode()
 
 
 class Mix:
@@ -217,8 +218,9 @@ def go_first(pid):
 
 def summary(times):
     times = sorted(times)
-    return {'calls': len(times), **{f'p{p}_ms': round(times[min(len(times) - 1, len(times) * p // 100)] * 1e3, 2)
-                                    for p in (50, 90, 99)}, 'max_ms': round(times[-1] * 1e3, 2)}
+    at = {p: times[min(len(times) - 1, len(times) * p // 100)] for p in (50, 90, 99)}
+    return {'calls': len(times), **{f'p{p}_ms': round(t * 1e3, 2) for p, t in at.items()},
+            'max_ms': round(times[-1] * 1e3, 2)}
 
 
 def main():
