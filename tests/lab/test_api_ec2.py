@@ -2,6 +2,7 @@
 """PrivateLink over EC2's API with boto3: a provider and a consumer, from service to deletion. What the
 guide's command lines print, and real traffic: the scenarios `userguide` and `walkthrough`."""
 
+import json
 import time
 import uuid
 
@@ -244,10 +245,24 @@ class Rules(Case):
 
 class Beside(Case):
 
+    def topic(self):
+        """ARN of a topic to which endpoint services may publish."""
+        rule = {'Effect': 'Allow', 'Principal': {'Service': 'vpce.amazonaws.com'}, 'Action': 'SNS:Publish',
+                'Resource': '*'}
+        client = self.it.boto('sns', 'provider')
+        self.addCleanup(client.close)
+        try:
+            return client.create_topic(Name='t', Attributes={'Policy': json.dumps(
+                {'Version': '2012-10-17', 'Statement': [rule]})})['TopicArn']
+        except botocore.exceptions.ClientError as err:
+            # An appliance without SNS takes any topic's name.
+            self.assertEqual(err.response['Error']['Code'], 'InvalidAction')
+            return f'arn:aws:sns:us-east-1:{PROVIDER}:t'
+
     def test_notifications(self):
         ident = self.service()['ServiceId']
         made = self.mine.create_vpc_endpoint_connection_notification(
-            ServiceId=ident, ConnectionNotificationArn=f'arn:aws:sns:us-east-1:{PROVIDER}:t',
+            ServiceId=ident, ConnectionNotificationArn=self.topic(),
             ConnectionEvents=['Connect', 'Accept', 'Delete', 'Reject'])['ConnectionNotification']
         self.assertEqual((made['ConnectionNotificationType'], made['ConnectionNotificationState'],
                           made['ServiceId']), ('Topic', 'Enabled', ident))
