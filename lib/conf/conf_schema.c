@@ -159,9 +159,11 @@ static const struct conf_row schema[] = {
 	LIST("dns.forwarders", 0, 0, CV_CONF_FORWARDERS_MAX,
 	     "resolvers that are asked for other names, one after another, from the host's network; none: "
 	     "other names are refused"),
-	STRING("dns.forwarders[]", 0, 7, 21, NULL, "IPv4 address, `10.1.2.3` or with port `10.1.2.3:5353`"),
+	STRING("dns.forwarders[]", 0, 7, 21, NULL,
+	       "IPv4 address, `10.1.2.3` or with port `10.1.2.3:5353`"),
 
-	OBJECT("control", 0, "how operators reach the appliance, and where it keeps what calls change"),
+	OBJECT("control", 0,
+	       "how operators reach the appliance, and where it keeps what calls change"),
 	STRING("control.state", 0, 1, 4000, NULL,
 	       "file in which what API calls make and change is kept; `none`: in memory, until the process "
 	       "ends. If absent: `/var/lib/culvert/state.db` with `api`, else `none`"),
@@ -323,7 +325,8 @@ static const struct conf_row schema[] = {
 	ENUM("load_balancers[].attributes.dns_record.client_routing_policy",
 	     "any_availability_zone|partial_availability_zone_affinity|availability_zone_affinity",
 	     "any_availability_zone",
-	     "whether DNS names a client the node in the client's own zone: no, for 85 % of its queries, always"),
+	     "whether DNS names a client the node in the client's own zone: no, for 85 % of its "
+	     "queries, always"),
 	OBJECT("load_balancers[].zonal_shift", 0, "a zonal shift that is under way"),
 	STRING("load_balancers[].zonal_shift.away_from", REQ, 1, 64, NULL,
 	       "zone whose targets get no new connections, from no node; DNS leaves it out"),

@@ -217,7 +217,8 @@ static void build_dns(struct conf_run *run)
 		for (uint32_t i = list + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
 			build_forwarder(run, i);
 	if (dns->enabled && run->conf->settings.host == CV_CONF_HOST_NEVER)
-		cv_conf_err(run, node, "needs network namespaces; settings.host.namespaces is 'never'");
+		cv_conf_err(run, node,
+			    "needs network namespaces; settings.host.namespaces is 'never'");
 }
 
 static void build_api(struct conf_run *run)

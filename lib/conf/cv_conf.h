@@ -138,7 +138,7 @@ struct cv_conf {
 	struct cv_model *model;  /**< settled and checked */
 	struct cv_errs warnings; /**< what is probably not meant, with path and line */
 	void *priv;              /**< memory of the strings */
-	char *source;            /**< the text, to be read again with other documents; shape [source_len] */
+	char *source; /**< the text, to be read again with other documents; shape [source_len] */
 	size_t source_len;
 };
 
