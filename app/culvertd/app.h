@@ -14,6 +14,8 @@
 enum app_exit { APP_OK = 0, APP_CONF = 1, APP_USAGE = 2, APP_RUNTIME = 3 };
 
 struct app_aws;
+struct app_sns;
+struct cv_notify_key;
 struct cv_conf;
 struct cv_ctl;
 struct cv_steer;
@@ -58,6 +60,23 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 
 /** Stop serving the AWS APIs. NULL is fine. */
 void app_aws_stop(struct app_aws *self);
+
+/**
+ * Start to deliver notifications, with a key that is made at the first start and kept.
+ *
+ * @param[out] ret_sns  untouched on failure; app_sns_stop() before control ends
+ * @return 0 or -errno
+ */
+int app_sns_start(struct cv_ctl *ctl, struct app_sns **ret_sns);
+
+/** Stop delivering; what is not delivered stays. NULL is fine. */
+void app_sns_stop(struct app_sns *self);
+
+/** What notifications are signed with. */
+const struct cv_notify_key *app_sns_key(const struct app_sns *self);
+
+/** Something has been put into the outbox and is durable. @param arg  struct app_sns @threads any */
+void app_sns_sent(void *arg);
 
 /**
  * Share the interfaces of ports with `steering` with the host. Before the ports start.

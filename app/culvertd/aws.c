@@ -17,6 +17,7 @@
 
 struct app_aws {
 	char *file; /* of the access keys */
+	struct app_sns *sns;
 	struct cv_aws *aws;
 	struct cv_api_tcp *tcp;
 };
@@ -61,7 +62,12 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 			.draining = draining_get,
 			.why = cv_ctl_keep_why,
 			.keep = cv_ctl_keep,
-			.kept = cv_ctl_kept},
+			.kept = cv_ctl_kept,
+			.send = cv_ctl_send,
+			.sent = app_sns_sent,
+			.sent_arg = self->sns},
+		.key = app_sns_key(self->sns),
+		.tls = api->tls_key != NULL,
 	};
 	struct cv_errs own = {0};
 	int ret;
@@ -103,6 +109,8 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 		return -ENOMEM;
 	self->file = strdup(api->credentials_file);
 	if (self->file != NULL)
+		ret = app_sns_start(ctl, &self->sns);
+	if (ret == 0)
 		ret = aws_start(self, conf, ctl, errs);
 	cfg.aws = self->aws;
 	if (ret == 0)
@@ -125,6 +133,7 @@ void app_aws_stop(struct app_aws *self)
 		return;
 	cv_api_tcp_destroy(self->tcp);
 	cv_aws_destroy(self->aws);
+	app_sns_stop(self->sns);
 	free(self->file);
 	free(self);
 }

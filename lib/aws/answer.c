@@ -19,16 +19,20 @@ static const struct {
 	unsigned int status;
 } statuses[] = {
 	{"AuthFailure", 401},
+	{"AuthorizationError", 403},
 	{"DryRunOperation", 412},
 	{"HealthUnavailable", 500},
 	{"InternalError", 500},
 	{"InternalFailure", 500},
 	{"InvalidClientTokenId", 403},
 	{"MissingAuthenticationToken", 403},
+	{"NotFound", 404},
 	{"OptInRequired", 403},
 	{"RequestLimitExceeded", 503},
 	{"ServiceUnavailable", 503},
 	{"SignatureDoesNotMatch", 403},
+	{"SubscriptionLimitExceeded", 403},
+	{"TopicLimitExceeded", 403},
 	{"Unavailable", 503},
 	{"UnauthorizedOperation", 403},
 };

@@ -110,6 +110,28 @@ static bool limits_pass(struct cv_aws *aws, const struct cv_sigv4_auth *sig, str
 	return fresh && allowed;
 }
 
+void cv_aws_authenticate_nobody(struct cv_aws *aws, const struct cv_query_node *params,
+				struct aws_auth *auth)
+{
+	static const struct words many = {"Throttling", "Throttling", NULL};
+	static const struct aws_key nobody = {.id = "", .secret = "", .principal = "*"};
+	const struct aws_service *sns = &cv_aws_services()[AWS_SNS];
+	const char *name = cv_query_str(params, "Action");
+	const struct aws_action *action = name != NULL ? cv_aws_action_find(sns, name) : NULL;
+	bool allowed;
+
+	if (aws->sns == NULL || action == NULL || (action->flags & AWS_ANONYMOUS) == 0)
+		return;
+	pthread_mutex_lock(&aws->lock);
+	allowed = cv_aws_limit_take(aws->limit, nobody.id, cv_clock_ms());
+	pthread_mutex_unlock(&aws->lock);
+	auth->service = sns;
+	auth->key = &nobody;
+	auth->err_code = NULL;
+	if (!allowed)
+		refuse(auth, &many, "Rate exceeded");
+}
+
 void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *request,
 			 const struct cv_query_node *params, struct aws_auth *auth)
 {
@@ -127,7 +149,9 @@ void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *requ
 		fault = cv_sigv4_verify(request, &sig, auth->key->secret);
 	if (fault != CV_SIGV4_OK)
 		refuse(auth, &faults[fault], sig.text);
-	else
+	if (fault == CV_SIGV4_MISSING)
+		cv_aws_authenticate_nobody(aws, params, auth);
+	else if (fault == CV_SIGV4_OK)
 		limits_pass(aws, &sig, auth);
 end:
 	cv_sigv4_auth_fini(&sig);

@@ -5,15 +5,40 @@
 #include "cv_aws.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "core_priv.h"
+#include "sns_priv.h"
 
 static time_t system_now(void)
 {
 	return time(NULL);
+}
+
+/* What calls before a restart left. */
+static void kept_load(struct cv_aws *aws)
+{
+	if (aws->ops.kept == NULL)
+		return;
+	if (aws->ops.kept(aws->ops.arg, cv_aws_idem_load, aws->idem) < 0)
+		cv_log(CV_LOG_WARNING,
+		       "client tokens cannot be read: calls that are sent again count as new");
+	/* Read again when that can be done. */
+	if (aws->sns != NULL && cv_aws_sns_load(aws) < 0)
+		atomic_store(&aws->sns_stale, true);
+}
+
+static bool parts_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
+{
+	aws->credentials_file = strdup(cfg->credentials_file);
+	aws->region = strdup(cfg->region);
+	aws->limit = cv_aws_limit_create(cfg->rate, cfg->burst);
+	aws->idem = cv_aws_idem_create();
+	aws->sns = cfg->key != NULL ? calloc(1, sizeof(*aws->sns)) : NULL;
+	return aws->credentials_file != NULL && aws->region != NULL && aws->limit != NULL &&
+	       aws->idem != NULL && (aws->sns != NULL || cfg->key == NULL);
 }
 
 int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_aws **ret_aws)
@@ -26,21 +51,16 @@ int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_
 	pthread_mutex_init(&aws->lock, NULL);
 	aws->now = cfg->now != NULL ? cfg->now : system_now;
 	aws->ops = cfg->ops;
+	aws->tls = cfg->tls;
+	aws->key = cfg->key;
 	if (getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
 		aws->seed[0] = cv_clock_ms(); /* no secret hangs on it */
 	memcpy(aws->keep_seed, (cfg->seed[0] | cfg->seed[1]) != 0 ? cfg->seed : aws->seed,
 	       sizeof(aws->keep_seed));
-	aws->credentials_file = strdup(cfg->credentials_file);
-	aws->region = strdup(cfg->region);
-	aws->limit = cv_aws_limit_create(cfg->rate, cfg->burst);
-	aws->idem = cv_aws_idem_create();
-	if (aws->credentials_file != NULL && aws->region != NULL && aws->limit != NULL &&
-	    aws->idem != NULL)
+	if (parts_make(aws, cfg))
 		ret = cv_aws_reload(aws, errs);
-	if (ret == 0 && aws->ops.kept != NULL &&
-	    aws->ops.kept(aws->ops.arg, cv_aws_idem_load, aws->idem) < 0)
-		cv_log(CV_LOG_WARNING,
-		       "client tokens cannot be read: calls that are sent again count as new");
+	if (ret == 0)
+		kept_load(aws);
 	if (ret < 0) {
 		cv_aws_destroy(aws);
 		return ret;
@@ -54,6 +74,9 @@ void cv_aws_destroy(struct cv_aws *aws)
 	if (aws == NULL)
 		return;
 	cv_aws_creds_unref(aws->creds);
+	if (aws->sns != NULL)
+		cv_aws_sns_fini(aws->sns);
+	free(aws->sns);
 	cv_aws_idem_destroy(aws->idem);
 	cv_aws_limit_destroy(aws->limit);
 	pthread_mutex_destroy(&aws->lock);

@@ -126,6 +126,8 @@ struct aws_call;
 #define AWS_CHANGES 1
 /** Nothing of the model is needed: the handler runs on the API thread, with model NULL. */
 #define AWS_NO_MODEL 2
+/** It may come unsigned: then the caller's account is "". */
+#define AWS_ANONYMOUS 4
 
 /** An action. */
 struct aws_action {
@@ -154,6 +156,8 @@ struct aws_group {
 };
 
 /* One group a file; the table in aws_table.c lists them. */
+extern const struct aws_group cv_aws_sns_sub_group;
+extern const struct aws_group cv_aws_sns_topic_group;
 extern const struct aws_group cv_aws_sts_group;
 extern const struct aws_group cv_aws_ec2_conn_group;
 extern const struct aws_group cv_aws_ec2_endpoint_group;
@@ -212,6 +216,9 @@ struct aws_call {
 	const struct aws_action *action;
 	const char *region;
 	const char *request_id;
+	const char
+		*base; /**< URL of the API without path, as the caller reached it; NULL: unknown */
+	bool sent;     /**< something was put into the outbox */
 	time_t now;
 
 	/* Private to the dispatcher and the functions below. */
@@ -235,6 +242,19 @@ int cv_aws_fail(struct aws_call *call, const char *code, const char *fmt, ...) C
 
 /** Fail with the first error of a model operation, whose return value is `ret`. @return -EINVAL */
 int cv_aws_fail_model(struct aws_call *call, const struct cv_model_errs *errs, int ret);
+
+/**
+ * Tell those who want to know of a connection what happened to it, once the call is durable.
+ *
+ * @param word  `Connect`, `Accept`, `Reject` or `Delete`
+ */
+void cv_aws_sns_event(struct aws_call *call, const char *endpoint_id, const char *word);
+
+/** ARN of a service or an endpoint as a source of notifications, in memory of the call. */
+const char *cv_aws_sns_source(struct aws_call *call, enum cv_model_kind kind, uint32_t idx);
+
+/** Check that a topic is there and takes notifications from a source. @return as cv_aws_fail() */
+int cv_aws_sns_topic_check(struct aws_call *call, const char *topic_arn, const char *source);
 
 /** HTTP status of an error code. */
 unsigned int cv_aws_status(const struct aws_service *service, const char *code);

@@ -13,6 +13,7 @@
 struct aws_creds;
 struct aws_idem;
 struct aws_limit;
+struct aws_sns;
 
 struct cv_aws {
 	char *credentials_file, *region;
@@ -22,8 +23,12 @@ struct cv_aws {
 	struct aws_creds *creds; /**< shared; cv_aws_creds_get() */
 	struct aws_limit *limit;
 	struct aws_idem *idem;
-	uint64_t seed[2]; /**< of page tokens and tables */
-	uint64_t keep_seed[2]; /**< of client tokens, which outlive the process */
+	const struct cv_notify_key *key; /**< NULL: there is no SNS */
+	bool tls;
+	struct aws_sns *sns;    /**< NULL: there is none; control's */
+	_Atomic bool sns_stale; /**< what control has in memory is not what was kept */
+	uint64_t seed[2];       /**< of page tokens and tables */
+	uint64_t keep_seed[2];  /**< of client tokens, which outlive the process */
 };
 
 /* ---- table.c ---- */
@@ -96,6 +101,13 @@ struct aws_auth {
 /** Find out who calls which service. */
 void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *request,
 			 const struct cv_query_node *params, struct aws_auth *auth);
+
+/**
+ * Let a request without a signature through, if it is for one of the actions that take such: then key is
+ * that of nobody, whose account is "".
+ */
+void cv_aws_authenticate_nobody(struct cv_aws *aws, const struct cv_query_node *params,
+				struct aws_auth *auth);
 
 /* ---- check.c ---- */
 

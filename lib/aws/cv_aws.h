@@ -26,6 +26,7 @@
 struct cv_ctl;
 struct cv_health;
 struct cv_model;
+struct cv_notify_key;
 struct cv_points;
 
 /** Bytes of a request id with its NUL: a random UUID. */
@@ -80,6 +81,12 @@ struct cv_aws_ops {
 	int (*keep)(struct cv_ctl *ctl, const char *key, const char *value, size_t len);
 	/** Go through what is kept, oldest first. @return 0 or -errno */
 	int (*kept)(void *arg, cv_aws_kept_fn *fn, void *fn_arg);
+	/** Put a message into the outbox with what a call changes. Within a call. NULL here: there is none.
+	 * @return 0 or -ENOMEM */
+	int (*send)(struct cv_ctl *ctl, const char *queue, const char *text);
+	/** Something that was sent is durable: deliver it. @threads any */
+	void (*sent)(void *sent_arg);
+	void *sent_arg;
 };
 
 /** Settings. */
@@ -91,6 +98,9 @@ struct cv_aws_cfg {
 	time_t (*now)(void);          /**< clock; NULL: the system's */
 	struct cv_aws_ops ops;
 	uint64_t seed[2]; /**< the same as long as what is kept; zeros: none */
+	/** Signs notifications, its certificate is served. NULL: there is no SNS. Lives longer. */
+	const struct cv_notify_key *key;
+	bool tls; /**< the API is reached by HTTPS */
 };
 
 struct cv_aws;

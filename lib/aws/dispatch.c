@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 #include "cv_model_ops.h"
 
-#include "core_priv.h"
+#include "sns_priv.h"
 
 #define TYPE_FORM "application/x-www-form-urlencoded"
 
@@ -225,9 +226,12 @@ static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 
 	call->ctl = ctl;
 	call->model = model;
+	if (atomic_load(&call->aws->sns_stale) && cv_aws_sns_load(call->aws) == 0)
+		atomic_store(&call->aws->sns_stale, false);
 	call->account =
 		cv_model_find(model, CV_MODEL_ACCOUNT, CV_MODEL_NONE, call->caller.account_id);
-	if (call->account == CV_MODEL_NONE)
+	/* One that came without a signature has none. */
+	if (call->account == CV_MODEL_NONE && *call->caller.account_id != '\0')
 		return cv_aws_fail(call, "OptInRequired",
 				   "The account %s of this access key is not one of the appliance",
 				   call->caller.account_id);
@@ -305,8 +309,13 @@ static int run_action(struct run *run)
 		cv_aws_idem_remove(call->aws->idem, call);
 		pthread_mutex_unlock(&call->aws->lock);
 	}
-	if (ret < 0 && call->err_code == NULL)
+	if (ret < 0 && call->err_code == NULL) {
+		if (call->aws->sns != NULL && (call->action->flags & AWS_CHANGES) != 0)
+			atomic_store(&call->aws->sns_stale, true);
 		fail_control(call, ret);
+	}
+	if (ret == 0 && call->sent && ops->sent != NULL)
+		ops->sent(ops->sent_arg);
 	return ret;
 }
 
@@ -318,6 +327,8 @@ static int action_find(struct aws_call *call)
 	if (action == NULL)
 		return cv_aws_fail(call, "MissingAction",
 				   "The request is missing an action or a required parameter.");
+	if (version == NULL && *call->caller.account_id == '\0')
+		version = call->service->version; /* URLs that SNS sends have none */
 	if (version == NULL)
 		return cv_aws_fail(call, "MissingParameter",
 				   "The request must contain the parameter Version");
@@ -357,14 +368,31 @@ static int call_run(struct aws_call *call, struct run *run)
 	return ret < 0 ? ret : run_action(run);
 }
 
-static void answer_call(struct cv_aws *aws, const struct aws_auth *auth,
-			const struct cv_query *query, struct cv_aws_answer *answer)
+/* Where the caller reached us, for URLs that lead back. @param[out] base  shape [cap] */
+static const char *base_get(const struct cv_aws *aws, const struct cv_sigv4_request *request,
+			    char *base, size_t cap)
 {
+	const char *host = header_find(request, "host");
+
+	if (host == NULL || strlen(host) > 255 ||
+	    strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") !=
+		    strlen(host))
+		return NULL;
+	snprintf(base, cap, "%s://%s", aws->tls ? "https" : "http", host);
+	return base;
+}
+
+static void answer_call(struct cv_aws *aws, const struct cv_sigv4_request *request,
+			const struct aws_auth *auth, const struct cv_query *query,
+			struct cv_aws_answer *answer)
+{
+	char base[280];
 	struct aws_call call = {
 		.params = cv_query_root(query),
 		.caller = {auth->key->id, auth->key->principal, auth->key->account_id},
 		.service = auth->service,
 		.region = aws->region,
+		.base = base_get(aws, request, base, sizeof(base)),
 		.now = aws->now(),
 		.account = CV_MODEL_NONE,
 		.ops = &aws->ops,
@@ -381,6 +409,15 @@ static void answer_call(struct cv_aws *aws, const struct aws_auth *auth,
 	cv_aws_call_fini(&call);
 }
 
+/* What signs notifications is for everybody to see. */
+static void cert_answer(const struct cv_aws *aws, struct cv_aws_answer *answer)
+{
+	answer->status = 200;
+	answer->type = "application/x-pem-file";
+	answer->text = strdup(cv_notify_key_cert(aws->key));
+	answer->len = answer->text != NULL ? strlen(answer->text) : 0;
+}
+
 void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 		   struct cv_aws_answer *ret_answer)
 {
@@ -390,6 +427,10 @@ void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 	struct fault fault;
 
 	*ret_answer = (struct cv_aws_answer){.status = 500};
+	if (aws->key != NULL && strcmp(request->path, cv_notify_key_path(aws->key)) == 0) {
+		cert_answer(aws, ret_answer);
+		return;
+	}
 	if (!params_read(request, &query, &fault)) {
 		cv_aws_refuse(request, fault.status, fault.code, fault.text, ret_answer);
 		cv_query_fini(&query);
@@ -400,7 +441,7 @@ void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 	if (auth.err_code != NULL)
 		cv_aws_answer_error(auth.service, 0, auth.err_code, auth.err_text, ret_answer);
 	else
-		answer_call(aws, &auth, &query, ret_answer);
+		answer_call(aws, request, &auth, &query, ret_answer);
 	pthread_mutex_lock(&aws->lock);
 	cv_aws_creds_unref(auth.creds);
 	pthread_mutex_unlock(&aws->lock);

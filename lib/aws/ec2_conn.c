@@ -75,8 +75,12 @@ typedef int decide_fn(struct cv_model *model, const struct cv_model_by *by, cons
 static void decide_one(struct aws_call *call, const char *service, const char *id, decide_fn *fn)
 {
 	struct cv_model_errs errs = {0};
+	enum cv_model_state before = CV_MODEL_PENDING_ACCEPTANCE;
+	uint32_t idx = cv_model_find(call->model, CV_MODEL_ENDPOINT, CV_MODEL_NONE, id);
 	int ret;
 
+	if (idx != CV_MODEL_NONE)
+		before = call->model->endpoints[idx].state;
 	/* Ids alone: the model knows names, too. */
 	if (!cv_id_is(id, "vpce-", 17)) {
 		ret = cv_aws_fail(call, "InvalidVpcEndpointId.Malformed", "Invalid Id: \"%.64s\"",
@@ -87,6 +91,8 @@ static void decide_one(struct aws_call *call, const char *service, const char *i
 	ret = fn(call->model, &call->by, service, id, &errs);
 	if (ret < 0)
 		cv_aws_ec2_failed(call, id, &errs, ret);
+	else if (call->model->endpoints[idx].state != before)
+		cv_aws_sns_event(call, id, fn == cv_model_accept_by ? "Accept" : "Reject");
 	cv_model_errs_fini(&errs);
 }
 

@@ -258,6 +258,7 @@ static int create_endpoint(struct aws_call *call)
 	cv_model_errs_fini(&errs);
 	if (ret < 0)
 		return ret;
+	cv_aws_sns_event(call, req.id, "Connect");
 	cv_xml_open(call->out, "vpcEndpoint");
 	endpoint_write(call, cv_model_find(call->model, CV_MODEL_ENDPOINT, CV_MODEL_NONE, req.id));
 	cv_xml_close(call->out);
@@ -413,6 +414,8 @@ static int delete_endpoints(struct aws_call *call)
 		ret = cv_model_remove(call->model, &call->by, CV_MODEL_ENDPOINT, ids[i], &errs);
 		if (ret < 0)
 			cv_aws_ec2_failed(call, ids[i], &errs, ret);
+		else
+			cv_aws_sns_event(call, ids[i], "Delete");
 		cv_model_errs_fini(&errs);
 	}
 	cv_xml_close(call->out);

@@ -173,6 +173,9 @@ static int create_notification(struct aws_call *call)
 	if (ret == 0)
 		ret = events_read(call, &place.notification.events);
 	if (ret == 0)
+		ret = cv_aws_sns_topic_check(call, place.notification.topic,
+					     cv_aws_sns_source(call, place.kind, place.idx));
+	if (ret == 0)
 		ret = notification_set(call, &place);
 	if (ret < 0)
 		return ret;
@@ -234,6 +237,9 @@ static int modify_notification(struct aws_call *call)
 		ret = events_read(call, &place.notification.events);
 	if (ret == 0 && topic != NULL)
 		ret = topic_check(call, topic);
+	if (ret == 0 && topic != NULL)
+		ret = cv_aws_sns_topic_check(call, topic,
+					     cv_aws_sns_source(call, place.kind, place.idx));
 	if (ret < 0)
 		return ret;
 	/* The old one's text goes while the new one is set. */

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* SNS: topics, and messages that callers publish. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sns_priv.h"
+
+#define TEXT_MAX 262144 /* of a message, as AWS */
+#define PAGE 100
+
+/* ---- attributes ---- */
+
+static int text_set(struct aws_call *call, char **field, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return cv_aws_fail(call, "InternalError", "out of memory");
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int attr_set(struct aws_call *call, struct sns_topic *topic, const char *name,
+		    const char *value)
+{
+	const char *wrong;
+
+	if (strcmp(name, "DisplayName") == 0)
+		return text_set(call, &topic->display, value);
+	if (strcmp(name, "Policy") == 0) {
+		if (*value == '\0')
+			value = cv_aws_sns_policy_first(call, topic->arn);
+		wrong = cv_aws_sns_policy_check(value);
+		if (wrong != NULL)
+			return cv_aws_fail(call, "InvalidParameter",
+					   "Invalid parameter: Policy Error: %s", wrong);
+		return text_set(call, &topic->policy, value);
+	}
+	if (strcmp(name, "SignatureVersion") == 0 &&
+	    (strcmp(value, "1") == 0 || strcmp(value, "2") == 0)) {
+		topic->version = value[0] - '0';
+		return 0;
+	}
+	return cv_aws_fail(call, "InvalidParameter",
+			   "Invalid parameter: AttributeName: '%.64s' cannot be set to that here: "
+			   "DisplayName, Policy, SignatureVersion (1 or 2)",
+			   name);
+}
+
+static void entry_write(struct aws_call *call, const char *key, const char *value)
+{
+	cv_xml_open(call->out, "entry");
+	cv_xml_str(call->out, "key", key);
+	cv_xml_str(call->out, "value", value);
+	cv_xml_close(call->out);
+}
+
+static int get_attributes(struct aws_call *call)
+{
+	const struct aws_sns *sns = call->aws->sns;
+	const struct sns_topic *topic =
+		cv_aws_sns_topic_own(call, cv_query_str(&call->params, "TopicArn"));
+	uint32_t n[2] = {0, 0};
+
+	if (topic == NULL)
+		return -EINVAL;
+	for (uint32_t i = 0; i < sns->n_subs; i++) {
+		if (strcmp(sns->subs[i]->topic, topic->arn) == 0)
+			n[sns->subs[i]->confirmed]++;
+	}
+	cv_xml_open(call->out, "Attributes");
+	entry_write(call, "Policy", topic->policy);
+	entry_write(call, "Owner", topic->account);
+	entry_write(call, "SubscriptionsPending", cv_aws_fmt(call, "%u", n[0]));
+	entry_write(call, "SubscriptionsConfirmed", cv_aws_fmt(call, "%u", n[1]));
+	entry_write(call, "SubscriptionsDeleted", "0");
+	entry_write(call, "TopicArn", topic->arn);
+	entry_write(call, "DisplayName", topic->display);
+	entry_write(call, "SignatureVersion", topic->version == 2 ? "2" : "1");
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static int set_attributes(struct aws_call *call)
+{
+	const char *value = cv_query_str(&call->params, "AttributeValue");
+	struct sns_topic *topic =
+		cv_aws_sns_topic_own(call, cv_query_str(&call->params, "TopicArn"));
+	int ret;
+
+	if (topic == NULL)
+		return -EINVAL;
+	ret = attr_set(call, topic, cv_query_str(&call->params, "AttributeName"),
+		       value != NULL ? value : "");
+	return ret < 0 ? ret : cv_aws_sns_topic_put(call, topic);
+}
+
+/* ---- making ---- */
+
+static bool is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= 256 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+		       len;
+}
+
+static struct sns_topic *topic_make(struct aws_call *call, const char *arn)
+{
+	struct sns_topic *topic = calloc(1, sizeof(*topic));
+
+	if (topic != NULL) {
+		topic->version = 1;
+		topic->arn = strdup(arn);
+		topic->policy = strdup(cv_aws_sns_policy_first(call, arn));
+		topic->display = strdup("");
+		snprintf(topic->account, sizeof(topic->account), "%s", call->caller.account_id);
+		if (topic->arn != NULL && topic->policy != NULL && topic->display != NULL)
+			return topic;
+	}
+	cv_aws_sns_topic_free(topic);
+	cv_aws_fail(call, "InternalError", "out of memory");
+	return NULL;
+}
+
+static int attrs_read(struct aws_call *call, struct sns_topic *topic)
+{
+	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "Attributes.entry")};
+	int ret = 0;
+
+	while (ret == 0 && cv_query_next(&iter))
+		ret = attr_set(call, topic, cv_query_str(&iter.item, "key"),
+			       cv_query_str(&iter.item, "value"));
+	return ret;
+}
+
+static int create_topic(struct aws_call *call)
+{
+	const struct aws_sns *sns = call->aws->sns;
+	const char *name = cv_query_str(&call->params, "Name");
+	const char *arn = cv_aws_fmt(call, "arn:aws:sns:%s:%s:%s", call->region,
+				     call->caller.account_id, name);
+	struct sns_topic *topic;
+	uint32_t n = 0;
+	int ret = 0;
+
+	if (!is_name(name))
+		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Topic Name");
+	if (cv_aws_sns_topic(sns, arn) == NULL) {
+		for (uint32_t i = 0; i < sns->n_topics; i++)
+			n += strcmp(sns->topics[i]->account, call->caller.account_id) == 0;
+		if (n >= SNS_TOPICS_MAX)
+			return cv_aws_fail(call, "TopicLimitExceeded",
+					   "The account has %d topics: no more", SNS_TOPICS_MAX);
+		topic = topic_make(call, arn);
+		if (topic == NULL)
+			return -EINVAL;
+		ret = attrs_read(call, topic);
+		if (ret == 0)
+			ret = cv_aws_sns_topic_put(call, topic);
+		if (ret < 0) {
+			cv_aws_sns_topic_free(topic);
+			return ret;
+		}
+	}
+	cv_xml_str(call->out, "TopicArn", arn);
+	return 0;
+}
+
+/* One that is not there is no error, as AWS. */
+static int delete_topic(struct aws_call *call)
+{
+	const char *arn = cv_query_str(&call->params, "TopicArn");
+	struct sns_topic *topic;
+
+	if (cv_aws_sns_topic(call->aws->sns, arn) == NULL)
+		return 0;
+	topic = cv_aws_sns_topic_own(call, arn);
+	return topic != NULL ? cv_aws_sns_topic_drop(call, topic) : -EINVAL;
+}
+
+static int list_topics(struct aws_call *call)
+{
+	const struct aws_sns *sns = call->aws->sns;
+
+	cv_xml_open(call->out, "Topics");
+	for (uint32_t i = 0; i < sns->n_topics; i++) {
+		if (strcmp(sns->topics[i]->account, call->caller.account_id) != 0 ||
+		    !cv_aws_page(call, i))
+			continue;
+		cv_xml_item(call->out);
+		cv_xml_str(call->out, "TopicArn", sns->topics[i]->arn);
+		cv_xml_close(call->out);
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
+/* ---- Publish ---- */
+
+static int publish(struct aws_call *call)
+{
+	const char *arn = cv_query_str(&call->params, "TopicArn");
+	const struct sns_topic *topic = cv_aws_sns_topic(call->aws->sns, arn);
+	const struct sns_text text = {
+		.type = "Notification",
+		.subject = cv_query_str(&call->params, "Subject"),
+		.message = cv_query_str(&call->params, "Message"),
+		.id = cv_aws_sns_id(call),
+	};
+	const struct sns_ask ask = {
+		.account = call->caller.account_id,
+		.principal = call->caller.principal,
+		.action = "SNS:Publish",
+		.resource = arn,
+	};
+	int ret;
+
+	if (topic == NULL)
+		return cv_aws_fail(call, "NotFound", "Topic does not exist");
+	if (strlen(text.message) > TEXT_MAX)
+		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Message too long");
+	if (strcmp(topic->account, call->caller.account_id) != 0 &&
+	    !cv_aws_sns_policy_allows(topic->policy, &ask)) {
+		cv_aws_sns_topic_own(call, arn);
+		return -EINVAL;
+	}
+	ret = cv_aws_sns_publish(call, topic, &text);
+	if (ret == 0)
+		cv_xml_str(call->out, "MessageId", text.id);
+	return ret;
+}
+
+/* ---- the table ---- */
+
+#define TOPIC AWS_STR("TopicArn", AWS_REQUIRED, 1, 512)
+#define ATTRS(n)                                                \
+	AWS_STR("Attributes.entry.N.key", AWS_REQUIRED, 1, 64), \
+		AWS_STR("Attributes.entry.N.value", AWS_REQUIRED, 0, n)
+
+static const struct aws_param create_params[] = {
+	AWS_STR("Name", AWS_REQUIRED, 0, 1024), ATTRS(30720),
+	AWS_REFUSE("Tags.member.N.Key"),        AWS_REFUSE("Tags.member.N.Value"),
+	AWS_REFUSE("DataProtectionPolicy"),
+};
+static const struct aws_param topic_params[] = {TOPIC};
+static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 1, 1024)};
+static const struct aws_param set_params[] = {
+	TOPIC,
+	AWS_STR("AttributeName", AWS_REQUIRED, 1, 64),
+	AWS_STR("AttributeValue", 0, 0, 30720),
+};
+static const struct aws_param publish_params[] = {
+	TOPIC,
+	AWS_REFUSE("TargetArn"),
+	AWS_REFUSE("PhoneNumber"),
+	AWS_STR("Message", AWS_REQUIRED, 1, TEXT_MAX),
+	AWS_STR("Subject", 0, 1, 100),
+	AWS_REFUSE("MessageStructure"),
+	AWS_REFUSE("MessageAttributes.entry.N.Name"),
+	AWS_REFUSE("MessageAttributes.entry.N.Value.DataType"),
+	AWS_REFUSE("MessageAttributes.entry.N.Value.StringValue"),
+	AWS_REFUSE("MessageAttributes.entry.N.Value.BinaryValue"),
+	AWS_REFUSE("MessageDeduplicationId"),
+	AWS_REFUSE("MessageGroupId"),
+};
+
+static const struct aws_action actions[] = {
+	{
+		.name = "CreateTopic",
+		.handle = create_topic,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(create_params),
+		.answers = "TopicArn",
+	},
+	{
+		.name = "DeleteTopic",
+		.handle = delete_topic,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(topic_params),
+	},
+	{
+		.name = "GetTopicAttributes",
+		.handle = get_attributes,
+		AWS_PARAMS(topic_params),
+		.answers = "Attributes.entry.key Attributes.entry.value",
+	},
+	{
+		.name = "ListTopics",
+		.handle = list_topics,
+		AWS_PARAMS(list_params),
+		.page_default = PAGE,
+		.answers = "Topics.TopicArn NextToken",
+	},
+	{
+		.name = "Publish",
+		.handle = publish,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(publish_params),
+		.answers = "MessageId",
+	},
+	{
+		.name = "SetTopicAttributes",
+		.handle = set_attributes,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(set_params),
+	},
+};
+
+const struct aws_group cv_aws_sns_topic_group = {AWS_SNS, actions, CV_ARRAY_LEN(actions)};

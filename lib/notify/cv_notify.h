@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Notifications on their way out: takes messages from the store's outbox, signs them and delivers them
+ * by HTTP or HTTPS as SNS does. What is delivered to whom is decided before (aws); an order in the outbox
+ * has all that it takes.
+ *
+ * The queue of an order is its subscription. Messages of one subscription go one after the other, the
+ * next only when the one before is delivered or given up; subscriptions do not wait for each other.
+ *
+ * @threads create, destroy: one. Deliveries are made on a thread of its own.
+ * @source  AWS: Amazon SNS developer guide, "Parsing message formats", "Verifying the signatures of
+ *          Amazon SNS messages", "Amazon SNS message delivery retries"
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cv_store;
+
+/** Requests under way at once at most. */
+#define CV_NOTIFY_AT_ONCE 16
+/** Seconds for one request, from the connection to the answer. */
+#define CV_NOTIFY_SECONDS 15
+/** Seconds between tries at most; they double from 1. */
+#define CV_NOTIFY_WAIT_MAX 60
+/** Tries before a message is given up: about a day. */
+#define CV_NOTIFY_TRIES_MAX 1440
+
+/** A message. Strings are the owner's. */
+struct cv_notify_message {
+	const char
+		*type; /**< `Notification`, `SubscriptionConfirmation`, `UnsubscribeConfirmation` */
+	const char *id;      /**< UUID */
+	const char *topic;   /**< ARN */
+	const char *subject; /**< NULL: none */
+	const char *message;
+	const char *time;  /**< ISO 8601 with milliseconds */
+	const char *token; /**< of a confirmation; NULL: none */
+	const char *base;  /**< URL of the API without path: what URLs in the message begin with */
+	const char *subscription; /**< ARN */
+	int version;              /**< of the signature: 1 (SHA-1) or 2 (SHA-256) */
+};
+
+/** What messages are signed with. */
+struct cv_notify_key;
+
+/**
+ * Make an RSA key of 2048 bits and a certificate of its own for it, for ten years.
+ *
+ * @param[out] ret_key   PEM; untouched on failure
+ * @param[out] ret_cert  PEM; untouched on failure
+ * @return 0 or -ENOMEM
+ * @owner  caller; free()
+ */
+int cv_notify_key_make(char **ret_key, char **ret_cert);
+
+/**
+ * Read key and certificate.
+ *
+ * @param      key_pem, cert_pem  copied
+ * @param[out] ret_key            untouched on failure
+ * @return 0, -EINVAL (no key, no certificate, or not a pair) or -ENOMEM
+ * @owner  caller; cv_notify_key_close()
+ */
+int cv_notify_key_open(const char *key_pem, const char *cert_pem, struct cv_notify_key **ret_key);
+
+/** Free a key. NULL is fine. */
+void cv_notify_key_close(struct cv_notify_key *key);
+
+/** The certificate, PEM. @threads any */
+const char *cv_notify_key_cert(const struct cv_notify_key *key);
+
+/** Path at which receivers look for it: `/SimpleNotificationService-` and a hash of it. @threads any */
+const char *cv_notify_key_path(const struct cv_notify_key *key);
+
+/**
+ * What is signed of a message: names and values of some members, each with a newline behind.
+ *
+ * @return text, NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_notify_canonical(const struct cv_notify_message *message);
+
+/** URL that confirms a subscription, or ends it. @return NULL if memory ran out @owner caller; free() */
+char *cv_notify_url(const struct cv_notify_message *message, bool confirm);
+
+/**
+ * The signed JSON of a message.
+ *
+ * @return text, NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_notify_envelope(const struct cv_notify_key *key, const struct cv_notify_message *message);
+
+/**
+ * Write an order for the outbox.
+ *
+ * @param url  where to
+ * @param raw  deliver the message alone, without envelope
+ * @return text, NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_notify_order(const char *url, bool raw, const struct cv_notify_message *message);
+
+/** Seconds to wait after so many failed tries. */
+uint32_t cv_notify_wait(uint32_t n_tries);
+
+/** Counters since the start. */
+struct cv_notify_counts {
+	uint64_t delivered, retried;
+	uint64_t given_up; /**< refused by the receiver (4xx), or too often tried */
+};
+
+struct cv_notify;
+
+/**
+ * Start to deliver.
+ *
+ * @param      key         lives longer
+ * @param[out] ret_notify  untouched on failure
+ * @return 0, -ENOMEM or -EAGAIN (no thread can be started)
+ * @owner  caller; cv_notify_destroy()
+ */
+int cv_notify_create(const struct cv_notify_key *key, struct cv_notify **ret_notify);
+
+/** Stop: what is under way is broken off and stays in the outbox. NULL is fine. */
+void cv_notify_destroy(struct cv_notify *notify);
+
+/** Say where the outbox is; before that nothing is delivered. @param store  lives longer @threads any */
+void cv_notify_store(struct cv_notify *notify, struct cv_store *store);
+
+/** Look at the outbox now: something was put into it. @threads any */
+void cv_notify_wake(struct cv_notify *notify);
+
+/** What became of messages. @threads any */
+void cv_notify_counts(struct cv_notify *notify, struct cv_notify_counts *ret_counts);

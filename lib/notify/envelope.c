@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Messages as text: what is signed, what is delivered, what lies in the outbox. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cv_base.h"
+
+#include "notify_priv.h"
+
+static bool is_notification(const struct cv_notify_message *message)
+{
+	return strcmp(message->type, "Notification") == 0;
+}
+
+char *cv_notify_url(const struct cv_notify_message *message, bool confirm)
+{
+	char *url;
+	int len;
+
+	if (confirm)
+		len = asprintf(&url, "%s/?Action=ConfirmSubscription&TopicArn=%s&Token=%s",
+			       message->base, message->topic,
+			       message->token != NULL ? message->token : "");
+	else
+		len = asprintf(&url, "%s/?Action=Unsubscribe&SubscriptionArn=%s", message->base,
+			       message->subscription);
+	return len >= 0 ? url : NULL;
+}
+
+char *cv_notify_canonical(const struct cv_notify_message *message)
+{
+	bool notification = is_notification(message);
+	char *url = notification ? NULL : cv_notify_url(message, true);
+	const struct {
+		const char *name, *value;
+	} parts[] = {
+		{"Message", message->message},
+		{"MessageId", message->id},
+		{"Subject", notification ? message->subject : NULL},
+		{"SubscribeURL", url},
+		{"Timestamp", message->time},
+		{"Token", notification ? NULL : message->token},
+		{"TopicArn", message->topic},
+		{"Type", message->type},
+	};
+	char *text = NULL;
+	size_t len;
+	FILE *out = notification || url != NULL ? open_memstream(&text, &len) : NULL;
+
+	for (size_t i = 0; out != NULL && i < CV_ARRAY_LEN(parts); i++) {
+		if (parts[i].value != NULL)
+			fprintf(out, "%s\n%s\n", parts[i].name, parts[i].value);
+	}
+	free(url);
+	if (out != NULL && fclose(out) != 0) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+char *cv_notify_envelope(const struct cv_notify_key *key, const struct cv_notify_message *message)
+{
+	bool notification = is_notification(message);
+	char *canonical = cv_notify_canonical(message);
+	char *sig = canonical != NULL ? cv_notify_sign(key, canonical, message->version) : NULL;
+	char *url = cv_notify_url(message, !notification);
+	char *text = NULL;
+	json_t *json = NULL;
+
+	if (sig != NULL && url != NULL)
+		json = json_pack("{s:s,s:s,s:s*,s:s,s:s*,s:s,s:s*,s:s,s:s,s:s,s:o,s:s}", "Type",
+				 message->type, "MessageId", message->id, "Token",
+				 notification ? NULL : message->token, "TopicArn", message->topic,
+				 "Subject", notification ? message->subject : NULL, "Message",
+				 message->message, "SubscribeURL", notification ? NULL : url,
+				 "Timestamp", message->time, "SignatureVersion",
+				 message->version == 2 ? "2" : "1", "Signature", sig,
+				 "SigningCertURL",
+				 json_sprintf("%s%s", message->base, cv_notify_key_path(key)),
+				 "UnsubscribeURL", url);
+	if (json != NULL && !notification)
+		json_object_del(json, "UnsubscribeURL");
+	if (json != NULL)
+		text = json_dumps(json, JSON_INDENT(2));
+	json_decref(json);
+	free(url);
+	free(sig);
+	free(canonical);
+	return text;
+}
+
+char *cv_notify_order(const char *url, bool raw, const struct cv_notify_message *message)
+{
+	json_t *json = json_pack("{s:s,s:b,s:i,s:s,s:s,s:s,s:s*,s:s,s:s,s:s*,s:s,s:s}", "url", url,
+				 "raw", raw, "version", message->version, "type", message->type,
+				 "id", message->id, "topic", message->topic, "subject",
+				 message->subject, "message", message->message, "time",
+				 message->time, "token", message->token, "base", message->base,
+				 "subscription", message->subscription);
+	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text;
+}
+
+int cv_notify_order_read(const char *text, struct notify_order *ret_order)
+{
+	struct notify_order order = {.json = json_loads(text, 0, NULL)};
+	struct cv_notify_message *m = &order.message;
+	int raw = 0;
+
+	if (json_unpack(order.json, "{s:s,s:b,s:i,s:s,s:s,s:s,s?s,s:s,s:s,s?s,s:s,s:s}", "url",
+			&order.url, "raw", &raw, "version", &m->version, "type", &m->type, "id",
+			&m->id, "topic", &m->topic, "subject", &m->subject, "message", &m->message,
+			"time", &m->time, "token", &m->token, "base", &m->base, "subscription",
+			&m->subscription) < 0) {
+		json_decref(order.json);
+		return -EINVAL;
+	}
+	order.raw = raw != 0;
+	*ret_order = order;
+	return 0;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Delivery: the first message of each subscription, when it is due, some at once. */
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <curl/curl.h>
+
+#include "cv_base.h"
+#include "cv_store.h"
+
+#include "notify_priv.h"
+
+/* How often the outbox is looked at, if nobody says that there is something. */
+#define LOOK_MS 1000
+
+/* A request under way; id 0: none. */
+struct delivery {
+	uint64_t id;
+	uint32_t n_tries;
+	CURL *easy;
+	struct curl_slist *headers;
+	char *body, *url;
+};
+
+struct cv_notify {
+	const struct cv_notify_key *key;
+	_Atomic(struct cv_store *) store;
+	CURLM *multi;
+	pthread_t thread;
+	_Atomic bool stop;
+	struct delivery deliveries[CV_NOTIFY_AT_ONCE];
+	_Atomic uint64_t delivered, retried, given_up;
+};
+
+uint32_t cv_notify_wait(uint32_t n_tries)
+{
+	return n_tries < 6 ? 1U << n_tries : CV_NOTIFY_WAIT_MAX;
+}
+
+/* ---- one request ---- */
+
+/* Answers are of no interest. */
+static size_t body_drop(char *data, size_t size, size_t n, void *arg)
+{
+	(void)data;
+	(void)arg;
+	return size * n;
+}
+
+static bool header_add(struct delivery *delivery, const char *name, const char *value)
+{
+	struct curl_slist *list = NULL;
+	char *line;
+
+	if (asprintf(&line, "%s: %s", name, value) < 0)
+		return false;
+	list = curl_slist_append(delivery->headers, line);
+	free(line);
+	if (list == NULL)
+		return false;
+	delivery->headers = list;
+	return true;
+}
+
+static bool headers_make(struct delivery *delivery, const struct notify_order *order)
+{
+	const struct cv_notify_message *message = &order->message;
+	bool notification = strcmp(message->type, "Notification") == 0;
+
+	return header_add(delivery, "Content-Type", "text/plain; charset=UTF-8") &&
+	       header_add(delivery, "Expect", "") &&
+	       header_add(delivery, "x-amz-sns-message-type", message->type) &&
+	       header_add(delivery, "x-amz-sns-message-id", message->id) &&
+	       header_add(delivery, "x-amz-sns-topic-arn", message->topic) &&
+	       (!notification ||
+		header_add(delivery, "x-amz-sns-subscription-arn", message->subscription)) &&
+	       (!order->raw || header_add(delivery, "x-amz-sns-rawdelivery", "true"));
+}
+
+static bool easy_make(struct delivery *delivery)
+{
+	CURL *easy = curl_easy_init();
+
+	delivery->easy = easy;
+	return easy != NULL &&
+	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_URL, delivery->url) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				(curl_off_t)strlen(delivery->body)) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, delivery->body) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, delivery->headers) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_USERAGENT,
+				"Amazon Simple Notification Service Agent") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)CV_NOTIFY_SECONDS) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_drop) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PRIVATE, delivery) == CURLE_OK;
+}
+
+static void delivery_fini(struct delivery *delivery)
+{
+	curl_easy_cleanup(delivery->easy);
+	curl_slist_free_all(delivery->headers);
+	free(delivery->body);
+	free(delivery->url);
+	*delivery = (struct delivery){0};
+}
+
+/* @return 0, -EINVAL (nobody can deliver that) or -ENOMEM */
+static int delivery_make(struct cv_notify *notify, const char *text, struct delivery *delivery)
+{
+	struct notify_order order;
+	int ret = cv_notify_order_read(text, &order);
+
+	if (ret < 0)
+		return ret;
+	delivery->url = strdup(order.url);
+	delivery->body = order.raw ? strdup(order.message.message)
+				   : cv_notify_envelope(notify->key, &order.message);
+	if (delivery->url == NULL || delivery->body == NULL || !headers_make(delivery, &order) ||
+	    !easy_make(delivery))
+		ret = -ENOMEM;
+	json_decref(order.json);
+	return ret;
+}
+
+/* ---- the outbox ---- */
+
+/* A message that is due, copied out of the store. */
+struct due {
+	uint64_t id;
+	uint32_t n_tries;
+	char *text;
+};
+
+struct look {
+	struct cv_notify *notify;
+	struct due items[CV_NOTIFY_AT_ONCE];
+	uint32_t n, cap;
+};
+
+static int due_take(void *arg, const struct cv_store_message *message)
+{
+	struct look *look = arg;
+	struct due *due = &look->items[look->n];
+
+	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
+		if (look->notify->deliveries[i].id == message->id)
+			return 0;
+	}
+	if (look->n == look->cap)
+		return 0;
+	*due = (struct due){message->id, message->n_tries, strdup(message->text)};
+	look->n += due->text != NULL;
+	return 0;
+}
+
+static void log_errs(struct cv_errs *errs)
+{
+	if (errs->n > 0)
+		cv_log(CV_LOG_WARNING, "outbox: %s", errs->items[0].text);
+	cv_errs_fini(errs);
+}
+
+/* Done with, or again later. */
+static void settle(struct cv_notify *notify, uint64_t id, uint32_t n_tries, bool done)
+{
+	struct cv_store *store = atomic_load(&notify->store);
+	struct cv_errs errs = {0};
+
+	if (done)
+		(void)cv_store_outbox_done(store, id, &errs);
+	else
+		(void)cv_store_outbox_later(store, id,
+					    (uint64_t)time(NULL) + cv_notify_wait(n_tries), &errs);
+	log_errs(&errs);
+}
+
+static void delivery_begin(struct cv_notify *notify, const struct due *due)
+{
+	struct delivery *delivery = notify->deliveries;
+	int ret;
+
+	while (delivery->id != 0)
+		delivery++;
+	ret = delivery_make(notify, due->text, delivery);
+	if (ret == 0 && curl_multi_add_handle(notify->multi, delivery->easy) != CURLM_OK)
+		ret = -ENOMEM;
+	if (ret == 0) {
+		delivery->id = due->id;
+		delivery->n_tries = due->n_tries;
+		return;
+	}
+	delivery_fini(delivery);
+	settle(notify, due->id, due->n_tries, ret == -EINVAL);
+	if (ret == -EINVAL)
+		atomic_fetch_add(&notify->given_up, 1);
+}
+
+static void outbox_look(struct cv_notify *notify)
+{
+	struct cv_store *store = atomic_load(&notify->store);
+	struct look look = {.notify = notify};
+	struct cv_errs errs = {0};
+
+	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++)
+		look.cap += notify->deliveries[i].id == 0;
+	if (store == NULL || look.cap == 0)
+		return;
+	/* Those under way are among the first, too. */
+	(void)cv_store_outbox_peek(store, (uint64_t)time(NULL), 2 * CV_NOTIFY_AT_ONCE, due_take,
+				   &look, &errs);
+	log_errs(&errs);
+	for (uint32_t i = 0; i < look.n; i++) {
+		delivery_begin(notify, &look.items[i]);
+		free(look.items[i].text);
+	}
+}
+
+/* ---- answers ---- */
+
+static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CURLcode code)
+{
+	char number[8] = "";
+	long status = 0;
+	bool later, good;
+
+	curl_easy_getinfo(delivery->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_OK)
+		snprintf(number, sizeof(number), "%d", (int)(status % 1000));
+	good = code == CURLE_OK && status >= 200 && status < 300;
+	/* As SNS: what the receiver refuses is not sent again. */
+	later = !good && (code != CURLE_OK || status >= 500 || status == 429 || status == 408) &&
+		delivery->n_tries + 1 < CV_NOTIFY_TRIES_MAX;
+	if (good)
+		atomic_fetch_add(&notify->delivered, 1);
+	else
+		atomic_fetch_add(later ? &notify->retried : &notify->given_up, 1);
+	if (!good && (!later || delivery->n_tries == 0))
+		cv_log(CV_LOG_WARNING, "notification to %.128s: %s%s, %s", delivery->url,
+		       code != CURLE_OK ? curl_easy_strerror(code) : "HTTP status ", number,
+		       later ? "will be tried again" : "given up");
+	curl_multi_remove_handle(notify->multi, delivery->easy);
+	settle(notify, delivery->id, delivery->n_tries, !later);
+	delivery_fini(delivery);
+}
+
+/* @return whether there was one */
+static bool answers_take(struct cv_notify *notify)
+{
+	CURLMsg *msg;
+	bool any = false;
+	int left;
+
+	while ((msg = curl_multi_info_read(notify->multi, &left)) != NULL) {
+		CURLcode code = msg->data.result;
+		char *delivery = NULL;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &delivery);
+		delivery_end(notify, (struct delivery *)(void *)delivery, code);
+		any = true;
+	}
+	return any;
+}
+
+static void *run(void *arg)
+{
+	struct cv_notify *notify = arg;
+	int n_running;
+
+	while (!atomic_load(&notify->stop)) {
+		outbox_look(notify);
+		curl_multi_perform(notify->multi, &n_running);
+		if (!answers_take(notify))
+			curl_multi_poll(notify->multi, NULL, 0, LOOK_MS, NULL);
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+int cv_notify_create(const struct cv_notify_key *key, struct cv_notify **ret_notify)
+{
+	struct cv_notify *notify = calloc(1, sizeof(*notify));
+
+	if (notify == NULL)
+		return -ENOMEM;
+	notify->key = key;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
+		notify->multi = curl_multi_init();
+	if (notify->multi == NULL) {
+		free(notify);
+		return -ENOMEM;
+	}
+	if (pthread_create(&notify->thread, NULL, run, notify) != 0) {
+		curl_multi_cleanup(notify->multi);
+		free(notify);
+		return -EAGAIN;
+	}
+	*ret_notify = notify;
+	return 0;
+}
+
+void cv_notify_destroy(struct cv_notify *notify)
+{
+	if (notify == NULL)
+		return;
+	atomic_store(&notify->stop, true);
+	cv_notify_wake(notify);
+	pthread_join(notify->thread, NULL);
+	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
+		if (notify->deliveries[i].id == 0)
+			continue;
+		curl_multi_remove_handle(notify->multi, notify->deliveries[i].easy);
+		delivery_fini(&notify->deliveries[i]);
+	}
+	curl_multi_cleanup(notify->multi);
+	free(notify);
+}
+
+void cv_notify_store(struct cv_notify *notify, struct cv_store *store)
+{
+	atomic_store(&notify->store, store);
+}
+
+void cv_notify_wake(struct cv_notify *notify)
+{
+	curl_multi_wakeup(notify->multi);
+}
+
+void cv_notify_counts(struct cv_notify *notify, struct cv_notify_counts *ret_counts)
+{
+	ret_counts->delivered = atomic_load(&notify->delivered);
+	ret_counts->retried = atomic_load(&notify->retried);
+	ret_counts->given_up = atomic_load(&notify->given_up);
+}
