@@ -128,6 +128,9 @@ class AwsScenarios(unittest.TestCase):
     def test_walkthrough_and_emqx(self):
         self.play(('walkthrough', 19), ('emqx', 21))
 
+    def test_approver(self):
+        self.play(('approver', 16))
+
     def test_rds(self):
         self.play(('rds', 17))
 
