@@ -290,7 +290,7 @@ static const struct aws_action actions[] = {
 		.name = "GetTopicAttributes",
 		.handle = get_attributes,
 		AWS_PARAMS(topic_params),
-		.answers = "Attributes.entry.key Attributes.entry.value",
+		.answers = "Attributes",
 	},
 	{
 		.name = "ListTopics",

@@ -60,8 +60,9 @@ int cv_notify_key_make(char **ret_key, char **ret_cert);
 /**
  * Read key and certificate.
  *
- * @param      key_pem, cert_pem  copied
- * @param[out] ret_key            untouched on failure
+ * @param      key_pem   copied
+ * @param      cert_pem  copied
+ * @param[out] ret_key   untouched on failure
  * @return 0, -EINVAL (no key, no certificate, or not a pair) or -ENOMEM
  * @owner  caller; cv_notify_key_close()
  */
@@ -121,7 +122,7 @@ struct cv_notify;
  *
  * @param      key         lives longer
  * @param[out] ret_notify  untouched on failure
- * @return 0, -ENOMEM or -EAGAIN (no thread can be started)
+ * @return 0, or -ENOMEM: also when no thread can be started
  * @owner  caller; cv_notify_destroy()
  */
 int cv_notify_create(const struct cv_notify_key *key, struct cv_notify **ret_notify);

@@ -227,6 +227,12 @@ static void outbox_look(struct cv_notify *notify)
 
 /* ---- answers ---- */
 
+/* As SNS: what the receiver refuses is not sent again. */
+static bool may_retry(CURLcode code, long status)
+{
+	return code != CURLE_OK || status >= 500 || status == 429 || status == 408;
+}
+
 static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CURLcode code)
 {
 	char number[8] = "";
@@ -237,9 +243,7 @@ static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CU
 	if (code == CURLE_OK)
 		snprintf(number, sizeof(number), "%d", (int)(status % 1000));
 	good = code == CURLE_OK && status >= 200 && status < 300;
-	/* As SNS: what the receiver refuses is not sent again. */
-	later = !good && (code != CURLE_OK || status >= 500 || status == 429 || status == 408) &&
-		delivery->n_tries + 1 < CV_NOTIFY_TRIES_MAX;
+	later = !good && may_retry(code, status) && delivery->n_tries + 1 < CV_NOTIFY_TRIES_MAX;
 	if (good)
 		atomic_fetch_add(&notify->delivered, 1);
 	else
@@ -305,7 +309,7 @@ int cv_notify_create(const struct cv_notify_key *key, struct cv_notify **ret_not
 	if (pthread_create(&notify->thread, NULL, run, notify) != 0) {
 		curl_multi_cleanup(notify->multi);
 		free(notify);
-		return -EAGAIN;
+		return -ENOMEM;
 	}
 	*ret_notify = notify;
 	return 0;
