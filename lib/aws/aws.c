@@ -41,6 +41,15 @@ static bool parts_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
 	       aws->idem != NULL && (aws->sns != NULL || cfg->key == NULL);
 }
 
+static void seeds_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
+{
+	bool given = (cfg->seed[0] | cfg->seed[1]) != 0;
+
+	if (getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
+		aws->seed[0] = cv_clock_ms(); /* no secret hangs on it */
+	memcpy(aws->keep_seed, given ? cfg->seed : aws->seed, sizeof(aws->keep_seed));
+}
+
 int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_aws **ret_aws)
 {
 	struct cv_aws *aws = calloc(1, sizeof(*aws));
@@ -53,10 +62,7 @@ int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_
 	aws->ops = cfg->ops;
 	aws->tls = cfg->tls;
 	aws->key = cfg->key;
-	if (getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
-		aws->seed[0] = cv_clock_ms(); /* no secret hangs on it */
-	memcpy(aws->keep_seed, (cfg->seed[0] | cfg->seed[1]) != 0 ? cfg->seed : aws->seed,
-	       sizeof(aws->keep_seed));
+	seeds_make(aws, cfg);
 	if (parts_make(aws, cfg))
 		ret = cv_aws_reload(aws, errs);
 	if (ret == 0)

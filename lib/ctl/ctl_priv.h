@@ -341,10 +341,21 @@ void cv_ctl_host_sync(struct cv_ctl *ctl);
 /** Say what has become of them, if it is news. Once per second. */
 void cv_ctl_host_look(struct cv_ctl *ctl);
 
-/* ---- watch.c ---- */
+/* ---- capture.c ---- */
 
-/** Take the points of a minute that is over. Once per second. */
-void cv_ctl_watch_tick(struct cv_ctl *ctl);
+/** End a capture that nobody asks for any more, free one that has ended. */
+void cv_ctl_capture_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Free the capture, if there is one. No worker may copy any more. */
+void cv_ctl_capture_fini(struct cv_ctl *ctl);
+
+/* ---- steer.c ---- */
+
+/** Steer the frames to the addresses of the view that serves to us, on interfaces shared with the host. */
+void cv_ctl_steer_sync(struct cv_ctl *ctl);
+
+/** Try again what failed. Once per second. */
+void cv_ctl_steer_tick(struct cv_ctl *ctl);
 
 /* ---- dns.c ---- */
 
@@ -363,26 +374,15 @@ void cv_ctl_dns_stop(struct cv_ctl *ctl);
 /** Write its metrics. */
 void cv_ctl_dns_metrics(const struct cv_ctl *ctl, FILE *out);
 
+/* ---- watch.c ---- */
+
+/** Take the points of a minute that is over. Once per second. */
+void cv_ctl_watch_tick(struct cv_ctl *ctl);
+
 /* ---- workers.c ---- */
 
 /** Look at the workers' counters and work out their load since the last look. */
 void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
-/* ---- capture.c ---- */
-
-/** End a capture that nobody asks for any more, free one that has ended. */
-void cv_ctl_capture_tick(struct cv_ctl *ctl, uint64_t now_ms);
-
-/** Free the capture, if there is one. No worker may copy any more. */
-void cv_ctl_capture_fini(struct cv_ctl *ctl);
-
-/* ---- steer.c ---- */
-
-/** Steer the frames to the addresses of the view that serves to us, on interfaces shared with the host. */
-void cv_ctl_steer_sync(struct cv_ctl *ctl);
-
-/** Try again what failed. Once per second. */
-void cv_ctl_steer_tick(struct cv_ctl *ctl);
-
 
 /* ---- names.c ---- */
 

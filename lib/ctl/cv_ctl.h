@@ -32,12 +32,13 @@ struct json_t;
 struct cv_ctl_cfg {
 	const char *file;    /**< configuration file, read again on reload; copied */
 	const char *version; /**< of the program; copied */
-	const char *state;   /**< file of what calls change (cv_ctl_keep.h); NULL: in memory; copied */
-	struct cv_io *io;    /**< for the state of ports; NULL in tests: no port is known */
+	const char
+		*state;   /**< file of what calls change (cv_ctl_keep.h); NULL: in memory; copied */
+	struct cv_io *io; /**< for the state of ports; NULL in tests: no port is known */
 	/** By port, shape [n_steers]; NULL where the interface is not shared. They outlive control. */
 	struct cv_steer *const *steers;
 	uint32_t n_steers;
-	uint64_t tsc_hz;     /**< TSC cycles per second, for the workers' rates; 0 if unknown */
+	uint64_t tsc_hz; /**< TSC cycles per second, for the workers' rates; 0 if unknown */
 };
 
 /**

@@ -477,10 +477,10 @@ void dp_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n, bool h
 	n = dp_parse_burst(w, pkts, n, meta, handed);
 	dp_stage(w, CV_STAGE_PARSE);
 	n = dp_lookup_burst(w, meta, n);
-	dp_stage(w, CV_STAGE_LOOKUP);
-	dp_forward_burst(w, meta, n);
 	if (__builtin_expect(w->capture != NULL, 0))
 		dp_capture_received(w, meta, n);
+	dp_stage(w, CV_STAGE_LOOKUP);
+	dp_forward_burst(w, meta, n);
 	dp_stage(w, CV_STAGE_FORWARD);
 }
 

@@ -632,6 +632,7 @@ static void control_decides(void **state)
 		{-EAGAIN, 503, "<Code>Unavailable</Code>"},
 		{-ETIMEDOUT, 503, "<Code>Unavailable</Code>"},
 		{-ECANCELED, 503, "is stopping"},
+		{-EROFS, 503, "cannot keep changes now"},
 		{-ENOMEM, 500, "<Code>InternalError</Code>"},
 		{-EIO, 500, "<Code>InternalError</Code>"},
 		{0, 200, "<vpcSet/></DescribeVpcsResponse>"},

@@ -501,10 +501,9 @@ static void *failing_malloc(size_t size)
 
 static void answers_are_whole_or_fail(void **state)
 {
-	static const char *const sweep[] = {"vpcs",       "load-balancers", "targets", "services",
-					    "endpoints",  "snat",           "flows",   "workers",
-					    "neighbours", "host",           "config",  "steering",
-					    "state"};
+	static const char *const sweep[] = {
+		"vpcs",    "load-balancers", "targets", "services", "endpoints", "snat", "flows",
+		"workers", "neighbours",     "host",    "config",   "steering",  "state"};
 	struct world *w = world_run(NULL);
 
 	(void)state;

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "cv_ctl_keep.h"
+
 #include "ctl_world.h"
 
 #include "cv_base.h"
@@ -152,6 +154,28 @@ static void a_reload_keeps_what_calls_made(void **state)
 	world_destroy(w);
 }
 
+static void state_that_is_elsewhere(json_t *conf)
+{
+	json_object_set_new(json_object_get(conf, "control"), "state",
+			    json_string("/proc/culvert-test/state.db"));
+}
+
+static void changes_that_cannot_be_kept_are_not_made(void **state)
+{
+	struct world *w = world_run(state_that_is_elsewhere);
+	bool yes = true, no = false;
+	char why[256] = "";
+
+	(void)state;
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, decide, &no), -EROFS);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_lb, &yes), -EROFS);
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, refuse, NULL), -EPERM);
+	assert_string_equal(shown(w, "endpoints", "endpoints.0.verdict"), "forward");
+	cv_ctl_keep_why(world_ctl(w), why, sizeof(why));
+	assert_non_null(strstr(why, "/proc/culvert-test"));
+	world_destroy(w);
+}
+
 static int once(void **state)
 {
 	(void)state;
@@ -165,6 +189,7 @@ int main(void)
 		cmocka_unit_test(the_data_plane_follows_quick_calls_at_once),
 		cmocka_unit_test(a_call_that_changes_nothing_serves_nothing_anew),
 		cmocka_unit_test(a_reload_keeps_what_calls_made),
+		cmocka_unit_test(changes_that_cannot_be_kept_are_not_made),
 	};
 
 	return cmocka_run_group_tests(tests, once, NULL);

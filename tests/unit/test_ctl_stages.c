@@ -157,11 +157,12 @@ static void instructions_are_counted_or_it_is_said_why_not(void **state)
 	};
 	const struct cv_ctl_query query = {.what = "workers", .stages = true};
 	struct world *w = world_run(NULL);
-	int n_fds = fds_open(), n_opened = atomic_load(&perf_n_opened);
+	int n_fds, n_opened = atomic_load(&perf_n_opened);
 	pthread_t dialler;
 
 	(void)state;
 	wait_known(w);
+	n_fds = fds_open();
 	assert_int_equal(pthread_create(&dialler, NULL, dial_on, w), 0);
 	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
 		const struct cv_stats *stats = cv_dp_stats(world_dp(w))[0];

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -118,6 +119,22 @@ static int teardown(void **state)
 	cv_dns_server_destroy(server);
 	server = NULL;
 	return 0;
+}
+
+static void without_descriptors_there_is_none(void **state)
+{
+	const struct cv_dns_server_cfg cfg = {.open = on_open, .port = 53};
+	struct cv_dns_server *none = NULL;
+	struct rlimit old, tight;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	tight = old;
+	tight.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	assert_int_equal(cv_dns_server_create(&cfg, &none), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_null(none);
 }
 
 /* ---- a client ---- */
@@ -529,6 +546,7 @@ static void what_is_no_query_has_no_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_descriptors_there_is_none),
 		TEST(answers_over_udp_in_each_vpc),
 		TEST(newest_data_is_served),
 		TEST(answers_over_tcp),
