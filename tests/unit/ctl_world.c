@@ -328,8 +328,8 @@ struct world *world_create(void (*edit)(json_t *conf))
 	assert_non_null(mkdtemp(w->dir));
 	snprintf(w->file, sizeof(w->file), "%s/culvert.json", w->dir);
 	conf_make(w, edit);
-	cfg.state = json_string_value(
-		json_object_get(json_object_get(w->conf, "control"), "state"));
+	cfg.state =
+		json_string_value(json_object_get(json_object_get(w->conf, "control"), "state"));
 	conf = cv_conf_load(w->file, &errs);
 	for (size_t i = 0; i < errs.n; i++)
 		print_error("%s: %s\n", errs.items[i].path, errs.items[i].text);

@@ -27,6 +27,7 @@ MAY_SEE = {
     'conf': r'jansson\.h',
     'store': r'sqlite3\.h|libgen\.h',
     'dns': r'ldns/.*',
+    'notify': r'curl/curl\.h|jansson\.h|openssl/.*',
     'steer': r'(bpf|xdp)/.*|linux/.*',
     'host': r'linux/(if_tun|rtnetlink)\.h',
     'io': r'rte_\w+\.h|linux/.*|dirent\.h',
