@@ -250,6 +250,8 @@ static void stop(struct app *app, bool served)
 		cv_io_join(app->io);
 	if (served)
 		summary = cv_ctl_summary(app->ctl);
+	if (app->ctl != NULL)
+		cv_ctl_detach(app->ctl);
 	cv_dp_destroy(app->dp);
 	cv_ctl_destroy(app->ctl);
 	cv_io_destroy(app->io);

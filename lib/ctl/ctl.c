@@ -213,6 +213,13 @@ void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp)
 	cv_ctl_host_start(ctl);
 }
 
+void cv_ctl_detach(struct cv_ctl *ctl)
+{
+	cv_ctl_checks_stop(ctl);
+	cv_ctl_dns_stop(ctl);
+	cv_host_stop(ctl->host);
+}
+
 void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg)
 {
 	ctl->hup_fn = fn;
@@ -321,8 +328,6 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	cv_ctl_queue_close(&ctl->queue);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
-	cv_ctl_checks_stop(ctl);
-	cv_ctl_dns_stop(ctl);
-	cv_host_stop(ctl->host); /* before the data plane and its rings go */
+	cv_ctl_detach(ctl);
 	return ret;
 }

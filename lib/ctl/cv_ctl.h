@@ -87,6 +87,10 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg);
 /** Say which data plane to command. Once, before cv_ctl_run(). */
 void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp);
 
+/** End the threads that use the data plane, before that is destroyed. cv_ctl_run() does it at its end; it is
+ * for a start that does not come so far. */
+void cv_ctl_detach(struct cv_ctl *ctl);
+
 /**
  * Have health checks made from other sockets than those of the VPCs' namespaces: for tests. At most once,
  * before cv_ctl_run().

@@ -219,8 +219,9 @@ class Networks(api_world.ApiCase):
             self.assertEqual({s['VpcId'] for s in subnets}, {vpcs[who][0]['VpcId']})
             self.assertEqual([s['AvailableIpAddressCount'] for s in subnets], [251] * 3)
             groups = ec2.describe_security_groups()['SecurityGroups']
-            self.assertEqual([g['GroupName'] for g in groups], [f'{who}-web'])
-            self.assertEqual(groups[0]['IpPermissions'][0]['ToPort'], 443)
+            by_name = {g['GroupName']: g for g in groups}
+            self.assertEqual(set(by_name), {f'{who}-web', 'default'})
+            self.assertEqual(by_name[f'{who}-web']['IpPermissions'][0]['ToPort'], 443)
         with self.assertRaises(botocore.exceptions.ClientError) as raised:
             mine['consumer'].describe_vpcs(VpcIds=[vpcs['provider'][0]['VpcId']])
         self.assertEqual(raised.exception.response['Error']['Code'], 'InvalidVpcID.NotFound')

@@ -171,5 +171,5 @@ class Builder(unittest.TestCase):
     def test_vpc_without_a_port_of_its_own_is_refused(self):
         conf = harness.config([harness.group('on', 8080, [(DEC, 8080)])], consumers=2)
         conf['vpcs'][2]['attachment'] = conf['vpcs'][1]['attachment']
-        with self.assertRaisesRegex(proc.LabError, 'a port or a VLAN of its own'):
+        with self.assertRaisesRegex(proc.LabError, 'a port, a VLAN or a VNI of its own'):
             topo.plan(conf)
