@@ -27,6 +27,7 @@
 #include <rte_launch.h>
 
 #include "cv_conf.h"
+#include "cv_conf_doc.h"
 #include "cv_ctl.h"
 #include "cv_plan.h"
 #include "cv_view_hot.h"
@@ -45,8 +46,10 @@
 
 int __real_cv_ctl_reload(struct cv_ctl *ctl, struct cv_errs *errs);
 int __wrap_cv_ctl_reload(struct cv_ctl *ctl, struct cv_errs *errs);
-struct cv_conf *__real_cv_conf_load(const char *file, struct cv_errs *errs);
-struct cv_conf *__wrap_cv_conf_load(const char *file, struct cv_errs *errs);
+struct cv_conf *__real_cv_conf_load_over(const char *file, const struct cv_conf_docs *docs,
+					 struct cv_errs *errs);
+struct cv_conf *__wrap_cv_conf_load_over(const char *file, const struct cv_conf_docs *docs,
+					 struct cv_errs *errs);
 int __real_cv_plan_build(const struct cv_plan_in *in, struct cv_errs *errs,
 			 struct cv_plan **ret_plan);
 int __wrap_cv_plan_build(const struct cv_plan_in *in, struct cv_errs *errs,
@@ -60,10 +63,11 @@ static struct {
 	_Atomic unsigned int n_done;
 } timed;
 
-struct cv_conf *__wrap_cv_conf_load(const char *file, struct cv_errs *errs)
+struct cv_conf *__wrap_cv_conf_load_over(const char *file, const struct cv_conf_docs *docs,
+					 struct cv_errs *errs)
 {
 	uint64_t start = rte_rdtsc();
-	struct cv_conf *conf = __real_cv_conf_load(file, errs);
+	struct cv_conf *conf = __real_cv_conf_load_over(file, docs, errs);
 
 	timed.load = rte_rdtsc() - start;
 	return conf;
@@ -232,7 +236,7 @@ static uint16_t wire_rx(void *arg, unsigned int worker, unsigned int queue, stru
 static struct cv_conf *conf_get(const char *file)
 {
 	struct cv_errs errs = {0};
-	struct cv_conf *conf = __real_cv_conf_load(file, &errs);
+	struct cv_conf *conf = cv_conf_load(file, &errs);
 	char line[CV_ERR_PATH_LEN + CV_ERR_TEXT_LEN + 32];
 
 	for (size_t i = 0; i < errs.n; i++)
