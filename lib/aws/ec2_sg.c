@@ -302,18 +302,26 @@ static int revoke_ingress(struct aws_call *call)
 }
 
 /* Nothing that a group is on opens connections: what may go out is checked, and that is all. */
+static int egress_read(struct aws_call *call, const char **ret_id, struct rules *ret_rules)
+{
+	uint32_t idx;
+	int ret = group_read(call, ret_id, &idx);
+
+	if (ret == 0)
+		ret = rules_read(call, ret_rules);
+	if (ret == 0)
+		(void)cv_aws_ec2_true(call);
+	return ret;
+}
+
 static int authorize_egress(struct aws_call *call)
 {
 	struct rules rules;
 	const char *id;
-	uint32_t idx;
-	int ret = group_read(call, &id, &idx);
+	int ret = egress_read(call, &id, &rules);
 
-	if (ret == 0)
-		ret = rules_read(call, &rules);
 	if (ret < 0)
 		return ret;
-	(void)cv_aws_ec2_true(call);
 	rules_write(call, id, &rules, true);
 	return 0;
 }
@@ -322,14 +330,10 @@ static int revoke_egress(struct aws_call *call)
 {
 	struct rules rules;
 	const char *id;
-	uint32_t idx;
-	int ret = group_read(call, &id, &idx);
+	int ret = egress_read(call, &id, &rules);
 
-	if (ret == 0)
-		ret = rules_read(call, &rules);
 	if (ret < 0)
 		return ret;
-	(void)cv_aws_ec2_true(call);
 	cv_aws_ec2_empty(call, "unknownIpPermissionSet");
 	return 0;
 }

@@ -212,39 +212,6 @@ static void resource_tags(struct aws_call *call, const char *type, const char *i
 	}
 }
 
-/* How many there are of a kind, and the id of one. */
-static uint32_t kind_n(const struct cv_model *model, enum cv_model_kind kind)
-{
-	switch (kind) {
-	case CV_MODEL_VPC:
-		return model->n_vpcs;
-	case CV_MODEL_SUBNET:
-		return model->n_subnets;
-	case CV_MODEL_SG:
-		return model->n_sgs;
-	case CV_MODEL_SERVICE:
-		return model->n_services;
-	default:
-		return model->n_endpoints;
-	}
-}
-
-static const char *kind_id(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
-{
-	switch (kind) {
-	case CV_MODEL_VPC:
-		return model->vpcs[idx].id;
-	case CV_MODEL_SUBNET:
-		return model->subnets[idx].id;
-	case CV_MODEL_SG:
-		return model->sgs[idx].id;
-	case CV_MODEL_SERVICE:
-		return model->services[idx].id;
-	default:
-		return model->endpoints[idx].id;
-	}
-}
-
 static int describe_tags(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
@@ -254,13 +221,13 @@ static int describe_tags(struct aws_call *call)
 	for (size_t k = 0; k < CV_ARRAY_LEN(kinds); k++) {
 		enum cv_model_kind kind = kinds[k].kind;
 
-		for (uint32_t i = 0; i < kind_n(model, kind); i++) {
+		for (uint32_t i = 0; i < cv_model_count(model, kind); i++) {
 			const struct cv_model_meta *meta = cv_model_meta(model, kind, i, 0);
 
 			if (!meta->gone && meta->n_tags > 0 &&
 			    cv_model_owner(model, kind, i) == call->account)
-				resource_tags(call, kinds[k].type, kind_id(model, kind, i), meta,
-					      (uint64_t)k << 40 | (uint64_t)i << 8);
+				resource_tags(call, kinds[k].type, cv_model_id_at(model, kind, i),
+					      meta, (uint64_t)k << 40 | (uint64_t)i << 8);
 		}
 	}
 	cv_xml_close(call->out);

@@ -400,41 +400,6 @@ int cv_conf_doc_write(const struct cv_model *model, enum cv_model_kind kind, uin
 	return 0;
 }
 
-static uint32_t n_of(const struct cv_model *model, enum cv_model_kind kind)
-{
-	const uint32_t n[CV_MODEL_KIND_N] = {
-		[CV_MODEL_VPC] = model->n_vpcs,
-		[CV_MODEL_SUBNET] = model->n_subnets,
-		[CV_MODEL_SG] = model->n_sgs,
-		[CV_MODEL_TG] = model->n_tgs,
-		[CV_MODEL_LB] = model->n_lbs,
-		[CV_MODEL_SERVICE] = model->n_services,
-		[CV_MODEL_ENDPOINT] = model->n_endpoints,
-	};
-
-	return n[kind];
-}
-
-static const char *id_of(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
-{
-	switch (kind) {
-	case CV_MODEL_VPC:
-		return model->vpcs[idx].id;
-	case CV_MODEL_SUBNET:
-		return model->subnets[idx].id;
-	case CV_MODEL_SG:
-		return model->sgs[idx].id;
-	case CV_MODEL_TG:
-		return model->tgs[idx].arn;
-	case CV_MODEL_LB:
-		return model->lbs[idx].arn;
-	case CV_MODEL_SERVICE:
-		return model->services[idx].id;
-	default:
-		return model->endpoints[idx].id;
-	}
-}
-
 static int docs_add(struct cv_conf_docs *docs, const struct cv_model *model,
 		    enum cv_model_kind kind, uint32_t idx)
 {
@@ -456,7 +421,7 @@ static int docs_add(struct cv_conf_docs *docs, const struct cv_model *model,
 		return -ENOMEM;
 	}
 	docs->items = items;
-	items[docs->n++] = (struct cv_conf_doc){kind, id_of(model, kind, idx), text};
+	items[docs->n++] = (struct cv_conf_doc){kind, cv_model_id_at(model, kind, idx), text};
 	return 0;
 }
 
@@ -466,7 +431,7 @@ int cv_conf_docs_get(const struct cv_model *model, struct cv_conf_docs *ret_docs
 	int ret = 0;
 
 	for (enum cv_model_kind kind = CV_MODEL_VPC; kind <= CV_MODEL_ENDPOINT; kind++) {
-		for (uint32_t i = 0; i < n_of(model, kind) && ret == 0; i++)
+		for (uint32_t i = 0; i < cv_model_count(model, kind) && ret == 0; i++)
 			ret = docs_add(&docs, model, kind, i);
 	}
 	if (ret != 0)

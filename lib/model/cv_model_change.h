@@ -201,6 +201,18 @@ int cv_model_tags_change(struct cv_model *model, const struct cv_model_by *by,
  */
 bool cv_model_advance(struct cv_model *model, uint64_t now);
 
+/* ---- resources of any kind ---- */
+
+/**
+ * How many places a kind has, those of what is gone included.
+ *
+ * @param kind  CV_MODEL_VPC..CV_MODEL_ENDPOINT
+ */
+uint32_t cv_model_count(const struct cv_model *model, enum cv_model_kind kind);
+
+/** Id or ARN of a resource. @param kind  CV_MODEL_VPC..CV_MODEL_ENDPOINT */
+const char *cv_model_id_at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx);
+
 /* ---- what an account sees ---- */
 
 /** The account that owns a resource, not a zone. @param idx  of CV_MODEL_LISTENER: load balancer's */

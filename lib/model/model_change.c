@@ -44,7 +44,7 @@ static char *items_of(const struct cv_model *model, enum cv_model_kind kind)
 	return items;
 }
 
-static uint32_t n_of(const struct cv_model *model, enum cv_model_kind kind)
+uint32_t cv_model_count(const struct cv_model *model, enum cv_model_kind kind)
 {
 	uint32_t n;
 
@@ -54,7 +54,7 @@ static uint32_t n_of(const struct cv_model *model, enum cv_model_kind kind)
 
 static char *at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
 {
-	cv_assert(tables[kind].size != 0 && idx < n_of(model, kind));
+	cv_assert(tables[kind].size != 0 && idx < cv_model_count(model, kind));
 	return items_of(model, kind) + (size_t)idx * tables[kind].size;
 }
 
@@ -140,7 +140,7 @@ uint32_t cv_model_place(struct model_ctx *ctx)
 	const struct table *table = &tables[ctx->kind];
 	uint32_t *free_first = cv_model_free_first(model, ctx->kind);
 	uint32_t idx = *free_first;
-	uint32_t n = n_of(model, ctx->kind);
+	uint32_t n = cv_model_count(model, ctx->kind);
 	void *items;
 
 	if (idx != CV_MODEL_NONE) {

@@ -13,8 +13,7 @@
 struct cv_model_meta *cv_model_meta_at(struct cv_model *model, enum cv_model_kind kind,
 				       uint32_t idx);
 
-/** Id or ARN, and name, of a resource. */
-const char *cv_model_id_at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx);
+/** Name of a resource. */
 const char *cv_model_name_at(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx);
 
 /** Tell whether the caller of an operation owns a resource: to others it does not exist. */
