@@ -16,7 +16,8 @@ void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms)
 		       d_total = (double)(total - w->tsc_total);
 		double d_pkts = (double)(pkts - w->busy_pkts);
 
-		w->busy = d_total > 0 ? d_busy / d_total : 0;
+		/* The worker adds to one after the other: a turn may be in the first only. */
+		w->busy = d_total <= 0 ? 0 : d_busy < d_total ? d_busy / d_total : 1;
 		w->cycles_per_pkt = d_pkts > 0 ? d_busy / d_pkts : 0;
 		w->pkts_per_s = seconds > 0 ? d_pkts / seconds : 0;
 		w->tsc_busy = busy;

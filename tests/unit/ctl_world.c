@@ -314,6 +314,8 @@ static void dp_make(struct world *w)
 
 struct world *world_create(void (*edit)(json_t *conf))
 {
+	static unsigned int n_worlds;
+	char pool[32];
 	struct world *w = calloc(1, sizeof(*w));
 	struct cv_errs errs = {0};
 	struct cv_ctl_cfg cfg = {.file = w->file, .version = "9\"\\9"};
@@ -322,7 +324,9 @@ struct world *world_create(void (*edit)(json_t *conf))
 	world_once();
 	cfg.tsc_hz = rte_get_tsc_hz();
 	pthread_mutex_init(&w->wire.lock, NULL);
-	w->wire.mbufs = rte_pktmbuf_pool_create("wire", N_MBUFS, 0, 0, 2048, SOCKET_ID_ANY);
+	/* A name of its own: the world of a test that failed is still there. */
+	snprintf(pool, sizeof(pool), "wire%u", n_worlds++);
+	w->wire.mbufs = rte_pktmbuf_pool_create(pool, N_MBUFS, 0, 0, 2048, SOCKET_ID_ANY);
 	assert_non_null(w->wire.mbufs);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/cv_test_ctl.XXXXXX");
 	assert_non_null(mkdtemp(w->dir));

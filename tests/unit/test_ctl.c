@@ -359,17 +359,20 @@ static void workers_are_looked_at(void **state)
 	json_t *root = NULL;
 
 	(void)state;
-	/* Packets all the time, so that the last second had some. */
+	/*
+	 * Packets all the time, so that the last second had some. Counters are read while they grow: cycles may
+	 * be there a look before their packet.
+	 */
 	world_until((dial(w, C4, "consumer-4", "172.16.1.10", 1), json_decref(root),
 		     root = world_show_all(w, "workers"),
-		     json_real_value(at(root, "workers.0.busy")) > 0));
-	assert_true(json_real_value(at(root, "workers.0.cycles_per_packet")) > 0);
-	assert_true(json_real_value(at(root, "workers.0.packets_per_second")) > 0);
+		     json_real_value(at(root, "workers.0.busy")) > 0 &&
+			     json_real_value(at(root, "workers.0.busy")) < 1 &&
+			     json_real_value(at(root, "workers.0.cycles_per_packet")) > 0 &&
+			     json_real_value(at(root, "workers.0.packets_per_second")) > 0 &&
+			     number_at(root, "workers.1.generation") == 1));
 	assert_int_equal(json_array_size(at(root, "workers")), 2);
-	assert_int_equal(number_at(root, "workers.1.generation"), 1);
 	assert_int_equal(number_at(root, "workers.1.flows"), 0);
 	assert_true(number_at(root, "workers.0.packets") > 0);
-	assert_true(json_real_value(at(root, "workers.0.busy")) < 1);
 	json_decref(root);
 	world_destroy(w);
 }
