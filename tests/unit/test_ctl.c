@@ -360,8 +360,8 @@ static void workers_are_looked_at(void **state)
 
 	(void)state;
 	/*
-	 * Packets all the time, so that the last second had some. Counters are read while they grow: cycles may
-	 * be there a look before their packet.
+	 * Packets all the time, so that the last second had some. Counters are read while they
+	 * grow: cycles may be there a look before their packet.
 	 */
 	world_until((dial(w, C4, "consumer-4", "172.16.1.10", 1), json_decref(root),
 		     root = world_show_all(w, "workers"),
