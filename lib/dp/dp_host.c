@@ -52,10 +52,13 @@ static bool dp_is_host_port(const struct cv_view *view, uint16_t vpc, cv_be32_t 
 static void dp_host_pass(struct cv_dp_worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip,
 			 uint16_t len, uint16_t vpc)
 {
+	const uint8_t *l2 = (const uint8_t *)ip - (w->view->spec.vpcs[vpc].vlan == 0 ? 14 : 18);
 	struct cv_pkt_rec rec = {.ip = ip, .len = len, .vpc = vpc};
 	bool put;
 
-	memcpy(&rec.mac, (const uint8_t *)ip - (w->view->spec.vpcs[vpc].vlan == 0 ? 8 : 12), 6);
+	memcpy(&rec.mac, l2 + 6, 6);
+	if (cv_view_is_vxlan(w->view, vpc))
+		dp_vxlan_note(w, l2, &rec);
 	put = cv_pkt_ring_put(w->host_up, &rec);
 	dp_drop(w, m, put ? CV_DROP_HOST_TAKEN : CV_DROP_HOST_FULL);
 }
@@ -141,6 +144,9 @@ static enum cv_drop dp_host_frame(const struct cv_dp_worker *w, struct rte_mbuf 
 	local = cv_view_local_find(w->view, rec->vpc, src);
 	if (local == NULL || local->kind == CV_VIEW_ENI)
 		return CV_DROP_HOST_SOURCE;
+	/* Where it goes was found out before the VPC moved into VXLAN, or out of it. */
+	if (cv_view_is_vxlan(w->view, rec->vpc) != (rec->vtep != 0 || (rec->mac & 1) != 0))
+		return CV_DROP_NEIGHBOUR;
 	if (rec->len > spec->vpcs[rec->vpc].mtu || l2_len + rec->len > rte_pktmbuf_tailroom(m))
 		return CV_DROP_TOO_BIG;
 	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, l2_len);
@@ -161,7 +167,9 @@ unsigned int dp_host_poll(struct cv_dp_worker *w)
 		struct rte_mbuf *m = dp_made_alloc(w);
 		enum cv_drop reason = m != NULL ? dp_host_frame(w, m, &rec) : CV_DROP_NO_MBUF;
 
-		if (reason == CV_DROP_NONE)
+		if (reason == CV_DROP_NONE && rec.vtep != 0)
+			dp_vxlan_answer(w, m, &rec);
+		else if (reason == CV_DROP_NONE)
 			dp_send(w, m, w->view->spec.vpcs[rec.vpc].port);
 		else if (m != NULL)
 			dp_drop(w, m, reason);

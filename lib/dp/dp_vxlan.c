@@ -238,6 +238,24 @@ void dp_vxlan_back(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uin
 	dp_enter(w, m, &far);
 }
 
+void dp_vxlan_note(const struct cv_dp_worker *w, const uint8_t *l2, struct cv_pkt_rec *rec)
+{
+	rec->vtep = dp_vxlan_vtep(l2);
+	rec->vtep_mac = dp_outer_mac(w, rec->vpc, l2);
+}
+
+void dp_vxlan_answer(struct cv_dp_worker *w, struct rte_mbuf *m, const struct cv_pkt_rec *rec)
+{
+	const struct dp_far far = {
+		.mac = rec->mac,
+		.outer_mac = rec->vtep_mac,
+		.vtep = rec->vtep,
+		.vpc = rec->vpc,
+	};
+
+	dp_enter(w, m, &far);
+}
+
 static const struct dp_client *dp_client_find(const struct cv_dp_worker *w, uint64_t ticket)
 {
 	uint32_t id = cv_ticket_id(ticket);

@@ -33,6 +33,12 @@ enum cv_drop dp_vxlan_open(const struct cv_dp_worker *w, struct rte_mbuf *m, uin
 /** Send a frame, changed in place, back through the tunnel that it came from. @param ofs as above */
 void dp_vxlan_back(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t ofs);
 
+/** Send a frame to the station that a packet in VXLAN came from: its MACs and VTEP are in rec. */
+void dp_vxlan_answer(struct cv_dp_worker *w, struct rte_mbuf *m, const struct cv_pkt_rec *rec);
+
+/** Note in rec which station a packet in VXLAN came from. @param l2 the frame, in its buffer */
+void dp_vxlan_note(const struct cv_dp_worker *w, const uint8_t *l2, struct cv_pkt_rec *rec);
+
 /** The VTEP that a frame came from. @param l2 the frame, in its buffer */
 cv_be32_t dp_vxlan_vtep(const uint8_t *l2);
 

@@ -253,7 +253,8 @@ static void up_pkt(struct cv_host *host, const struct cv_pkt_rec *rec)
 		return;
 	}
 	src = load32((const uint8_t *)rec->ip + IP_SRC);
-	*sender_at(ns, src) = (struct host_sender){.ip = src, .mac = rec->mac};
+	*sender_at(ns, src) = (struct host_sender){
+		.ip = src, .vtep = rec->vtep, .mac = rec->mac, .vtep_mac = rec->vtep_mac};
 	if (write(ns->kernel.tun_fd, rec->ip, rec->len) != rec->len) {
 		count(&ns->counters.up_refused, 1);
 		return;
@@ -277,8 +278,9 @@ static unsigned int ups_poll(struct cv_host *host)
 	return n;
 }
 
-/* The MAC of the station that a packet must go to; 0: not known. */
-static uint64_t mac_find(const struct cv_host *host, struct host_ns *ns, cv_be32_t dst)
+/* Fills in the station that a packet must go to. @return false: it is not known */
+static bool station_find(const struct cv_host *host, struct host_ns *ns, cv_be32_t dst,
+			 struct cv_pkt_rec *rec)
 {
 	const struct cv_host_peer *peer = cv_host_spec_peer_find(ns->spec, dst);
 	const struct host_sender *sender = sender_at(ns, dst);
@@ -287,10 +289,17 @@ static uint64_t mac_find(const struct cv_host *host, struct host_ns *ns, cv_be32
 		uint64_t word =
 			atomic_load_explicit(&host->neigh[peer->neigh], memory_order_acquire);
 
-		if ((word & CV_NEIGH_KNOWN) != 0)
-			return word & ~CV_NEIGH_KNOWN;
+		if ((word & CV_NEIGH_KNOWN) != 0) {
+			rec->mac = word & ~CV_NEIGH_KNOWN;
+			return true;
+		}
 	}
-	return sender->ip == dst ? sender->mac : 0;
+	if (sender->ip != dst || sender->mac == 0)
+		return false;
+	rec->mac = sender->mac;
+	rec->vtep = sender->vtep;
+	rec->vtep_mac = sender->vtep_mac;
+	return true;
 }
 
 static void down_pkt(struct cv_host *host, struct host_ns *ns, const uint8_t *ip, size_t len)
@@ -301,8 +310,7 @@ static void down_pkt(struct cv_host *host, struct host_ns *ns, const uint8_t *ip
 		count(&ns->counters.down_foreign, 1);
 		return;
 	}
-	rec.mac = mac_find(host, ns, load32(ip + IP_DST));
-	if (rec.mac == 0) {
+	if (!station_find(host, ns, load32(ip + IP_DST), &rec)) {
 		count(&ns->counters.down_no_mac, 1);
 		return;
 	}

@@ -104,8 +104,9 @@ struct host_counters {
 
 /** Where a sender was last heard from. */
 struct host_sender {
-	cv_be32_t ip;
+	cv_be32_t ip, vtep;
 	uint64_t mac; /**< 0: none */
+	uint64_t vtep_mac;
 };
 
 /** One namespace. */

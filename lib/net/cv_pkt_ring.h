@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cv_net.h"
+
 struct cv_pkt_ring;
 
 /** A packet and what must be known beside it. */
@@ -22,12 +24,15 @@ struct cv_pkt_rec {
 	uint16_t vpc;   /**< VPC slot */
 	/** Of the other station, low 48 bits, first byte lowest; the rest is 0. */
 	uint64_t mac;
+	/** Of the VPC's network that carries it in VXLAN: the other VTEP, and the MAC that it is behind. */
+	cv_be32_t vtep; /**< 0: it is in none */
+	uint64_t vtep_mac;
 };
 
 /**
  * Make a ring. Its memory is used only as far as it is filled.
  *
- * @param n_bytes  room for packets, each with 16 bytes of its own; a power of two, 128 KiB or more
+ * @param n_bytes  room for packets, each with 32 bytes of its own; a power of two, 128 KiB or more
  * @return ring, or NULL when memory ran out
  * @owner  caller; cv_pkt_ring_destroy()
  */

@@ -14,13 +14,14 @@
 
 /* Before each packet. Positions are multiples of its size, so one fits before the end at any time. */
 struct head {
-	uint64_t mac;
+	uint64_t mac, vtep_mac;
+	cv_be32_t vtep;
 	uint32_t len;
 	uint16_t vpc;
-	uint16_t pad;
+	uint16_t pad[3];
 };
 
-_Static_assert(sizeof(struct head) == 16, "divides the ring's size");
+_Static_assert(sizeof(struct head) == 32, "divides the ring's size");
 
 struct cv_pkt_ring {
 	/* Positions count bytes for ever; a position's place is its low bits. */
@@ -66,7 +67,7 @@ static struct head *head_at(const struct cv_pkt_ring *ring, uint64_t pos)
 /* Bytes that a packet takes with its head. */
 static uint32_t room_of(uint32_t len)
 {
-	return (uint32_t)sizeof(struct head) + (len + 15) / 16 * 16;
+	return (uint32_t)sizeof(struct head) + (len + 31) / 32 * 32;
 }
 
 static bool has_room(struct cv_pkt_ring *ring, uint64_t tail, uint32_t want)
@@ -91,7 +92,11 @@ bool cv_pkt_ring_put(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec)
 		tail += skip;
 	}
 	head = head_at(ring, tail);
-	*head = (struct head){.mac = rec->mac, .len = rec->len, .vpc = rec->vpc};
+	*head = (struct head){.mac = rec->mac,
+			      .vtep_mac = rec->vtep_mac,
+			      .vtep = rec->vtep,
+			      .len = rec->len,
+			      .vpc = rec->vpc};
 	memcpy(head + 1, rec->ip, rec->len);
 	atomic_store_explicit(&ring->tail, tail + room, memory_order_release);
 	return true;
@@ -122,8 +127,12 @@ bool cv_pkt_ring_peek(struct cv_pkt_ring *ring, struct cv_pkt_rec *ret_rec)
 	if (!oldest_find(ring, &pos))
 		return false;
 	head = head_at(ring, pos);
-	*ret_rec = (struct cv_pkt_rec){
-		.ip = head + 1, .len = (uint16_t)head->len, .vpc = head->vpc, .mac = head->mac};
+	*ret_rec = (struct cv_pkt_rec){.ip = head + 1,
+				       .len = (uint16_t)head->len,
+				       .vpc = head->vpc,
+				       .mac = head->mac,
+				       .vtep = head->vtep,
+				       .vtep_mac = head->vtep_mac};
 	return true;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """VPCs in VXLAN, with the kernel's VXLAN devices behind them, beside VPCs that are in none."""
 
+import re
 import socket
 import struct
 import time
@@ -10,6 +11,7 @@ from harness import ENI, ENI_B, NODE, NODE_B, curl, curl_json, load, proc
 
 DEC1, DEC2 = '10.0.1.31', '10.0.2.32'
 ON, CHECKED = 8080, 8081
+DNS_SERVER = '172.16.0.2'      # of every consumer
 EVERYONE = ('c1', 'c2', 'c3', 'c4')
 
 
@@ -26,6 +28,7 @@ class Vxlan(harness.LastTests, harness.LabCase):
             harness.group('on', ON, [(DEC1, ON), (DEC2, ON)]),
             harness.group('checked', CHECKED, [(DEC1, CHECKED)], proxy=False, check=check),
         ], consumers=4, workers=cls.workers)
+        conf['dns'] = {'enabled': True}
         harness.on_vlans(conf, 'c2', {'c2': 11})
         harness.in_vxlan(conf, 'provider', 5000, vtep='192.168.1.1', peers=['192.168.1.9'])
         harness.in_vxlan(conf, 'c3', 16777215, 'c2', 12, vtep='192.168.2.1')
@@ -57,6 +60,23 @@ class Vxlan(harness.LastTests, harness.LabCase):
             groups = {g['name']: g for g in self.culvert.show('targets')['target_groups']}
             return set(groups['checked']['targets'][0]['states'].values())
         proc.wait_for(lambda: states() == {'healthy'}, 40, 'both nodes to find the target healthy')
+
+    def test_names_are_answered_through_the_tunnel(self):
+        """Clients are no neighbours that culvert knows: it answers where a query came from."""
+        names = {n['vpc']: n['name'] for n in self.culvert.show('dns')['names']
+                 if re.match('vpce-[0-9a-f]+-[0-9a-z]+\\.', n['name'])}
+        for vpc in EVERYONE:
+            ns = self.lab.ns(vpc)
+            proc.run(['ip', 'route', 'replace', DNS_SERVER, 'dev', 'eth0', 'src', '172.16.1.100'], ns=ns)
+
+            def ask(name, *how, ns=ns):
+                done = proc.run(['dig', '+short', '+tries=1', '+timeout=5', *how, f'@{DNS_SERVER}', name],
+                                ns=ns, check=False)
+                return sorted(done.stdout.split())
+            for how in ('+notcp', '+tcp'):
+                proc.wait_for(lambda how=how, vpc=vpc, ask=ask: ask(names[vpc], how) == [ENI, ENI_B], 40,
+                              f'an answer in {vpc} ({how})')
+            self.assertEqual(ask(names['c1' if vpc != 'c1' else 'c3']), [])
 
     def test_neighbours_are_behind_the_peer(self):
         known = {(n['vpc'], n['ip']): n['state'] for n in self.culvert.show('neighbours')['neighbours']}

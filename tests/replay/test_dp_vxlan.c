@@ -592,6 +592,82 @@ static void cut_frames_are_dropped(void **state)
 	world_destroy(w);
 }
 
+/* What stands behind the outer packet is padding of its frame: nothing inside reaches into it. */
+static void inside_ends_with_the_outer_packet(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct cv_dp_neigh_event event;
+	struct outer o = from(w, VPC_B);
+	uint8_t frame[WORLD_FRAME_MAX], buf[WORLD_FRAME_MAX];
+	struct talk t = talk(w, 41000, L_PLAIN);
+	struct seg s;
+	uint16_t len;
+
+	(void)state;
+	t.vpc = VPC_B;
+	s = client_seg(&t, F_SYN, "");
+	o.frame = frame;
+	o.len = seg_build(&s, frame);
+	len = wrap(&o, buf);
+	put16(buf + 18 + 2, len - 18u - 4);
+	put16(buf + 18 + 24, len - 38u - 4);
+	ip_csum(buf + 18);
+	world_rx(w, 0, 0, buf, len);
+	assert_int_equal(world_drops(w, CV_DROP_RUNT), 1);
+	arp_fill(frame, 1, CLIENT_MAC, CLIENT_IP, ENI_A);
+	o.len = 60;
+	len = wrap(&o, buf);
+	put16(buf + 18 + 2, 36u + 41);
+	put16(buf + 18 + 24, 16u + 41);
+	ip_csum(buf + 18);
+	world_rx(w, 0, 0, buf, len);
+	assert_int_equal(world_drops(w, CV_DROP_ARP_INVALID), 1);
+	assert_int_equal(cv_dp_neigh_burst(w->dp, &event, 1), 0);
+	assert_int_equal(w->n_out, 0);
+	world_destroy(w);
+}
+
+/* More than padding inside is cut; the packet must be whole yet for the worker that it is handed to. */
+static void bytes_behind_the_packet_inside_survive_a_handoff(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true, .n_workers = 2});
+
+	(void)state;
+	for (uint16_t i = 0; i < 8; i++) {
+		struct far_talk f = far_talk(w, L_PLAIN);
+		struct seg s;
+
+		f.t.cport = (uint16_t)(40000 + i);
+		s = client_seg(&f.t, F_SYN, "");
+		s.pad = 300;
+		f.client.tos = 2;
+		put_seg(w, i % 2, &f.client, &s);
+		(void)got(w, &s);
+	}
+	assert_true(world_events(w, CV_EV_HANDOFF_IN) > 0);
+	assert_int_equal(world_flows(w), 8);
+	world_destroy(w);
+}
+
+/* Who cannot be a VTEP: nothing is answered to, and nothing learned from. */
+static void impossible_vteps_are_refused(void **state)
+{
+	const cv_be32_t bad_ips[] = {IP4(0, 0, 0, 1),    IP4(127, 0, 0, 1),     IP4(224, 0, 0, 1),
+				     IP4(240, 0, 0, 1), IP4(255, 255, 255, 255), VTEP_0};
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct outer o = from(w, VPC_B);
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(bad_ips); i++) {
+		o.src = bad_ips[i];
+		bad(w, &o, -1, 0, CV_DROP_SOURCE);
+	}
+	o = from(w, VPC_B);
+	o.src_mac[0] |= 1;
+	bad(w, &o, -1, 0, CV_DROP_SOURCE);
+	world_destroy(w);
+}
+
 /* ---- clients ---- */
 
 static void clients_are_listed_where_they_are(void **state)
@@ -673,6 +749,81 @@ static void flows_end_when_the_vpc_leaves_vxlan(void **state)
 	world_destroy(w);
 }
 
+/* ---- the kernel's sockets ---- */
+
+/* What the kernel's socket at NODE_1 answers to what it was handed in rec: out as it is left there. */
+static void kernel_answer(struct world *w, struct cv_pkt_rec rec)
+{
+	struct seg s = {.src = NODE_1, .dst = TARGET_0, .sport = 2500, .dport = 8443, .ttl = 64};
+	struct cv_pkt_ring *up, *down;
+	uint8_t frame[WORLD_FRAME_MAX];
+
+	s.flags = F_ACK;
+	rec.len = (uint16_t)(seg_build(&s, frame) - 14);
+	rec.ip = frame + 14;
+	cv_dp_host_rings_get(w->dp, 0, &up, &down);
+	assert_true(cv_pkt_ring_put(down, &rec));
+	w->n_out = 0;
+	world_wait(w, 1);
+}
+
+/* Takes the one packet that the kernel would get. */
+static struct cv_pkt_rec kernel_get(struct world *w)
+{
+	struct cv_pkt_ring *up, *down;
+	struct cv_pkt_rec rec;
+
+	cv_dp_host_rings_get(w->dp, 0, &up, &down);
+	assert_true(cv_pkt_ring_peek(up, &rec));
+	cv_pkt_ring_pop(up);
+	return rec;
+}
+
+static void sockets_answer_through_the_tunnel_it_came_from(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct outer target = from(w, VPC_P), o;
+	struct cv_pkt_rec rec;
+	struct seg s;
+
+	(void)state;
+	w->settings.host_port_first = 2000;
+	w->settings.host_port_last = 2999;
+	w->hosts[VPC_P].on = true;
+	world_publish(w);
+	t.nport = 2500;
+	s = target_seg(&t, 77, F_ACK, "");
+	s.sport = 8443;
+	/* Not one of the peers: whoever asks is answered where the question came from. */
+	target.src = STRANGER;
+	memcpy(target.src_mac, STRANGER_MAC, 6);
+	put_seg(w, 0, &target, &s);
+	assert_int_equal(w->n_out, 0);
+	rec = kernel_get(w);
+	assert_int_equal(rec.vpc, VPC_P);
+	assert_int_equal(rec.len, 40);
+	assert_int_equal(rec.vtep, STRANGER);
+	kernel_answer(w, rec);
+	o = got(w, &s);
+	is_towards(&o, VPC_P, &target);
+	assert_memory_equal(s.dst_mac, TARGET_MAC, 6);
+	assert_int_equal(s.src, NODE_1);
+	/* Towards a target that is known by ARP, its ticket says where. */
+	target = from(w, VPC_P);
+	rec = (struct cv_pkt_rec){.vpc = VPC_P, .mac = cv_ticket(CV_TICKET_NEIGH, 0)};
+	kernel_answer(w, rec);
+	o = got(w, &s);
+	is_towards(&o, VPC_P, &target);
+	/* What was found out before the VPC moved into VXLAN, or out of it, leads nowhere. */
+	rec = (struct cv_pkt_rec){.vpc = VPC_P};
+	memcpy(&rec.mac, TARGET_MAC, 6);
+	kernel_answer(w, rec);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_drops(w, CV_DROP_NEIGHBOUR), 1);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -689,6 +840,10 @@ int main(void)
 		cmocka_unit_test(arp_requests_go_to_every_peer),
 		cmocka_unit_test(malformed_have_their_reasons),
 		cmocka_unit_test(cut_frames_are_dropped),
+		cmocka_unit_test(sockets_answer_through_the_tunnel_it_came_from),
+		cmocka_unit_test(inside_ends_with_the_outer_packet),
+		cmocka_unit_test(bytes_behind_the_packet_inside_survive_a_handoff),
+		cmocka_unit_test(impossible_vteps_are_refused),
 		cmocka_unit_test(clients_are_listed_where_they_are),
 		cmocka_unit_test(table_of_clients_is_bounded_and_recovers),
 		cmocka_unit_test(flows_end_when_the_vpc_leaves_vxlan),
