@@ -482,7 +482,7 @@ static void shift_lb(struct conf_run *run, uint32_t node, uint32_t lb)
 
 	if (away_from == NULL)
 		return;
-	(void)cv_model_zonal_shift(run->conf->model, lb, away_from, &errs);
+	(void)cv_model_zonal_shift(run->conf->model, run->by, lb, away_from, &errs);
 	report(run, node, &errs);
 }
 

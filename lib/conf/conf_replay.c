@@ -202,14 +202,28 @@ static void decision_apply(struct conf_run *run, uint32_t idx, const json_t *run
 	errs_take(run, &errs);
 }
 
+/* A load balancer that an operator shifted, or whose shift was ended, stays so. */
+static void shift_apply(struct conf_run *run, uint32_t idx, const json_t *runtime)
+{
+	const char *zone = json_string_value(json_object_get(runtime, "zonal_shift"));
+	struct cv_model_errs errs = {0};
+
+	if (zone != NULL)
+		(void)cv_model_zonal_shift(run->conf->model, run->by, idx,
+					   *zone != '\0' ? zone : NULL, &errs);
+	errs_take(run, &errs);
+}
+
 static void file_apply(struct conf_run *run, const struct cv_conf_doc *doc, uint32_t idx,
 		       const json_t *runtime)
 {
 	tags_apply(run, doc->id, json_object_get(runtime, "tags"));
 	if (has_notes(doc->kind))
 		notes_apply(run, doc->kind, doc->id, json_object_get(runtime, "attributes"));
-	if (doc->kind == CV_MODEL_LB)
+	if (doc->kind == CV_MODEL_LB) {
 		listeners_apply(run, json_object_get(runtime, "listener_tags"));
+		shift_apply(run, idx, runtime);
+	}
 	if (doc->kind == CV_MODEL_TG)
 		targets_apply(run, doc->id, runtime);
 	if (doc->kind == CV_MODEL_ENDPOINT)

@@ -332,6 +332,11 @@ static void lb_runtime(const struct cv_model *model, uint32_t idx, json_t **runt
 		put(&tags, lb->listeners[i].arn,
 		    tags_json(lb->listeners[i].meta.tags, lb->listeners[i].meta.n_tags));
 	put(runtime, "listener_tags", tags);
+	if (lb->shift_decided)
+		put(runtime, "zonal_shift",
+		    json_string(lb->shifted_zone != CV_MODEL_NONE
+					? model->zones[lb->shifted_zone].id
+					: ""));
 }
 
 static void tg_runtime(const struct cv_model *model, uint32_t idx, json_t **runtime)

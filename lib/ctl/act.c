@@ -169,20 +169,19 @@ static int act_drain(struct cv_ctl *ctl, struct cv_model *model, struct act *act
 static int shift(struct cv_ctl *ctl, struct cv_model *model, struct act *act, const char *zone)
 {
 	uint32_t idx = find(model, act, CV_MODEL_LB, "load balancer", act->order->load_balancer);
+	const struct cv_model_by by = operator_now();
 	struct cv_model_errs errs = {0};
 	int ret;
 
+	(void)ctl;
 	if (idx == CV_MODEL_NONE)
 		return -ENOENT;
 	if (zone == NULL && model->lbs[idx].shifted_zone == CV_MODEL_NONE)
 		return say(act, -EINVAL, "load balancer '%s' is not shifted", model->lbs[idx].name);
-	ret = cv_model_zonal_shift(model, idx, zone, &errs);
+	ret = cv_model_zonal_shift(model, &by, idx, zone, &errs);
 	if (ret < 0)
 		return refused(act, ret, &errs);
 	cv_model_errs_fini(&errs);
-	/* A shift is not kept: no list of changes tells control of it. */
-	if (ctl->dirty_ms == 0)
-		ctl->dirty_ms = cv_clock_ms() + CTL_FOLLOW_MS;
 	if (zone == NULL)
 		return say(act, 0, "load balancer '%s' uses all of its zones",
 			   model->lbs[idx].name);

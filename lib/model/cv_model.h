@@ -184,6 +184,7 @@ struct cv_model_lb {
 	bool sg_on_privatelink; /**< its security groups filter endpoint traffic too */
 	bool zonal_shift;       /**< may be shifted away from a zone */
 	uint32_t shifted_zone;  /**< CV_MODEL_NONE: none is */
+	bool shift_decided;     /**< an operator decided that; else the file */
 	enum cv_model_client_routing client_routing;
 	uint32_t service; /**< the one endpoint service that offers it, or CV_MODEL_NONE */
 	struct cv_model_meta meta;

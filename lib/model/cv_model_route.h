@@ -17,6 +17,7 @@
 #include "cv_model_check.h"
 
 struct cv_model;
+struct cv_model_by;
 struct cv_model_errs;
 
 /** Target groups that one listener may forward to, and the highest weight. */
@@ -79,15 +80,19 @@ enum cv_model_fit cv_model_target_fit(const struct cv_model *model, uint32_t tg,
  * Shift a load balancer away from a zone, or back. Targets of the zone get no new flows, from no
  * node; their flows live on.
  *
+ * An operator's decision is kept, and stands over what the file says, until the next one.
+ *
+ * @param by         NULL: the configuration file
  * @param lb         index
  * @param away_from  zone id, or zone name of the owner; NULL: end the shift
  * @return 0, or
  *   -EINVAL  attribute `zonal_shift.config.enabled` is off, another zone is shifted, or the load
  *            balancer has no other zone
  *   -ENOENT  no node in such a zone
+ *   -ENOMEM  memory ran out
  */
-int cv_model_zonal_shift(struct cv_model *model, uint32_t lb, const char *away_from,
-			 struct cv_model_errs *errs);
+int cv_model_zonal_shift(struct cv_model *model, const struct cv_model_by *by, uint32_t lb,
+			 const char *away_from, struct cv_model_errs *errs);
 
 /**
  * Let each ENI that is in both models keep the load balancer that it had, if its service still offers

@@ -382,6 +382,7 @@ void cv_model_lb_remove(struct model_ctx *ctx, uint32_t idx)
 	cv_model_vanish(ctx, CV_MODEL_LB, idx, CV_MODEL_NONE);
 	model->lbs[idx].service = CV_MODEL_NONE;
 	model->lbs[idx].shifted_zone = CV_MODEL_NONE;
+	model->lbs[idx].shift_decided = false;
 	cv_model_use(model, CV_MODEL_VPC, vpc, -1);
 }
 

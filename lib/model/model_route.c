@@ -2,7 +2,7 @@
 
 /* Where new flows go: weights, thresholds of target group health, zonal shift, load balancers of ENIs. */
 
-#include "model_priv.h"
+#include "model_change_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -172,30 +172,43 @@ static void check_shiftable(struct model_ctx *ctx, const struct cv_model_lb *lb)
 			     "load balancer '%s' has no other zone", lb->name);
 }
 
-int cv_model_zonal_shift(struct cv_model *model, uint32_t lb_idx, const char *away_from,
-			 struct cv_model_errs *errs)
+/* What a shift needs. One that is put back was allowed when it was made, and overrules the file. */
+static void check_shift(struct model_ctx *ctx, const struct cv_model_lb *lb, uint32_t zone,
+			const char *away_from)
+{
+	const struct cv_model *model = ctx->model;
+	bool restore = ctx->by != NULL && ctx->by->restore;
+
+	if (!restore)
+		check_shiftable(ctx, lb);
+	if (zone == CV_MODEL_NONE || cv_model_node_find(lb, zone) == CV_MODEL_NONE)
+		cv_model_err(ctx, ENOENT, "ResourceNotFoundException", "zonal_shift.away_from",
+			     "load balancer '%s' has no node in '%.64s'", lb->name, away_from);
+	else if (!restore && lb->shifted_zone != CV_MODEL_NONE && lb->shifted_zone != zone)
+		cv_model_err(
+			ctx, EINVAL, "ConflictException", "zonal_shift.away_from",
+			"load balancer '%s' is shifted away from %s already: one zone at a time",
+			lb->name, model->zones[lb->shifted_zone].id);
+}
+
+int cv_model_zonal_shift(struct cv_model *model, const struct cv_model_by *by, uint32_t lb_idx,
+			 const char *away_from, struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_LB};
 	struct cv_model_lb *lb = &model->lbs[lb_idx];
 	uint32_t zone = CV_MODEL_NONE;
 
+	cv_model_begin(&ctx, by);
 	if (away_from != NULL) {
-		check_shiftable(&ctx, lb);
 		zone = cv_model_zone_of(model, model->vpcs[lb->vpc].owner, away_from);
-		if (zone == CV_MODEL_NONE || cv_model_node_find(lb, zone) == CV_MODEL_NONE)
-			cv_model_err(
-				&ctx, ENOENT, "ResourceNotFoundException", "zonal_shift.away_from",
-				"load balancer '%s' has no node in '%.64s'", lb->name, away_from);
-		else if (lb->shifted_zone != CV_MODEL_NONE && lb->shifted_zone != zone)
-			cv_model_err(
-				&ctx, EINVAL, "ConflictException", "zonal_shift.away_from",
-				"load balancer '%s' is shifted away from %s already: one zone at a "
-				"time",
-				lb->name, model->zones[lb->shifted_zone].id);
+		check_shift(&ctx, lb, zone, away_from);
 	}
-	if (ctx.ret == 0)
+	if (ctx.ret == 0) {
 		lb->shifted_zone = zone;
-	return ctx.ret;
+		lb->shift_decided = by != NULL;
+		cv_model_touch(&ctx, CV_MODEL_LB, lb_idx);
+	}
+	return cv_model_end(&ctx);
 }
 
 /* ---- load balancers of ENIs ---- */

@@ -436,9 +436,52 @@ static void every_attribute_is_written(void **state)
 	assert_null(text_of(CV_MODEL_VPC, m->vpcs[0].id));
 }
 
+#define SHIFTABLE                                                                          \
+	"{'name':'p','owner':'prov','cidrs':['10.0.0.0/16'],'attachment':{'port':'p0'},"   \
+	"'subnets':[{'name':'a','cidr':'10.0.1.0/24','zone':'use1-az1'},"                  \
+	"{'name':'b','cidr':'10.0.2.0/24','zone':'use1-az2'}]}],"                          \
+	"'load_balancers':[{'name':'web','vpc':'p','subnets':[{'subnet':'a'},{'subnet':"   \
+	"'b'}],'attributes':{'zonal_shift.config.enabled':true}%s}]}"
+
+static void shift_by_hand(const char *zone)
+{
+	const struct cv_model_by by = {.account = CV_MODEL_NONE, .now = 5000};
+
+	no_error(cv_model_zonal_shift(m, &by, 0, zone, &errs));
+	forget_docs();
+	write_docs();
+	assert_int_equal(n_docs, 1);
+	cv_conf_destroy(conf);
+}
+
+static void shifts_by_hand_stand_over_the_file(void **state)
+{
+	char plain[2048], away[2048];
+
+	(void)state;
+	snprintf(plain, sizeof(plain), HEAD SHIFTABLE, "");
+	snprintf(away, sizeof(away), HEAD SHIFTABLE, ",'zonal_shift':{'away_from':'use1-az2'}");
+	conf = parse(away, false);
+	assert_int_equal(m->lbs[0].shifted_zone, 1);
+	assert_false(m->lbs[0].shift_decided);
+	cv_conf_destroy(conf);
+	conf = parse(plain, false);
+	shift_by_hand("use1-az1");
+	conf = parse(away, true);
+	assert_true(applied[0]);
+	assert_int_equal(m->lbs[0].shifted_zone, 0);
+	assert_true(m->lbs[0].shift_decided);
+	shift_by_hand(NULL);
+	conf = parse(away, true);
+	assert_true(applied[0]);
+	assert_int_equal(m->lbs[0].shifted_zone, CV_MODEL_NONE);
+	assert_true(m->lbs[0].shift_decided);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(shifts_by_hand_stand_over_the_file, teardown),
 		cmocka_unit_test_setup_teardown(what_calls_made_comes_back_as_it_was, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_file_is_followed_and_runtime_kept, setup,

@@ -300,6 +300,16 @@ static void weights_become_shares_of_the_hash(void **state)
 	assert_int_equal(listener(p, 3)->n_forwards, 0);
 	assert_int_equal(listener(p, 3)->group, cv_plan_slot(p, CV_PLAN_GROUP, 0, 2));
 	assert_string_equal(choice(p, 3, 0), "10.0.1.32:80");
+	/* Group "zero" gets nothing by either, and loses what it has. */
+	assert_int_equal(listener(p, 0)->n_closed, 0);
+	for (uint32_t i = 2; i < 4; i++) {
+		assert_int_equal(listener(p, i)->n_closed, 1);
+		assert_int_equal(spec_of(p)->forwards[listener(p, i)->closed_first].group,
+				 cv_plan_slot(p, CV_PLAN_GROUP, 0, 1));
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(spec_of(p)->targets[cv_plan_slot(p, CV_PLAN_TARGET, i, 0)].group,
+				 cv_plan_slot(p, CV_PLAN_GROUP, 0, i));
 	cv_plan_destroy(p);
 	world_fini(&w);
 }
@@ -435,7 +445,7 @@ static void a_shifted_zone_gets_no_new_flows(void **state)
 		world_init(&w, roomy);
 		m->tgs[0].dns_least.count = 1;
 		m->lbs[0].zonal_shift = true;
-		assert_int_equal(cv_model_zonal_shift(m, 0, "us-east-1a", &errs), 0);
+		assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "us-east-1a", &errs), 0);
 		p = plan_states(&w, m, cases[i].states);
 		assert_string_equal(choice(p, 0, 0), cases[i].a);
 		assert_string_equal(choice(p, 0, 1), cases[i].b);
@@ -443,7 +453,7 @@ static void a_shifted_zone_gets_no_new_flows(void **state)
 		assert_true(node(p, 0)->shifted && !node(p, 1)->shifted);
 		cv_plan_destroy(p);
 		/* And back. */
-		assert_int_equal(cv_model_zonal_shift(m, 0, NULL, &errs), 0);
+		assert_int_equal(cv_model_zonal_shift(m, NULL, 0, NULL, &errs), 0);
 		p = plan_states(&w, m, "hhh");
 		assert_string_equal(dns(p), "ab");
 		assert_int_equal(n_choices(p, 0), cases[i].cross_zone ? 3 : 1);
@@ -465,7 +475,7 @@ static void targets_of_all_zones_stay_through_a_shift(void **state)
 	world_init(&w, roomy);
 	add_target(m, 0, "10.7.0.9", 0, "all");
 	m->lbs[0].zonal_shift = true;
-	assert_int_equal(cv_model_zonal_shift(m, 0, "use1-az1", &errs), 0);
+	assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "use1-az1", &errs), 0);
 	p = plan(&w, m);
 	assert_string_equal(choice(p, 0, 0), "10.7.0.9:80");
 	assert_false(node(p, 0)->in_dns);
@@ -479,13 +489,13 @@ static void one_zone_at_a_time(void **state)
 	struct cv_model_errs errs = {0};
 
 	(void)state;
-	assert_int_equal(cv_model_zonal_shift(m, 0, "use1-az1", &errs), -EINVAL);
+	assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "use1-az1", &errs), -EINVAL);
 	m->lbs[0].zonal_shift = true;
-	assert_int_equal(cv_model_zonal_shift(m, 0, "use1-az3", &errs), -ENOENT);
+	assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "use1-az3", &errs), -ENOENT);
 	assert_int_equal(m->lbs[0].shifted_zone, CV_MODEL_NONE);
-	assert_int_equal(cv_model_zonal_shift(m, 0, "use1-az1", &errs), 0);
-	assert_int_equal(cv_model_zonal_shift(m, 0, "use1-az1", &errs), 0);
-	assert_int_equal(cv_model_zonal_shift(m, 0, "use1-az2", &errs), -EINVAL);
+	assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "use1-az1", &errs), 0);
+	assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "use1-az1", &errs), 0);
+	assert_int_equal(cv_model_zonal_shift(m, NULL, 0, "use1-az2", &errs), -EINVAL);
 	assert_string_equal(errs.items[errs.n - 1].code, "ConflictException");
 	assert_int_equal(m->lbs[0].shifted_zone, 0);
 	cv_model_errs_fini(&errs);
