@@ -78,6 +78,19 @@ static uint8_t dp_end_of(uint8_t setting)
 	return setting == CV_VIEW_END_KEEP ? CV_VIEW_END_SILENT : setting;
 }
 
+/* A target that is gone has no group: it drains. */
+static bool dp_is_closed(const struct cv_view_spec *spec, const struct cv_flow_cold *cold)
+{
+	const struct cv_view_listener *listener = &spec->listeners[cold->listener];
+	const struct cv_view_target *target = &spec->targets[cold->target];
+
+	for (uint32_t i = 0; target->used && i < listener->n_closed; i++) {
+		if (spec->forwards[listener->closed_first + i].group == target->group)
+			return true;
+	}
+	return false;
+}
+
 uint8_t dp_flow_fate(const struct cv_dp_worker *w, uint32_t idx, enum cv_event *ret_event)
 {
 	const struct cv_view_spec *spec = &w->view->spec;
@@ -93,6 +106,8 @@ uint8_t dp_flow_fate(const struct cv_dp_worker *w, uint32_t idx, enum cv_event *
 		*ret_event = CV_EV_FLOW_END_TARGET;
 		return dp_end_of(spec->settings.end_target);
 	}
+	if (dp_is_closed(spec, cold))
+		return dp_end_of(spec->settings.end_target);
 	return spec->listeners[cold->listener].used ? CV_VIEW_END_KEEP
 						    : spec->settings.end_listener;
 }

@@ -147,6 +147,20 @@ static int fill_choices(struct plan_build *b)
 	return 0;
 }
 
+/* Groups of weight 0, behind the others: they get nothing, and lose what they have. */
+static void fill_closed(struct plan_build *b, const struct cv_model_listener *l,
+			struct cv_view_listener *to)
+{
+	to->closed_first = b->spec.n_forwards;
+	for (uint32_t i = 0; i < l->n_forwards; i++) {
+		if (l->forwards[i].weight > 0)
+			continue;
+		b->forwards[b->spec.n_forwards++].group =
+			cv_plan_slot(b->plan, CV_PLAN_GROUP, 0, l->forwards[i].tg);
+		to->n_closed++;
+	}
+}
+
 /* Weights become bounds on the hash. A group of weight 0 gets nothing, so it has none. */
 static void fill_forwards(struct plan_build *b, const struct cv_model_listener *l,
 			  struct cv_view_listener *to)
@@ -206,6 +220,7 @@ static int fill_listeners(struct plan_build *b)
 				.group = CV_VIEW_NONE,
 			};
 			fill_forwards(b, l, &b->listeners[slot]);
+			fill_closed(b, l, &b->listeners[slot]);
 		}
 	}
 	return 0;

@@ -92,6 +92,7 @@ static int fill_target(struct plan_build *b, uint32_t tg_idx, uint32_t idx)
 		.ip = target->ip,
 		.port = cv_be16(target->port),
 		.vpc = vpc,
+		.group = cv_plan_slot(b->plan, CV_PLAN_GROUP, 0, tg_idx),
 		.neigh = neigh,
 	};
 	return 0;

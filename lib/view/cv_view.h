@@ -97,10 +97,12 @@ struct cv_view_listener {
 	uint32_t zone_first;    /**< first of n_zones entries in cv_view_spec.choices */
 	bool sticky_group;      /**< the source IP alone decides which of several groups */
 	uint8_t n_forwards;     /**< groups that share the flows by weight; 0: all go to `group` */
+	uint8_t n_closed;       /**< groups of weight 0: the flows that they have here end */
 	uint32_t forward_first; /**< first entry in cv_view_spec.forwards */
+	uint32_t closed_first;  /**< likewise; of these only the group matters */
 };
 
-/** One of the target groups among which a listener divides its flows. Weight 0 has no entry. */
+/** One of the target groups among which a listener divides its flows. */
 struct cv_view_forward {
 	uint32_t group;      /**< target group slot */
 	uint32_t zone_first; /**< as in struct cv_view_listener */
@@ -132,6 +134,7 @@ struct cv_view_target {
 	uint16_t vpc;   /**< VPC slot */
 	uint32_t neigh; /**< slot of the next hop: the target itself, or the subnet's gateway */
 	bool end;       /**< its flows end, used or not */
+	uint32_t group; /**< target group slot */
 };
 
 /** What the two ends of a flow learn when its endpoint, listener or target ends it. */
@@ -173,7 +176,7 @@ struct cv_view_settings {
 	bool exhausted_reset; /**< RST to the client on port allocation errors; false = drop, as AWS */
 	/** enum cv_view_end; where a flow cannot go on, KEEP means SILENT. */
 	uint8_t end_idle;     /**< at the idle timeout */
-	uint8_t end_target;   /**< target.end */
+	uint8_t end_target;   /**< target.end, group closed */
 	uint8_t end_endpoint; /**< endpoint, VPC or one of our addresses is gone */
 	uint8_t end_listener; /**< listener is gone */
 };
@@ -240,11 +243,7 @@ const struct cv_view_spec *cv_view_spec_get(const struct cv_view *view);
 struct cv_view_pub;
 
 /**
- * Make a publisher.
- *
- * @param n_readers  workers that will read, ids 0..n_readers-1
- * @return publisher, or NULL when memory ran out
- * @threads control
+ * Make a publisher for workers 0..n_readers-1; NULL when memory ran out. @threads control
  */
 struct cv_view_pub *cv_view_pub_create(unsigned int n_readers);
 

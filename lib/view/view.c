@@ -122,6 +122,8 @@ static void check_forwards(const struct cv_view_spec *spec, const struct cv_view
 			  spec->n_zones <= spec->n_choices - f->zone_first);
 		cv_assert(i + 1 < l->n_forwards || f->last == UINT32_MAX);
 	}
+	cv_assert(l->closed_first <= spec->n_forwards &&
+		  l->n_closed <= spec->n_forwards - l->closed_first);
 }
 
 static void check_hosts(const struct cv_view_spec *spec)

@@ -145,6 +145,47 @@ static void targets_flows_end_silently_then_reset(void **state)
 	world_destroy(w);
 }
 
+/* The group of target 0 gets weight 0 at one listener. */
+static void weight_0_set(struct world *w)
+{
+	w->targets[0].group = 1;
+	w->forwards[1].group = 1;
+	w->listeners[1].n_closed = 1;
+	w->listeners[1].closed_first = 1;
+	world_publish(w);
+	w->n_out = 0;
+	world_wait(w, 100);
+}
+
+/* A group of weight 0 loses the flows that it has by that listener; others have theirs. */
+static void flows_of_weight_0_end(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN), proxy = talk(w, 40001, L_PROXY),
+		    other = talk(w, 40002, L_PLAIN);
+
+	(void)state;
+	open_plain(&t);
+	open_proxy(&proxy);
+	other.eni = ENI_A2;
+	open_plain(&other);
+	weight_0_set(w);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_flows(w), 2);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 1);
+	c2t(&proxy, F_PSH, "by another listener");
+	c2t(&other, F_PSH, "of another group");
+	world_destroy(w);
+
+	w = world_create(&(struct world_cfg){0});
+	t = talk(w, 40000, L_PLAIN);
+	open_plain(&t);
+	w->settings.end_target = CV_VIEW_END_RESET;
+	weight_0_set(w);
+	want_both_reset(&t, 0);
+	world_destroy(w);
+}
+
 /* What is looked at again is what the view says, by its sweep alone: the generation need not change. */
 static void sweep_alone_makes_workers_look_again(void **state)
 {
@@ -406,6 +447,7 @@ int main(void)
 		cmocka_unit_test(idle_flow_is_reset_when_told_so),
 		cmocka_unit_test(packet_after_idle_resets_both_when_told_so),
 		cmocka_unit_test(targets_flows_end_silently_then_reset),
+		cmocka_unit_test(flows_of_weight_0_end),
 		cmocka_unit_test(sweep_alone_makes_workers_look_again),
 		cmocka_unit_test(targets_flows_are_reset_when_told_so),
 		cmocka_unit_test(unfinished_handshakes_are_reset_outright),
