@@ -149,16 +149,16 @@ static bool vpc_passes(const struct aws_call *call, const struct cv_model_vpc *v
 	       cv_aws_filter_tags(call, &vpc->meta);
 }
 
+/* The inside of a VPC. */
 static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
-		      const char *const *cidrs)
+		      const char *const *cidrs, const char *state)
 {
 	struct cv_xml *out = call->out;
 	char id[40];
 
-	cv_xml_item(out);
 	cv_xml_str(out, "vpcId", vpc->id);
 	cv_xml_str(out, "ownerId", call->caller.account_id);
-	cv_xml_str(out, "state", "available");
+	cv_xml_str(out, "state", state);
 	cv_xml_str(out, "cidrBlock", cidrs[0]);
 	cv_xml_open(out, "cidrBlockAssociationSet");
 	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
@@ -177,7 +177,17 @@ static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
 	cv_aws_tag_set(call, vpc->meta.tags, vpc->meta.n_tags);
 	cv_xml_str(out, "instanceTenancy", "default");
 	cv_xml_bool(out, "isDefault", false);
-	cv_xml_close(out);
+}
+
+int cv_aws_ec2_vpc_write(struct aws_call *call, uint32_t idx, const char *state)
+{
+	const struct cv_model_vpc *vpc = &call->model->vpcs[idx];
+	const char *const *cidrs = cidrs_get(call, vpc);
+
+	if (cidrs == NULL)
+		return -EINVAL;
+	vpc_write(call, vpc, cidrs, state);
+	return 0;
 }
 
 static int describe_vpcs(struct aws_call *call)
@@ -199,8 +209,11 @@ static int describe_vpcs(struct aws_call *call)
 		cidrs = cidrs_get(call, vpc);
 		if (cidrs == NULL)
 			return -EINVAL;
-		if (vpc_passes(call, vpc, cidrs) && cv_aws_page(call, i))
-			vpc_write(call, vpc, cidrs);
+		if (!vpc_passes(call, vpc, cidrs) || !cv_aws_page(call, i))
+			continue;
+		cv_xml_item(call->out);
+		vpc_write(call, vpc, cidrs, "available");
+		cv_xml_close(call->out);
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);

@@ -87,6 +87,12 @@ void cv_aws_ec2_zones(struct aws_call *call, uint64_t zones);
 /** Write the security groups of an endpoint as `<groupSet>`. */
 void cv_aws_ec2_groups(struct aws_call *call, const struct cv_model_endpoint *endpoint);
 
+/** Read a CIDR block; AWS cuts what is set below its length. @return whether it is one */
+bool cv_aws_ec2_cidr(const char *text, struct cv_prefix *ret_prefix);
+
+/** Write the inside of a VPC in this state. @return 0, or what cv_aws_fail() returns */
+int cv_aws_ec2_vpc_write(struct aws_call *call, uint32_t idx, const char *state);
+
 /** Write the inside of a subnet. */
 void cv_aws_ec2_subnet_write(struct aws_call *call, uint32_t idx);
 

@@ -64,7 +64,7 @@ static int rule_add(struct aws_call *call, struct rules *rules, struct cv_model_
 	if (cidr == NULL)
 		return cv_aws_fail(call, "MissingParameter",
 				   "The request must contain the parameter CidrIp");
-	if (cv_prefix_parse(cidr, &rule.cidr) != 0)
+	if (!cv_aws_ec2_cidr(cidr, &rule.cidr))
 		return cv_aws_fail(call, "InvalidParameterValue", "CIDR block %.64s is malformed",
 				   cidr);
 	rules->items[rules->n++] = rule;

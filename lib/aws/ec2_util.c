@@ -3,6 +3,7 @@
 /* EC2: what its actions share. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,24 @@ const char *cv_aws_ec2_default_sg(struct aws_call *call, uint32_t vpc)
 		return NULL;
 	return cv_aws_ec2_derived(call, "sg-",
 				  cv_aws_fmt(call, "%s default", call->model->vpcs[vpc].id));
+}
+
+bool cv_aws_ec2_cidr(const char *text, struct cv_prefix *ret_prefix)
+{
+	const char *slash = strchr(text, '/');
+	char addr[CV_NET_STR_LEN], block[CV_NET_STR_LEN];
+	cv_be32_t ip;
+	int ret = cv_prefix_parse(text, ret_prefix);
+
+	if (ret != -EDOM)
+		return ret == 0;
+	/* It has the form: an address that fits, and a length. */
+	snprintf(addr, sizeof(addr), "%.*s", (int)(slash - text), text);
+	if (!cv_ip4_parse(addr, &ip))
+		return false;
+	ip &= cv_prefix_mask((uint8_t)strtoul(slash + 1, NULL, 10));
+	snprintf(block, sizeof(block), "%.15s%.3s", cv_ip4_str(ip, addr), slash);
+	return cv_prefix_parse(block, ret_prefix) == 0;
 }
 
 /* ---- texts in answers ---- */

@@ -1,20 +1,99 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* EC2: subnets come and go, VPCs do not; what clients ask for that culvert does not have. */
+/* EC2: VPCs and subnets come and go; what clients ask for that culvert does not have. */
 
 #include <errno.h>
 #include <string.h>
+
+#include "cv_model_pool.h"
 
 #include "ec2_priv.h"
 
 /* ---- VPCs ---- */
 
+/* Sizes of a VPC that a call makes. */
+#define VPC_LEN_MIN 16
+#define VPC_LEN_MAX 28
+
+static int cidr_read(struct aws_call *call, struct cv_prefix *ret_cidr)
+{
+	const char *cidr = cv_query_str(&call->params, "CidrBlock");
+
+	if (cidr == NULL)
+		return cv_aws_fail(call, "MissingParameter",
+				   "The request must contain the parameter CidrBlock");
+	if (cv_aws_ec2_cidr(cidr, ret_cidr))
+		return 0;
+	return cv_aws_fail(call, "InvalidParameterValue",
+			   "Value (%.64s) for parameter cidrBlock is invalid. This is not a "
+			   "valid CIDR block.",
+			   cidr);
+}
+
 /* A VPC is a port, VLAN or tunnel; which of them an account may have, the operator says. */
+static int attachment_take(struct aws_call *call, struct cv_model_vpc_req *req)
+{
+	switch (cv_model_pool_take(call->model, call->account, req)) {
+	case 0:
+		return 0;
+	case -ENOSPC:
+		return cv_aws_fail(call, "VpcLimitExceeded",
+				   "The maximum number of VPCs has been reached: all attachments "
+				   "that the appliance's operator has set aside for account %s "
+				   "are taken",
+				   call->caller.account_id);
+	default:
+		return cv_aws_fail(call, "UnsupportedOperation",
+				   "A VPC is attached to a port or VLAN of the appliance: its "
+				   "operator has set none aside for account %s "
+				   "(vpc_attachments[] in the configuration file)",
+				   call->caller.account_id);
+	}
+}
+
+static int vpc_read(struct aws_call *call, struct cv_prefix *cidr)
+{
+	int ret = cidr_read(call, cidr);
+
+	if (ret == 0 && (cidr->len < VPC_LEN_MIN || cidr->len > VPC_LEN_MAX))
+		ret = cv_aws_fail(call, "InvalidVpc.Range", "The CIDR '%s' is invalid.",
+				  cv_aws_ec2_prefix(call, *cidr));
+	if (ret == 0 && cv_aws_bool(&call->params, "AmazonProvidedIpv6CidrBlock", false))
+		ret = cv_aws_fail(call, "UnsupportedOperation", "There is no IPv6 here");
+	if (ret == 0)
+		ret = cv_aws_tags(call, "vpc", &call->by.tags, &call->by.n_tags);
+	return ret;
+}
+
 static int create_vpc(struct aws_call *call)
 {
-	return cv_aws_fail(call, "UnsupportedOperation",
-			   "A VPC is attached to a port or VLAN of the appliance: its operator "
-			   "declares it in the configuration file (vpcs[]) and reloads");
+	struct cv_prefix cidr;
+	struct cv_model_vpc_req req = {
+		.id = cv_aws_ec2_id(call, "vpc-"),
+		.owner = call->caller.account_id,
+		.cidrs = &cidr,
+		.n_cidrs = 1,
+		.no_dns_hostnames = true, /* AWS's default */
+		.by = &call->by,
+	};
+	struct cv_model_errs errs = {0};
+	int ret = vpc_read(call, &cidr);
+
+	if (ret == 0)
+		ret = attachment_take(call, &req);
+	if (ret < 0)
+		return ret;
+	ret = cv_model_vpc_add(call->model, &req, &errs);
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
+	if (ret < 0)
+		return ret;
+	cv_xml_open(call->out, "vpc");
+	ret = cv_aws_ec2_vpc_write(
+		call, cv_model_find(call->model, CV_MODEL_VPC, CV_MODEL_NONE, req.id), "pending");
+	cv_xml_close(call->out);
+	return ret;
 }
 
 static int delete_vpc(struct aws_call *call)
@@ -32,35 +111,72 @@ static int delete_vpc(struct aws_call *call)
 	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 
-/* Both switches of DNS are on: endpoints' names answer in every VPC. */
 static int describe_vpc_attribute(struct aws_call *call)
 {
 	const char *id = cv_query_str(&call->params, "VpcId");
 	const char *name = cv_query_str(&call->params, "Attribute");
-	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, id, NULL);
+	const struct cv_model_vpc *vpc;
+	uint32_t idx;
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, id, &idx);
 
 	if (ret < 0)
 		return ret;
+	vpc = &call->model->vpcs[idx];
 	cv_xml_str(call->out, "vpcId", id);
 	cv_xml_open(call->out, name);
-	cv_xml_bool(call->out, "value", strncmp(name, "enableDns", 9) == 0);
+	cv_xml_bool(call->out, "value",
+		    (strcmp(name, "enableDnsSupport") == 0 && vpc->dns_support) ||
+			    (strcmp(name, "enableDnsHostnames") == 0 && vpc->dns_hostnames));
 	cv_xml_close(call->out);
+	return 0;
+}
+
+/* AWS changes one attribute with a call. */
+static int vpc_attribute_read(struct aws_call *call, struct cv_model_vpc_change *req)
+{
+	static const char *const names[] = {"EnableDnsSupport.Value", "EnableDnsHostnames.Value",
+					    "EnableNetworkAddressUsageMetrics.Value"};
+	int *const values[] = {&req->dns_support, &req->dns_hostnames};
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(names); i++) {
+		if (cv_query_str(&call->params, names[i]) == NULL)
+			continue;
+		if (i < CV_ARRAY_LEN(values))
+			*values[i] = cv_aws_bool(&call->params, names[i], false);
+		n++;
+	}
+	if (n == 0)
+		return cv_aws_fail(call, "MissingParameter",
+				   "The request must contain an attribute");
+	if (n > 1)
+		return cv_aws_fail(call, "InvalidParameterCombination",
+				   "Fields for multiple attribute types specified");
+	if (cv_aws_bool(&call->params, names[2], false))
+		return cv_aws_fail(call, "UnsupportedOperation",
+				   "There are no network address usage metrics");
 	return 0;
 }
 
 static int modify_vpc_attribute(struct aws_call *call)
 {
-	int ret =
-		cv_aws_ec2_find(call, &cv_aws_ec2_vpc, cv_query_str(&call->params, "VpcId"), NULL);
+	struct cv_model_vpc_change req = {
+		.vpc = cv_query_str(&call->params, "VpcId"),
+		.dns_support = CV_MODEL_KEEP,
+		.dns_hostnames = CV_MODEL_KEEP,
+	};
+	struct cv_model_errs errs = {0};
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, req.vpc, NULL);
 
+	if (ret == 0)
+		ret = vpc_attribute_read(call, &req);
 	if (ret < 0)
 		return ret;
-	if (!cv_aws_bool(&call->params, "EnableDnsSupport.Value", true) ||
-	    !cv_aws_bool(&call->params, "EnableDnsHostnames.Value", true) ||
-	    cv_aws_bool(&call->params, "EnableNetworkAddressUsageMetrics.Value", false))
-		return cv_aws_fail(call, "UnsupportedOperation",
-				   "DNS support and host names are always on, usage metrics off");
-	return cv_aws_ec2_true(call);
+	ret = cv_model_vpc_change(call->model, &call->by, &req, &errs);
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 
 /* ---- subnets ---- */
@@ -94,18 +210,11 @@ static int zone_read(struct aws_call *call, const char **ret_zone)
 
 static int subnet_read(struct aws_call *call, struct cv_model_subnet_req *req)
 {
-	const char *cidr = cv_query_str(&call->params, "CidrBlock");
 	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, cv_query_str(&call->params, "VpcId"),
 				  &req->vpc);
 
-	if (ret == 0 && cidr == NULL)
-		ret = cv_aws_fail(call, "MissingParameter",
-				  "The request must contain the parameter CidrBlock");
-	if (ret == 0 && cv_prefix_parse(cidr, &req->cidr) != 0)
-		ret = cv_aws_fail(call, "InvalidParameterValue",
-				  "Value (%.64s) for parameter cidrBlock is invalid. This is not a "
-				  "valid CIDR block.",
-				  cidr);
+	if (ret == 0)
+		ret = cidr_read(call, &req->cidr);
 	if (ret == 0)
 		ret = zone_read(call, &req->zone);
 	if (ret == 0)
@@ -206,8 +315,15 @@ static int describe_prefix_lists(struct aws_call *call)
 /* ---- the table ---- */
 
 static const struct aws_param create_vpc_params[] = {
-	AWS_DRY_RUN, AWS_TAG_SPECS, AWS_STR("CidrBlock", 0, 1, 64),
-	AWS_STR("InstanceTenancy", 0, 1, 64), AWS_BOOL("AmazonProvidedIpv6CidrBlock")};
+	AWS_DRY_RUN,
+	AWS_TAG_SPECS,
+	AWS_STR("CidrBlock", 0, 1, 64),
+	AWS_ENUM("InstanceTenancy", 0, "default|dedicated"),
+	AWS_BOOL("AmazonProvidedIpv6CidrBlock"),
+	AWS_REFUSE("Ipv4IpamPoolId"),
+	AWS_REFUSE("Ipv4NetmaskLength"),
+	AWS_REFUSE("Ipv6CidrBlock"),
+	AWS_REFUSE("Ipv6Pool")};
 static const struct aws_param delete_vpc_params[] = {AWS_DRY_RUN, AWS_ID("VpcId", AWS_REQUIRED)};
 static const struct aws_param vpc_attribute_params[] = {
 	AWS_DRY_RUN, AWS_ID("VpcId", AWS_REQUIRED),
@@ -252,7 +368,13 @@ static const struct aws_action actions[] = {
 	{
 		.name = "CreateVpc",
 		.handle = create_vpc,
+		.flags = AWS_CHANGES,
 		AWS_PARAMS(create_vpc_params),
+		.answers = "vpc.vpcId vpc.ownerId vpc.state vpc.cidrBlock "
+			   "vpc.cidrBlockAssociationSet.cidrBlock "
+			   "vpc.cidrBlockAssociationSet.associationId "
+			   "vpc.cidrBlockAssociationSet.cidrBlockState.state vpc.dhcpOptionsId "
+			   "vpc.tagSet.key vpc.tagSet.value vpc.instanceTenancy vpc.isDefault",
 	},
 	{
 		.name = "DeleteSubnet",

@@ -193,6 +193,38 @@ bool cv_conf_ports(const json_t *value, uint32_t *ret_first, uint32_t *ret_last)
 	return p != NULL && *p == '\0';
 }
 
+/* Reads up to nine digits. @return what follows, or NULL */
+static const char *number_scan(const char *text, uint32_t *ret_number)
+{
+	size_t n = strspn(text, "0123456789");
+
+	if (n == 0 || n > 9)
+		return NULL;
+	*ret_number = (uint32_t)strtoul(text, NULL, 10);
+	return text + n;
+}
+
+bool cv_conf_range(const json_t *value, const struct conf_row *row, uint32_t *ret_first,
+		   uint32_t *ret_last)
+{
+	const char *p;
+
+	if (json_is_integer(value)) {
+		json_int_t number = json_integer_value(value);
+
+		*ret_first = *ret_last = (uint32_t)number;
+		return number >= row->min && number <= row->max;
+	}
+	p = json_is_string(value) ? number_scan(json_string_value(value), ret_first) : NULL;
+	if (p == NULL)
+		return false;
+	*ret_last = *ret_first;
+	if (*p == '-')
+		p = number_scan(p + 1, ret_last);
+	return p != NULL && *p == '\0' && *ret_first >= row->min && *ret_first <= *ret_last &&
+	       *ret_last <= row->max;
+}
+
 bool cv_conf_check_port(const json_t *value, uint32_t *ret_port)
 {
 	uint32_t last = 0;

@@ -5,6 +5,7 @@
 #include "conf_priv.h"
 
 #include "cv_model_ops.h"
+#include "cv_model_pool.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ static void report_one(struct conf_run *run, uint32_t node, const struct cv_mode
 	cv_conf_err_at(run, errs, node, err->field, text);
 }
 
-static void report(struct conf_run *run, uint32_t node, struct cv_model_errs *errs)
+void cv_conf_report(struct conf_run *run, uint32_t node, struct cv_model_errs *errs)
 {
 	for (uint32_t i = 0; i < errs->n; i++)
 		report_one(run, node, &errs->items[i]);
@@ -38,7 +39,7 @@ static bool finish(struct conf_run *run, enum cv_model_kind kind, uint32_t scope
 {
 	static const char *const refs[] = {"name", "id", "arn"};
 
-	report(run, node, errs);
+	cv_conf_report(run, node, errs);
 	if (ret == -ENOMEM)
 		run->oom = true;
 	if (ret == 0)
@@ -103,7 +104,7 @@ static void build_zones(struct conf_run *run, uint32_t list)
 			run->oom = true;
 		for (uint32_t k = 0; k < errs.n; k++)
 			errs.items[k].field[0] = '\0';
-		report(run, i, &errs);
+		cv_conf_report(run, i, &errs);
 	}
 }
 
@@ -215,51 +216,11 @@ static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 	free(rules);
 }
 
-/* Ports whose entries are wrong may have any name: then nothing can be said. */
-static void check_attached(struct conf_run *run, uint32_t node)
-{
-	const struct cv_conf_dpdk *dpdk = &run->conf->dpdk;
-	const char *port = cv_conf_str(run, node, "attachment.port");
-	char known[128] = "";
-
-	for (uint32_t i = 0; i < dpdk->n_ports; i++) {
-		const char *name = dpdk->ports[i].name;
-
-		if (name == NULL || strcmp(name, port) == 0)
-			return;
-		cv_list_add(known, sizeof(known), name);
-	}
-	if (dpdk->n_ports == 0)
-		return;
-	cv_conf_err(run, cv_conf_node(run, node, "attachment.port"),
-		    "dpdk.ports has no port '%s'; known: %s", port, known);
-}
-
-/* @param[out] peers shape [CV_MODEL_PEERS_MAX] */
-static struct cv_model_vxlan vxlan_get(struct conf_run *run, uint32_t node, cv_be32_t *peers)
-{
-	uint32_t at = cv_conf_node(run, node, "attachment.vxlan");
-	struct cv_model_vxlan vxlan = {.peers = peers};
-	uint32_t list, gateway;
-
-	if (at == CONF_NONE)
-		return vxlan;
-	vxlan.vni = cv_conf_u32(run, at, "vni");
-	vxlan.vtep = cv_conf_ip(run, cv_conf_node(run, at, "vtep"));
-	gateway = cv_conf_doc_child(&run->doc, at, "gateway", 7);
-	if (gateway != CONF_NONE)
-		vxlan.gateway = cv_conf_ip(run, gateway);
-	list = cv_conf_doc_child(&run->doc, at, "peers", 5);
-	for (uint32_t i = list != CONF_NONE ? cv_conf_doc_first(&run->doc, list) : CONF_NONE;
-	     i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
-		peers[vxlan.n_peers++] = cv_conf_ip(run, i);
-	return vxlan;
-}
-
 static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 {
 	struct cv_model *model = run->conf->model;
 	uint32_t cidrs = cv_conf_node(run, node, "cidrs");
+	uint32_t vxlan = cv_conf_node(run, node, "attachment.vxlan");
 	struct cv_prefix prefixes[64];
 	cv_be32_t peers[CV_MODEL_PEERS_MAX];
 	struct cv_model_vpc_req req = {
@@ -270,6 +231,8 @@ static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 		.cidrs = prefixes,
 		.port = cv_conf_str(run, node, "attachment.port"),
 		.vlan = (uint16_t)cv_conf_u32(run, node, "attachment.vlan"),
+		.no_dns_support = !cv_conf_bool(run, node, "enable_dns_support"),
+		.no_dns_hostnames = !cv_conf_bool(run, node, "enable_dns_hostnames"),
 	};
 	struct cv_model_errs errs = {0};
 	int ret = -ECANCELED;
@@ -278,8 +241,13 @@ static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 	if (!is_spoiled(run, node)) {
 		for (uint32_t i = cidrs + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
 			prefixes[req.n_cidrs++] = cv_conf_prefix(run, i);
-		check_attached(run, node);
-		req.vxlan = vxlan_get(run, node, peers);
+		cv_conf_check_port_name(run, cv_conf_node(run, node, "attachment.port"));
+		if (vxlan != CONF_NONE) {
+			req.vxlan = cv_conf_vxlan(run, vxlan, peers);
+			req.vxlan.vni = cv_conf_u32(run, vxlan, "vni");
+		}
+		if (run->by != NULL)
+			cv_model_pool_follow(model, &req);
 		ret = cv_model_vpc_add(model, &req, &errs);
 	}
 	if (!finish(run, CV_MODEL_VPC, CV_MODEL_NONE, node, ret, &errs))
@@ -301,7 +269,7 @@ static void build_target(struct conf_run *run, uint32_t node, uint32_t tg)
 		return;
 	if (cv_model_target_add(run->conf->model, tg, &req, &errs) == -ENOMEM)
 		run->oom = true;
-	report(run, node, &errs);
+	cv_conf_report(run, node, &errs);
 }
 
 #define LEAST(action, of) "attributes.target_group_health." action ".minimum_healthy_targets." of
@@ -464,7 +432,7 @@ static void build_listener(struct conf_run *run, uint32_t node, uint32_t lb)
 	req.n_forwards = forwards_get(run, cv_conf_node(run, node, "forward"), forwards);
 	if (cv_model_listener_add(run->conf->model, lb, &req, &errs) == -ENOMEM)
 		run->oom = true;
-	report(run, node, &errs);
+	cv_conf_report(run, node, &errs);
 	if (req.port < set->snat_port_first || req.port > snat_last)
 		return;
 	snprintf(
@@ -483,7 +451,7 @@ static void shift_lb(struct conf_run *run, uint32_t node, uint32_t lb)
 	if (away_from == NULL)
 		return;
 	(void)cv_model_zonal_shift(run->conf->model, run->by, lb, away_from, &errs);
-	report(run, node, &errs);
+	cv_conf_report(run, node, &errs);
 }
 
 static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)
@@ -598,7 +566,7 @@ static void decide(struct conf_run *run, uint32_t node, uint32_t service, enum d
 		return;
 	ret = decision == DECISION_ACCEPT ? cv_model_accept(model, service, ref, &errs)
 					  : cv_model_reject(model, service, ref, &errs);
-	report(run, node, &errs);
+	cv_conf_report(run, node, &errs);
 	if (ret != 0)
 		return;
 	idx = cv_model_find(model, CV_MODEL_ENDPOINT, CV_MODEL_NONE, ref);
@@ -742,6 +710,7 @@ void cv_conf_build_model(struct conf_run *run)
 	build_zones(run, cv_conf_node(run, 0, "zones"));
 	each(run, cv_conf_node(run, 0, "accounts"), build_account, 0);
 	each(run, cv_conf_node(run, 0, "vpcs"), build_vpc, 0);
+	each(run, cv_conf_node(run, 0, "vpc_attachments"), cv_conf_build_pool, 0);
 	each(run, cv_conf_node(run, 0, "target_groups"), build_tg, 0);
 	each(run, cv_conf_node(run, 0, "load_balancers"), build_lb, 0);
 	each(run, cv_conf_node(run, 0, "endpoint_services"), build_service, 0);

@@ -25,6 +25,7 @@ enum conf_type {
 	CONF_IP,         /**< string: IPv4 address */
 	CONF_PREFIX,     /**< string: IPv4 prefix */
 	CONF_PORTS,      /**< integer, or string `80` or `80-443` */
+	CONF_RANGE,      /**< integer, or string `100` or `100-199`, within min..max */
 	CONF_LEAST,      /**< integer, or string `off`, which is 0 */
 	CONF_CHECK_PORT, /**< integer, or string `80` or `traffic-port` */
 };
@@ -47,7 +48,7 @@ struct conf_row {
 };
 
 /** Most rows that the schema may have. */
-#define CONF_ROWS_MAX 224
+#define CONF_ROWS_MAX 256
 
 /** The schema, parents before children. @return the rows, shape [*ret_n] */
 const struct conf_row *cv_conf_schema(uint32_t *ret_n);
@@ -162,6 +163,10 @@ const char **cv_conf_strs(struct conf_run *run, uint32_t list, uint32_t *ret_n);
 /** Read `80`, `80-443` or 80. @return whether it is that, with 0 <= first, last <= 65535 */
 bool cv_conf_ports(const json_t *value, uint32_t *ret_first, uint32_t *ret_last);
 
+/** Read 100, `100` or `100-199`. @return whether it is that, with min <= first <= last <= max */
+bool cv_conf_range(const json_t *value, const struct conf_row *row, uint32_t *ret_first,
+		   uint32_t *ret_last);
+
 /** Read 80, `80` or `traffic-port`, which is 0. @return whether it is that */
 bool cv_conf_check_port(const json_t *value, uint32_t *ret_port);
 
@@ -177,6 +182,18 @@ uint32_t cv_conf_row_find(const char *path);
  * @param owner  VPC of a subnet or security group
  */
 void cv_conf_build_one(struct conf_run *run, enum cv_model_kind kind, uint32_t owner);
+
+/** Hand the model's errors on, with path and line. Empties the list. */
+void cv_conf_report(struct conf_run *run, uint32_t node, struct cv_model_errs *errs);
+
+/** Check that a value names a port of `dpdk.ports`. */
+void cv_conf_check_port_name(struct conf_run *run, uint32_t node);
+
+/** Read a `vxlan` object but its networks. @param[out] peers  shape [CV_MODEL_PEERS_MAX] */
+struct cv_model_vxlan cv_conf_vxlan(struct conf_run *run, uint32_t at, cv_be32_t *peers);
+
+/** Add attachments for VPCs that calls make. */
+void cv_conf_build_pool(struct conf_run *run, uint32_t node, uint32_t arg);
 
 /** Put documents over the model. What does not fit is a warning. */
 void cv_conf_replay(struct conf_run *run, const struct cv_conf_docs *docs);

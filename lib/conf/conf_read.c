@@ -346,6 +346,20 @@ static void check_ports(struct conf_run *run, uint32_t node)
 			    "is no port or range within 0..65535, such as 80 or \"80-443\"");
 }
 
+static void check_range(struct conf_run *run, uint32_t node)
+{
+	const json_t *value = run->doc.nodes[node].value;
+	const struct conf_row *row = row_of(&run->doc.nodes[node]);
+	uint32_t first, last;
+
+	if (!json_is_integer(value) && !json_is_string(value))
+		err_type(run, node, "a number such as 100 or \"100-199\"");
+	else if (!cv_conf_range(value, row, &first, &last))
+		cv_conf_err(run, node,
+			    "is no number or range within %lld..%lld, such as 100 or \"100-199\"",
+			    (long long)row->min, (long long)row->max);
+}
+
 static void check_check_port(struct conf_run *run, uint32_t node)
 {
 	const json_t *value = run->doc.nodes[node].value;
@@ -360,17 +374,12 @@ static void check_check_port(struct conf_run *run, uint32_t node)
 static void check_node(struct conf_run *run, uint32_t node)
 {
 	static void (*const checks[])(struct conf_run *, uint32_t) = {
-		[CONF_OBJECT] = check_object,
-		[CONF_MAP] = check_object,
-		[CONF_LIST] = check_list,
-		[CONF_STRING] = check_string,
-		[CONF_ENUM] = check_enum,
-		[CONF_IP] = check_ip,
-		[CONF_INT] = check_int,
-		[CONF_PREFIX] = check_prefix,
-		[CONF_PORTS] = check_ports,
-		[CONF_BOOL] = NULL,
-		[CONF_CHECK_PORT] = check_check_port,
+		[CONF_OBJECT] = check_object, [CONF_MAP] = check_object,
+		[CONF_LIST] = check_list,     [CONF_STRING] = check_string,
+		[CONF_ENUM] = check_enum,     [CONF_IP] = check_ip,
+		[CONF_INT] = check_int,       [CONF_PREFIX] = check_prefix,
+		[CONF_PORTS] = check_ports,   [CONF_RANGE] = check_range,
+		[CONF_BOOL] = NULL,           [CONF_CHECK_PORT] = check_check_port,
 		[CONF_LEAST] = check_least,
 	};
 	enum conf_type type = row_of(&run->doc.nodes[node])->type;

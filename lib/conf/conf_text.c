@@ -152,6 +152,7 @@ static void print_type(FILE *f, const struct conf_row *row)
 		[CONF_IP] = "IPv4 address",
 		[CONF_PREFIX] = "IPv4 prefix",
 		[CONF_PORTS] = "port or range",
+		[CONF_RANGE] = "number or range",
 		[CONF_CHECK_PORT] = "port or `traffic-port`",
 		[CONF_LEAST] = "integer or `\"off\"`",
 	};
@@ -176,6 +177,7 @@ static void print_bounds(FILE *f, const struct conf_row *row)
 	static const char *const of[] = {
 		[CONF_MAP] = " entries", [CONF_LIST] = " elements", [CONF_STRING] = " characters",
 		[CONF_INT] = "",         [CONF_PORTS] = "",         [CONF_LEAST] = "",
+		[CONF_RANGE] = "",
 	};
 
 	if (row->max == 0 || row->type >= CV_ARRAY_LEN(of) || of[row->type] == NULL)

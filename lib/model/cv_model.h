@@ -74,6 +74,7 @@ struct cv_model_vpc {
 	const char *port; /**< name of a port in `dpdk.ports` */
 	uint16_t vlan; /**< 1..4094, 0: untagged; of what carries it with CV_MODEL_ATTACH_VXLAN */
 	struct cv_model_vxlan vxlan;
+	bool dns_support, dns_hostnames; /**< has a DNS server; may have private names, with both */
 	struct cv_model_meta meta;
 };
 
@@ -251,8 +252,8 @@ struct cv_model {
 	struct cv_model_lb *lbs;
 	struct cv_model_service *services;
 	struct cv_model_endpoint *endpoints;
-	uint32_t n_zones;
-	uint32_t n_accounts;
+	struct cv_model_pool *pools; /**< shape [n_pools]; cv_model_pool.h */
+	uint32_t n_zones, n_accounts, n_pools;
 	uint32_t n_vpcs;
 	uint32_t n_subnets;
 	uint32_t n_sgs;

@@ -106,6 +106,7 @@ void cv_model_destroy(struct cv_model *model)
 		free(model->endpoints[i].enis);
 		free(model->endpoints[i].sgs);
 	}
+	cv_model_pools_free(model);
 	free(model->zones);
 	free(model->accounts);
 	free(model->vpcs);

@@ -189,5 +189,8 @@ void cv_model_least_check(struct model_ctx *ctx, const struct cv_model_least *dn
 /** Give an ENI one of its service's load balancers that have a node in its zone. */
 void cv_model_eni_choose(const struct cv_model *model, uint32_t service, struct cv_model_eni *eni);
 
+/** Free the attachments for VPCs that calls make. */
+void cv_model_pools_free(struct cv_model *model);
+
 /** AWS's partition of a region: `aws`, `aws-cn`, `aws-us-gov`. */
 const char *cv_model_partition(const char *region);

@@ -121,6 +121,8 @@ struct cv_model *cv_model_snapshot(struct cv_model *model)
 	*to = *model;
 	to->changes = NULL;
 	to->n_changes = 0;
+	to->pools = NULL; /* what may yet be made does not serve */
+	to->n_pools = 0;
 	to->index = cv_model_index_copy(model->index);
 	if (to->index == NULL || !arrays_copy(to)) {
 		cv_model_index_destroy(to->index);

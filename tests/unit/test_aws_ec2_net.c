@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "cv_model_pool.h"
+
 #include "aws_world.h"
 
 /* ---- notifications ---- */
@@ -307,7 +309,11 @@ static void subnet_is_made_and_removed(void **state)
 	ec2_fails(CONS, "InvalidSubnet.Conflict", "%s%s&CidrBlock=10.0.9.0/25", create, vpc_c);
 	ec2_fails(CONS, "InvalidSubnet.Range", "%s%s&CidrBlock=10.1.0.0/24", create, vpc_c);
 	ec2_fails(CONS, "InvalidSubnet.Range", "%s%s&CidrBlock=10.0.11.0/29", create, vpc_c);
-	ec2_fails(CONS, "InvalidParameterValue", "%s%s&CidrBlock=10.0.11.1/24", create, vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&CidrBlock=10.0.11.0/33", create, vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&CidrBlock=10.0.11.1", create, vpc_c);
+	/* What is set below the length is cut. */
+	ec2(CONS, "%s%s&CidrBlock=10.0.12.77/24", create, vpc_c);
+	has("<cidrBlock>10.0.12.0/24</cidrBlock>");
 	ec2_fails(CONS, "InvalidParameterValue",
 		  "%s%s&CidrBlock=10.0.11.0/24&AvailabilityZone=use1-az1", create, vpc_c);
 	ec2_fails(CONS, "InvalidParameterValue",
@@ -329,6 +335,85 @@ static void subnet_is_made_and_removed(void **state)
 	ec2_fails(CONS, "OperationNotPermitted", "Action=DeleteSubnet&SubnetId=%s", sub_ca);
 }
 
+static void set_aside(const char *port, uint16_t first, uint16_t last, const char *account)
+{
+	const struct cv_model_pool_req req = {.port = port,
+					      .vlan_first = first,
+					      .vlan_last = last,
+					      .accounts = &account,
+					      .n_accounts = 1};
+
+	no_error(cv_model_pool_add(m, &req, &errs));
+}
+
+static void vpc_is_made_used_and_removed(void **state)
+{
+	char vpc[128], subnet[128], second[128];
+
+	(void)state;
+	set_aside("p0", 100, 101, "222222222222");
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.77.3.1/16" TAGS("vpc"));
+	element("vpcId", vpc);
+	assert_true(cv_id_is(vpc, "vpc-", 17));
+	has("<vpc><vpcId>%s</vpcId><ownerId>222222222222</ownerId><state>pending</state>"
+	    "<cidrBlock>10.77.0.0/16</cidrBlock><cidrBlockAssociationSet><item>"
+	    "<cidrBlock>10.77.0.0/16</cidrBlock>",
+	    vpc);
+	has("<tagSet><item><key>env</key><value>prod</value></item></tagSet>"
+	    "<instanceTenancy>default</instanceTenancy><isDefault>false</isDefault></vpc>");
+	ec2(CONS, "Action=DescribeVpcs&VpcId.1=%s", vpc);
+	has("<state>available</state><cidrBlock>10.77.0.0/16</cidrBlock>");
+	ec2_fails(PROV, "InvalidVpcID.NotFound", "Action=DescribeVpcs&VpcId.1=%s", vpc);
+	/* All that endpoints need can be made in it. */
+	ec2(CONS, "Action=CreateSubnet&VpcId=%s&CidrBlock=10.77.1.0/24&AvailabilityZone=us-east-1b",
+	    vpc);
+	element("subnetId", subnet);
+	ec2_fails(CONS, "DependencyViolation", "Action=DeleteVpc&VpcId=%s", vpc);
+	make_service();
+	ec2(CONS,
+	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s"
+	    "&SubnetId.1=%s",
+	    vpc, svc_name, subnet);
+	element("vpcEndpointId", ep);
+	/* One more is set aside for the account, and none for the other. */
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.77.0.0/28&InstanceTenancy=default");
+	element("vpcId", second);
+	assert_string_not_equal(vpc, second);
+	ec2_fails(CONS, "VpcLimitExceeded", "Action=CreateVpc&CidrBlock=10.77.0.0/16");
+	ec2_fails(PROV, "UnsupportedOperation", "Action=CreateVpc&CidrBlock=10.77.0.0/16");
+	/* In the right order it goes, and its place is free again. */
+	ec2_fails(CONS, "DependencyViolation", "Action=DeleteSubnet&SubnetId=%s", subnet);
+	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
+	ec2(CONS, "Action=DeleteSubnet&SubnetId=%s", subnet);
+	ec2_fails(PROV, "InvalidVpcID.NotFound", "Action=DeleteVpc&VpcId=%s", vpc);
+	ec2(CONS, "Action=DeleteVpc&VpcId=%s", vpc);
+	assert_string_equal(got, "<return>true</return>");
+	ec2_fails(CONS, "InvalidVpcID.NotFound", "Action=DeleteVpc&VpcId=%s", vpc);
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.77.0.0/16");
+}
+
+static void vpc_that_cannot_be_is_refused(void **state)
+{
+	(void)state;
+	set_aside("p0", 100, 101, "222222222222");
+	ec2_fails(CONS, "MissingParameter", "Action=CreateVpc");
+	ec2_fails(CONS, "InvalidParameterValue", "Action=CreateVpc&CidrBlock=10.0.0.0");
+	ec2_fails(CONS, "InvalidParameterValue", "Action=CreateVpc&CidrBlock=10.0.0.0/33");
+	ec2_fails(CONS, "InvalidVpc.Range", "Action=CreateVpc&CidrBlock=10.0.0.0/15");
+	ec2_fails(CONS, "InvalidVpc.Range", "Action=CreateVpc&CidrBlock=10.0.0.0/29");
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=host");
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=true");
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=CreateVpc&CidrBlock=10.0.0.0/16&Ipv4NetmaskLength=20");
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "Action=CreateVpc&CidrBlock=10.0.0.0/16" TAGS("subnet"));
+	/* Nothing was taken. */
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.0.0.0/16");
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=false");
+}
+
 static void vpcs_are_the_operators(void **state)
 {
 	(void)state;
@@ -340,8 +425,22 @@ static void vpcs_are_the_operators(void **state)
 	ec2_fails(CONS, "InvalidVpcID.NotFound",
 		  "Action=DescribeVpcAttribute&VpcId=%s&Attribute=enableDnsSupport", vpc_p);
 	ec2(CONS, "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsHostnames.Value=true", vpc_c);
-	ec2_fails(CONS, "UnsupportedOperation",
+	/* The operator's own words; the same again is no change. */
+	ec2_fails(CONS, "OperationNotPermitted",
 		  "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsHostnames.Value=false", vpc_c);
+	ec2_fails(CONS, "OperationNotPermitted",
+		  "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsSupport.Value=false", vpc_c);
+	ec2_fails(CONS, "InvalidVpcID.NotFound",
+		  "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsSupport.Value=true", vpc_p);
+	ec2_fails(CONS, "MissingParameter", "Action=ModifyVpcAttribute&VpcId=%s", vpc_c);
+	ec2_fails(CONS, "InvalidParameterCombination",
+		  "Action=ModifyVpcAttribute&VpcId=%s&EnableDnsSupport.Value=true"
+		  "&EnableDnsHostnames.Value=true",
+		  vpc_c);
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=ModifyVpcAttribute&VpcId=%s"
+		  "&EnableNetworkAddressUsageMetrics.Value=true",
+		  vpc_c);
 	ec2(CONS, "Action=DescribeAccountAttributes&AttributeName.1=supported-platforms");
 	has("<attributeName>supported-platforms</attributeName><attributeValueSet><item>"
 	    "<attributeValue>VPC</attributeValue>");
@@ -366,6 +465,8 @@ int main(void)
 		TEST(group_that_cannot_be_is_refused),
 		TEST(default_group_is_shown),
 		TEST(subnet_is_made_and_removed),
+		TEST(vpc_is_made_used_and_removed),
+		TEST(vpc_that_cannot_be_is_refused),
 		TEST(vpcs_are_the_operators),
 	};
 

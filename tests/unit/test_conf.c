@@ -140,6 +140,7 @@ static bool takes(const struct conf_row *row, const char *value)
 	case CONF_LEAST:
 		return strcmp(value, "7") == 0;
 	case CONF_PORTS:
+	case CONF_RANGE:
 	case CONF_CHECK_PORT:
 		return strcmp(value, "7") == 0 || value[0] == '"';
 	case CONF_BOOL:
@@ -301,6 +302,9 @@ static void each_address_row_reads_addresses(void **state)
 	static const char *const bad_ports[] = {
 		"\"\"",    "-1",           "65536",       "\"65536\"",  "\"80-\"",
 		"\"-80\"", "\"80-65536\"", "\"80 - 90\"", "\"80-90-\"", "\"x\""};
+	static const char *const bad_ranges[] = {
+		"\"\"",   "-1",      "0",         "16777216", "\"0-7\"",        "\"7-\"",
+		"\"-7\"", "\"7-6\"", "\"7 - 9\"", "\"7-9-\"", "\"1-16777216\"", "\"x\""};
 	uint32_t n;
 	const struct conf_row *rows = cv_conf_schema(&n);
 
@@ -321,6 +325,12 @@ static void each_address_row_reads_addresses(void **state)
 			expect(r, "0", NULL);
 			expect(r, "65535", NULL);
 			expect(r, "\"0-65535\"", NULL);
+		} else if (rows[r].type == CONF_RANGE) {
+			for (size_t i = 0; i < CV_ARRAY_LEN(bad_ranges); i++)
+				expect(r, bad_ranges[i], "is no number or range within 1..");
+			expect(r, "1", NULL);
+			expect(r, "\"7\"", NULL);
+			expect(r, "\"1-4094\"", NULL);
 		} else if (rows[r].type == CONF_CHECK_PORT) {
 			for (size_t i = 0; i < CV_ARRAY_LEN(bad_ports); i++)
 				expect(r, bad_ports[i], "is no port within 1..65535");
