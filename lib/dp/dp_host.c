@@ -48,11 +48,18 @@ static bool dp_is_host_port(const struct cv_view *view, uint16_t vpc, cv_be32_t 
 	       cv_view_listener_find(view, view->spec.nodes[local->node].lb, n) == CV_VIEW_NONE;
 }
 
+/* Where a packet's frame starts. */
+static const uint8_t *dp_host_l2(const struct cv_dp_worker *w, const struct rte_ipv4_hdr *ip,
+				 uint16_t vpc)
+{
+	return (const uint8_t *)ip - (w->view->spec.vpcs[vpc].vlan == 0 ? 14 : 18);
+}
+
 /* Takes the packet. The copy leaves the buffer to the workers. */
 static void dp_host_pass(struct cv_dp_worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip,
 			 uint16_t len, uint16_t vpc)
 {
-	const uint8_t *l2 = (const uint8_t *)ip - (w->view->spec.vpcs[vpc].vlan == 0 ? 14 : 18);
+	const uint8_t *l2 = dp_host_l2(w, ip, vpc);
 	struct cv_pkt_rec rec = {.ip = ip, .len = len, .vpc = vpc};
 	bool put;
 
@@ -121,7 +128,9 @@ bool dp_host_take_other(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc
 	else
 		taken = ip->next_proto_id == IPPROTO_UDP &&
 			dp_is_service(w->view, host, ip->dst_addr, IPPROTO_UDP, udp->dst_port);
-	if (taken)
+	if (taken && dp_is_bad_source(ip->src_addr, dp_host_l2(w, ip, vpc)))
+		dp_drop(w, m, CV_DROP_SOURCE);
+	else if (taken)
 		dp_host_pass(w, m, ip, len, vpc);
 	return taken;
 }

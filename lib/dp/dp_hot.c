@@ -114,6 +114,23 @@ static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_
 	return CV_DROP_NONE;
 }
 
+/*
+ * A tagged IPv4 packet of VLAN 0, which is no VLAN but a priority (IEEE 802.1Q section 9.6): goes on without
+ * the tag, for where a frame starts is known by its VPC.
+ */
+static __attribute__((noinline)) enum cv_drop dp_parse_priority(struct cv_dp_worker *w,
+								struct rte_mbuf *m,
+								struct dp_pkt *p)
+{
+	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
+
+	if (m->data_len < RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + DP_IP_LEN)
+		return CV_DROP_RUNT;
+	memmove(l2 + RTE_VLAN_HLEN, l2, 12);
+	(void)rte_pktmbuf_adj(m, RTE_VLAN_HLEN);
+	return dp_parse_ip(w, m, cv_view_vpc_find(w->view, m->port, 0), 14, 14, p);
+}
+
 static inline void dp_classify_client(struct cv_dp_worker *w, struct dp_pkt *p)
 {
 	p->side = DP_CLIENT;
@@ -170,13 +187,14 @@ static void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc,
 static bool dp_parse_inner(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t under,
 			   uint16_t ip_ofs, struct dp_pkt *p)
 {
-	uint16_t vpc, ofs, type;
+	uint16_t vpc, ofs, type, len;
 	enum cv_drop reason = dp_vxlan_open(w, m, under, ip_ofs, &vpc, &ofs);
 
 	if (reason != CV_DROP_NONE) {
 		dp_drop(w, m, reason);
 		return false;
 	}
+	len = m->data_len;
 	memcpy(&type, rte_pktmbuf_mtod_offset(m, const uint8_t *, ofs + 12), 2);
 	ofs += 14;
 	if (type == DP_TYPE_ARP) {
@@ -186,6 +204,9 @@ static bool dp_parse_inner(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t 
 	reason = CV_DROP_ETHERTYPE;
 	if (type == DP_TYPE_IPV4)
 		reason = dp_parse_ip(w, m, vpc, ofs, 14, p);
+	/* Cut behind the packet inside: the worker that it may be handed to asks again if it is whole. */
+	if (m->data_len != len)
+		dp_vxlan_trim(m, ip_ofs);
 	if (reason != CV_DROP_NONE)
 		dp_not_tcp(w, m, vpc, ofs, reason);
 	return reason == CV_DROP_NONE;
@@ -236,8 +257,13 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 				dp_odd_frame(w, m, type, vlan, l2_len);
 				continue;
 			}
-			reason = dp_parse_ip(w, m, cv_view_vpc_find(w->view, m->port, vlan), 18, 18,
-					     &out[kept]);
+			if (__builtin_expect(vlan == 0, 0)) {
+				l2_len = 14;
+				reason = dp_parse_priority(w, m, &out[kept]);
+			} else {
+				reason = dp_parse_ip(w, m, cv_view_vpc_find(w->view, m->port, vlan),
+						     18, 18, &out[kept]);
+			}
 		}
 		if (__builtin_expect(reason != CV_DROP_NONE, 0) &&
 		    !dp_parse_other(w, m, vlan, l2_len, reason, &out[kept]))

@@ -289,12 +289,9 @@ static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_f
 		dp_drop(w, p->m, reason);
 }
 
-/* This network, loopback, multicast, broadcast (RFC 1122 section 3.2.1.3), or a frame from a group. */
 static bool dp_source_is_bad(const struct cv_dp_worker *w, const struct dp_pkt *p)
 {
-	uint8_t first = *(const uint8_t *)&p->ip->src_addr;
-
-	return first == 0 || first == 127 || first >= 224 || (dp_l2(w, p)[6] & 1) != 0;
+	return dp_is_bad_source(p->ip->src_addr, dp_l2(w, p));
 }
 
 void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n)

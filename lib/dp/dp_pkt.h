@@ -65,6 +65,20 @@ static inline bool dp_is_first(const struct dp_pkt *p)
 	return (dp_tcp_hdr(p)->tcp_flags & mask) == RTE_TCP_SYN_FLAG;
 }
 
+/**
+ * Tell whether nobody can be where a frame says that it came from: this network, loopback, multicast,
+ * broadcast (RFC 1122 section 3.2.1.3), or a MAC of a group.
+ *
+ * @param ip  source address
+ * @param l2  Ethernet header
+ */
+static inline bool dp_is_bad_source(cv_be32_t ip, const uint8_t *l2)
+{
+	uint8_t first = *(const uint8_t *)&ip;
+
+	return first == 0 || first == 127 || first >= 224 || (l2[6] & 1) != 0;
+}
+
 /** Hops that a packet loses on its way through an endpoint. @param endpoint slot */
 static inline unsigned int dp_hops(uint32_t endpoint)
 {

@@ -92,6 +92,11 @@ enum cv_drop dp_vxlan_open(const struct cv_dp_worker *w, struct rte_mbuf *m, uin
 	vpc = cv_view_vni_find(w->view, under, rte_be_to_cpu_32(vxlan->vx_vni) >> 8);
 	if (vpc == CV_VIEW_NO_VPC || w->view->spec.tunnels.vxlans[vpc].vtep != ip->dst_addr)
 		return CV_DROP_VXLAN_VNI;
+	if (ip->src_addr == ip->dst_addr ||
+	    dp_is_bad_source(ip->src_addr, rte_pktmbuf_mtod(m, const uint8_t *)))
+		return CV_DROP_SOURCE;
+	m->data_len = (uint16_t)(ip_ofs + len);
+	m->pkt_len = m->data_len;
 	*ret_vpc = vpc;
 	*ret_ofs = (uint16_t)(ip_ofs + DP_OUTER_LEN);
 	memcpy(&type, l2 + 12, 2);
@@ -99,6 +104,17 @@ enum cv_drop dp_vxlan_open(const struct cv_dp_worker *w, struct rte_mbuf *m, uin
 		return dp_ecn_pass(ip->type_of_service,
 				   (struct rte_ipv4_hdr *)(void *)(l2 + RTE_ETHER_HDR_LEN));
 	return CV_DROP_NONE;
+}
+
+void dp_vxlan_trim(struct rte_mbuf *m, uint16_t ip_ofs)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, ip_ofs);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(void *)(ip + 1);
+
+	ip->total_length = cv_be16((uint16_t)(m->data_len - ip_ofs));
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, DP_IP_LEN, 0));
+	udp->dgram_len = cv_be16((uint16_t)(m->data_len - ip_ofs - DP_IP_LEN));
 }
 
 /* The outer IP header before a frame that came from a tunnel. */
@@ -324,15 +340,19 @@ void dp_clients_destroy(struct dp_clients *clients)
 	free(clients);
 }
 
-static uint32_t *dp_bucket(struct dp_clients *c, uint64_t mac_vpc, cv_be32_t vtep)
+/* Clients choose their MACs: without the secret they could all choose one bucket. */
+static uint32_t *dp_bucket(const struct cv_dp_worker *w, uint64_t mac_vpc, cv_be32_t vtep)
 {
-	return &c->buckets[cv_view_mix(mac_vpc ^ (uint64_t)vtep << 24) % DP_CLIENTS_MAX];
+	uint64_t hash = cv_flow_hash_raw(w->flows->key, mac_vpc, vtep);
+
+	return &w->clients->buckets[hash % DP_CLIENTS_MAX];
 }
 
 /* Number of a client with another flow; 0 if the table is full. */
-static uint32_t dp_client_take(struct dp_clients *c, uint64_t mac_vpc, cv_be32_t vtep)
+static uint32_t dp_client_take(struct cv_dp_worker *w, uint64_t mac_vpc, cv_be32_t vtep)
 {
-	uint32_t *bucket = dp_bucket(c, mac_vpc, vtep), id;
+	struct dp_clients *c = w->clients;
+	uint32_t *bucket = dp_bucket(w, mac_vpc, vtep), id;
 
 	for (id = *bucket; id != 0; id = c->items[id].next) {
 		if (c->items[id].mac_vpc == mac_vpc && c->items[id].vtep == vtep) {
@@ -365,7 +385,7 @@ bool dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac
 	}
 	memcpy(&word, l2 + 6, 6);
 	word |= (uint64_t)p->vpc << DP_MAC_BITS;
-	id = dp_client_take(w->clients, word, dp_vxlan_vtep(l2));
+	id = dp_client_take(w, word, dp_vxlan_vtep(l2));
 	if (id == 0)
 		return false;
 	/* The way back to a VTEP is that of its latest new flow. */
@@ -387,7 +407,7 @@ void dp_client_forget(struct cv_dp_worker *w, const uint8_t *mac)
 	id = cv_ticket_id(ticket);
 	if (--c->items[id].refs > 0)
 		return;
-	at = dp_bucket(c, c->items[id].mac_vpc, c->items[id].vtep);
+	at = dp_bucket(w, c->items[id].mac_vpc, c->items[id].vtep);
 	while (*at != id)
 		at = &c->items[*at].next;
 	*at = c->items[id].next;

@@ -19,7 +19,8 @@
 /* ---- dp_vxlan.c ---- */
 
 /**
- * Look into a UDP packet to one of our VTEPs.
+ * Look into a UDP packet to one of our VTEPs. What its frame has behind it is cut. Its checksum may be
+ * anything (RFC 7348 section 4.1): the packet inside has its own.
  *
  * @param      under    VPC slot of the underlay
  * @param      ip_ofs   where the outer IP header starts; without options, whole
@@ -29,6 +30,9 @@
  */
 enum cv_drop dp_vxlan_open(const struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t under,
 			   uint16_t ip_ofs, uint16_t *ret_vpc, uint16_t *ret_ofs);
+
+/** Write into the outer headers that the packet ends with the buffer. @param ip_ofs as above */
+void dp_vxlan_trim(struct rte_mbuf *m, uint16_t ip_ofs);
 
 /** Send a frame, changed in place, back through the tunnel that it came from. @param ofs as above */
 void dp_vxlan_back(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t ofs);

@@ -218,6 +218,10 @@ static void services_get_tcp_and_udp_of_their_port_alone(void **state)
 	rx_want(w, 0, frame, len, CV_DROP_PROTOCOL);
 	len = ip_frame(w, &(struct message){VPC_A, SERVICE, IPPROTO_UDP, udp, 7}, frame);
 	rx_want(w, 0, frame, len, CV_DROP_PROTOCOL);
+	/* What comes from a group, or from no station, has no answer. */
+	len = ip_frame(w, &(struct message){VPC_A, SERVICE, IPPROTO_UDP, udp, sizeof(udp)}, frame);
+	frame[6] |= 1;
+	rx_want(w, 0, frame, len, CV_DROP_SOURCE);
 	memcpy(s.src_mac, CLIENT_MAC, 6);
 	world_mac(w, VPC_A, SERVICE, false, s.dst_mac);
 	taken(w, 0, VPC_A, &s);

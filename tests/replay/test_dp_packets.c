@@ -103,6 +103,47 @@ static void vlan_is_changed_on_the_way(void **state)
 	world_destroy(w);
 }
 
+/* A frame of VLAN 0 has a priority and no VLAN (IEEE 802.1Q 9.6), so the answer needs no tag. */
+static void priority_tag_means_no_vlan(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	uint8_t plain[WORLD_FRAME_MAX], frame[WORLD_FRAME_MAX];
+	struct seg s = client_seg(&t, F_SYN, "");
+	uint16_t len = seg_build(&s, plain);
+
+	(void)state;
+	memcpy(frame, plain, 12);
+	memcpy(frame + 12, "\x81\x00\xe0\x00", 4);
+	memcpy(frame + 16, plain + 12, len - 12u);
+	world_rx(w, 0, 0, frame, (uint16_t)(len + 4));
+	assert_int_equal(w->n_out, 1);
+	s = seg_parse(&w->out[0]);
+	t.nport = s.sport;
+	t.node = s.src;
+	t.cseq++;
+	s = t2c(&t, ISN + 1, F_SYN | F_ACK, "");
+	assert_int_equal(s.vlan, 0);
+	assert_memory_equal(s.dst_mac, CLIENT_MAC, 6);
+	/* A stray is answered as well. */
+	t.cport++;
+	s = client_seg(&t, F_PSH, "lost");
+	(void)seg_build(&s, plain);
+	memcpy(frame + 16, plain + 12, sizeof(frame) - 16);
+	w->n_out = 0;
+	world_rx(w, 0, 0, frame, (uint16_t)(len + 8));
+	assert_int_equal(w->n_out, 1);
+	s = seg_parse(&w->out[0]);
+	assert_int_equal(s.flags, CV_TCP_RST);
+	assert_int_equal(s.vlan, 0);
+	assert_memory_equal(s.dst_mac, CLIENT_MAC, 6);
+	/* Nothing but the tag; cut within it. */
+	for (uint16_t n = 12; n < 18; n++)
+		world_rx(w, 0, 0, frame, n);
+	assert_int_equal(world_drops(w, CV_DROP_RUNT), 6);
+	world_destroy(w);
+}
+
 static void equal_clients_of_overlapping_vpcs_are_two_flows(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -476,6 +517,7 @@ int main(void)
 		cmocka_unit_test(ethernet_padding_is_not_payload),
 		cmocka_unit_test(bytes_behind_the_packet_do_not_leave),
 		cmocka_unit_test(vlan_is_changed_on_the_way),
+		cmocka_unit_test(priority_tag_means_no_vlan),
 		cmocka_unit_test(equal_clients_of_overlapping_vpcs_are_two_flows),
 		cmocka_unit_test(ttl_that_runs_out_is_dropped),
 		cmocka_unit_test(packet_above_the_mtu_is_dropped),
