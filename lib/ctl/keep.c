@@ -165,6 +165,8 @@ static void written(struct cv_ctl *ctl, int ret, uint64_t rev, const struct cv_e
 	keep->n_failed++;
 	break_off(ctl, errs);
 	undo(ctl);
+	/* What will be in its place may be another. */
+	keep->stale = keep->stale || ret == -ENXIO;
 	/* Another program has written: what it left is what serves now. */
 	if (ret == -ESTALE && !keep->stale)
 		mend(ctl);

@@ -30,7 +30,7 @@ enum cv_store_space {
 };
 
 /** Versions of the file: the one that is written, which is the newest that can be read. */
-#define CV_STORE_VERSION 2
+#define CV_STORE_VERSION 3
 
 /** No comparison wanted. */
 #define CV_STORE_ANY UINT64_MAX
@@ -103,6 +103,8 @@ uint64_t cv_store_revision(struct cv_store *store);
  * @return 0, or
  *   -ESTALE  a comparison does not hold
  *   -EBUSY   another program keeps the file locked
+ *   -ENXIO   the file was moved, removed or replaced while it was open: what is written would be lost
+ *            with the process. cv_store_probe() puts that right
  *   or -EBADMSG, -EROFS, -ENOSPC, -EACCES, -EIO, -ENOMEM as of cv_store_open()
  */
 int cv_store_commit(struct cv_store *store, const struct cv_store_txn *txn, uint64_t *ret_rev,
@@ -138,7 +140,13 @@ struct cv_store_since {
 int cv_store_changes(struct cv_store *store, struct cv_store_since since, cv_store_item_fn *fn,
 		     void *arg, uint64_t *ret_rev, struct cv_errs *errs);
 
-/** See whether it can be written: writes, and changes nothing. @return as cv_store_commit() */
+/**
+ * See whether it can be written: writes, and changes nothing. A file that was moved or removed while it was
+ * open is made anew, with all that it held; one that was replaced is opened, and what it holds counts from
+ * now on.
+ *
+ * @return as cv_store_commit() or cv_store_open(), but for -ENXIO
+ */
 int cv_store_probe(struct cv_store *store, struct cv_errs *errs);
 
 /* ---- outbox ---- */
@@ -156,7 +164,8 @@ struct cv_store_message {
 typedef int cv_store_message_fn(void *arg, const struct cv_store_message *message);
 
 /**
- * Go through the first message of each queue, if it is due, oldest first.
+ * Go through the first message of each queue, if it is due, oldest first. One that would wait for more
+ * than an hour is due: the clock was put back.
  *
  * @param now  seconds since 1970
  * @param max  at most so many

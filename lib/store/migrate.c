@@ -26,6 +26,9 @@ static const char *const migrations[] = {
 	"CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL,"
 	" text TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX outbox_queue ON outbox (queue, id);",
+
+	/* Those of before have none. */
+	"ALTER TABLE outbox ADD COLUMN sum INTEGER;",
 };
 
 _Static_assert(CV_ARRAY_LEN(migrations) == CV_STORE_VERSION, "one for each version");

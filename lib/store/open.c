@@ -104,12 +104,24 @@ int cv_store_fault(sqlite3 *db, int rc, struct cv_errs *errs)
 	return ret;
 }
 
-static int fault_errno(const char *what, const char *path, struct cv_errs *errs)
+int cv_store_fault_errno(const char *what, const char *path, struct cv_errs *errs)
 {
 	int err = errno;
 
 	cv_errs_add(errs, NULL, 0, "%s %.200s: %s", what, path, strerror(err));
 	return errno_map(err);
+}
+
+int cv_store_dir_sync(const char *dir, struct cv_errs *errs)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret = 0;
+
+	/* Some file systems have no such thing. */
+	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+		ret = cv_store_fault_errno("cannot write the directory", dir, errs);
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 /* The last part of the directory is made, too: /var/lib is there, /var/lib/culvert perhaps not. */
@@ -120,8 +132,11 @@ static int dir_make(const char *path, struct cv_errs *errs)
 
 	if (copy == NULL)
 		return -ENOMEM;
-	if (mkdir(dirname(copy), 0700) < 0 && errno != EEXIST)
-		ret = fault_errno("cannot make the directory of", path, errs);
+	/* Its name is to be as durable as what will be in it. */
+	if (mkdir(dirname(copy), 0700) == 0)
+		ret = cv_store_dir_sync(dirname(copy), errs);
+	else if (errno != EEXIST)
+		ret = cv_store_fault_errno("cannot make the directory of", path, errs);
 	free(copy);
 	return ret;
 }
@@ -136,7 +151,7 @@ static int lock_take(struct cv_store *store, const char *path, struct cv_errs *e
 		return -ENOMEM;
 	store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock_fd < 0) {
-		ret = fault_errno("cannot open", name, errs);
+		ret = cv_store_fault_errno("cannot open", name, errs);
 	} else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		ret = errno == EWOULDBLOCK ? -EBUSY : -EIO;
 		cv_errs_add(errs, NULL, 0,
@@ -153,7 +168,7 @@ static int lock_take(struct cv_store *store, const char *path, struct cv_errs *e
 static int file_make(const char *path, struct cv_errs *errs)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int ret = fd < 0 ? fault_errno("cannot open", path, errs) : 0;
+	int ret = fd < 0 ? cv_store_fault_errno("cannot open", path, errs) : 0;
 	struct stat st;
 
 	if (fd < 0)
@@ -162,7 +177,8 @@ static int file_make(const char *path, struct cv_errs *errs)
 		cv_errs_add(errs, NULL, 0, "%.200s is not a file", path);
 		ret = -EACCES;
 	} else if ((st.st_mode & 077) != 0 && fchmod(fd, 0600) < 0) {
-		ret = fault_errno("others may read it, and that cannot be changed:", path, errs);
+		ret = cv_store_fault_errno("others may read it, and that cannot be changed:", path,
+					   errs);
 	}
 	close(fd);
 	return ret;
@@ -198,7 +214,8 @@ static int check(struct cv_store *store, struct cv_errs *errs)
 {
 	sqlite3_stmt *stmt = NULL;
 	const char *word;
-	int rc = sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &stmt, NULL), ret = 0;
+	int rc = sqlite3_prepare_v2(store->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL),
+	    ret = 0;
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
@@ -216,24 +233,56 @@ static int check(struct cv_store *store, struct cv_errs *errs)
 	return ret;
 }
 
-static int db_open(struct cv_store *store, const char *path, struct cv_errs *errs)
+/* The number that counts them cannot be behind what it has counted. */
+static int rev_check(struct cv_store *store, struct cv_errs *errs)
 {
-	int rc = sqlite3_open_v2(path != NULL ? path : ":memory:", &store->db,
-				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-				 NULL);
-	int ret;
+	sqlite3_stmt *stmt = NULL;
+	int ret = cv_store_rev_read(store, errs);
+	int rc = sqlite3_prepare_v2(store->db, "SELECT ifnull(max(rev), 0) FROM item", -1, &stmt,
+				    NULL);
 
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (ret == 0 && rc != SQLITE_ROW)
+		ret = cv_store_fault(store->db, rc, errs);
+	else if (ret == 0 && (uint64_t)sqlite3_column_int64(stmt, 0) > store->rev)
+		ret = cv_store_fault(store->db, SQLITE_CORRUPT, errs);
+	sqlite3_finalize(stmt);
+	return ret;
+}
+
+int cv_store_db_open(struct cv_store *store, struct cv_errs *errs)
+{
+	int ret = store->path != NULL ? file_make(store->path, errs) : 0;
+	int rc;
+
+	if (ret < 0)
+		return ret;
+	rc = sqlite3_open_v2(store->path != NULL ? store->path : ":memory:", &store->db,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			     NULL);
 	if (rc != SQLITE_OK)
 		return cv_store_fault(store->db, rc, errs);
 	sqlite3_extended_result_codes(store->db, 1);
-	ret = settle(store, path == NULL, errs);
+	ret = settle(store, store->path == NULL, errs);
 	if (ret == 0)
 		ret = check(store, errs);
 	if (ret == 0)
 		ret = cv_store_migrate(store, errs);
 	if (ret == 0)
 		ret = cv_store_prepare(store, errs);
-	return ret == 0 ? cv_store_rev_read(store, errs) : ret;
+	if (ret == 0)
+		ret = rev_check(store, errs);
+	if (ret == 0)
+		cv_store_place_note(store);
+	return ret;
+}
+
+void cv_store_db_close(struct cv_store *store)
+{
+	for (int i = 0; i < STMT_N; i++)
+		sqlite3_finalize(store->stmts[i]);
+	sqlite3_close(store->db);
 }
 
 int cv_store_open(const char *path, struct cv_errs *errs, struct cv_store **ret_store)
@@ -245,14 +294,13 @@ int cv_store_open(const char *path, struct cv_errs *errs, struct cv_store **ret_
 		return -ENOMEM;
 	store->lock_fd = -1;
 	pthread_mutex_init(&store->lock, NULL);
+	store->path = path != NULL ? strdup(path) : NULL;
 	if (path != NULL)
-		ret = dir_make(path, errs);
+		ret = store->path != NULL ? dir_make(path, errs) : -ENOMEM;
 	if (ret == 0 && path != NULL)
 		ret = lock_take(store, path, errs);
-	if (ret == 0 && path != NULL)
-		ret = file_make(path, errs);
 	if (ret == 0)
-		ret = db_open(store, path, errs);
+		ret = cv_store_db_open(store, errs);
 	if (ret < 0) {
 		cv_store_close(store);
 		return ret;
@@ -265,11 +313,10 @@ void cv_store_close(struct cv_store *store)
 {
 	if (store == NULL)
 		return;
-	for (int i = 0; i < STMT_N; i++)
-		sqlite3_finalize(store->stmts[i]);
-	sqlite3_close(store->db);
+	cv_store_db_close(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	pthread_mutex_destroy(&store->lock);
+	free(store->path);
 	free(store);
 }

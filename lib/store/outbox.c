@@ -2,7 +2,13 @@
 
 /* Messages that are still to be delivered. Put by CV_STORE_SEND. */
 
+#include <errno.h>
+#include <string.h>
+
 #include "store_priv.h"
+
+/* Nothing waits for longer: what seems to was put off before the clock went back. Seconds. */
+#define WAIT_MAX 3600
 
 static struct cv_store_message message_get(sqlite3_stmt *stmt)
 {
@@ -15,6 +21,18 @@ static struct cv_store_message message_get(sqlite3_stmt *stmt)
 	};
 }
 
+static int message_check(sqlite3_stmt *stmt, const struct cv_store_message *message,
+			 struct cv_errs *errs)
+{
+	if (sqlite3_column_type(stmt, 5) == SQLITE_NULL ||
+	    cv_store_sum(message->queue, message->text, strlen(message->text)) ==
+		    sqlite3_column_int64(stmt, 5))
+		return 0;
+	cv_errs_add(errs, NULL, 0, "it is damaged: message %llu is not what was written",
+		    (unsigned long long)message->id);
+	return -EBADMSG;
+}
+
 int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 			 cv_store_message_fn *fn, void *arg, struct cv_errs *errs)
 {
@@ -24,12 +42,15 @@ int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 	pthread_mutex_lock(&store->lock);
 	sqlite3_bind_int64(stmt, 1, (int64_t)now);
 	sqlite3_bind_int64(stmt, 2, max);
+	sqlite3_bind_int64(stmt, 3, WAIT_MAX);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && ret == 0) {
 		struct cv_store_message message = message_get(stmt);
 
 		ret = message.queue != NULL && message.text != NULL
-			      ? fn(arg, &message)
+			      ? message_check(stmt, &message, errs)
 			      : cv_store_fault(store->db, SQLITE_NOMEM, errs);
+		if (ret == 0)
+			ret = fn(arg, &message);
 	}
 	if (ret == 0 && rc != SQLITE_DONE)
 		ret = cv_store_fault(store->db, rc, errs);

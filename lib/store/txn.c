@@ -30,8 +30,9 @@ static const char *const texts[STMT_N] = {
 			 " ORDER BY rev, key",
 	[STMT_LIST] = "SELECT key, rev, value, sum FROM item WHERE space = ?1"
 		      " AND value IS NOT NULL ORDER BY rev, key",
-	[STMT_SEND] = "INSERT INTO outbox (queue, text) VALUES (?1, ?2)",
-	[STMT_PEEK] = "SELECT id, queue, text, tries, next FROM outbox AS o WHERE next <= ?1"
+	[STMT_SEND] = "INSERT INTO outbox (queue, text, sum) VALUES (?1, ?2, ?3)",
+	[STMT_PEEK] = "SELECT id, queue, text, tries, next, sum FROM outbox AS o"
+		      " WHERE (next <= ?1 OR next > ?1 + ?3)"
 		      " AND id = (SELECT min(id) FROM outbox AS i WHERE i.queue = o.queue)"
 		      " ORDER BY id LIMIT ?2",
 	[STMT_DONE] = "DELETE FROM outbox WHERE id = ?1",
@@ -94,8 +95,7 @@ int cv_store_rev_read(struct cv_store *store, struct cv_errs *errs)
 	return ret;
 }
 
-/* Of key and value: what lay on a bad block is not taken for what was written. */
-static int64_t sum_get(const char *key, const void *value, size_t len)
+int64_t cv_store_sum(const char *key, const void *value, size_t len)
 {
 	return (int64_t)cv_siphash(value, len, cv_siphash(key, strlen(key), 0, 0), 0);
 }
@@ -147,6 +147,7 @@ static int op_do(struct cv_store *store, const struct cv_store_op *op, uint64_t 
 	if (op->what == CV_STORE_SEND) {
 		sqlite3_bind_text(stmt, 1, op->key, -1, SQLITE_STATIC);
 		sqlite3_bind_text(stmt, 2, op->value, (int)op->len, SQLITE_STATIC);
+		sqlite3_bind_int64(stmt, 3, cv_store_sum(op->key, op->value, op->len));
 	} else {
 		key_bind(stmt, op);
 		sqlite3_bind_int64(stmt, 3, (int64_t)rev);
@@ -154,7 +155,7 @@ static int op_do(struct cv_store *store, const struct cv_store_op *op, uint64_t 
 	if (op->what == CV_STORE_PUT) {
 		/* An empty one is not a missing one. */
 		sqlite3_bind_blob64(stmt, 4, op->len > 0 ? op->value : "", op->len, SQLITE_STATIC);
-		sqlite3_bind_int64(stmt, 5, sum_get(op->key, op->value, op->len));
+		sqlite3_bind_int64(stmt, 5, cv_store_sum(op->key, op->value, op->len));
 	}
 	ret = cv_store_run(store, stmts[op->what], errs);
 	sqlite3_clear_bindings(stmt);
@@ -204,8 +205,10 @@ int cv_store_commit(struct cv_store *store, const struct cv_store_txn *txn, uint
 	pthread_mutex_lock(&store->lock);
 	ret = cv_store_begin(store, errs);
 	if (ret == 0) {
+		ret = cv_store_place_check(store, errs);
 		/* Another program may have written, by hand. */
-		ret = cv_store_rev_read(store, errs);
+		if (ret == 0)
+			ret = cv_store_rev_read(store, errs);
 		gone = store->gone;
 		rev = store->rev + 1;
 		if (ret == 0)
@@ -227,11 +230,14 @@ int cv_store_probe(struct cv_store *store, struct cv_errs *errs)
 	int ret;
 
 	pthread_mutex_lock(&store->lock);
-	/* Another value each time: the same would not be written. */
-	sqlite3_bind_int64(store->stmts[STMT_PROBE], 1, (int64_t)cv_clock_ms());
-	ret = cv_store_begin(store, errs);
+	ret = cv_store_place_mend(store, errs);
 	if (ret == 0)
+		ret = cv_store_begin(store, errs);
+	if (ret == 0) {
+		/* Another value each time: the same would not be written. */
+		sqlite3_bind_int64(store->stmts[STMT_PROBE], 1, (int64_t)cv_clock_ms());
 		ret = cv_store_finish(store, cv_store_run(store, STMT_PROBE, errs), errs);
+	}
 	pthread_mutex_unlock(&store->lock);
 	return ret;
 }
@@ -261,7 +267,7 @@ static int row_take(struct cv_store *store, sqlite3_stmt *stmt, struct cv_store_
 		return cv_store_fault(store->db, SQLITE_NOMEM, errs);
 	if (sqlite3_column_type(stmt, 2) == SQLITE_NULL)
 		return 0;
-	if (sum_get(item->key, value, item->len) != sqlite3_column_int64(stmt, 3)) {
+	if (cv_store_sum(item->key, value, item->len) != sqlite3_column_int64(stmt, 3)) {
 		cv_errs_add(errs, NULL, 0,
 			    "it is damaged: what is stored of '%.64s' is not what "
 			    "was written",

@@ -306,6 +306,60 @@ class StateFile(api_world.ApiCase):
         self.restart()
         self.assertEqual(self.tags(), ['again'])
 
+    def again(self):
+        """The state file can be used again; as that is tried from time to time."""
+        self.it.wait(lambda: 'can be used again' in self.it.log())
+        (self.it.dir / 'log').write_text('')
+
+    def test_file_that_is_removed_is_made_anew(self):
+        self.tag('before')
+        self.file.unlink()
+        self.refused('moved, removed or replaced')
+        self.again()
+        self.assertEqual(self.tags(), ['before'])
+        self.tag('after')
+        self.restart()
+        self.assertEqual(self.tags(), ['after'])
+
+    def test_file_that_is_replaced_serves(self):
+        self.tag('old')
+        with contextlib.closing(sqlite3.connect(self.file)) as db:
+            backup = sqlite3.connect(self.it.dir / 'old.db')
+            with contextlib.closing(backup):
+                db.backup(backup)
+        self.tag('new')
+        (self.it.dir / 'old.db').rename(self.file)
+        self.assertEqual(self.tags(), ['new'])
+        self.refused('moved, removed or replaced')
+        self.again()
+        self.assertEqual(self.tags(), ['old'])
+        self.tag('newer')
+        self.restart()
+        self.assertEqual(self.tags(), ['newer'])
+
+    def test_file_of_another_version(self):
+        """Of a newer culvert: said, and the configuration is served; of an older: brought up to date."""
+        self.tag('kept')
+
+        def version(n, sql=''):
+            with contextlib.closing(sqlite3.connect(self.file)) as db:
+                db.executescript(f'{sql} PRAGMA user_version = {n};')
+        self.it.child.kill()
+        self.it.child.wait()
+        version(99)
+        (self.it.dir / 'log').write_text('')
+        self.it.start()
+        self.assertIn('newer culvert', self.it.log())
+        self.assertEqual(self.tags(), [])
+        self.refused('newer culvert')
+        self.it.child.kill()
+        self.it.child.wait()
+        version(1, 'DROP TABLE outbox;')
+        (self.it.dir / 'log').write_text('')
+        self.it.start()
+        self.assertEqual(self.tags(), ['kept'])
+        self.tag('again')
+
     def test_what_does_not_fit_the_file_waits(self):
         self.tag('waits')
         path = self.it.dir / 'conf.json'

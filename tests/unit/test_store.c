@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The store as its callers see it: transactions, the stream, the outbox, the file's life. */
+/* The store as its callers see it: transactions, the stream, the outbox. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,133 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
-#include "cv_store.h"
 #include "cv_store_writer.h"
-
-static char dir[64], file[96];
-
-#define SUM_K_V "1885312359695983241"
-
-static void errs_done(struct cv_errs *errs)
-{
-	cv_errs_fini(errs);
-}
-
-static struct cv_store *open_ok(const char *path)
-{
-	struct cv_errs errs = {0};
-	struct cv_store *store = NULL;
-	int ret = cv_store_open(path, &errs, &store);
-
-	if (ret != 0)
-		fail_msg("open: %d %s", ret, errs.n > 0 ? errs.items[0].text : "");
-	assert_int_equal(errs.n, 0);
-	return store;
-}
-
-/* Opening fails so, and the text says so. */
-static void open_fails(const char *path, int want, const char *says)
-{
-	struct cv_errs errs = {0};
-	struct cv_store *store = NULL;
-
-	assert_int_equal(cv_store_open(path, &errs, &store), want);
-	assert_null(store);
-	assert_int_not_equal(errs.n, 0);
-	if (strstr(errs.items[0].text, says) == NULL)
-		fail_msg("'%s' does not say '%s'", errs.items[0].text, says);
-	errs_done(&errs);
-}
-
-static int commit(struct cv_store *store, const struct cv_store_op *ops, size_t n, uint64_t at)
-{
-	const struct cv_store_txn txn = {ops, n, at};
-	struct cv_errs errs = {0};
-	int ret = cv_store_commit(store, &txn, NULL, &errs);
-
-	assert_int_equal(errs.n != 0, ret != 0);
-	errs_done(&errs);
-	return ret;
-}
-
-static struct cv_store_op put(const char *key, const char *value)
-{
-	return (struct cv_store_op){CV_STORE_PUT, CV_STORE_DOC,  key,
-				    value,        strlen(value), CV_STORE_ANY};
-}
-
-static struct cv_store_op drop(const char *key)
-{
-	return (struct cv_store_op){CV_STORE_DELETE, CV_STORE_DOC, key, NULL, 0, CV_STORE_ANY};
-}
-
-/* What a stream tells, as text: "key=value@rev " or "key-@rev ". */
-struct told {
-	char text[4096];
-	int stop;
-};
-
-static int tell(void *arg, const struct cv_store_item *item)
-{
-	struct told *told = arg;
-	size_t len = strlen(told->text);
-
-	if (item->value != NULL)
-		assert_int_equal(strlen(item->value), item->len);
-	snprintf(told->text + len, sizeof(told->text) - len, "%s%s%s@%llu ", item->key,
-		 item->value != NULL ? "=" : "-", item->value != NULL ? item->value : "",
-		 (unsigned long long)item->rev);
-	return told->stop;
-}
-
-static int changes(struct cv_store *store, uint64_t since, struct told *told)
-{
-	struct cv_errs errs = {0};
-	uint64_t rev = 0;
-	int ret;
-
-	told->text[0] = '\0';
-	ret = cv_store_changes(store, (struct cv_store_since){CV_STORE_DOC, since}, tell, told,
-			       &rev, &errs);
-	if (ret == 0)
-		assert_int_equal(rev, cv_store_revision(store));
-	errs_done(&errs);
-	return ret;
-}
-
-static void assert_changes(struct cv_store *store, uint64_t since, const char *want)
-{
-	struct told told = {.stop = 0};
-
-	assert_int_equal(changes(store, since, &told), 0);
-	assert_string_equal(told.text, want);
-}
-
-static int dir_make(void **state)
-{
-	(void)state;
-	/* In memory: the disk is not what is tested. */
-	snprintf(dir, sizeof(dir), "%s/cvl-store-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	assert_non_null(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/state.db", dir);
-	return 0;
-}
-
-static int dir_remove(void **state)
-{
-	char cmd[160];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
-}
+#include "store_world.h"
 
 /* ---- transactions ---- */
 
@@ -267,39 +145,6 @@ static void random_changes_are_read_back(void **state)
 
 /* ---- outbox ---- */
 
-struct mail {
-	char text[512];
-	uint64_t first;
-};
-
-static int mail_take(void *arg, const struct cv_store_message *message)
-{
-	struct mail *mail = arg;
-	size_t len = strlen(mail->text);
-
-	if (len == 0)
-		mail->first = message->id;
-	snprintf(mail->text + len, sizeof(mail->text) - len, "%s:%s/%u ", message->queue,
-		 message->text, message->n_tries);
-	return 0;
-}
-
-static uint64_t assert_mail(struct cv_store *store, uint64_t now, uint32_t max, const char *want)
-{
-	struct mail mail = {.first = 0};
-	struct cv_errs errs = {0};
-
-	assert_int_equal(cv_store_outbox_peek(store, now, max, mail_take, &mail, &errs), 0);
-	assert_string_equal(mail.text, want);
-	return mail.first;
-}
-
-static struct cv_store_op mail_op(const char *queue, const char *text)
-{
-	return (struct cv_store_op){
-		.what = CV_STORE_SEND, .key = queue, .value = text, .len = strlen(text)};
-}
-
 static void messages_of_a_queue_stay_in_order(void **state)
 {
 	const struct cv_store_op ops[] = {mail_op("x", "1"), mail_op("y", "2"), mail_op("x", "3")};
@@ -321,135 +166,12 @@ static void messages_of_a_queue_stay_in_order(void **state)
 	/* What a failed transaction would have sent is not sent. */
 	assert_int_equal(commit(store, ops, 1, 77), -ESTALE);
 	assert_mail(store, 200, 9, "y:2/0 x:3/0 ");
+	/* The clock is put back: what was put off is not put off by as much. */
+	id = assert_mail(store, 200, 1, "y:2/0 ");
+	assert_int_equal(cv_store_outbox_later(store, id, 1000000, &errs), 0);
+	assert_mail(store, 1000000 - 3600, 9, "x:3/0 ");
+	assert_mail(store, 1000000 - 3601, 9, "y:2/1 x:3/0 ");
 	cv_store_close(store);
-}
-
-/* ---- the file ---- */
-
-static void nobody_else_reads_or_opens_the_file(void **state)
-{
-	struct cv_store *store = open_ok(file);
-	const struct cv_store_op op = put("a", "1");
-	struct stat st;
-	char name[128];
-
-	(void)state;
-	assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
-	assert_int_equal(stat(file, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-	snprintf(name, sizeof(name), "%s-wal", file);
-	assert_int_equal(stat(name, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-	open_fails(file, -EBUSY, "another culvertd");
-	cv_store_close(store);
-	assert_int_equal(chmod(file, 0644), 0);
-	cv_store_close(open_ok(file));
-	assert_int_equal(stat(file, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-}
-
-static void a_missing_directory_is_made_but_not_two(void **state)
-{
-	char path[160];
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/one/state.db", dir);
-	cv_store_close(open_ok(path));
-	snprintf(path, sizeof(path), "%s/two/three/state.db", dir);
-	open_fails(path, -ENOENT, "directory");
-	open_fails(dir, -EACCES, "directory");
-}
-
-static void sql(const char *text)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
-static void a_file_of_version_1_is_brought_up_to_date(void **state)
-{
-	const struct cv_store_op op = mail_op("q", "m");
-	struct cv_store *store;
-
-	(void)state;
-	/* As version 1 wrote it: no outbox. The sum is of ("k", "v"). */
-	sql("CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-	    "INSERT INTO meta VALUES ('revision', 41), ('compacted', 3);"
-	    "CREATE TABLE item (space INTEGER NOT NULL, key TEXT NOT NULL, rev INTEGER NOT NULL,"
-	    " value BLOB, sum INTEGER NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;"
-	    "CREATE INDEX item_rev ON item (space, rev);"
-	    "CREATE INDEX item_gone ON item (rev) WHERE value IS NULL;"
-	    "INSERT INTO item VALUES (1, 'k', 41, CAST('v' AS BLOB), " SUM_K_V
-	    "), (1, 'old', 40, NULL, 0);"
-	    "PRAGMA application_id = 1668052596; PRAGMA user_version = 1;");
-	store = open_ok(file);
-	assert_int_equal(cv_store_revision(store), 41);
-	assert_changes(store, 3, "old-@40 k=v@41 ");
-	assert_int_equal(commit(store, &op, 1, 41), 0);
-	assert_mail(store, 0, 9, "q:m/0 ");
-	cv_store_close(store);
-	cv_store_close(open_ok(file));
-}
-
-static void other_files_are_refused_and_left_alone(void **state)
-{
-	FILE *f;
-
-	(void)state;
-	cv_store_close(open_ok(file));
-	sql("PRAGMA user_version = 3");
-	open_fails(file, -ENOTSUP, "newer culvert");
-	sql("PRAGMA user_version = 2; PRAGMA application_id = 5");
-	open_fails(file, -EBADMSG, "not one of culvert's");
-	f = fopen(file, "we");
-	assert_non_null(f);
-	fputs("This has never been a database, but it is long enough to be taken for one.........."
-	      "...................................................................",
-	      f);
-	fclose(f);
-	open_fails(file, -EBADMSG, "damaged");
-}
-
-static void damage(long at, const char *bytes)
-{
-	FILE *f = fopen(file, "r+e");
-
-	assert_non_null(f);
-	fseek(f, at, at < 0 ? SEEK_END : SEEK_SET);
-	fputs(bytes, f);
-	fclose(f);
-}
-
-static void damage_is_found(void **state)
-{
-	struct cv_store *store = open_ok(file);
-	struct cv_store_op op = put("key", "value");
-	struct told told = {.stop = 0};
-
-	(void)state;
-	for (int i = 0; i < 200; i++) {
-		char key[16];
-
-		snprintf(key, sizeof(key), "key-%d", i);
-		op.key = key;
-		assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
-	}
-	cv_store_close(store);
-	/* A value that still is one, but another. */
-	sql("UPDATE item SET value = CAST('Value' AS BLOB) WHERE key = 'key-77'");
-	store = open_ok(file);
-	assert_int_equal(changes(store, 0, &told), -EBADMSG);
-	cv_store_close(store);
-	/* Structure, in a page that nothing else reads at the start; then in one that all need. */
-	damage(-4096, "ZZZZZZZZ");
-	open_fails(file, -EBADMSG, "damaged");
-	damage(4096, "XXXXXXXXXXXXXXXX");
-	open_fails(file, -EBADMSG, "damaged");
-	assert_int_equal(truncate(file, 5000), 0);
-	open_fails(file, -EBADMSG, "damaged");
 }
 
 /* ---- the writer ---- */
@@ -543,11 +265,6 @@ int main(void)
 		CASE(a_stream_can_be_stopped_and_goes_back_so_far),
 		CASE(random_changes_are_read_back),
 		CASE(messages_of_a_queue_stay_in_order),
-		CASE(nobody_else_reads_or_opens_the_file),
-		CASE(a_missing_directory_is_made_but_not_two),
-		CASE(a_file_of_version_1_is_brought_up_to_date),
-		CASE(other_files_are_refused_and_left_alone),
-		CASE(damage_is_found),
 		CASE(the_writer_writes_one_batch_while_the_next_is_gathered),
 		CASE(a_writer_needs_a_descriptor_and_a_thread),
 	};
