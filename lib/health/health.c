@@ -15,32 +15,28 @@
 
 /* ---- keys ---- */
 
-/* Two keys are alike by chance once in 2^64 pairs: then one check goes on where the other was. */
-static uint64_t key_make(const struct cv_model *model, const struct cv_model_target_group *tg,
-			 const struct cv_model_target *target, uint32_t zone)
+static uint64_t text_hash(const char *text, uint64_t seed)
 {
-	const char *zone_id = model->zones[zone].id;
-	const uint64_t parts[4] = {
-		cv_siphash(tg->arn, strlen(tg->arn), 1, 2),
-		cv_siphash(zone_id, strlen(zone_id), 3, 4),
-		target->ip,
-		target->port,
-	};
-
-	return cv_siphash(parts, sizeof(parts), 5, 6);
+	return text != NULL ? cv_siphash(text, strlen(text), seed, seed + 1) : 0;
 }
 
-static uint64_t text_hash(const char *text)
+/* Two keys are alike by chance once in 2^64 pairs: then one check goes on where the other was. */
+static uint64_t key_make(uint64_t group, uint64_t zone, const struct cv_model_target *target)
 {
-	return text != NULL ? cv_siphash(text, strlen(text), 7, 8) : 0;
+	const uint64_t parts[4] = {group, zone, target->ip, target->port};
+
+	return cv_siphash(parts, sizeof(parts), 5, 6);
 }
 
 static uint64_t question_make(const struct cv_model_target_group *tg)
 {
 	const struct cv_model_check *check = &tg->check;
 	const uint64_t parts[5] = {
-		check->protocol,           check->port, tg->ppv2, text_hash(check->path),
-		text_hash(check->matcher),
+		check->protocol,
+		check->port,
+		tg->ppv2,
+		text_hash(check->path, 7),
+		text_hash(check->matcher, 7),
 	};
 
 	return cv_siphash(parts, sizeof(parts), 9, 10);
@@ -50,27 +46,22 @@ static uint64_t interval_get(const struct cv_health *health, const struct health
 {
 	uint64_t ms = (uint64_t)health->model->tgs[check->tg].check.interval_s * 1000;
 
-	ms /= health->time_scale;
+	if (health->time_scale > 1)
+		ms /= health->time_scale;
 	return ms > 0 ? ms : 1;
 }
 
 /* ---- heap ---- */
 
-static void heap_put(struct cv_health *health, uint32_t pos, uint32_t check)
+static void heap_put(struct cv_health *health, uint32_t pos, struct health_due due)
 {
-	health->heap[pos] = check;
-	health->checks[check].heap = pos;
-}
-
-static uint64_t heap_due(const struct cv_health *health, uint32_t pos)
-{
-	return health->checks[health->heap[pos]].due_ms;
+	health->heap[pos] = due;
+	health->checks[due.check].heap = pos;
 }
 
 static void heap_sift(struct cv_health *health, uint32_t pos)
 {
-	uint32_t check = health->heap[pos];
-	uint64_t due_ms = health->checks[check].due_ms;
+	const struct health_due due = health->heap[pos];
 
 	for (;;) {
 		uint32_t child = 2 * pos + 1;
@@ -78,14 +69,14 @@ static void heap_sift(struct cv_health *health, uint32_t pos)
 		if (child >= health->n_heap)
 			break;
 		if (child + 1 < health->n_heap &&
-		    heap_due(health, child + 1) < heap_due(health, child))
+		    health->heap[child + 1].due_ms < health->heap[child].due_ms)
 			child++;
-		if (heap_due(health, child) >= due_ms)
+		if (health->heap[child].due_ms >= due.due_ms)
 			break;
 		heap_put(health, pos, health->heap[child]);
 		pos = child;
 	}
-	heap_put(health, pos, check);
+	heap_put(health, pos, due);
 }
 
 static void heap_make(struct cv_health *health)
@@ -122,15 +113,17 @@ struct health_check *cv_health_at(const struct cv_health *health, uint32_t tg, u
 {
 	const struct cv_model *model = health->model;
 
-	return &health->checks[health->first[tg] + target * model->lbs[model->tgs[tg].lb].n_nodes +
-			       node];
+	if (health->groups[tg + 1].first == health->groups[tg].first)
+		return NULL;
+	return &health->checks[health->groups[tg].first +
+			       target * model->lbs[model->tgs[tg].lb].n_nodes + node];
 }
 
 /* ---- making ---- */
 
 /* A target in a zone without a node is used by nobody, also with cross-zone balancing. */
-static bool is_used(const struct cv_model_lb *lb, const struct cv_model_target_group *tg,
-		    const struct cv_model_target *target, uint32_t node)
+bool cv_health_is_used(const struct cv_model_lb *lb, const struct cv_model_target_group *tg,
+		       const struct cv_model_target *target, uint32_t node)
 {
 	if (target->zone == CV_MODEL_NONE || target->zone == lb->nodes[node].zone)
 		return true;
@@ -142,7 +135,7 @@ static uint32_t checks_count(const struct cv_model *model, uint32_t tg)
 {
 	uint32_t lb = model->tgs[tg].lb;
 
-	if (model->tgs[tg].meta.gone)
+	if (model->tgs[tg].meta.gone || !model->tgs[tg].check.enabled)
 		return 0;
 	return lb != CV_MODEL_NONE ? model->tgs[tg].n_targets * model->lbs[lb].n_nodes : 0;
 }
@@ -152,80 +145,129 @@ static int memory_get(struct cv_health *health)
 	const struct cv_model *model = health->model;
 	uint32_t cap = 16;
 
-	health->first = calloc(model->n_tgs + 1, sizeof(*health->first));
-	if (health->first == NULL)
+	health->groups = calloc(model->n_tgs + 1, sizeof(*health->groups));
+	if (health->groups == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < model->n_tgs; i++)
-		health->first[i + 1] = health->first[i] + checks_count(model, i);
-	health->n_checks = health->first[model->n_tgs];
+		health->groups[i + 1].first = health->groups[i].first + checks_count(model, i);
+	health->n_checks = health->groups[model->n_tgs].first;
 	while (cap < 2 * health->n_checks)
 		cap *= 2;
 	health->map_mask = cap - 1;
 	health->map = malloc(cap * sizeof(*health->map));
-	health->heap = calloc(health->n_checks + 1, sizeof(*health->heap));
-	health->checks = calloc(health->n_checks + 1, sizeof(*health->checks));
+	/* Not zeroed: each is filled, and there are many. */
+	health->heap = malloc(((size_t)health->n_checks + 1) * sizeof(*health->heap));
+	health->checks = malloc(((size_t)health->n_checks + 1) * sizeof(*health->checks));
 	if (health->map == NULL || health->heap == NULL || health->checks == NULL)
 		return -ENOMEM;
 	memset(health->map, 0xff, cap * sizeof(*health->map));
 	return 0;
 }
 
-/* Go on where a check of the same name was. One that asks something else counts from the beginning. */
-static void check_inherit(const struct cv_health *health, struct health_check *check,
-			  const struct health_check *from, uint64_t now_ms)
-{
-	bool is_same = check->question == from->question;
+/* What a health is made of, and where in the old one the next check most likely is. */
+struct making {
+	struct cv_health *health;
+	const struct cv_health *from; /* NULL: there was none */
+	uint32_t at;                  /* check in it */
+	uint64_t *zones;              /* hashes of the zones' ids */
+	uint64_t now_ms;
+};
 
-	check->turn = from->turn;
-	if (from->heap == HEALTH_NONE)
-		return; /* it was not checked then */
-	check->state = from->state;
-	check->begun = from->begun;
-	check->due_ms = from->due_ms;
-	check->drain_ms = from->drain_ms;
-	check->checked_ms = from->checked_ms;
-	memcpy(check->text, from->text, sizeof(check->text));
-	if (is_same) {
-		check->in_flight = from->in_flight;
-		check->n_good = from->n_good;
-		check->n_bad = from->n_bad;
-		check->n_lost = from->n_lost;
-	} else {
-		check->turn++;
-		check->due_ms = now_ms;
-	}
-	if (check->due_ms > now_ms + interval_get(health, check))
-		check->due_ms = now_ms + interval_get(health, check);
-}
-
-static void check_make(struct cv_health *health, const struct cv_health *from,
-		       struct health_check *check, uint64_t now_ms)
+/* The check that went by this key. Most stand in the order in which they stood. */
+static const struct health_check *old_find(struct making *make, uint64_t key)
 {
-	const struct cv_model *model = health->model;
-	const struct cv_model_target_group *tg = &model->tgs[check->tg];
-	const struct cv_model_lb *lb = &model->lbs[tg->lb];
-	const struct cv_model_target *target = &tg->targets[check->target];
+	const struct cv_health *from = make->from;
 	const struct health_check *old;
 
-	check->heap = HEALTH_NONE;
-	check->key = key_make(model, tg, target, lb->nodes[check->node].zone);
-	check->question = question_make(tg);
-	check->due_ms = UINT64_MAX; /* not yet known */
-	check->state = CV_MODEL_TARGET_UNUSED;
-	old = from != NULL ? cv_health_find(from, check->key) : NULL;
-	if (is_used(lb, tg, target, check->node)) {
-		check->state =
-			tg->check.enabled ? CV_MODEL_TARGET_INITIAL : CV_MODEL_TARGET_UNAVAILABLE;
-		if (tg->check.enabled)
-			heap_put(health, health->n_heap++, (uint32_t)(check - health->checks));
+	if (from == NULL)
+		return NULL;
+	if (make->at < from->n_checks && from->checks[make->at].key == key)
+		old = &from->checks[make->at];
+	else
+		old = cv_health_find(from, key);
+	if (old == NULL)
+		return NULL;
+	make->at = (uint32_t)(old - from->checks) + 1;
+	return old->heap != HEALTH_NONE ? old : NULL;
+}
+
+/*
+ * Go on where a check of the same name was. One that asks something else counts from the beginning.
+ *
+ * @return when it is due
+ */
+static uint64_t check_inherit(const struct making *make, struct health_check *check,
+			      const struct health_check *from)
+{
+	struct cv_health *health = make->health;
+	uint64_t due_ms = make->from->heap[from->heap].due_ms;
+	uint64_t latest_ms = make->now_ms + interval_get(health, check);
+
+	check->state = from->state;
+	check->begun = from->begun;
+	check->drain_ms = from->drain_ms;
+	check->checked_ms = from->checked_ms;
+	check->text = from->text;
+	if (check->text != NULL) {
+		check->text->n_refs++;
+		health->n_texts++;
 	}
-	if (old != NULL && check->heap != HEALTH_NONE)
-		check_inherit(health, check, old, now_ms);
-	else if (old != NULL)
-		check->turn = old->turn + 1;
 	if (check->state == CV_MODEL_TARGET_UNHEALTHY_DRAINING &&
 	    check->drain_ms < health->drain_next_ms)
 		health->drain_next_ms = check->drain_ms;
+	if (health->groups[check->tg].question != make->from->groups[from->tg].question)
+		return make->now_ms;
+	check->turn = from->turn;
+	check->in_flight = from->in_flight;
+	check->n_good = from->n_good;
+	check->n_bad = from->n_bad;
+	check->n_lost = from->n_lost;
+	return due_ms < latest_ms ? due_ms : latest_ms;
+}
+
+static void check_make(struct making *make, struct health_check *check, bool used)
+{
+	struct cv_health *health = make->health;
+	const struct health_check *old = old_find(make, check->key);
+	struct health_due due = {UINT64_MAX, (uint32_t)(check - health->checks)};
+
+	if (!used)
+		return;
+	check->state = CV_MODEL_TARGET_INITIAL;
+	if (old != NULL)
+		due.due_ms = check_inherit(make, check, old);
+	heap_put(health, health->n_heap++, due);
+	map_put(health, due.check);
+}
+
+static void group_make(struct making *make, uint32_t idx)
+{
+	struct cv_health *health = make->health;
+	const struct cv_model_target_group *tg = &health->model->tgs[idx];
+	struct health_group *group = &health->groups[idx];
+	struct health_check *check = &health->checks[group->first];
+	const struct cv_model_lb *lb;
+	uint64_t name;
+
+	if (group[1].first == group->first)
+		return;
+	lb = &health->model->lbs[tg->lb];
+	name = text_hash(tg->arn, 1);
+	group->question = question_make(tg);
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		for (uint32_t node = 0; node < lb->n_nodes; node++, check++) {
+			*check = (struct health_check){
+				.key = key_make(name, make->zones[lb->nodes[node].zone],
+						&tg->targets[i]),
+				.tg = idx,
+				.target = i,
+				.node = (uint16_t)node,
+				.heap = HEALTH_NONE,
+				.state = CV_MODEL_TARGET_UNUSED,
+			};
+			check_make(make, check, cv_health_is_used(lb, tg, &tg->targets[i], node));
+		}
+	}
 }
 
 /* The order among new checks is that of their keys: any, but not the order of the targets. */
@@ -234,57 +276,72 @@ static void first_spread(struct cv_health *health, uint64_t now_ms)
 	uint64_t n_new = 0;
 
 	for (uint32_t i = 0; i < health->n_heap; i++)
-		n_new += health->checks[health->heap[i]].due_ms == UINT64_MAX;
-	for (uint32_t i = 0; i < health->n_heap; i++) {
-		struct health_check *check = &health->checks[health->heap[i]];
+		n_new += health->heap[i].due_ms == UINT64_MAX;
+	for (uint32_t i = 0; n_new > 0 && i < health->n_heap; i++) {
+		const struct health_check *check = &health->checks[health->heap[i].check];
 		uint64_t span_ms = n_new * 1000 / FIRST_PER_SECOND;
 
-		if (check->due_ms != UINT64_MAX)
+		if (health->heap[i].due_ms != UINT64_MAX)
 			continue;
 		if (span_ms > interval_get(health, check))
 			span_ms = interval_get(health, check);
-		check->due_ms = now_ms + (check->key >> 32) % (span_ms + 1);
+		health->heap[i].due_ms = now_ms + (check->key >> 32) % (span_ms + 1);
 	}
+}
+
+static uint64_t *zones_hash(const struct cv_model *model)
+{
+	uint64_t *zones = malloc((model->n_zones + 1) * sizeof(*zones));
+
+	for (uint32_t i = 0; zones != NULL && i < model->n_zones; i++)
+		zones[i] = text_hash(model->zones[i].id, 3);
+	return zones;
 }
 
 int cv_health_build(const struct cv_health *from, const struct cv_model *model,
 		    const struct cv_health_cfg *cfg, uint64_t now_ms, struct cv_health **ret_health)
 {
 	struct cv_health *health = calloc(1, sizeof(*health));
+	struct making make = {
+		.health = health, .from = from, .zones = zones_hash(model), .now_ms = now_ms};
 
-	if (health == NULL)
-		return -ENOMEM;
+	if (health == NULL || make.zones == NULL)
+		goto fail;
 	health->model = model;
 	health->time_scale = cfg->time_scale > 0 ? cfg->time_scale : 1;
+	health->turns = from != NULL ? from->turns : 0;
 	health->drain_next_ms = UINT64_MAX;
-	if (memory_get(health) != 0) {
-		cv_health_destroy(health);
-		return -ENOMEM;
-	}
-	for (uint32_t tg = 0; tg < model->n_tgs; tg++) {
-		uint32_t n_nodes = 0;
-
-		if (model->tgs[tg].lb != CV_MODEL_NONE)
-			n_nodes = model->lbs[model->tgs[tg].lb].n_nodes;
-		for (uint32_t i = health->first[tg]; i < health->first[tg + 1]; i++) {
-			health->checks[i].tg = tg;
-			health->checks[i].target = (i - health->first[tg]) / n_nodes;
-			health->checks[i].node = (i - health->first[tg]) % n_nodes;
-			check_make(health, from, &health->checks[i], now_ms);
-			map_put(health, i);
-		}
-	}
+	if (memory_get(health) != 0)
+		goto fail;
+	for (uint32_t i = 0; i < model->n_tgs; i++)
+		group_make(&make, i);
+	free(make.zones);
 	first_spread(health, now_ms);
 	heap_make(health);
 	*ret_health = health;
 	return 0;
+
+fail:
+	free(make.zones);
+	cv_health_destroy(health);
+	return -ENOMEM;
+}
+
+void cv_health_text_drop(struct health_text *text)
+{
+	if (text != NULL && --text->n_refs == 0)
+		free(text);
 }
 
 void cv_health_destroy(struct cv_health *health)
 {
 	if (health == NULL)
 		return;
-	free(health->first);
+	for (uint32_t i = 0; health->n_texts > 0; i++) {
+		health->n_texts -= health->checks[i].text != NULL;
+		cv_health_text_drop(health->checks[i].text);
+	}
+	free(health->groups);
 	free(health->checks);
 	free(health->heap);
 	free(health->map);
@@ -312,17 +369,17 @@ uint32_t cv_health_due(struct cv_health *health, uint64_t now_ms, struct cv_heal
 {
 	uint32_t n = 0;
 
-	while (n < n_max && health->n_heap > 0 && heap_due(health, 0) <= now_ms) {
-		struct health_check *check = &health->checks[health->heap[0]];
+	while (n < n_max && health->n_heap > 0 && health->heap[0].due_ms <= now_ms) {
+		struct health_check *check = &health->checks[health->heap[0].check];
 		const struct cv_model_target_group *tg = &health->model->tgs[check->tg];
 
-		check->due_ms = next_due(health, check, now_ms);
+		health->heap[0].due_ms = next_due(health, check, now_ms);
 		heap_sift(health, 0);
 		if (check->in_flight)
 			continue; /* it waits for a socket: this turn is left out */
 		check->in_flight = true;
 		check->begun = true;
-		check->turn++;
+		check->turn = ++health->turns;
 		probes[n++] = (struct cv_health_probe){
 			.key = check->key,
 			.turn = check->turn,
@@ -339,7 +396,7 @@ uint32_t cv_health_due(struct cv_health *health, uint64_t now_ms, struct cv_heal
 
 uint64_t cv_health_next_ms(const struct cv_health *health)
 {
-	uint64_t due_ms = health->n_heap > 0 ? heap_due(health, 0) : UINT64_MAX;
+	uint64_t due_ms = health->n_heap > 0 ? health->heap[0].due_ms : UINT64_MAX;
 
 	return due_ms < health->drain_next_ms ? due_ms : health->drain_next_ms;
 }

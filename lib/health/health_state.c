@@ -5,6 +5,7 @@
 #include "health_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cv_base.h"
@@ -93,14 +94,38 @@ static bool change_make(const struct cv_health *health, struct health_check *che
 	return true;
 }
 
-static void text_set(const struct cv_health *health, struct health_check *check,
-		     const struct cv_health_result *result)
+/* Without memory the reason is not told. */
+static void text_set(struct cv_health *health, struct health_check *check, const char *words)
 {
+	struct health_text *text = check->text;
+
+	if (text != NULL && strcmp(text->text, words) == 0)
+		return;
+	health->n_texts -= text != NULL;
+	cv_health_text_drop(text);
+	check->text = NULL;
+	if (words[0] == '\0')
+		return;
+	text = malloc(sizeof(*text));
+	if (text == NULL)
+		return;
+	text->n_refs = 1;
+	snprintf(text->text, sizeof(text->text), "%s", words);
+	check->text = text;
+	health->n_texts++;
+}
+
+static void reason_set(struct cv_health *health, struct health_check *check,
+		       const struct cv_health_result *result)
+{
+	char words[CV_HEALTH_TEXT_LEN];
+
 	if (result->outcome == CV_HEALTH_CODE)
-		snprintf(check->text, sizeof(check->text), "HTTP code %u, not %.60s", result->code,
+		snprintf(words, sizeof(words), "HTTP code %u, not %.60s", result->code,
 			 health->model->tgs[check->tg].check.matcher);
 	else
-		snprintf(check->text, sizeof(check->text), "%s", result->text);
+		snprintf(words, sizeof(words), "%s", result->text);
+	text_set(health, check, words);
 }
 
 bool cv_health_take(struct cv_health *health, const struct cv_health_result *result,
@@ -115,11 +140,11 @@ bool cv_health_take(struct cv_health *health, const struct cv_health_result *res
 	check->in_flight = false;
 	check->checked_ms = now_ms;
 	if (is_success(health, check, result)) {
-		check->text[0] = '\0';
+		text_set(health, check, "");
 		to = after_success(check, &health->model->tgs[check->tg].check);
 		return change_make(health, check, to, ret_change);
 	}
-	text_set(health, check, result);
+	reason_set(health, check, result);
 	to = result->outcome == CV_HEALTH_INTERNAL ? after_loss(check)
 						   : after_failure(health, check, now_ms);
 	return change_make(health, check, to, ret_change);
@@ -188,39 +213,51 @@ static void info_not_in_use(struct cv_health_info *info)
 
 static const char *text_get(const struct health_check *check)
 {
-	return check->text[0] != '\0' ? check->text : NULL;
+	return check->text != NULL ? check->text->text : NULL;
 }
 
-/* Tells whether there are checks of a group: it is there, and a load balancer uses it. */
-static bool is_in_use(const struct cv_health *health, uint32_t tg)
-{
-	return health->first[tg + 1] > health->first[tg];
-}
-
-/* The check of a target by the node in a zone, or NULL. */
-static const struct health_check *check_get(const struct cv_health *health, uint32_t tg,
-					    uint32_t target, uint32_t zone)
+/* The load balancer that uses a group, or NULL. */
+static const struct cv_model_lb *lb_get(const struct cv_health *health, uint32_t tg)
 {
 	const struct cv_model *model = health->model;
-	uint32_t node = CV_MODEL_NONE;
+	uint32_t lb = model->tgs[tg].lb;
 
-	if (is_in_use(health, tg))
-		node = cv_model_node_find(&model->lbs[model->tgs[tg].lb], zone);
-	return node != CV_MODEL_NONE ? cv_health_at(health, tg, target, node) : NULL;
+	if (model->tgs[tg].meta.gone || lb == CV_MODEL_NONE || model->lbs[lb].n_nodes == 0)
+		return NULL;
+	return &model->lbs[lb];
+}
+
+/* Where nothing is checked, the model says all. @param check of cv_health_at() */
+static enum cv_model_target_state state_get(const struct cv_health *health,
+					    const struct health_check *check, uint32_t tg_idx,
+					    uint32_t target, uint32_t node)
+{
+	const struct cv_model_target_group *tg = &health->model->tgs[tg_idx];
+
+	if (check != NULL)
+		return (enum cv_model_target_state)check->state;
+	return cv_health_is_used(&health->model->lbs[tg->lb], tg, &tg->targets[target], node)
+		       ? CV_MODEL_TARGET_UNAVAILABLE
+		       : CV_MODEL_TARGET_UNUSED;
 }
 
 void cv_health_zone_get(const struct cv_health *health, uint32_t tg, uint32_t target, uint32_t zone,
 			struct cv_health_info *ret_info)
 {
-	const struct health_check *check = check_get(health, tg, target, zone);
+	const struct cv_model_lb *lb = lb_get(health, tg);
+	uint32_t node = lb != NULL ? cv_model_node_find(lb, zone) : CV_MODEL_NONE;
+	const struct health_check *check;
 
 	*ret_info = (struct cv_health_info){0};
-	if (check == NULL) {
+	if (node == CV_MODEL_NONE) {
 		info_not_in_use(ret_info);
 		return;
 	}
-	info_fill((enum cv_model_target_state)check->state, check->begun,
-		  health->model->tgs[tg].check.enabled, ret_info);
+	check = cv_health_at(health, tg, target, node);
+	info_fill(state_get(health, check, tg, target, node), check != NULL && check->begun,
+		  check != NULL, ret_info);
+	if (check == NULL)
+		return;
 	ret_info->text = text_get(check);
 	ret_info->checked_ms = check->checked_ms;
 }
@@ -241,46 +278,56 @@ static enum cv_model_target_state together(const uint32_t *n)
 						  : CV_MODEL_TARGET_UNUSED;
 }
 
+static enum cv_model_target_state together_get(const struct cv_health *health,
+					       const struct cv_model_lb *lb, uint32_t tg,
+					       uint32_t target)
+{
+	uint32_t n[CV_MODEL_TARGET_UNAVAILABLE + 1] = {0};
+
+	for (uint32_t i = 0; i < lb->n_nodes; i++)
+		n[state_get(health, cv_health_at(health, tg, target, i), tg, target, i)]++;
+	return together(n);
+}
+
 void cv_health_get(const struct cv_health *health, uint32_t tg, uint32_t target,
 		   struct cv_health_info *ret_info)
 {
-	const struct cv_model *model = health->model;
-	uint32_t n_nodes = 0, n[CV_MODEL_TARGET_UNAVAILABLE + 1] = {0};
+	const struct cv_model_lb *lb = lb_get(health, tg);
 	enum cv_model_target_state state;
 	bool begun = false;
 
 	*ret_info = (struct cv_health_info){0};
-	if (!is_in_use(health, tg)) {
+	if (lb == NULL) {
 		info_not_in_use(ret_info);
 		return;
 	}
-	n_nodes = model->lbs[model->tgs[tg].lb].n_nodes;
-	for (uint32_t i = 0; i < n_nodes; i++) {
+	state = together_get(health, lb, tg, target);
+	for (uint32_t i = 0; i < lb->n_nodes; i++) {
 		const struct health_check *check = cv_health_at(health, tg, target, i);
 
-		n[check->state]++;
+		if (check == NULL)
+			break;
 		begun = begun || check->begun;
-	}
-	state = together(n);
-	info_fill(state, begun, model->tgs[tg].check.enabled, ret_info);
-	for (uint32_t i = 0; i < n_nodes; i++) {
-		const struct health_check *check = cv_health_at(health, tg, target, i);
-
 		if (check->checked_ms > ret_info->checked_ms)
 			ret_info->checked_ms = check->checked_ms;
 		if (check->state == state && ret_info->text == NULL)
 			ret_info->text = text_get(check);
 	}
+	info_fill(state, begun, health->model->tgs[tg].check.enabled, ret_info);
 }
 
 enum cv_model_target_state cv_health_state(void *arg, uint32_t tg, uint32_t target, uint32_t zone)
 {
 	const struct cv_health *health = arg;
-	struct cv_health_info info;
+	const struct cv_model_lb *lb = lb_get(health, tg);
+	uint32_t node;
 
+	if (lb == NULL)
+		return CV_MODEL_TARGET_UNUSED;
 	if (zone == CV_MODEL_NONE)
-		cv_health_get(health, tg, target, &info);
-	else
-		cv_health_zone_get(health, tg, target, zone, &info);
-	return info.state;
+		return together_get(health, lb, tg, target);
+	node = cv_model_node_find(lb, zone);
+	if (node == CV_MODEL_NONE)
+		return CV_MODEL_TARGET_UNUSED;
+	return state_get(health, cv_health_at(health, tg, target, node), tg, target, node);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Health: thresholds, transitions, schedule, and what survives a reload. */
+/* Health: thresholds, transitions, schedule. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,117 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cv_base.h"
-#include "cv_health.h"
-#include "model_world.h"
-
-#define SECOND 1000ULL
-
-static struct cv_health *health;
-static uint64_t now = 1000000;
-/* What the group "web" is made with. */
-static struct cv_model_check_req check_req;
-static struct cv_model_drain drain;
-static enum cv_model_cross_zone cross_zone;
-
-/* A load balancer in two zones of three, one group. */
-static void region_make(void)
-{
-	const struct cv_model_place_req places[] = {{.subnet = "a"}, {.subnet = "b"}};
-	struct cv_model_tg_req tg = {.name = "web",
-				     .vpc = "prov",
-				     .port = 80,
-				     .cross_zone = cross_zone,
-				     .check = check_req,
-				     .drain = drain};
-
-	m = cv_model_create("us-east-1");
-	no_error(cv_model_zone_add(m, "use1-az1", &errs));
-	no_error(cv_model_zone_add(m, "use1-az2", &errs));
-	no_error(cv_model_zone_add(m, "use1-az3", &errs));
-	no_error(add_account("111111111111", "prov", NULL, NULL));
-	no_error(add_vpc("prov", "prov", "10.0.0.0/16", 0));
-	no_error(add_subnet("prov", "a", "10.0.1.0/24", "use1-az1", NULL));
-	no_error(add_subnet("prov", "b", "10.0.2.0/24", "use1-az2", NULL));
-	no_error(add_subnet("prov", "c", "10.0.3.0/24", "use1-az3", NULL));
-	no_error(cv_model_tg_add(m, &tg, &errs));
-	no_error(add_lb("nlb", "prov", places, 2));
-	no_error(add_listener("nlb", 80, "web", 350));
-}
-
-static void target(const char *addr)
-{
-	no_error(add_target("web", addr, 0, NULL));
-}
-
-/* Goes on from the health before, with the model as it is now. */
-static void rebuild(struct cv_model *before)
-{
-	const struct cv_health_cfg cfg = {0};
-	struct cv_health *old = health;
-
-	no_error(cv_model_settle(m, &errs));
-	assert_int_equal(cv_health_build(old, m, &cfg, now, &health), 0);
-	cv_health_destroy(old);
-	cv_model_destroy(before);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	check_req = (struct cv_model_check_req){.enabled = true};
-	drain = (struct cv_model_drain){.unhealthy_terminate = true};
-	cross_zone = CV_MODEL_CROSS_ZONE_OFF;
-	health = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	cv_health_destroy(health);
-	cv_model_destroy(m);
-	health = NULL;
-	m = NULL;
-	return 0;
-}
-
-/* A world of one target in zone 1, which node 0 checks. */
-static void one_target(void)
-{
-	region_make();
-	target("10.0.1.21");
-	rebuild(NULL);
-}
-
-/* Waits for the next probe and answers it. @return whether the state changed */
-static bool answer(enum cv_health_outcome outcome, uint16_t code, struct cv_health_change *change)
-{
-	struct cv_health_probe probe;
-	struct cv_health_result result = {.outcome = outcome, .code = code, .text = "why"};
-
-	now = cv_health_next_ms(health);
-	assert_int_equal(cv_health_due(health, now, &probe, 1), 1);
-	result.key = probe.key;
-	result.turn = probe.turn;
-	return cv_health_take(health, &result, now, change);
-}
-
-static void expect(enum cv_model_target_state state, const char *reason, const char *description)
-{
-	struct cv_health_info info;
-
-	cv_health_zone_get(health, 0, 0, 0, &info);
-	assert_int_equal(info.state, state);
-	assert_int_equal(cv_health_state(health, 0, 0, 0), state);
-	if (reason == NULL) {
-		assert_null(info.reason);
-		assert_null(info.description);
-		return;
-	}
-	assert_string_equal(info.reason, reason);
-	assert_string_equal(info.description, description);
-}
+#include "health_world.h"
 
 static void a_new_target_is_registered_then_checked(void **state)
 {
@@ -322,16 +212,6 @@ static void a_draining_target_may_return(void **state)
 
 /* ---- who checks whom ---- */
 
-static enum cv_model_target_state state_of(uint32_t idx, uint32_t zone)
-{
-	return cv_health_state(health, 0, idx, zone);
-}
-
-static uint32_t all_due(struct cv_health_probe *probes, uint32_t n_max)
-{
-	return cv_health_due(health, now + 30 * SECOND, probes, n_max);
-}
-
 static void a_node_checks_the_targets_of_its_zone(void **state)
 {
 	struct cv_health_probe probes[8];
@@ -443,125 +323,6 @@ static void nodes_decide_together(void **state)
 		assert_int_equal(state_of(0, CV_MODEL_NONE), cases[i][2]);
 		teardown(NULL);
 	}
-}
-
-/* ---- reloads ---- */
-
-static void a_reload_keeps_states_and_counts(void **state)
-{
-	struct cv_health_change change;
-	struct cv_model *before;
-	unsigned int n_failed = 0;
-
-	(void)state;
-	one_target();
-	answer(CV_HEALTH_OK, 0, &change);
-	assert_false(answer(CV_HEALTH_FAILED, 0, &change));
-	before = m;
-	region_make();
-	target("10.0.1.20"); /* the order changes */
-	target("10.0.1.21");
-	rebuild(before);
-	assert_int_equal(state_of(0, 0), CV_MODEL_TARGET_INITIAL);
-	assert_int_equal(state_of(1, 0), CV_MODEL_TARGET_HEALTHY);
-	for (int i = 0; i < 20 && state_of(1, 0) == CV_MODEL_TARGET_HEALTHY; i++) {
-		struct cv_health_info info, after;
-
-		cv_health_zone_get(health, 0, 1, 0, &info);
-		answer(CV_HEALTH_FAILED, 0, &change);
-		cv_health_zone_get(health, 0, 1, 0, &after);
-		n_failed += after.checked_ms != info.checked_ms;
-	}
-	/* The one failure before and one after. */
-	assert_int_equal(n_failed, 1);
-	assert_int_equal(change.target, 1);
-	assert_int_equal(change.to, CV_MODEL_TARGET_UNHEALTHY);
-}
-
-static void a_result_that_comes_after_a_reload_counts(void **state)
-{
-	struct cv_health_change change;
-	struct cv_health_probe probe;
-	struct cv_health_result result = {.outcome = CV_HEALTH_OK};
-	struct cv_model *before;
-
-	(void)state;
-	one_target();
-	now = cv_health_next_ms(health);
-	assert_int_equal(cv_health_due(health, now, &probe, 1), 1);
-	result.key = probe.key;
-	result.turn = probe.turn;
-	before = m;
-	region_make();
-	target("10.0.1.21");
-	rebuild(before);
-	assert_true(cv_health_take(health, &result, now, &change));
-	assert_false(cv_health_take(health, &result, now, &change));
-}
-
-static void another_question_keeps_the_state_and_forgets_the_counts(void **state)
-{
-	struct cv_health_change change;
-	struct cv_health_probe probe;
-	struct cv_health_result late = {.outcome = CV_HEALTH_FAILED};
-	struct cv_model *before;
-
-	(void)state;
-	one_target();
-	answer(CV_HEALTH_OK, 0, &change);
-	assert_false(answer(CV_HEALTH_FAILED, 0, &change));
-	now = cv_health_next_ms(health);
-	assert_int_equal(cv_health_due(health, now, &probe, 1), 1);
-	late.key = probe.key;
-	late.turn = probe.turn;
-	before = m;
-	check_req.protocol = CV_MODEL_CHECK_HTTP;
-	region_make();
-	target("10.0.1.21");
-	rebuild(before);
-	expect(CV_MODEL_TARGET_HEALTHY, NULL, NULL);
-	assert_int_equal(cv_health_next_ms(health), now); /* asked at once */
-	assert_false(cv_health_take(health, &late, now, &change));
-	assert_false(answer(CV_HEALTH_CODE, 500, &change));
-	assert_true(answer(CV_HEALTH_CODE, 500, &change));
-}
-
-static void checks_that_are_switched_on_begin_anew(void **state)
-{
-	struct cv_health_change change;
-	struct cv_model *before;
-
-	(void)state;
-	one_target();
-	answer(CV_HEALTH_OK, 0, &change);
-	for (int i = 0; i < 2; i++) {
-		check_req.enabled = i == 1;
-		before = m;
-		region_make();
-		target("10.0.1.21");
-		rebuild(before);
-		expect(i == 0 ? CV_MODEL_TARGET_UNAVAILABLE : CV_MODEL_TARGET_INITIAL,
-		       i == 0 ? "Target.HealthCheckDisabled" : "Elb.RegistrationInProgress",
-		       i == 0 ? "Health checks are disabled"
-			      : "Target registration is in progress");
-	}
-}
-
-static void a_shorter_interval_holds_at_once(void **state)
-{
-	struct cv_health_change change;
-	struct cv_model *before;
-
-	(void)state;
-	check_req.interval_s = 300;
-	one_target();
-	answer(CV_HEALTH_OK, 0, &change);
-	check_req.interval_s = 10;
-	before = m;
-	region_make();
-	target("10.0.1.21");
-	rebuild(before);
-	assert_true(cv_health_next_ms(health) <= now + 10 * SECOND);
 }
 
 /* ---- schedule ---- */
@@ -681,11 +442,6 @@ int main(void)
 		T(a_group_without_load_balancer_is_not_in_use),
 		T(without_checks_nothing_is_known),
 		T(nodes_decide_together),
-		T(a_reload_keeps_states_and_counts),
-		T(a_result_that_comes_after_a_reload_counts),
-		T(another_question_keeps_the_state_and_forgets_the_counts),
-		T(checks_that_are_switched_on_begin_anew),
-		T(a_shorter_interval_holds_at_once),
 		T(checks_are_spread_and_regular),
 		T(a_probe_that_is_not_answered_is_not_made_twice),
 		T(time_may_run_faster),
