@@ -129,8 +129,10 @@ static json_t *vpc_json(const struct cv_model *model, uint32_t idx)
 		put(&attachment, "vlan", json_integer(vpc->vlan));
 	if (vpc->vxlan.vni != 0)
 		put(&attachment, "vxlan", vxlan_json(&vpc->vxlan));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", vpc->name, "id", vpc->id, "owner",
-			 model->accounts[vpc->owner].id, "cidrs", cidrs, "attachment", attachment);
+	return json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:o}", "name", vpc->name, "id", vpc->id,
+			 "owner", model->accounts[vpc->owner].id, "cidrs", cidrs,
+			 "enable_dns_support", (int)vpc->dns_support, "enable_dns_hostnames",
+			 (int)vpc->dns_hostnames, "attachment", attachment);
 }
 
 static json_t *subnet_json(const struct cv_model *model, uint32_t idx)

@@ -9,12 +9,11 @@
 #include <sys/socket.h>
 
 #include "cv_dns_server.h"
+#include "cv_model_dns.h"
 #include "cv_model_names.h"
 
 #include "show_priv.h"
 
-/* AWS's DNS server has the third address of a VPC, as lib/plan has it. */
-#define SERVER_OFFSET 2
 #define DNS_PORT 53
 /* Nodes of a load balancer, ENIs of an endpoint: one per zone at most. */
 #define ZONES_MAX 64
@@ -87,10 +86,12 @@ static int lb_add(const struct cv_ctl *ctl, struct cv_dns_data *data, uint32_t i
 static int private_add(const struct cv_ctl *ctl, struct cv_dns_data *data,
 		       const struct cv_model_endpoint *e, const char *regional)
 {
+	const struct cv_model_vpc *vpc = &ctl->conf->model->vpcs[e->vpc];
 	const struct cv_model_service *service;
 	struct cv_dns_name name = {.vpc = vpc_slot(ctl, e->vpc), .alias = regional};
 
-	if (!e->private_dns || e->service == CV_MODEL_NONE)
+	if (!e->private_dns || e->service == CV_MODEL_NONE || !vpc->dns_support ||
+	    !vpc->dns_hostnames)
 		return 0;
 	service = &ctl->conf->model->services[e->service];
 	name.name = service->private_dns_name;
@@ -139,14 +140,17 @@ static int vpcs_add(const struct cv_ctl *ctl, struct cv_dns_data *data)
 		const struct cv_model_vpc *vpc = &model->vpcs[i];
 		struct cv_dns_vpc row;
 
-		if (vpc->meta.gone || vpc->n_cidrs == 0)
+		if (vpc->meta.gone || vpc->n_cidrs == 0 || !vpc->dns_support)
 			continue;
 		row = (struct cv_dns_vpc){
 			.slot = vpc_slot(ctl, i),
 			.name = vpc->name,
-			.ip = cv_be32(cv_be32_host(vpc->cidrs[0].addr) + SERVER_OFFSET),
+			.ip = cv_model_dns_server(vpc),
 		};
 		ret = cv_dns_data_vpc_add(data, &row);
+		row.ip = cv_be32(CV_MODEL_DNS_LINK_LOCAL);
+		if (ret == 0)
+			ret = cv_dns_data_vpc_add(data, &row);
 	}
 	for (uint32_t i = 0; ret == 0 && i < model->n_subnets; i++) {
 		const struct cv_model_subnet *subnet = &model->subnets[i];
@@ -265,7 +269,7 @@ void cv_ctl_dns_tick(struct cv_ctl *ctl)
 
 static json_t *server_json(struct cv_ctl *ctl, const struct cv_dns_vpc *vpc)
 {
-	int err = cv_dns_server_state(ctl->dns.server, vpc->slot);
+	int err = cv_dns_server_state(ctl->dns.server, vpc->slot, vpc->ip);
 	/* Published, but not taken by the server yet. */
 	bool is_making = err == -EAGAIN || err == -ENOENT;
 

@@ -54,7 +54,7 @@ struct cv_dns_name {
 	uint32_t n_addrs;
 };
 
-/** A VPC with a server. */
+/** A VPC with a server, or one more address of it. */
 struct cv_dns_vpc {
 	uint16_t slot;
 	const char *name; /**< for people; copied */

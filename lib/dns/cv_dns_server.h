@@ -72,9 +72,9 @@ void cv_dns_server_publish(struct cv_dns_server *server, struct cv_dns_data *dat
 void cv_dns_server_stats(const struct cv_dns_server *server, struct cv_dns_stats *ret_stats);
 
 /**
- * How the server stands in a VPC.
+ * How the server stands in a VPC, at one of its addresses there.
  *
  * @return 0: it listens; -EAGAIN: not yet; -ENOENT: it is not to; another -errno: why it cannot
  * @threads any
  */
-int cv_dns_server_state(struct cv_dns_server *server, uint16_t vpc);
+int cv_dns_server_state(struct cv_dns_server *server, uint16_t vpc, cv_be32_t ip);

@@ -149,22 +149,23 @@ static void site_end(struct cv_dns_server *server, struct dns_site *site)
 	cv_dns_watch_end(server, &site->listen);
 }
 
-static int slot_cmp(const void *a, const void *b)
+static int site_cmp(const void *a, const void *b)
 {
 	const struct dns_site *const *x = a, *const *y = b;
+	uint64_t p = (uint64_t)(*x)->vpc << 32 | (*x)->ip, q = (uint64_t)(*y)->vpc << 32 | (*y)->ip;
 
-	return ((*x)->vpc > (*y)->vpc) - ((*x)->vpc < (*y)->vpc);
+	return (p > q) - (p < q);
 }
 
 /* In a list that is sorted. */
 static struct dns_site *site_find(struct dns_site *const *sites, uint32_t n, uint16_t vpc,
 				  cv_be32_t ip)
 {
-	const struct dns_site like = {.vpc = vpc}, *key = &like;
+	const struct dns_site like = {.vpc = vpc, .ip = ip}, *key = &like;
 	struct dns_site *const *found =
-		n > 0 ? bsearch(&key, sites, n, sizeof(struct dns_site *), slot_cmp) : NULL;
+		n > 0 ? bsearch(&key, sites, n, sizeof(struct dns_site *), site_cmp) : NULL;
 
-	return found != NULL && (*found)->ip == ip ? *found : NULL;
+	return found != NULL ? *found : NULL;
 }
 
 /* Listens where the data says. Without memory it goes on where it was. */
@@ -189,7 +190,7 @@ static void sites_sync(struct cv_dns_server *server)
 		free(sites);
 		return;
 	}
-	qsort(sites, n, sizeof(struct dns_site *), slot_cmp);
+	qsort(sites, n, sizeof(struct dns_site *), site_cmp);
 	pthread_mutex_lock(&server->lock);
 	server->sites = sites;
 	server->n_sites = n;
@@ -202,14 +203,14 @@ static void sites_sync(struct cv_dns_server *server)
 	sites_open(server);
 }
 
-int cv_dns_server_state(struct cv_dns_server *server, uint16_t vpc)
+int cv_dns_server_state(struct cv_dns_server *server, uint16_t vpc, cv_be32_t ip)
 {
-	int ret = -ENOENT;
+	const struct dns_site *site;
+	int ret;
 
 	pthread_mutex_lock(&server->lock);
-	for (uint32_t i = 0; i < server->n_sites; i++)
-		if (server->sites[i]->vpc == vpc)
-			ret = server->sites[i]->err;
+	site = site_find(server->sites, server->n_sites, vpc, ip);
+	ret = site != NULL ? site->err : -ENOENT;
 	pthread_mutex_unlock(&server->lock);
 	return ret;
 }

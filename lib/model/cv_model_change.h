@@ -34,6 +34,12 @@ void cv_model_tg_req_init(struct cv_model_tg_req *req);
 /** Unchanged, in a request's tri-state. */
 #define CV_MODEL_KEEP (-1)
 
+/** Request: switches of a VPC, 0, 1 or CV_MODEL_KEEP each. */
+struct cv_model_vpc_change {
+	const char *vpc;
+	int dns_support, dns_hostnames;
+};
+
 /** Request: rules of a security group, to be added or removed. */
 struct cv_model_sg_change {
 	const char *sg;
@@ -126,6 +132,10 @@ struct cv_model_tags_change {
  */
 int cv_model_remove(struct cv_model *model, const struct cv_model_by *by, enum cv_model_kind kind,
 		    const char *ref, struct cv_model_errs *errs);
+
+/** Change a VPC (ModifyVpcAttribute). To what it is, a VPC of the file may be changed, too. */
+int cv_model_vpc_change(struct cv_model *model, const struct cv_model_by *by,
+			const struct cv_model_vpc_change *req, struct cv_model_errs *errs);
 
 /** Add and remove rules of a security group (Authorize..., RevokeSecurityGroupIngress). */
 int cv_model_sg_change(struct cv_model *model, const struct cv_model_by *by,

@@ -18,6 +18,12 @@
 /** Bytes of either half of a TXT record's proof, with its NUL. */
 #define CV_MODEL_DNS_PROOF_LEN 32
 
+/** The address that the DNS server has in every VPC, host order: 169.254.169.253. */
+#define CV_MODEL_DNS_LINK_LOCAL 0xa9fea9fdu
+
+/** The address that the DNS server has in a VPC beside that: the third of its first CIDR. */
+cv_be32_t cv_model_dns_server(const struct cv_model_vpc *vpc);
+
 /**
  * Id of the hosted zone that names lie in.
  *

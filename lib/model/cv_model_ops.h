@@ -58,8 +58,9 @@ struct cv_model_vpc_req {
 	const struct cv_prefix *cidrs; /**< shape [n_cidrs] */
 	uint32_t n_cidrs;
 	const char *port;
-	uint16_t vlan;                /**< 0: untagged */
-	struct cv_model_vxlan vxlan;  /**< vni 0: none; peers stay the caller's */
+	uint16_t vlan;               /**< 0: untagged */
+	struct cv_model_vxlan vxlan; /**< vni 0: none; peers stay the caller's */
+	bool no_dns_support, no_dns_hostnames;
 	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 

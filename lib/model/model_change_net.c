@@ -82,6 +82,35 @@ void cv_model_sg_remove(struct model_ctx *ctx, uint32_t idx)
 	cv_model_use(ctx->model, CV_MODEL_VPC, vpc, -1);
 }
 
+static bool switched(bool is, int want)
+{
+	return want == CV_MODEL_KEEP ? is : want != 0;
+}
+
+int cv_model_vpc_change(struct cv_model *model, const struct cv_model_by *by,
+			const struct cv_model_vpc_change *req, struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
+	bool support, hostnames;
+	struct cv_model_vpc *vpc;
+	uint32_t idx;
+
+	cv_model_begin(&ctx, by);
+	idx = cv_model_subject(&ctx, CV_MODEL_VPC, req->vpc);
+	if (idx == CV_MODEL_NONE)
+		return cv_model_end(&ctx);
+	vpc = &model->vpcs[idx];
+	support = switched(vpc->dns_support, req->dns_support);
+	hostnames = switched(vpc->dns_hostnames, req->dns_hostnames);
+	if ((support == vpc->dns_support && hostnames == vpc->dns_hostnames) ||
+	    !cv_model_check_mutable(&ctx, CV_MODEL_VPC, idx))
+		return cv_model_end(&ctx);
+	vpc->dns_support = support;
+	vpc->dns_hostnames = hostnames;
+	cv_model_touch(&ctx, CV_MODEL_VPC, idx);
+	return cv_model_end(&ctx);
+}
+
 static bool same_rule(const struct cv_model_rule *a, const struct cv_model_rule *b)
 {
 	return a->cidr.addr == b->cidr.addr && a->cidr.len == b->cidr.len &&

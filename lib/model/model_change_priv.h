@@ -77,8 +77,8 @@ void cv_model_check_reach(struct model_ctx *ctx, const struct cv_model_target_gr
 /** Tell whether any listener of a load balancer but one leads to a group. */
 bool cv_model_lb_has_tg(const struct cv_model_lb *lb, uint32_t tg, uint32_t except);
 
-/** Check that a service has a private DNS name that is verified. */
-void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t service);
+/** Check that a service has a private DNS name that is verified, and that a VPC can have it. */
+void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t vpc, uint32_t service);
 
 /** Name the ENIs of an endpoint from first on and give each its load balancer. After every check. */
 void cv_model_enis_finish(struct model_ctx *ctx, struct cv_model_endpoint *endpoint,

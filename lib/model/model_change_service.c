@@ -566,7 +566,7 @@ static void endpoint_check(struct model_ctx *ctx, const struct cv_model_endpoint
 	enis_make(ctx, req, from, to, ret_first);
 	endpoint_sgs_make(ctx, req, from, to);
 	if (req->private_dns == 1 && !from->private_dns)
-		cv_model_check_private_dns(ctx, from->service);
+		cv_model_check_private_dns(ctx, from->vpc, from->service);
 	if (req->private_dns != CV_MODEL_KEEP)
 		to->private_dns = req->private_dns != 0;
 	if (ctx->ret == 0)

@@ -11,6 +11,7 @@
 
 /* AWS's own id of the zone in which us-east-1 has the names of its endpoints. */
 #define HOSTED_ZONE_US_EAST_1 "Z7HUB22UULQXV"
+#define SERVER_OFFSET 2
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -27,6 +28,11 @@ static void chars_derive(const char *alphabet, const char *basis, const char *us
 		buf[i] = alphabet[hash % (sizeof(lower) - 1)];
 	}
 	buf[n] = '\0';
+}
+
+cv_be32_t cv_model_dns_server(const struct cv_model_vpc *vpc)
+{
+	return cv_be32(cv_be32_host(vpc->cidrs[0].addr) + SERVER_OFFSET);
 }
 
 const char *cv_model_hosted_zone(const char *basis, char *buf)

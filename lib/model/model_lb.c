@@ -2,6 +2,7 @@
 
 /* Target groups, targets, load balancers, listeners. */
 
+#include "cv_model_dns.h"
 #include "model_change_priv.h"
 
 #include <errno.h>
@@ -151,6 +152,9 @@ static void check_target_addr(struct model_ctx *ctx, uint32_t vpc, cv_be32_t ip)
 		cv_model_err(ctx, EINVAL, "InvalidTarget", "ip", "target %s is %s of this VPC",
 			     text,
 			     use == MODEL_ADDR_NODE ? "a load balancer node" : "an endpoint's ENI");
+	else if (ip == cv_model_dns_server(&ctx->model->vpcs[vpc]))
+		cv_model_err(ctx, EINVAL, "InvalidTarget", "ip",
+			     "target %s is reserved: the VPC's DNS server has it", text);
 }
 
 /* A target inside a subnet is in the subnet's zone; elsewhere it may be put in one, or serve all. */

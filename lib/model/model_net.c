@@ -2,6 +2,7 @@
 
 /* Zones, accounts, VPCs, subnets, security groups, and the use of addresses. */
 
+#include "cv_model_dns.h"
 #include "model_change_priv.h"
 
 #include <errno.h>
@@ -256,7 +257,12 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 		     struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
-	struct cv_model_vpc vpc = {.n_cidrs = req->n_cidrs, .vlan = req->vlan};
+	struct cv_model_vpc vpc = {
+		.n_cidrs = req->n_cidrs,
+		.vlan = req->vlan,
+		.dns_support = !req->no_dns_support,
+		.dns_hostnames = !req->no_dns_hostnames,
+	};
 	char basis[256];
 	uint32_t idx = CV_MODEL_NONE;
 
@@ -374,6 +380,9 @@ static void check_gateway(struct model_ctx *ctx, const struct cv_model_subnet_re
 		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "gateway",
 			     "gateway %s is the network or broadcast address of %s", a,
 			     cv_prefix_str(&req->cidr, b));
+	else if (req->gateway == cv_model_dns_server(&ctx->model->vpcs[req->vpc]))
+		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "gateway",
+			     "gateway %s is reserved: the VPC's DNS server has it", a);
 	else if (use != CV_MODEL_NONE && use != MODEL_ADDR_TARGET)
 		cv_model_err(ctx, EEXIST, "InvalidIPAddress.InUse", "gateway",
 			     "address %s is in use", a);

@@ -312,15 +312,43 @@ static void check_principal(struct model_ctx *ctx, const struct cv_model_endpoin
 		check_allowed(ctx, endpoint);
 }
 
-void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t service)
+/* Tells whether an attached endpoint of a VPC has a private name already. */
+static bool is_name_taken(const struct cv_model *model, uint32_t vpc, const char *name)
+{
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		const struct cv_model_endpoint *e = &model->endpoints[i];
+		const char *other;
+
+		if (e->meta.gone || e->vpc != vpc || !e->private_dns ||
+		    e->service == CV_MODEL_NONE || !cv_model_state_is_attached(e->state))
+			continue;
+		other = model->services[e->service].private_dns_name;
+		if (other != NULL && strcmp(other, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t vpc, uint32_t service)
 {
 	const struct cv_model_service *s = &ctx->model->services[service];
+	const struct cv_model_vpc *v = &ctx->model->vpcs[vpc];
 
+	if (!v->dns_support || !v->dns_hostnames)
+		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns",
+			     "Enabling private DNS requires both enableDnsSupport and "
+			     "enableDnsHostnames VPC attributes set to true for %s",
+			     v->id);
 	if (s->private_dns_name == NULL || s->dns_state != CV_MODEL_DNS_VERIFIED)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns",
 			     "Private DNS can't be enabled because the service %s does not provide "
 			     "a private DNS name.",
 			     s->service_name);
+	else if (is_name_taken(ctx->model, vpc, s->private_dns_name))
+		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns",
+			     "private-dns-enabled cannot be set because there is already a "
+			     "conflicting DNS domain for %s in the VPC %s",
+			     s->private_dns_name, v->id);
 }
 
 /* The service of a new endpoint. That of a stored one may have gone since: then it has failed. */
@@ -368,8 +396,9 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 		    ctx->model->limits[CV_MODEL_ENDPOINT])
 		cv_model_err(ctx, EINVAL, "VpcEndpointLimitExceeded", "",
 			     "The maximum number of VPC endpoints has been reached");
-	if (req->private_dns && !is_restored(ctx) && endpoint->service != CV_MODEL_NONE)
-		cv_model_check_private_dns(ctx, endpoint->service);
+	if (req->private_dns && !is_restored(ctx) && endpoint->service != CV_MODEL_NONE &&
+	    endpoint->vpc != CV_MODEL_NONE)
+		cv_model_check_private_dns(ctx, endpoint->vpc, endpoint->service);
 	endpoint->private_dns = req->private_dns;
 	if (req->n_places == 0)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "subnets",

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 
+#include "cv_model_dns.h"
+
 #include "plan_priv.h"
 
-/* AWS's DNS server has the third address of a VPC. */
-#define SERVICE_OFFSET 2
+/* A VPC's DNS server has two addresses. */
+#define N_SERVERS 2
 
 /* The model's VPCs by need: shape [n_vpcs]. */
 static void needs_find(const struct plan_build *b, bool *needs)
@@ -25,19 +27,12 @@ static void needs_find(const struct plan_build *b, bool *needs)
 	}
 }
 
-static void services_add(struct plan_build *b, const struct cv_model_vpc *vpc, uint16_t slot)
+static void server_add(struct plan_build *b, uint16_t slot, cv_be32_t ip)
 {
 	const struct cv_plan_cfg *cfg = b->in->cfg;
 	struct cv_view_host *host = &b->hosts[slot];
-	cv_be32_t ip;
 
-	if (cfg->n_services == 0 || cfg->host == CV_PLAN_HOST_NEVER || vpc->n_cidrs == 0)
-		return;
-	ip = cv_be32(cv_be32_host(vpc->cidrs[0].addr) + SERVICE_OFFSET);
-	host->on = true;
-	host->service_first = b->spec.n_services;
-	host->n_services = cfg->n_services;
-	for (uint32_t i = 0; i < cfg->n_services; i++)
+	for (uint32_t i = 0; i < cfg->n_services; i++, host->n_services++)
 		b->services[b->spec.n_services++] = (struct cv_view_service){
 			.ip = ip,
 			.port = cv_be16(cfg->services[i].port),
@@ -52,6 +47,19 @@ static void services_add(struct plan_build *b, const struct cv_model_vpc *vpc, u
 	};
 }
 
+static void services_add(struct plan_build *b, const struct cv_model_vpc *vpc, uint16_t slot)
+{
+	const struct cv_plan_cfg *cfg = b->in->cfg;
+
+	if (cfg->n_services == 0 || cfg->host == CV_PLAN_HOST_NEVER || vpc->n_cidrs == 0 ||
+	    !vpc->dns_support)
+		return;
+	b->hosts[slot].on = true;
+	b->hosts[slot].service_first = b->spec.n_services;
+	server_add(b, slot, cv_model_dns_server(vpc));
+	server_add(b, slot, cv_be32(CV_MODEL_DNS_LINK_LOCAL));
+}
+
 int cv_plan_host_fill(struct plan_build *b)
 {
 	const struct cv_model *m = b->model;
@@ -59,7 +67,7 @@ int cv_plan_host_fill(struct plan_build *b)
 
 	b->spec.n_hosts = b->plan->n_slots[CV_PLAN_VPC];
 	b->hosts = cv_plan_mem_get(&b->tmp, b->spec.n_hosts, sizeof(*b->hosts));
-	b->services = cv_plan_mem_get(&b->tmp, (size_t)m->n_vpcs * b->in->cfg->n_services,
+	b->services = cv_plan_mem_get(&b->tmp, (size_t)m->n_vpcs * N_SERVERS * b->in->cfg->n_services,
 				      sizeof(*b->services));
 	if (needs == NULL || b->hosts == NULL || b->services == NULL)
 		return -ENOMEM;

@@ -274,8 +274,8 @@ int cv_plan_net_fill(struct plan_build *b)
 	}
 	for (i = 0; i < m->n_endpoints; i++)
 		n_enis += m->endpoints[i].n_enis;
-	/* One for the services of each VPC, too, and one for its VTEP. */
-	b->locals = cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis + 2 * (size_t)m->n_vpcs,
+	/* Two for the services of each VPC, too, and one for its VTEP. */
+	b->locals = cv_plan_mem_get(&b->tmp, (size_t)n_ips + n_enis + 3 * (size_t)m->n_vpcs,
 				    sizeof(*b->locals));
 	if (b->locals == NULL)
 		return -ENOMEM;

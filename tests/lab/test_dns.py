@@ -16,6 +16,7 @@ DEC1, DEC2 = '10.0.1.31', '10.0.2.32'
 WEB = 8080
 SERVER = '172.16.0.2'          # of every consumer; the base address of its CIDR + 2
 PROVIDER_SERVER = '10.0.0.2'
+LINK_LOCAL = '169.254.169.253'  # of every VPC
 OTHER = 'www.example.org'
 RESOLVER = ('127.0.0.1', 5353)
 
@@ -64,6 +65,7 @@ class Dns(harness.LabCase):
         for vpc, server, own in (('provider', PROVIDER_SERVER, '10.0.1.100'),
                                  ('c1', SERVER, '172.16.1.100'), ('c2', SERVER, '172.16.1.100')):
             cls.route(vpc, server, own)
+            cls.route(vpc, LINK_LOCAL, own)
 
     @classmethod
     def route(cls, vpc, server, own):
@@ -107,8 +109,9 @@ class Dns(harness.LabCase):
     def test_names_are_shown(self):
         shown = self.culvert.show('dns')
         self.assertEqual({(s['vpc'], s['address'], s['state']) for s in shown['servers']},
-                         {('provider', PROVIDER_SERVER, 'up'), ('c1', SERVER, 'up'),
-                          ('c2', SERVER, 'up')})
+                         {(vpc, address, 'up') for vpc, own in
+                          (('provider', PROVIDER_SERVER), ('c1', SERVER), ('c2', SERVER))
+                          for address in (own, LINK_LOCAL)})
         self.assertRegex(self.name('c1'), r'^vpce-[0-9a-f]{17}-[a-z0-9]{8}\.vpce-svc-[0-9a-f]{17}'
                                           r'\.us-east-1\.vpce\.amazonaws\.com$')
         text = self.culvert.metrics_text()
@@ -131,6 +134,30 @@ class Dns(harness.LabCase):
             self.assertRegex(text, rf'{name}\.\s+60\s+IN\s+A')
             orders.add(tuple(v for _, v in rows))
         self.assertEqual(orders, {(ENI, ENI_B), (ENI_B, ENI)})
+
+    def test_link_local_server_is_each_vpcs_own(self):
+        for vpc, other in (('c1', 'c2'), ('c2', 'c1')):
+            for how in ('+notcp', '+tcp'):
+                rows, status, _ = self.dig(vpc, self.name(vpc), how, server=LINK_LOCAL)
+                self.assertEqual(({v for _, v in rows}, status), ({ENI, ENI_B}, 'NOERROR'))
+            self.assertEqual(self.dig(vpc, self.name(other), server=LINK_LOCAL)[1], 'NXDOMAIN')
+
+    def test_vpc_without_dns_support_has_no_server(self):
+        name, conf = self.name('c2'), copy.deepcopy(self.conf)
+        vpc, = [v for v in conf['vpcs'] if v['name'] == 'c2']
+        vpc['enable_dns_support'] = False
+        self.culvert.reload(conf)
+        try:
+            proc.wait_for(lambda: 'c2' not in {s['vpc'] for s in self.culvert.show('dns')['servers']},
+                          20, 'the server to be gone')
+            for server in (SERVER, LINK_LOCAL):
+                proc.wait_for(lambda server=server: 'no servers could be reached' in proc.run(
+                    ['dig', '+tries=1', '+timeout=1', f'@{server}', name], ns=self.lab.ns('c2'),
+                    check=False).stdout, 20, f'silence of {server}')
+            self.assertEqual(self.addresses('c1', self.name('c1')), {ENI, ENI_B})
+        finally:
+            self.culvert.reload(self.conf)
+        self.wait_for_answer(name, {ENI, ENI_B}, 'c2')
 
     def test_other_vpcs_do_not_see_it(self):
         for vpc in ('c2', 'provider'):

@@ -122,6 +122,7 @@ static void make_net(void)
 				       .n_cidrs = 1,
 				       .port = "p0",
 				       .vlan = 9,
+				       .no_dns_hostnames = true,
 				       .by = &by};
 	struct cv_model_subnet_req subnet = {.vpc = 2,
 					     .cidr = prefix("10.9.1.0/24"),
@@ -241,6 +242,7 @@ static void make_service(void)
 	endpoint.by = by_of(1);
 	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
 	endpoint.by = by_of(1);
+	endpoint.private_dns = false; /* a VPC has a name once */
 	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
 	no_error(cv_model_accept_by(m, by_of(0), m->services[1].id, m->endpoints[1].id, &errs));
 	assert_true(cv_model_advance(m, 6000));
