@@ -241,23 +241,30 @@ static bool number_take(const char *text, double *ret_value)
 	return end != text && *end == '\0' && *ret_value > 0 && *ret_value < 1e15;
 }
 
+static const struct option longs[] = {
+	{"endpoint", required_argument, NULL, 0},
+	{"target", required_argument, NULL, 1},
+	{"client", required_argument, NULL, 2},
+	{"port", required_argument, NULL, 3},
+	{"snaplen", required_argument, NULL, 4},
+	{"count", required_argument, NULL, 'c'},
+	{"seconds", required_argument, NULL, 't'},
+	{"write", required_argument, NULL, 'w'},
+	{"socket", required_argument, NULL, 's'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+void culvertctl_capture_options(void)
+{
+	for (const struct option *option = longs; option->name != NULL; option++)
+		printf("--%s\n", option->name);
+}
+
 /* @return -1 to go on, else the exit code */
 static int options_read(struct capture *c, int argc, char **argv)
 {
 	/* The first ones stand as in names[]. */
-	static const struct option longs[] = {
-		{"endpoint", required_argument, NULL, 0},
-		{"target", required_argument, NULL, 1},
-		{"client", required_argument, NULL, 2},
-		{"port", required_argument, NULL, 3},
-		{"snaplen", required_argument, NULL, 4},
-		{"count", required_argument, NULL, 'c'},
-		{"seconds", required_argument, NULL, 't'},
-		{"write", required_argument, NULL, 'w'},
-		{"socket", required_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
 	double count = 0;
 	int opt;
 

@@ -14,3 +14,6 @@
  * @return exit code: 0 done, 1 culvertd cannot be reached or refuses, 2 wrong usage
  */
 int culvertctl_capture(const char *socket, int argc, char **argv);
+
+/** Write its options for the shell's completion, a line each. */
+void culvertctl_capture_options(void);

@@ -446,6 +446,13 @@ static const struct culvertctl_col left_out_cols[] = {
 	{0},
 };
 
+static const struct culvertctl_col decision_cols[] = {
+	{"KIND", "kind", FORM_TEXT},
+	{"NAME", "name", FORM_TEXT},
+	{"DECISION", "decision", FORM_TEXT},
+	{0},
+};
+
 static const struct culvertctl_section state[] = {
 	{
 		.rows = "stores",
@@ -457,6 +464,12 @@ static const struct culvertctl_section state[] = {
 		.title = "kept, but not in use",
 		.none = "all of it is in use",
 		.cols = left_out_cols,
+	},
+	{
+		.rows = "decisions",
+		.title = "decided by hand or by calls, over the file",
+		.none = "the file stands as it is",
+		.cols = decision_cols,
 	},
 	{0},
 };

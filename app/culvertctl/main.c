@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "events.h"
 #include "fetch.h"
 #include "table.h"
+#include "words.h"
 
 #define SOCKET_DEFAULT "/run/culvert/culvert.sock"
 #define WATCH_SECONDS_DEFAULT 2
@@ -25,22 +27,10 @@ struct options {
 	const char *endpoint, *target, *state, *limit;
 	const char *stages, *count_seconds;
 	const char *command, *what,
-		*more;           /* more: what follows, of the commands that do something */
-	const struct verb *verb; /* the command, if it does something */
+		*more; /* more: what follows, of the commands that do something */
+	const struct culvertctl_verb *verb; /* the command, if it does something */
 	bool json;
 	double seconds;
-};
-
-/* What can be done, and what follows the verb: names of its parameters. */
-struct verb {
-	const char *name;
-	const char *params[2];
-};
-
-static const struct verb verbs[] = {
-	{"accept", {"endpoint"}},       {"reject", {"endpoint"}},
-	{"drain", {"group", "target"}}, {"shift", {"load-balancer", "zone"}},
-	{"unshift", {"load-balancer"}},
 };
 
 static const char usage_text[] =
@@ -48,6 +38,7 @@ static const char usage_text[] =
 	"       culvertctl [-s SOCKET] show workers --stages [--seconds N]\n"
 	"       culvertctl [-s SOCKET] watch WHAT [-n SECONDS] [FILTER...]\n"
 	"       culvertctl [-s SOCKET] metrics\n"
+	"       culvertctl [-s SOCKET] events [--follow] [--since WHEN]   (events --help says more)\n"
 	"       culvertctl [-s SOCKET] capture -w FILE [FILTER...]   (capture --help says more)\n"
 	"       culvertctl [-s SOCKET] accept | reject ENDPOINT\n"
 	"       culvertctl [-s SOCKET] drain TARGET-GROUP IP[:PORT]\n"
@@ -57,28 +48,15 @@ static const char usage_text[] =
 	"\n"
 	"Ask a running culvertd how it stands, or have it do something.\n"
 	"\n"
-	"WHAT is one of\n"
-	"  ports           links, queues, packets\n"
-	"  vpcs            networks, how they are attached, their subnets\n"
-	"  load-balancers  NLB nodes and listeners\n"
-	"  targets         target groups, targets, whether they answer ARP\n"
-	"  services        endpoint services and who may use them\n"
-	"  endpoints       interface endpoints, their state, and what was dropped and why\n"
-	"  flows           TCP connections now\n"
-	"  snat            source ports per node IP and target: used, resting, free\n"
-	"  drops           packets that did not leave, by reason\n"
-	"  workers         load and configuration generation of each worker\n"
-	"  neighbours      MAC addresses of targets and gateways\n"
-	"  host            sockets of the kernel on our addresses: namespaces, packets, drops\n"
-	"  dns             servers in the VPCs, names and what is answered\n"
-	"  steering        interfaces that are shared with the host: what goes to whom\n"
-	"  steering        interfaces shared with the host: which frames are ours\n"
-	"  config          configuration generation, file, what it holds\n"
+	"WHAT is one of\n";
+
+static const char usage_rest[] =
 	"\n"
 	"accept, reject    a connection, by the endpoint's id or name\n"
 	"drain             deregister a target: it gets no new connections, and drains\n"
-	"shift, unshift    targets of a zone get no new connections until unshift; not kept\n"
-	"                  over a restart; zonal_shift.config.enabled must be on\n"
+	"shift, unshift    targets of a zone get no new connections until unshift;\n"
+	"                  zonal_shift.config.enabled must be on\n"
+	"                  All of these are kept over a restart, and stand over the file.\n"
 	"\n"
 	"FILTER is any of\n"
 	"  --endpoint ID      endpoints, flows: one endpoint by id or name\n"
@@ -93,6 +71,7 @@ static const char usage_text[] =
 	"  -s, --socket PATH  culvertd's socket (" SOCKET_DEFAULT ")\n"
 	"  -n SECONDS         watch: time between two looks (2)\n"
 	"  --json             print the answer as it came\n"
+	"  --words LIST       print the commands, shows or options, for the shell's completion\n"
 	"\n"
 	"Exit status: 0 done, 1 culvertd cannot be reached or refuses, 2 wrong usage.\n";
 
@@ -329,7 +308,8 @@ enum {
 	OPT_STAGES,
 	OPT_SECONDS,
 	OPT_JSON,
-	OPT_VERSION
+	OPT_VERSION,
+	OPT_WORDS
 };
 
 static const struct option long_options[] = {
@@ -343,8 +323,26 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPT_VERSION},
+	{"words", required_argument, NULL, OPT_WORDS},
 	{NULL, 0, NULL, 0},
 };
+
+/* What the shell completes. Options of a command with its own are asked for by its name. */
+static int words(const char *what)
+{
+	if (strcmp(what, "events") == 0)
+		culvertctl_events_options();
+	else if (strcmp(what, "capture") == 0)
+		culvertctl_capture_options();
+	else if (strcmp(what, "options") != 0)
+		return culvertctl_words_print(stdout, what)
+			       ? EXIT_OK
+			       : usage_error("no such list of words", what);
+	for (const struct option *option = long_options;
+	     strcmp(what, "options") == 0 && option->name != NULL; option++)
+		printf("--%s\n", option->name);
+	return EXIT_OK;
+}
 
 static bool seconds_parse(const char *text, double *ret_seconds)
 {
@@ -391,7 +389,11 @@ static int option_take(struct options *options, int c)
 		return usage_error("-n takes 0.1 to 3600 seconds, not", optarg);
 	case 'h':
 		fputs(usage_text, stdout);
+		culvertctl_shows_help(stdout);
+		fputs(usage_rest, stdout);
 		return EXIT_OK;
+	case OPT_WORDS:
+		return words(optarg);
 	case OPT_VERSION:
 		printf("culvertctl %s\n", CULVERT_VERSION);
 		return EXIT_OK;
@@ -414,9 +416,8 @@ static int options_read(struct options *options, int argc, char **argv)
 	}
 	if (optind < argc)
 		options->command = argv[optind++];
-	for (size_t i = 0; options->command != NULL && i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i].name, options->command) == 0)
-			options->verb = &verbs[i];
+	if (options->command != NULL)
+		options->verb = culvertctl_verb_find(options->command);
 	if (optind < argc)
 		options->what = argv[optind++];
 	if (optind < argc && options->verb != NULL)
@@ -450,12 +451,11 @@ static int run(const struct options *options)
 	return show_once(options, false) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-static int capture(const char *socket, int argc, char **argv)
-{
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return EXIT_FAILED;
-	return culvertctl_capture(socket, argc, argv);
-}
+/* Commands with options of their own. */
+static const struct {
+	const char *name;
+	int (*fn)(const char *socket, int argc, char **argv);
+} others[] = {{"capture", culvertctl_capture}, {"events", culvertctl_events}};
 
 int main(int argc, char **argv)
 {
@@ -464,9 +464,13 @@ int main(int argc, char **argv)
 		argc > 2 && (strcmp(argv[1], "-s") == 0 || strcmp(argv[1], "--socket") == 0);
 	int at = has_socket ? 3 : 1, ret;
 
-	/* It has options of its own. */
-	if (argc > at && strcmp(argv[at], "capture") == 0)
-		return capture(has_socket ? argv[2] : SOCKET_DEFAULT, argc - at, argv + at);
+	for (size_t i = 0; argc > at && i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcmp(argv[at], others[i].name) != 0)
+			continue;
+		if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+			return EXIT_FAILED;
+		return others[i].fn(has_socket ? argv[2] : SOCKET_DEFAULT, argc - at, argv + at);
+	}
 	ret = options_read(&options, argc, argv);
 	if (ret >= 0)
 		return ret;

@@ -10,6 +10,7 @@
 #include "cv_aws.h"
 #include "cv_conf.h"
 #include "cv_ctl.h"
+#include "cv_ctl_events.h"
 #include "cv_ctl_keep.h"
 #include "cv_ctl_know.h"
 
@@ -83,6 +84,21 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 	return ret;
 }
 
+static int connection_tell(void *arg, struct cv_ctl *ctl, struct cv_model *model,
+			   const char *endpoint, const char *word)
+{
+	struct app_aws *self = arg;
+
+	return cv_aws_tell(self->aws, ctl, model, endpoint, word);
+}
+
+static void tell_sent(void *arg)
+{
+	struct app_aws *self = arg;
+
+	app_sns_sent(self->sns);
+}
+
 int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs *errs,
 		  struct app_aws **ret_aws)
 {
@@ -120,6 +136,9 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 		return ret;
 	}
 	cv_ctl_on_hup(ctl, keys_reload, self);
+	cv_ctl_on_connection(ctl, &(struct cv_ctl_tell){.connection = connection_tell,
+							.sent = tell_sent,
+							.arg = self});
 	for (uint32_t i = 0; i < api->n_listen; i++)
 		cv_log(CV_LOG_NOTICE, "AWS APIs on %s%s", api->listen[i],
 		       api->tls_key != NULL ? " (HTTPS)" : "");

@@ -17,6 +17,7 @@
 #include "cv_api.h"
 #include "cv_conf.h"
 #include "cv_ctl.h"
+#include "cv_ctl_events.h"
 #include "cv_dp.h"
 #include "cv_io.h"
 #include "cv_steer.h"
@@ -209,7 +210,8 @@ static int start_api(struct app *app, struct cv_errs *errs)
 			.whats = cv_ctl_whats(),
 			.arg = app->ctl,
 			.capture = cv_ctl_capture,
-			.act = cv_ctl_act},
+			.act = cv_ctl_act,
+			.events = cv_ctl_events},
 	};
 
 	return cv_api_create(&cfg, errs, &app->api);
@@ -243,8 +245,9 @@ static void stop(struct app *app, bool served)
 {
 	char *summary = NULL;
 
-	app_aws_stop(app->aws);
+	/* What operators decide is published by the AWS APIs' part. */
 	cv_api_destroy(app->api);
+	app_aws_stop(app->aws);
 	atomic_store(&app->stop, true);
 	if (app->io != NULL)
 		cv_io_join(app->io);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Completion of culvertctl for bash: names of endpoints, groups, targets, load balancers and zones are asked
-# of the running culvertd. Copy it to /etc/bash_completion.d/culvertctl, or source it.
+# of the running culvertd, commands and options of culvertctl itself. Copy it to /etc/bash_completion.d/culvertctl, or source it.
 
 # _culvertctl_ask WHAT FILTER: values that a sed script picks from `show WHAT --json`, one a line.
 _culvertctl_ask() {
@@ -20,10 +20,7 @@ _culvertctl_words() {
 	drain/2) _culvertctl_ask targets 's/.*"target": "\([^"]*\)".*/\1/p' | sort -u ;;
 	shift/1 | unshift/1) _culvertctl_names load-balancers name ;;
 	shift/2) _culvertctl_names load-balancers az_id ;;
-	show/1 | watch/1)
-		echo ports vpcs load-balancers targets services endpoints flows snat drops workers neighbours \
-			host steering config
-		;;
+	show/1 | watch/1) "${_culvertctl_cmd[0]}" --words shows ;;
 	esac
 }
 
@@ -43,7 +40,19 @@ _culvertctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-n | --limit | --seconds | --state | --target | --endpoint) return ;;
+	-w | --write)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--endpoint)
+		mapfile -t COMPREPLY < <(compgen -W "$(_culvertctl_names endpoints id)" -- "$cur")
+		return
+		;;
+	--words)
+		mapfile -t COMPREPLY < <(compgen -W 'commands shows options capture events' -- "$cur")
+		return
+		;;
+	-n | --limit | --seconds | --state | --target | --client | --port | --snaplen | --count | --since) return ;;
 	esac
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
@@ -51,7 +60,8 @@ _culvertctl() {
 			_culvertctl_cmd+=(-s "${words[i + 1]}")
 			i=$((i + 1))
 			;;
-		-n | --limit | --seconds | --state | --target | --endpoint) i=$((i + 1)) ;;
+		-[nw] | --limit | --seconds | --state | --target | --endpoint | --client | --port | --snaplen | \
+			--count | --since | --write | --words) i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			[ -n "$verb" ] && place=$((place + 1))
@@ -61,9 +71,12 @@ _culvertctl() {
 	done
 	local list
 	if [[ $cur == -* ]]; then
-		list='--socket --endpoint --target --state --limit --stages --seconds --json --help --version'
+		case $verb in
+		capture | events) list=$("${_culvertctl_cmd[0]}" --words "$verb") ;;
+		*) list=$("${_culvertctl_cmd[0]}" --words options) ;;
+		esac
 	elif [ -z "$verb" ]; then
-		list='show watch metrics accept reject drain shift unshift'
+		list=$("${_culvertctl_cmd[0]}" --words commands)
 	else
 		list=$(_culvertctl_words $((place + 1)) "$verb")
 	fi

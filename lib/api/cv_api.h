@@ -17,6 +17,7 @@
 #include "cv_base.h"
 #include "cv_ctl.h"
 #include "cv_ctl_capture.h"
+#include "cv_ctl_events.h"
 
 /** Connections at most, over all; further ones are closed at once. */
 #define CV_API_CONNECTIONS_MAX 64
@@ -36,6 +37,9 @@ struct cv_api_ops {
 	/** As cv_ctl_capture(); NULL: nothing can be captured. */
 	int (*capture)(void *arg, const struct cv_ctl_capture_query *query,
 		       struct cv_ctl_reply *reply);
+	/** As cv_ctl_events(); NULL: there are none. */
+	int (*events)(void *arg, const struct cv_ctl_events_query *query,
+		      struct cv_ctl_reply *reply);
 };
 
 /** Settings. */

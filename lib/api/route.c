@@ -344,10 +344,67 @@ static void handle_act(const struct cv_api_ops *ops, const struct api_request *r
 	answer_reply(answer, ops->act(ops->arg, &order, &reply), TYPE_JSON, &reply);
 }
 
+/* Put a parameter where the question for events wants it. Tells what is wrong with it, or NULL. */
+static const char *events_set(struct cv_ctl_events_query *query, const char *name,
+			      const char *value)
+{
+	uint64_t wait = query->wait;
+	const struct {
+		const char *name;
+		uint64_t *field;
+	} numbers[] = {
+		{"boot", &query->boot},
+		{"after", &query->after},
+		{"since", &query->since_ms},
+		{"wait", &wait},
+	};
+
+	if (value == NULL || *value == '\0')
+		return "parameter has no value";
+	for (size_t i = 0; i < CV_ARRAY_LEN(numbers); i++) {
+		if (strcmp(name, numbers[i].name) != 0)
+			continue;
+		if (strspn(value, "0123456789") != strlen(value) || strlen(value) > 19)
+			return "parameter is not a number";
+		*numbers[i].field = strtoull(value, NULL, 10);
+		if (wait > CV_CTL_EVENTS_WAIT_MAX)
+			return "so many seconds are too long";
+		query->wait = (uint32_t)wait;
+		return NULL;
+	}
+	return "unknown parameter";
+}
+
+static void handle_events(const struct cv_api_ops *ops, const struct api_request *request,
+			  const char *rest, struct api_answer *answer)
+{
+	struct cv_ctl_events_query query = {0};
+	struct cv_ctl_reply reply = {0};
+
+	(void)rest;
+	if (ops->events == NULL || request->too_many_params) {
+		answer_error(answer, 400, "there are no events, or too many parameters");
+		return;
+	}
+	for (unsigned int i = 0; i < request->n_params; i++) {
+		const char *name = request->params[i].name;
+		const char *wrong = events_set(&query, name, request->params[i].value);
+		char text[160];
+
+		if (wrong == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
+		answer_choice(answer, 400, text,
+			      json_pack("[s,s,s,s]", "boot", "after", "since", "wait"));
+		return;
+	}
+	answer_reply(answer, ops->events(ops->arg, &query, &reply), TYPE_JSON, &reply);
+}
+
 static const struct route routes[] = {
 	{"/metrics", "GET, HEAD", handle_metrics}, {"/v1/config", "GET, HEAD", handle_config},
-	{"/v1/capture", "GET", handle_capture},    {"/v1/show/", "GET, HEAD", handle_show},
-	{"/v1/act/", "POST", handle_act},
+	{"/v1/capture", "GET", handle_capture},    {"/v1/events", "GET", handle_events},
+	{"/v1/show/", "GET, HEAD", handle_show},   {"/v1/act/", "POST", handle_act},
 };
 
 static const struct route *route_find(const char *path, const char **ret_rest)

@@ -150,6 +150,18 @@ void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 		   struct cv_aws_answer *ret_answer);
 
 /**
+ * Put what happened to a connection without a call into the outbox, for those who want to know of it.
+ *
+ * @param model     with the endpoint in it
+ * @param endpoint  id
+ * @param word      `Connect`, `Accept`, `Reject` or `Delete`
+ * @return 0, or -ENOMEM: some may not be told
+ * @threads control, within a change
+ */
+int cv_aws_tell(struct cv_aws *aws, struct cv_ctl *ctl, struct cv_model *model,
+		const char *endpoint, const char *word);
+
+/**
  * Refuse a request that could not be read, in the shape of the service that it seems to be for.
  *
  * @param status  HTTP

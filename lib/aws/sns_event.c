@@ -2,7 +2,9 @@
 
 /* What happens to connections, told to the topics of their notifications. */
 
+#include <errno.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -158,4 +160,28 @@ void cv_aws_sns_event(struct aws_call *call, const char *endpoint_id, const char
 		notify_all(call, &event, CV_MODEL_SERVICE,
 			   model->endpoints[event.endpoint].service);
 	notify_all(call, &event, CV_MODEL_ENDPOINT, event.endpoint);
+}
+
+int cv_aws_tell(struct cv_aws *aws, struct cv_ctl *ctl, struct cv_model *model,
+		const char *endpoint, const char *word)
+{
+	struct aws_call call = {
+		.model = model,
+		.ctl = ctl,
+		.ops = &aws->ops,
+		.account = CV_MODEL_NONE,
+		.region = aws->region,
+		.now = aws->now(),
+		.aws = aws,
+	};
+	int ret;
+
+	if (aws->sns == NULL)
+		return 0;
+	if (atomic_load(&aws->sns_stale) && cv_aws_sns_load(aws) == 0)
+		atomic_store(&aws->sns_stale, false);
+	cv_aws_sns_event(&call, endpoint, word);
+	ret = call.err_code != NULL ? -ENOMEM : 0;
+	cv_aws_call_fini(&call);
+	return ret;
 }

@@ -69,18 +69,20 @@ static uint32_t find(struct cv_model *model, struct act *act, enum cv_model_kind
 	return idx;
 }
 
-static int decide(struct cv_model *model, struct act *act, bool accept)
+static int decide(struct cv_ctl *ctl, struct cv_model *model, struct act *act, bool accept)
 {
 	uint32_t idx = find(model, act, CV_MODEL_ENDPOINT, "endpoint", act->order->endpoint);
 	const struct cv_model_by by = operator_now();
 	struct cv_model_errs errs = {0};
 	const struct cv_model_endpoint *endpoint;
+	enum cv_model_state before;
 	const char *service;
 	int ret;
 
 	if (idx == CV_MODEL_NONE)
 		return -ENOENT;
 	endpoint = &model->endpoints[idx];
+	before = endpoint->state;
 	if (endpoint->service == CV_MODEL_NONE)
 		return say(act, -EINVAL, "the service of endpoint %s is gone", endpoint->id);
 	service = model->services[endpoint->service].id;
@@ -89,19 +91,21 @@ static int decide(struct cv_model *model, struct act *act, bool accept)
 	if (ret < 0)
 		return refused(act, ret, &errs);
 	cv_model_errs_fini(&errs);
+	if (endpoint->state != before &&
+	    cv_ctl_tell(ctl, model, endpoint->id, accept ? "Accept" : "Reject") < 0)
+		cv_log(CV_LOG_ERR, "out of memory: nobody is notified that endpoint %s is %s",
+		       endpoint->id, accept ? "accepted" : "rejected");
 	return say(act, 0, "endpoint %s is %s", endpoint->id, accept ? "accepted" : "rejected");
 }
 
 static int act_accept(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
 {
-	(void)ctl;
-	return decide(model, act, true);
+	return decide(ctl, model, act, true);
 }
 
 static int act_reject(struct cv_ctl *ctl, struct cv_model *model, struct act *act)
 {
-	(void)ctl;
-	return decide(model, act, false);
+	return decide(ctl, model, act, false);
 }
 
 /* `ip` or `ip:port`. */
@@ -256,6 +260,7 @@ int cv_ctl_act(void *ctl, const struct cv_ctl_order *order, struct cv_ctl_reply 
 				    : cv_ctl_call(ctl, true, act_run, &act);
 	}
 	if (ret == 0) {
+		cv_ctl_tell_sent(ctl);
 		root = json_pack("{s:s}", "done", act.text != NULL ? act.text : "");
 		ret = root != NULL ? cv_ctl_json_write(root, &reply->text, &reply->len) : -ENOMEM;
 		json_decref(root);

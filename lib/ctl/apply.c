@@ -175,6 +175,7 @@ static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs 
 		cv_health_destroy(health);
 		goto fail;
 	}
+	cv_ctl_notice_serve(ctl, conf);
 	cv_health_destroy(ctl->health);
 	ctl->health = health;
 	drains.due = ctl->drains.due;
@@ -318,6 +319,22 @@ const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap)
 	return buf;
 }
 
+/* What is told of the change waits for delivery with it, and goes if it is not made. */
+static int reload_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
+{
+	size_t n_kept = ctl->keep.next.n;
+	int ret;
+
+	if (cv_ctl_keep_is_good(ctl))
+		cv_ctl_tell_reload(ctl, conf);
+	ret = cv_ctl_apply(ctl, conf, errs);
+	if (ret < 0)
+		cv_store_batch_cut(&ctl->keep.next, n_kept);
+	else if (ctl->keep.next.n > n_kept)
+		cv_ctl_tell_sent(ctl);
+	return ret;
+}
+
 static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 {
 	struct cv_conf_docs docs = {0};
@@ -335,7 +352,7 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 		ret = -EBUSY;
 	} else {
 		cv_model_enis_keep(conf->model, ctl->conf->model);
-		ret = cv_ctl_apply(ctl, conf, errs);
+		ret = reload_apply(ctl, conf, errs);
 	}
 	if (ret == 0)
 		cv_ctl_keep_note(ctl, &docs, &conf->warnings);
@@ -373,6 +390,7 @@ int cv_ctl_reload(struct cv_ctl *ctl, struct cv_errs *errs)
 	ctl->last_reload.at = time(NULL);
 	ctl->last_reload.ret = ret;
 	errs_copy(&ctl->last_reload.errs, errs, first);
+	cv_ctl_notice_reload(ctl);
 	if (ret == 0) {
 		errs_log(&ctl->conf->warnings, CV_LOG_WARNING);
 		cv_log(CV_LOG_NOTICE, "reloaded %s, %s", ctl->file,

@@ -68,6 +68,8 @@ static void change_log(struct cv_ctl *ctl, const struct cv_health_change *change
 	struct cv_health_info info;
 	char addr[CV_NET_STR_LEN];
 
+	cv_health_zone_get(ctl->health, change->tg, change->target, zone, &info);
+	cv_ctl_notice_target(ctl, change, info.text);
 	if (now_ms >= checks->lines_ms + 1000) {
 		if (checks->n_lines > LINES_MAX)
 			cv_log(CV_LOG_NOTICE, "%u more targets changed state",
@@ -77,7 +79,6 @@ static void change_log(struct cv_ctl *ctl, const struct cv_health_change *change
 	}
 	if (++checks->n_lines > LINES_MAX)
 		return;
-	cv_health_zone_get(ctl->health, change->tg, change->target, zone, &info);
 	cv_log(change->to == CV_MODEL_TARGET_HEALTHY ? CV_LOG_NOTICE : CV_LOG_WARNING,
 	       "target %s of %s is %s in %s, was %s%s%s",
 	       cv_ctl_addr_str(target->ip, target->port, addr), tg->name,

@@ -101,6 +101,7 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	if (ctl == NULL)
 		goto fail_conf;
 	ctl->epoll_fd = ctl->signal_fd = ctl->stop_fd = -1;
+	cv_ctl_ring_init(&ctl->ring);
 	ctl->io = cfg->io;
 	ctl->tsc_hz = cfg->tsc_hz;
 	for (uint32_t i = 0; i < cfg->n_steers; i++)
@@ -114,6 +115,7 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 		ctl->snat_seed = ctl->started_ms;
 	ret = cv_ctl_queue_init(&ctl->queue);
 	if (ret < 0) {
+		cv_ctl_ring_fini(&ctl->ring);
 		free(ctl);
 		goto fail_conf;
 	}
@@ -180,6 +182,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	cv_conf_destroy(ctl->conf);
 	cv_model_destroy(ctl->model);
 	cv_ctl_queue_fini(&ctl->queue);
+	cv_ctl_ring_fini(&ctl->ring);
 	fd_close(ctl->epoll_fd);
 	fd_close(ctl->signal_fd);
 	fd_close(ctl->stop_fd);
@@ -275,6 +278,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 	ctl->second_ms = now_ms + 1000;
 	cv_ctl_workers_look(ctl, now_ms);
 	cv_ctl_watch_tick(ctl);
+	cv_ctl_notice_tick(ctl, now_ms);
 	cv_ctl_advance_tick(ctl, now_ms);
 	cv_ctl_host_look(ctl);
 	cv_ctl_steer_tick(ctl);
@@ -326,6 +330,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	}
 	cv_ctl_keep_flush(ctl);
 	cv_ctl_queue_close(&ctl->queue);
+	cv_ctl_ring_close(&ctl->ring);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
 	cv_ctl_detach(ctl);

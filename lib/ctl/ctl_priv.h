@@ -25,6 +25,7 @@
 #include "cv_steer.h"
 #include "cv_view.h"
 
+#include "events_priv.h"
 #include "keep_priv.h"
 #include "neigh_priv.h"
 #include "queue_priv.h"
@@ -206,6 +207,9 @@ struct cv_ctl {
 	bool json_failed; /**< memory ran out while the answer was put together */
 
 	struct ctl_keep keep;
+	struct ctl_ring ring;
+	struct ctl_noticed noticed;
+	struct cv_ctl_tell tell; /**< connection NULL: nobody to be told */
 
 	struct ctl_queue queue;
 	int epoll_fd, signal_fd, stop_fd;

@@ -55,6 +55,8 @@ static void break_off(struct cv_ctl *ctl, const struct cv_errs *errs)
 		       "%s: %s. Nothing that calls would change can be kept: they are refused; the "
 		       "data plane goes on",
 		       name_of(keep), why);
+	if (!keep->broken)
+		cv_ctl_notice_state(ctl, why);
 	why_set(keep, why);
 	keep->wait_ms = !keep->broken ? RETRY_MS : keep->wait_ms * 2;
 	if (keep->wait_ms > RETRY_MAX_MS)
@@ -67,8 +69,10 @@ static void mend(struct cv_ctl *ctl)
 {
 	struct ctl_keep *keep = &ctl->keep;
 
-	if (keep->broken)
+	if (keep->broken) {
 		cv_log(CV_LOG_NOTICE, "%s: can be used again", name_of(keep));
+		cv_ctl_notice_state(ctl, NULL);
+	}
 	keep->broken = false;
 	why_set(keep, "");
 }

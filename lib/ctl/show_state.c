@@ -19,6 +19,70 @@ static json_t *left_out_json(struct cv_ctl *ctl)
 	return list;
 }
 
+static void decision_add(struct cv_ctl *ctl, json_t *list, enum cv_model_kind kind,
+			 const char *name, json_t *decision)
+{
+	cv_ctl_json_add(ctl, list,
+			json_pack("{s:s, s:s, s:o}", "kind", cv_ctl_keep_word(kind), "name", name,
+				  "decision", decision));
+}
+
+static void lb_decision(struct cv_ctl *ctl, json_t *list, const struct cv_model_lb *lb)
+{
+	if (!lb->shift_decided)
+		return;
+	decision_add(ctl, list, CV_MODEL_LB, lb->name,
+		     lb->shifted_zone != CV_MODEL_NONE
+			     ? json_sprintf("shifted away from %s",
+					    ctl->model->zones[lb->shifted_zone].id)
+			     : json_string("not shifted"));
+}
+
+static void group_decisions(struct cv_ctl *ctl, json_t *list,
+			    const struct cv_model_target_group *tg)
+{
+	char addr[CV_NET_STR_LEN];
+
+	if (tg->meta.api)
+		return;
+	for (uint32_t i = 0; i < tg->n_dropped; i++)
+		decision_add(ctl, list, CV_MODEL_TG, tg->name,
+			     json_sprintf("%s deregistered",
+					  cv_ctl_addr_str(tg->dropped[i].ip, tg->dropped[i].port,
+							  addr)));
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		if (tg->targets[i].api)
+			decision_add(ctl, list, CV_MODEL_TG, tg->name,
+				     json_sprintf("%s registered",
+						  cv_ctl_addr_str(tg->targets[i].ip,
+								  tg->targets[i].port, addr)));
+	}
+}
+
+/* What the file says otherwise; resources that calls made are as their callers want them. */
+static json_t *decisions_json(struct cv_ctl *ctl)
+{
+	const struct cv_model *model = ctl->model;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		if (!model->lbs[i].meta.gone)
+			lb_decision(ctl, list, &model->lbs[i]);
+	}
+	for (uint32_t i = 0; i < model->n_tgs; i++) {
+		if (!model->tgs[i].meta.gone)
+			group_decisions(ctl, list, &model->tgs[i]);
+	}
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		const struct cv_model_endpoint *endpoint = &model->endpoints[i];
+
+		if (!endpoint->meta.gone && endpoint->meta.runtime && endpoint->state_since != 0)
+			decision_add(ctl, list, CV_MODEL_ENDPOINT, endpoint->name,
+				     json_string(cv_model_state_str(endpoint->state)));
+	}
+	return list;
+}
+
 int cv_ctl_show_state(struct cv_ctl *ctl, struct ctl_show *show)
 {
 	const struct ctl_keep *keep = &ctl->keep;
@@ -33,6 +97,7 @@ int cv_ctl_show_state(struct cv_ctl *ctl, struct ctl_show *show)
 				  "state", state, "revision", (json_int_t)keep->rev, "transactions",
 				  (json_int_t)keep->n_txns, "failures", (json_int_t)keep->n_failed,
 				  "error", cv_ctl_json_text(keep->why)));
-	show->root = json_pack("{s:o, s:o}", "stores", stores, "left_out", left_out_json(ctl));
+	show->root = json_pack("{s:o, s:o, s:o}", "stores", stores, "left_out", left_out_json(ctl),
+			       "decisions", decisions_json(ctl));
 	return 0;
 }

@@ -290,11 +290,25 @@ static int fake_act(void *arg, const struct cv_ctl_order *order, struct cv_ctl_r
 	return fake_answer(reply);
 }
 
+static int fake_events(void *arg, const struct cv_ctl_events_query *query,
+		       struct cv_ctl_reply *reply)
+{
+	(void)arg;
+	snprintf(fake.asked, sizeof(fake.asked), "events %d %llu", query->boot != 0,
+		 (unsigned long long)query->after);
+	fake.seconds = (uint32_t)(query->since_ms / 1000);
+	/* One answer has more behind it. */
+	if (query->after == 3)
+		fake.text = "{\"boot\": 9, \"next\": 4, \"lost\": 2, \"more\": false,"
+			    " \"events\": [{\"seq\": 4, \"event\": \"b\"}]}";
+	return fake_answer(reply);
+}
+
 static int program_setup(void **state)
 {
 	struct cv_api_cfg cfg = {
 		.version = "1",
-		.ops = {fake_show, fake_metrics, cv_ctl_whats(), NULL, fake_act},
+		.ops = {fake_show, fake_metrics, cv_ctl_whats(), NULL, fake_act, NULL, fake_events},
 	};
 	struct cv_errs errs = {0};
 
@@ -468,6 +482,105 @@ static void bash_completes(void **state)
 	assert_string_equal(fake.asked, "load-balancers - - - 0");
 }
 
+/* The words of a list, as the program tells them. */
+static char *words(const char *list)
+{
+	static char out[TEXT_LEN];
+	char args[64];
+
+	snprintf(args, sizeof(args), "--words %s", list);
+	assert_int_equal(run(args, out), 0);
+	return out;
+}
+
+/* Every word of a list is offered for its beginning. */
+static void each_is_completed(const char *list, const char *before)
+{
+	static char copy[TEXT_LEN];
+	char *rest = copy, *word;
+	unsigned int n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", words(list));
+	while ((word = strsep(&rest, "\n")) != NULL && *word != '\0') {
+		char line[256];
+
+		snprintf(line, sizeof(line), "%s %.*s", before, (int)strlen(word) - 1, word);
+		if (strstr(complete(line), word) == NULL)
+			fail_msg("'%s' is not completed to '%s'", line, word);
+		n++;
+	}
+	assert_true(n > 3);
+}
+
+/* Whatever the program and culvertd know, completion does, too. */
+static void completion_does_not_fall_behind(void **state)
+{
+	static char help[TEXT_LEN], all[TEXT_LEN];
+
+	(void)state;
+	all[0] = '\0';
+	assert_int_equal(run("--help", help), 0);
+	for (const char *const *what = cv_ctl_whats(); *what != NULL; what++) {
+		char line[64];
+
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s\n", *what);
+		snprintf(line, sizeof(line), "\n  %s ", *what);
+		if (strstr(help, line) == NULL)
+			fail_msg("--help does not tell of '%s'", *what);
+	}
+	assert_string_equal(words("shows"), all);
+	each_is_completed("shows", "show");
+	each_is_completed("shows", "watch");
+	each_is_completed("commands", "");
+	each_is_completed("options", "show ports");
+	each_is_completed("capture", "capture");
+	each_is_completed("events", "events");
+	assert_int_equal(run("--words nothing", help), 2);
+}
+
+/* The list of commands is whole, and each is one that the program takes. */
+static void commands_are_those_that_there_are(void **state)
+{
+	static char out[TEXT_LEN], copy[TEXT_LEN];
+	char *rest = copy, *word;
+
+	(void)state;
+	assert_string_equal(words("commands"), "show\nwatch\nmetrics\nevents\ncapture\naccept\n"
+					       "reject\ndrain\nshift\nunshift\n");
+	snprintf(copy, sizeof(copy), "%s", words("commands"));
+	while ((word = strsep(&rest, "\n")) != NULL && *word != '\0') {
+		run_here(word, out);
+		assert_null(strstr(out, "no such command"));
+		assert_int_equal(run("--help", out), 0);
+		if (strstr(out, word) == NULL)
+			fail_msg("--help does not tell of '%s'", word);
+	}
+}
+
+static void events_are_lines_of_json(void **state)
+{
+	static char out[TEXT_LEN];
+
+	(void)state;
+	fake.text = "{\"boot\": 8, \"next\": 3, \"lost\": 0, \"more\": true,"
+		    " \"events\": [{\"seq\": 3, \"event\": \"a\"}]}";
+	assert_int_equal(run_here("events", out), 0);
+	assert_string_equal(fake.asked, "events 1 3");
+	assert_string_equal(out, "{\"seq\":3,\"event\":\"a\"}\n{\"event\":\"restart\"}\n"
+				 "{\"event\":\"lost\",\"count\":2}\n"
+				 "{\"seq\":4,\"event\":\"b\"}\n");
+	assert_int_equal(run_here("events --since 2026-11-22T03:00:00Z", out), 0);
+	assert_int_equal(fake.seconds, 1795316400);
+	assert_int_equal(run_here("events --json --since 30000d", out), 0);
+	assert_int_equal(fake.seconds, 0);
+	assert_int_equal(run_here("events --since yesterday", out), 2);
+	assert_int_equal(run_here("events --since 10", out), 2);
+	assert_int_equal(run_here("events now", out), 2);
+	assert_int_equal(run_here("events --help", out), 0);
+	fake.text = "{}";
+	assert_int_equal(run_here("events", out), 1);
+}
+
 static void wrong_usage_is_2(void **state)
 {
 	static char out[TEXT_LEN];
@@ -558,6 +671,9 @@ int main(void)
 		PROGRAM(refusals_are_printed),
 		PROGRAM(orders_reach_the_server),
 		PROGRAM(bash_completes),
+		PROGRAM(completion_does_not_fall_behind),
+		PROGRAM(commands_are_those_that_there_are),
+		PROGRAM(events_are_lines_of_json),
 		PROGRAM(wrong_usage_is_2),
 		cmocka_unit_test(help_and_version_need_no_server),
 		cmocka_unit_test(missing_server_is_explained),
