@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Everything changes all the time, and no flow is lost that should be kept.
 
-Short requests and long connections go through two listeners. Behind STEADY all targets stay up; nothing
-that happens may harm a flow there. Behind FLAKY one target fails and returns; a request may fail only
-while that target is down. Consumer c1 stays accepted, c2 is rejected and accepted again.
+Short requests and long connections go through three listeners. Behind STEADY all targets stay up; nothing
+that happens may harm a flow there. Behind FLAKY one target fails and returns; a flow to it may fail only
+until its checks have noticed, no other ever. Behind PARTING one target is deregistered: its flows go on for
+the delay, then they end. Consumer c1 stays accepted, c2 is rejected and accepted again.
 """
 
 import asyncio
 import contextlib
 import copy
 import hashlib
+import json
 import math
 import pathlib
 import socket
@@ -19,15 +21,22 @@ import ppv2_target
 from cvlab import client, culvertd, lab, peers, proc, region
 
 SUMMARY = 'flows, failures, reloads, rejections for minutes: nothing lost, nothing leaked'
-STEADY, FLAKY, SPARE, EXTRA = 8080, 8081, 8082, 8090
+STEADY, FLAKY, SPARE, PARTING, EXTRA = 8080, 8081, 8082, 8083, 8090
 ONE, TWO, WEAK = '10.0.1.31', '10.0.2.32', '10.0.1.33'
 SIZE = 20_000               # bytes of an answer
 N_SHORT, N_LONG = 6, 8      # requesters per listener; long connections
+N_GUESTS = 4                # long connections that may end with their target or endpoint, of each kind
+TIME_SCALE = 20             # of checks, delays and idle timeouts
+DELAY_S = 40 / TIME_SCALE   # for which a deregistered target drains
+# A check may take 0.25 s, and six must fail: a busy machine alone makes no target unhealthy.
+CHECK = {'interval_seconds': 5, 'timeout_seconds': 5, 'healthy_threshold': 2, 'unhealthy_threshold': 6}
+OFTEN_FULL = ('handoff_full', 'tx_full', 'no_mbuf', 'flow_table_full', 'port_allocation')
 REST_S = 2
 N_PORTS = 4000
 STEP_S = 1.5                # between two changes
 GRACE_S = 1.0               # a change is nobody's fault for so long before and after
-RSS_SLACK_KB = 4096
+RSS_SLACK_KB = 6144         # pools and heaps grow with the busiest second so far
+RSS_LATE_KB = 2048          # of that, in the second half
 MBUF_SLACK = 1024           # of 32768: bursts under way, caches of the drivers
 
 
@@ -41,14 +50,18 @@ def config(opts):
     """The region with everything in it."""
     conf = region.config([
         region.group('steady', STEADY, [(ONE, STEADY), (TWO, STEADY)]),
-        region.group('flaky', FLAKY, [(ONE, FLAKY), (WEAK, FLAKY)]),
+        region.group('flaky', FLAKY, [(ONE, FLAKY), (WEAK, FLAKY)], check=CHECK),
         region.group('spare', SPARE, [(TWO, SPARE)]),
+        region.group('parting', PARTING, [(ONE, PARTING), (TWO, PARTING)], **{
+            'deregistration_delay.timeout_seconds': round(DELAY_S * TIME_SCALE),
+            'deregistration_delay.connection_termination.enabled': True}),
         region.group('extra', EXTRA, [(ONE, EXTRA)])], consumers=2, workers=opts.workers)
     listeners = conf['load_balancers'][0]['listeners']
     del listeners[2]
     listeners[0] = {'port': STEADY, 'forward': [{'target_group': 'steady'}, {'target_group': 'spare'}]}
     # Few ports: the memory of a pool grows until each has been used once, which is no leak.
-    conf['settings'] = {'snat': {'n_ports': N_PORTS, 'rest_seconds': REST_S}, 'timeouts': {'syn_seconds': 10}}
+    conf['settings'] = {'lab_time_scale': TIME_SCALE, 'timeouts': {'syn_seconds': 10},
+                        'snat': {'n_ports': N_PORTS, 'rest_seconds': REST_S}}
     return conf
 
 
@@ -58,8 +71,8 @@ class Outage:
     def __init__(self):
         self.spans, self.since = [], None
 
-    def begin(self):
-        self.since = time.monotonic()
+    def begin(self, after=0):
+        self.since = time.monotonic() + after
 
     def end(self):
         self.spans.append((self.since, time.monotonic()))
@@ -78,9 +91,12 @@ class Soak:
         self.opts, self.say, self.lab = opts, say, made
         self.conf = copy.deepcopy(made.conf)
         self.culvert = culvertd.Culvertd(made).start()
-        self.weak_down, self.c2_out = Outage(), Outage()
-        self.counts = {'requests': 0, 'long_requests': 0, 'failed_while_down': 0, 'changes': 0}
+        self.weak_down, self.c2_out, self.two_gone = Outage(), Outage(), Outage()
+        self.two_drains = math.inf      # since when no new flow may go to TWO behind PARTING
+        self.counts = {'requests': 0, 'long_requests': 0, 'failed_while_down': 0, 'ended_by_rule': 0,
+                       'changes': 0}
         self.lost, self.end = [], 0
+        self.rss = []                   # after each round
         self.want = ppv2_target.body_sha256(SIZE)
         self.sink = hashlib.shake_128(b'upload').digest(SIZE)
 
@@ -94,8 +110,12 @@ class Soak:
         if outage and outage.touches(begin, time.monotonic()):
             self.counts['failed_while_down'] += 1
         else:
-            self.lost.append(what)
-            self.say(f'lost: {what}')
+            self.lose(what)
+
+    def lose(self, what):
+        """A flow was lost that AWS would have kept, or is there that AWS would have ended."""
+        self.lost.append(what)
+        self.say(f'lost: {what}')
 
     async def short(self, vpc, eni, port, outage=None, timeout=20):
         """Requests, each on a connection of its own; downloads and uploads."""
@@ -111,37 +131,84 @@ class Soak:
             self.judge(f'{vpc} {eni}:{port}: {got.error or got.status}', begin, good, outage)
             await asyncio.sleep(0.02)
 
+    async def dial(self, vpc, eni, port):
+        """A connection: reader and writer."""
+        sock = proc.socket_in(self.lab.ns(vpc), socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, (eni, port)), 20)
+        return await asyncio.open_connection(sock=sock, limit=1 << 20)
+
+    async def ask(self, stream, path, timeout):
+        """One request on a connection: the answer's body."""
+        reader, writer = stream
+        writer.write(f'GET {path} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
+        head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), timeout)
+        size = next(int(x.split(b':')[1]) for x in head.lower().split(b'\r\n')
+                    if x.startswith(b'content-length'))
+        body = await asyncio.wait_for(reader.readexactly(size), timeout)
+        self.counts['long_requests'] += 1
+        return body
+
     async def long(self, idx):
         """One connection to STEADY for the whole time."""
-        eni = (region.ENI, region.ENI_B)[idx % 2]
         try:
-            sock = proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM)
-            sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, (eni, STEADY))
-            reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
+            stream = await self.dial('c1', (region.ENI, region.ENI_B)[idx % 2], STEADY)
             while time.monotonic() < self.end:
-                writer.write(b'GET /bytes/%d HTTP/1.1\r\nHost: x\r\n\r\n' % SIZE)
-                await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), 20)
-                body = await asyncio.wait_for(reader.readexactly(SIZE), 20)
-                if hashlib.sha256(body).hexdigest() != self.want:
+                if hashlib.sha256(await self.ask(stream, f'/bytes/{SIZE}', 20)).hexdigest() != self.want:
                     raise ValueError('the payload is not what the server sent')
-                self.counts['long_requests'] += 1
                 await asyncio.sleep(0.25)
-            writer.close()
+            stream[1].close()
         except (OSError, ValueError, EOFError, asyncio.TimeoutError) as err:
-            self.lost.append(f'long connection {idx}: {err!r}')
-            self.say(self.lost[-1])
+            self.lose(f'long connection {idx}: {err!r}')
+
+    async def guest(self, vpc, port, mortal, outage):
+        """Connections that last until an outage ends them: of target `mortal`, or of any if None."""
+        while time.monotonic() < self.end:
+            begin = good = time.monotonic()
+            stream = target = None
+            try:
+                stream = await self.dial(vpc, region.ENI, port)
+                while time.monotonic() < self.end:
+                    target = json.loads(await self.ask(stream, '/', 4))['target']
+                    if port == PARTING and target == f'{TWO}:{PARTING}' and good == begin \
+                            and begin > self.two_drains:
+                        self.lose('a new connection went to a target that drains')
+                    good = time.monotonic()
+                    await asyncio.sleep(0.2)
+            except (OSError, ValueError, EOFError, asyncio.TimeoutError) as err:
+                if mortal in (None, target) and outage.touches(good, time.monotonic()):
+                    self.counts['ended_by_rule'] += 1
+                elif target is None and outage.touches(begin, time.monotonic()):
+                    self.counts['failed_while_down'] += 1
+                else:
+                    self.lose(f'{vpc} on {target or port}: {err!r}')
+                await asyncio.sleep(0.1)
+            if stream:
+                stream[1].transport.abort()
 
     # Changes ----------------------------------------------------------------------------------
 
     async def reload(self):
         await asyncio.get_running_loop().run_in_executor(None, self.culvert.reload, copy.deepcopy(self.conf))
 
+    async def until(self, done, what):
+        """Wait for something, beside the traffic."""
+        await asyncio.get_running_loop().run_in_executor(None, proc.wait_for, done, 60, what)
+
+    async def noticed(self):
+        """Until both nodes have found the weak target unhealthy: from now on nothing goes to it."""
+        def is_unhealthy():
+            groups = {g['name']: g for g in self.culvert.show('targets')['target_groups']}
+            return set(groups['flaky']['targets'][1]['states'].values()) == {'unhealthy'}
+        await self.until(is_unhealthy, 'the weak target to be unhealthy')
+        self.weak_down.end()
+
     async def kill_weak(self):
         """The weak target's server dies."""
         self.weak_down.begin()
         self.weak.kill()
         self.weak.wait()
+        await self.noticed()
 
     async def revive_weak(self):
         """It comes back."""
@@ -149,18 +216,35 @@ class Soak:
         self.start_weak()
         while self.lab.output('weak').count('ppv2_target') == before:
             await asyncio.sleep(0.05)
-        self.weak_down.end()
 
     async def mute_weak(self):
         """The weak target falls silent: nothing it gets arrives."""
         self.weak_down.begin()
-        proc.run(['nft', '-f', '-'], ns=self.lab.ns('provider', WEAK), input='table netdev mute {\n'
-                 'chain c { type filter hook ingress device eth0 priority 0;\nmeta protocol ip drop\n}\n}\n')
+        proc.run(['nft', '-f', '-'], ns=self.lab.ns('provider', WEAK), input='table netdev mute {\nchain c '
+                 '{ type filter hook ingress device eth0 priority 0;\nmeta protocol ip drop\n}\n}\n')
+        await self.noticed()
 
     async def unmute_weak(self):
         """It hears again."""
         proc.run(['nft', 'delete', 'table', 'netdev', 'mute'], ns=self.lab.ns('provider', WEAK))
-        self.weak_down.end()
+
+    async def deregister(self):
+        """A target leaves PARTING: its flows end when it has drained."""
+        self.two_gone.begin(DELAY_S)
+        self.conf['target_groups'][3]['targets'].pop()
+        await self.reload()
+        self.two_drains = time.monotonic()
+
+    async def register(self):
+        """It is back, once the last of its flows has ended."""
+        def is_over():
+            flows = self.culvert.show('flows')['flows']
+            return not any(f['target'] == f'{TWO}:{PARTING}' for f in flows)
+        await self.until(is_over, 'the flows of a target that has drained to end')
+        self.two_drains = math.inf
+        self.two_gone.end()
+        self.conf['target_groups'][3]['targets'].append({'ip': TWO, 'port': PARTING})
+        await self.reload()
 
     async def remove_target(self):
         """A target leaves STEADY; its flows go on."""
@@ -180,13 +264,14 @@ class Soak:
 
     async def add_listener(self):
         """And returns."""
-        self.conf['load_balancers'][0]['listeners'].append(self.lab.conf['load_balancers'][0]['listeners'][2])
-        self.conf['target_groups'].append(self.lab.conf['target_groups'][3])
+        was = self.lab.conf['load_balancers'][0]['listeners'][-1]
+        self.conf['load_balancers'][0]['listeners'].append(was)
+        self.conf['target_groups'].append(self.lab.conf['target_groups'][-1])
         await self.reload()
 
     async def tilt(self):
-        """All new connections of STEADY go to its second group."""
-        for part, weight in zip(self.conf['load_balancers'][0]['listeners'][0]['forward'], (0, 999)):
+        """Nearly all new connections of STEADY go to its second group; weight 0 would end the others."""
+        for part, weight in zip(self.conf['load_balancers'][0]['listeners'][0]['forward'], (1, 999)):
             part['weight'] = weight
         await self.reload()
 
@@ -210,15 +295,18 @@ class Soak:
 
     async def change(self, seconds):
         """One change after the other, in whole rounds, until so many seconds are over; then all ends."""
-        steps = (self.kill_weak, self.remove_listener, self.tilt, self.revive_weak, self.reject,
-                 self.remove_target, self.level, self.mute_weak, self.accept, self.add_listener,
-                 self.unmute_weak, self.add_target)
+        steps = (self.kill_weak, self.remove_listener, self.tilt, self.revive_weak, self.deregister,
+                 self.reject, self.remove_target, self.level, self.mute_weak, self.accept, self.register,
+                 self.add_listener, self.unmute_weak, self.add_target)
         begin = time.monotonic()
         while True:
             for step in steps:
                 await step()
                 self.counts['changes'] += 1
                 await asyncio.sleep(min(STEP_S, self.opts.minutes))
+            held = self.held()
+            self.rss.append(held['rss_kb'])
+            self.say(f'{time.monotonic() - begin:.0f} s: {self.counts}, {held}')
             if time.monotonic() >= begin + seconds:
                 break
         self.end = time.monotonic()
@@ -227,7 +315,7 @@ class Soak:
 
     def start_weak(self):
         self.weak = self.lab.spawn('weak', [
-            peers.PYTHON, peers.DECODER, '--address', WEAK, '--port', FLAKY, '--name', 'weak'],
+            peers.PYTHON, peers.DECODER, '--address', WEAK, '--port', FLAKY, '--name', f'{WEAK}:{FLAKY}'],
             ns=self.lab.ns('provider', WEAK))
 
     def mbufs_used(self):
@@ -266,6 +354,10 @@ class Soak:
             eni = (region.ENI, region.ENI_B)[i % 2]
             jobs += [self.short('c1', eni, STEADY), self.short('c1', eni, FLAKY, self.weak_down, 4),
                      self.short('c2', eni, STEADY, self.c2_out, 4)]
+        for _ in range(N_GUESTS):
+            jobs += [self.guest('c1', FLAKY, f'{WEAK}:{FLAKY}', self.weak_down),
+                     self.guest('c1', PARTING, f'{TWO}:{PARTING}', self.two_gone),
+                     self.guest('c2', STEADY, None, self.c2_out)]
         await asyncio.gather(*jobs)
 
     def play(self):
@@ -284,7 +376,10 @@ class Soak:
                   'before': before, 'after': after}
         leaks = [k for k, slack in (('flows', 0), ('ports', 0), ('ports_resting', 0), ('mbufs', MBUF_SLACK),
                                     ('rss_kb', RSS_SLACK_KB)) if after[k] > before[k] + slack]
+        if after['rss_kb'] > self.rss[len(self.rss) // 2] + RSS_LATE_KB:
+            leaks.append('rss_kb, and still growing')
         result['leaks'] = leaks
+        result['drops'] = {k: n for k, n in self.culvert.drops().items() if n and k in OFTEN_FULL}
         result['ok'] = not self.lost and not leaks and result['vanished_packets'] == 0 \
             and self.counts['changes'] > 0
         return result
@@ -295,7 +390,8 @@ def run(opts, say):
     made = lab.Lab(config(opts), opts.prefix, say)
     with made:
         say('lab: namespaces, servers, culvertd')
-        for ip, port in ((ONE, STEADY), (TWO, STEADY), (TWO, SPARE), (ONE, FLAKY), (ONE, EXTRA)):
+        for ip, port in ((ONE, STEADY), (TWO, STEADY), (TWO, SPARE), (ONE, FLAKY), (ONE, PARTING),
+                         (TWO, PARTING), (ONE, EXTRA)):
             peers.decoder(made, 'provider', ip, port)
         soak = Soak(opts, say, made)
         soak.start_weak()
@@ -309,9 +405,11 @@ def table(result):
     """The result for people."""
     out = [f'{result["seconds"]} s, {result["changes"]} changes, {result["requests"]:,} short requests '
            f'({result["failed_while_down"]} failed while their target or endpoint was down), '
-           f'{result["long_requests"]:,} on {N_LONG} long connections']
+           f'{result["long_requests"]:,} on long connections, of which {result["ended_by_rule"]} ended as '
+           'they had to']
     out += [f'{key:<14} {result["before"][key]:>8} at the start {result["after"][key]:>8} at the end'
             + ('   LEAK' if key in result['leaks'] else '') for key in result['before']]
-    out.append(f'flows lost: {result["lost"]}, packets vanished: {result["vanished_packets"]}')
+    out.append(f'flows lost: {result["lost"]}, packets vanished: {result["vanished_packets"]}, '
+               f'dropped for want of room: {result["drops"] or "none"}')
     out += [f'lost: {x}' for x in result['lost_first']]
     return '\n'.join(out)
