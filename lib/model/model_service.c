@@ -227,10 +227,13 @@ void cv_model_check_eni(struct model_ctx *ctx, const struct cv_model_place_req *
 		return;
 	eni->zone = model->subnets[eni->subnet].zone;
 	for (uint32_t j = 0; j < i; j++) {
+		const struct cv_model_subnet *other = &model->subnets[endpoint->enis[j].subnet];
+		bool by_id = strcmp(place->subnet, model->subnets[eni->subnet].id) == 0;
+
 		if (endpoint->enis[j].zone == eni->zone)
 			cv_model_err(ctx, EINVAL, "DuplicateSubnetsInSameZone", field,
 				     "subnets '%s' and '%s' are in one availability zone (%s)",
-				     model->subnets[endpoint->enis[j].subnet].name, place->subnet,
+				     by_id ? other->id : other->name, place->subnet,
 				     model->zones[eni->zone].id);
 	}
 	if (place->n_ips > 0) {

@@ -3,12 +3,13 @@
 
 import http.client
 import os
+import pathlib
 import re
 import shlex
 import subprocess
 import unittest
 
-from harness import proc
+from harness import culvertd, proc
 from cvlab import state
 from test_scenarios import begin, end
 
@@ -92,6 +93,18 @@ class ApiLab(unittest.TestCase):
     def test_second_start_prints_the_same(self):
         again = api()
         self.assertEqual((again.returncode, again.stdout), (0, self.done.stdout))
+        self.assertIn('already', again.stderr)
+
+    def test_hints_are_true(self):
+        """What is said beside the exports works as it is said."""
+        self.assertIn(f'exec --prefix {PREFIX} consumer -- curl http://', self.done.stderr)
+        at = f'http://{self.env["CULVERT_HEALTHY_TARGET"]}/'
+        done = end(begin('exec', '--prefix', PREFIX, 'provider', '--', 'curl', '-s', at))
+        self.assertIn('nginx', done.stdout, done.stderr)
+        path = re.search(r'-s (\S+) show endpoints', self.done.stderr)[1]
+        proc.run([culvertd.CULVERTCTL, '-s', path, 'show', 'endpoints'])
+        log = re.search(r'its log: (\S+)', self.done.stderr)[1]
+        self.assertIn('ready:', pathlib.Path(log).read_text(encoding='utf-8'))
 
     def test_zz_stop_leaves_nothing(self):
         pids = [p for ns in proc.ns_list(PREFIX) for p in proc.ns_pids(ns)]

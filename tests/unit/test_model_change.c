@@ -392,7 +392,7 @@ static void endpoints_change_by_the_rules(void **state)
 		"does not support the availability zone of the subnet");
 	place.subnet = b;
 	refused(cv_model_endpoint_change(m, by_of(CONS), &req, &errs), -EINVAL,
-		"DuplicateSubnetsInSameZone", "");
+		"DuplicateSubnetsInSameZone", "subnets 'subnet-");
 	req.n_add_places = 0;
 	req.remove_subnets = &b;
 	req.n_remove_subnets = 1;

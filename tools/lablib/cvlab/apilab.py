@@ -88,25 +88,36 @@ def answers(url):
         conn.close()
 
 
-def running(prefix):
+def running(prefix, say):
     """The exports of a lab that is there already, or None."""
     try:
         values = json.loads((state.RUN / prefix / 'exports.json').read_text(encoding='ascii'))
     except (OSError, ValueError):
         return None
-    return values if answers(values['CULVERT_API_URL']) else None
+    if answers(values['CULVERT_API_URL']):
+        return values
+    say(f'lab {prefix} is there, but its APIs do not answer any more: starting anew, with new keys')
+    return None
+
+
+def hints(prefix):
+    """What a user will want to do next; not for the shell."""
+    return [f'traffic, as a client of the consumer: sudo tools/lab exec --prefix {prefix} consumer -- '
+            'curl http://ADDRESS-OF-AN-ENDPOINT/',
+            f'the operator: sudo build/app/culvertctl -s {state.RUN / prefix}/culvertd.sock show endpoints',
+            f'its log: {state.RUN / prefix}/culvertd.log']
 
 
 def start(prefix, say):
     """Start it, unless it runs: the exports."""
-    values = running(prefix)
+    values = running(prefix, say)
     if values:
         say(f'lab {prefix} is there already; `tools/lab api --stop` ends it')
         return values
     conf, keys = two.config(), new_keys(two.ACCOUNTS)
     made = lab.Lab(two.with_hosts(conf), prefix, say)
     with made:
-        say('lab: namespaces, servers, culvertd')
+        say('namespaces, servers, culvertd')
         servers(made)
         culvert, url = start_appliance(made, conf, keys)
         if not culvert.is_running() or not answers(url):
@@ -117,6 +128,8 @@ def start(prefix, say):
         path.write_text(json.dumps(values), encoding='ascii')
         made.state.keep = True
         made.state.save()
+    for hint in hints(prefix):
+        say(hint)
     return values
 
 
