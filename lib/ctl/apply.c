@@ -104,17 +104,6 @@ static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_
 	return cv_plan_build(&in, errs, ret_plan);
 }
 
-static bool draining_is(const struct cv_ctl *ctl)
-{
-	for (uint32_t i = 0; i < cv_snat_registry_n(ctl->registry); i++) {
-		const struct cv_snat_pool *pool = cv_snat_registry_at(ctl->registry, i);
-
-		if (!cv_plan_pool_is_wanted(pool, ctl->plan))
-			return true;
-	}
-	return false;
-}
-
 /* Publish a plan's view; the plan and the neighbours that it wants become control's. */
 static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 {
@@ -140,7 +129,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	cv_ctl_arp_settle(ctl, cv_clock_ms());
 	cv_plan_destroy(ctl->plan);
 	ctl->plan = plan;
-	ctl->draining = draining_is(ctl);
+	ctl->draining = cv_plan_pools_n(plan) < cv_snat_registry_n(ctl->registry);
 	cv_ctl_steer_sync(ctl); /* before the addresses are announced, which the next tick does */
 	cv_ctl_host_sync(ctl);
 	cv_ctl_dns_changed(ctl);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cv_view_hot.h"
+
 #include "ctl_priv.h"
 
 /* Events taken per turn at most, so that a flood of ARP leaves time for the rest. */
@@ -13,58 +15,35 @@
 #define EVENTS_BURST 64
 #define ASKS_BURST 64
 
-static int key_cmp(const void *a, const void *b)
+/* Whether a view has this address; most often it stands where it stood. */
+static bool local_is(const struct cv_view *view, const struct cv_view_local *local, uint32_t at)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct cv_view_spec *spec = cv_view_spec_get(view);
 
-	return (x > y) - (x < y);
-}
-
-static uint64_t local_key(const struct cv_view_local *local)
-{
-	return (uint64_t)local->vpc << 32 | local->ip;
-}
-
-/* The addresses of a view, sorted; none for NULL. @return NULL if memory ran out */
-static uint64_t *keys_get(const struct cv_view *view, size_t *ret_n)
-{
-	const struct cv_view_spec *spec = view != NULL ? cv_view_spec_get(view) : NULL;
-	size_t n = spec != NULL ? spec->n_locals : 0;
-	uint64_t *keys = calloc(n + 1, sizeof(*keys));
-
-	if (keys == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		keys[i] = local_key(&spec->locals[i]);
-	qsort(keys, n, sizeof(*keys), key_cmp);
-	*ret_n = n;
-	return keys;
+	if (at < spec->n_locals && spec->locals[at].vpc == local->vpc &&
+	    spec->locals[at].ip == local->ip)
+		return true;
+	return cv_view_local_find(view, local->vpc, local->ip) != NULL;
 }
 
 int cv_ctl_announce_add(struct cv_ctl *ctl, const struct cv_view *view, const struct cv_view *old,
 			uint64_t now_ms)
 {
 	const struct cv_view_spec *spec = cv_view_spec_get(view);
-	size_t n = ctl->n_announces + spec->n_locals, n_old = 0;
+	size_t n = ctl->n_announces + spec->n_locals;
 	struct ctl_announce *list = realloc(ctl->announces, (n + 1) * sizeof(*list));
-	uint64_t *keys;
 
 	if (list == NULL)
 		return -ENOMEM;
 	ctl->announces = list;
-	keys = keys_get(old, &n_old);
-	if (keys == NULL)
-		return -ENOMEM;
 	for (uint32_t i = 0; i < spec->n_locals; i++) {
 		const struct cv_view_local *local = &spec->locals[i];
-		uint64_t key = local_key(local);
 
-		if (bsearch(&key, keys, n_old, sizeof(*keys), key_cmp) != NULL)
+		if (old != NULL && local_is(old, local, i))
 			continue;
 		list[ctl->n_announces++] =
 			(struct ctl_announce){.ip = local->ip, .vpc = local->vpc, .due_ms = now_ms};
 	}
-	free(keys);
 	return 0;
 }
 

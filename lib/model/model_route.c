@@ -257,11 +257,13 @@ void cv_model_enis_keep(struct cv_model *model, const struct cv_model *old)
 {
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
 		struct cv_model_endpoint *ep = &model->endpoints[i];
-		uint32_t was = cv_model_find(old, CV_MODEL_ENDPOINT, CV_MODEL_NONE, ep->id);
 		const struct cv_model_endpoint *before;
+		uint32_t was;
 
-		if (was == CV_MODEL_NONE || ep->service == CV_MODEL_NONE ||
-		    model->services[ep->service].n_lbs < 2)
+		if (ep->service == CV_MODEL_NONE || model->services[ep->service].n_lbs < 2)
+			continue;
+		was = cv_model_find(old, CV_MODEL_ENDPOINT, CV_MODEL_NONE, ep->id);
+		if (was == CV_MODEL_NONE)
 			continue;
 		before = &old->endpoints[was];
 		for (uint32_t k = 0; k < ep->n_enis; k++) {

@@ -216,6 +216,9 @@ void cv_plan_destroy(struct cv_plan *plan);
 uint32_t cv_plan_slot(const struct cv_plan *plan, enum cv_plan_kind kind, uint32_t owner,
 		      uint32_t idx);
 
+/** How many pools the plan's nodes open flows through; the others of the registry only drain. */
+uint32_t cv_plan_pools_n(const struct cv_plan *plan);
+
 /**
  * Tell whether the plan's nodes open flows through a pool; else it only drains.
  *

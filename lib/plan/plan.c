@@ -105,7 +105,6 @@ int cv_plan_build(const struct cv_plan_in *in, struct cv_errs *errs, struct cv_p
 {
 	struct plan_build b = {.in = in, .model = in->model, .errs = errs};
 	uint32_t n_pools = cv_snat_registry_n(in->registry);
-	uint32_t i;
 	int err;
 
 	cv_assert(in->model->n_zones <= UINT16_MAX);
@@ -122,8 +121,7 @@ int cv_plan_build(const struct cv_plan_in *in, struct cv_errs *errs, struct cv_p
 		return err;
 	}
 	/* Only now: a plan that fails changes nothing. */
-	for (i = 0; i < n_pools; i++)
-		cv_snat_pool_rest_set(cv_snat_registry_at(in->registry, i), in->cfg->snat.rest_ms);
+	cv_snat_registry_rest_set(in->registry, in->cfg->snat.rest_ms);
 	*ret_plan = b.plan;
 	return 0;
 }
@@ -146,6 +144,11 @@ uint32_t cv_plan_slot(const struct cv_plan *plan, enum cv_plan_kind kind, uint32
 	at = priv->first[kind][owner] + idx;
 	cv_assert(at < priv->first[kind][owner + 1]);
 	return priv->slot[kind][at];
+}
+
+uint32_t cv_plan_pools_n(const struct cv_plan *plan)
+{
+	return plan->priv->n_wanted;
 }
 
 bool cv_plan_pool_is_wanted(const struct cv_snat_pool *pool, void *plan)

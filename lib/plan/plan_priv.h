@@ -57,7 +57,7 @@ struct cv_plan_priv {
 	uint32_t *first
 		[PLAN_MODEL_KINDS]; /**< shape [n_owners + 1]: where an owner's objects begin */
 	uint32_t n_owners[PLAN_MODEL_KINDS];
-	uint32_t *wanted; /**< shape [n_wanted]: numbers of pools, ascending */
+	uint32_t *wanted; /**< shape [n_wanted]: numbers of pools, ascending, each once */
 	uint32_t n_wanted;
 };
 

@@ -57,32 +57,38 @@ static bool route_find(const struct cv_model *m, const struct cv_model_target_gr
 	return found;
 }
 
+static int no_route(struct plan_build *b, const struct cv_model_target *target, const char *path)
+{
+	char ip[CV_NET_STR_LEN];
+
+	cv_errs_add(b->errs, path, 0,
+		    "%s is outside its VPC, and no subnet of its load balancer has a gateway",
+		    cv_ip4_str(target->ip, ip));
+	return -EINVAL;
+}
+
 static int fill_target(struct plan_build *b, uint32_t tg_idx, uint32_t idx)
 {
 	const struct cv_model_target_group *tg = &b->model->tgs[tg_idx];
 	const struct cv_model_target *target = &tg->targets[idx];
 	uint16_t vpc = (uint16_t)cv_plan_slot(b->plan, CV_PLAN_VPC, 0, tg->vpc);
 	uint32_t slot = cv_plan_slot(b->plan, CV_PLAN_TARGET, tg_idx, idx);
-	char path[CV_ERR_PATH_LEN], ip[CV_NET_STR_LEN];
+	char path[CV_ERR_PATH_LEN];
 	struct route route;
 	uint32_t neigh;
-	int err;
+	bool found = route_find(b->model, tg, target, &route);
+	int err = found ? cv_plan_neigh_slot(b, vpc, route.next_hop, &neigh) : 0;
 
-	snprintf(path, sizeof(path), "target_groups[%u].targets[%u]", tg_idx, idx);
-	if (!route_find(b->model, tg, target, &route)) {
-		if (tg->lb == CV_MODEL_NONE)
-			return 0; /* its slot waits, unused, for a load balancer */
-		cv_errs_add(
-			b->errs, path, 0,
-			"%s is outside its VPC, and no subnet of its load balancer has a gateway",
-			cv_ip4_str(target->ip, ip));
-		return -EINVAL;
-	}
-	err = cv_plan_neigh_slot(b, vpc, route.next_hop, &neigh);
-	if (err == -ENOSPC)
-		cv_plan_slots_full(b->in->slots, CV_PLAN_NEIGH, b->errs, path);
-	if (err != 0)
+	if (!found && tg->lb == CV_MODEL_NONE)
+		return 0; /* its slot waits, unused, for a load balancer */
+	if (!found || err != 0) {
+		snprintf(path, sizeof(path), "target_groups[%u].targets[%u]", tg_idx, idx);
+		if (!found)
+			return no_route(b, target, path);
+		if (err == -ENOSPC)
+			cv_plan_slots_full(b->in->slots, CV_PLAN_NEIGH, b->errs, path);
 		return err;
+	}
 	/* A neighbour that nobody asks for keeps its last MAC: for flows that outlive their listener. */
 	if (route.sender != 0)
 		b->neighs[neigh] = (struct cv_plan_neigh){

@@ -29,7 +29,8 @@ struct table {
 	uint32_t *given;       /* shape [cap], n_given in use: slots given out since the mark */
 	uint32_t n_free, n_given;
 	uint32_t n;
-	uint32_t cap; /* a power of two, or 0 */
+	uint32_t next; /* the slot that is most likely asked for next: that after the last one */
+	uint32_t cap;  /* a power of two, or 0 */
 	uint32_t limit;
 };
 
@@ -127,6 +128,11 @@ static int grow(struct table *t)
 	return 0;
 }
 
+static bool is_key(const struct entry *e, const void *key, size_t len)
+{
+	return e->len == len && memcmp(e->key, key, len) == 0;
+}
+
 static bool find(const struct table *t, uint64_t hash, const void *key, size_t len,
 		 uint32_t *ret_slot)
 {
@@ -137,7 +143,7 @@ static bool find(const struct table *t, uint64_t hash, const void *key, size_t l
 		if (at == 0)
 			break;
 		e = &t->entries[at - 1];
-		if (e->hash == hash && e->len == len && memcmp(e->key, key, len) == 0) {
+		if (e->hash == hash && is_key(e, key, len)) {
 			*ret_slot = at - 1;
 			return true;
 		}
@@ -149,13 +155,21 @@ int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const
 		      size_t len, uint32_t *ret_slot)
 {
 	struct table *t = &slots->tables[kind];
-	uint64_t hash = cv_siphash(key, len, 0, 0);
 	bool again = t->n_free > 0;
+	uint64_t hash;
 	void *copy;
 	uint32_t slot;
 
-	if (find(t, hash, key, len, ret_slot))
+	/* A plan asks in the model's order, which is that of the plans before, but for what changed. */
+	if (t->next < t->n && is_key(&t->entries[t->next], key, len)) {
+		*ret_slot = t->next++;
 		return 0;
+	}
+	hash = cv_siphash(key, len, 0, 0);
+	if (find(t, hash, key, len, ret_slot)) {
+		t->next = *ret_slot + 1;
+		return 0;
+	}
 	if (!again && t->n == t->limit)
 		return -ENOSPC;
 	if (!again && t->n == t->cap && grow(t) != 0)
@@ -166,6 +180,7 @@ int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const
 	memcpy(copy, key, len);
 	slot = again ? t->free[--t->n_free] : t->n++;
 	t->entries[slot] = (struct entry){.hash = hash, .key = copy, .len = len};
+	t->next = slot + 1;
 	t->given[t->n_given++] = slot | (again ? AGAIN : 0);
 	idx_add(t, slot);
 	*ret_slot = slot;

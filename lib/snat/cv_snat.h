@@ -197,11 +197,28 @@ int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat
 struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
 					   const struct cv_snat_key *key);
 
+/**
+ * Find a pool's place, as fast as can be if the caller knows where it most likely is.
+ *
+ * @param[in,out] at  place to look at first, any number; the pool's, untouched if there is none
+ * @return whether there is one
+ * @threads control
+ */
+bool cv_snat_registry_seek(const struct cv_snat_registry *registry, const struct cv_snat_key *key,
+			   uint32_t *at);
+
 /** Pools in it. @threads control */
 uint32_t cv_snat_registry_n(const struct cv_snat_registry *registry);
 
 /** The i-th pool, in no order that means anything. @param i 0..n-1. @threads control */
 struct cv_snat_pool *cv_snat_registry_at(const struct cv_snat_registry *registry, uint32_t i);
+
+/** Its key and its number, without touching the pool. @param i 0..n-1. @threads control */
+const struct cv_snat_key *cv_snat_registry_key(const struct cv_snat_registry *registry, uint32_t i);
+uint32_t cv_snat_registry_idx(const struct cv_snat_registry *registry, uint32_t i);
+
+/** cv_snat_pool_rest_set() for all pools; those that have this already are not touched. */
+void cv_snat_registry_rest_set(struct cv_snat_registry *registry, uint32_t rest_ms);
 
 /** Tells whether a pool is still wanted. */
 typedef bool cv_snat_wanted_fn(const struct cv_snat_pool *pool, void *arg);

@@ -20,6 +20,7 @@ struct entry {
 	uint32_t next; /* entry in the same bucket */
 	struct cv_snat_pool *pool;
 	uint32_t hash;
+	uint32_t idx; /* the pool's number */
 };
 
 struct cv_snat_registry {
@@ -28,6 +29,8 @@ struct cv_snat_registry {
 	uint32_t n, cap;
 	struct cv_snat_arena *arenas; /* latest first */
 	uint32_t next_idx; /* numbers are not used again: what names a pool names it for ever */
+	uint32_t n_rest;   /* the first so many have rest_ms */
+	uint32_t rest_ms;
 };
 
 /* The keys are the configuration's: nobody chooses them to collide. */
@@ -101,28 +104,43 @@ void cv_snat_registry_destroy(struct cv_snat_registry *registry)
 	free(registry);
 }
 
-static struct cv_snat_pool *find_hashed(const struct cv_snat_registry *registry,
-					const struct cv_snat_key *key, uint32_t hash)
+static uint32_t find_hashed(const struct cv_snat_registry *registry, const struct cv_snat_key *key,
+			    uint32_t hash)
 {
 	uint32_t i;
 
 	if (registry->n == 0)
-		return NULL;
+		return NO_ENTRY;
 	i = registry->buckets[hash & (registry->cap - 1)];
 	while (i != NO_ENTRY) {
 		const struct entry *entry = &registry->entries[i];
 
 		if (entry->hash == hash && memcmp(&entry->key, key, sizeof(*key)) == 0)
-			return entry->pool;
+			return i;
 		i = entry->next;
 	}
-	return NULL;
+	return NO_ENTRY;
+}
+
+bool cv_snat_registry_seek(const struct cv_snat_registry *registry, const struct cv_snat_key *key,
+			   uint32_t *at)
+{
+	uint32_t i = *at;
+
+	if (i >= registry->n || memcmp(&registry->entries[i].key, key, sizeof(*key)) != 0)
+		i = find_hashed(registry, key, key_hash(key));
+	if (i == NO_ENTRY)
+		return false;
+	*at = i;
+	return true;
 }
 
 struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
 					   const struct cv_snat_key *key)
 {
-	return find_hashed(registry, key, key_hash(key));
+	uint32_t at = 0;
+
+	return cv_snat_registry_seek(registry, key, &at) ? registry->entries[at].pool : NULL;
 }
 
 /* An arena with room for a pool, mapped if there is none. Each is twice as large as the one before. */
@@ -150,14 +168,16 @@ int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat
 			 const struct cv_snat_cfg *cfg, struct cv_snat_pool **ret_pool)
 {
 	uint32_t hash = key_hash(key);
-	struct cv_snat_pool *pool = find_hashed(registry, key, hash);
+	uint32_t at = find_hashed(registry, key, hash);
 	struct cv_snat_new new = {.key = key};
+	struct cv_snat_pool *pool;
 	struct cv_snat_cfg settled = *cfg;
 	struct cv_snat_arena *arena;
 
-	if (pool != NULL) {
-		cv_snat_pool_rest_set(pool, cfg->rest_ms);
-		*ret_pool = pool;
+	if (at != NO_ENTRY) {
+		*ret_pool = registry->entries[at].pool;
+		cv_snat_pool_rest_set(*ret_pool, cfg->rest_ms);
+		registry->n_rest = at < registry->n_rest ? at : registry->n_rest;
 		return 0;
 	}
 	cv_snat_cfg_check(cfg);
@@ -169,7 +189,8 @@ int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat
 		return -ENOMEM;
 	new.idx = registry->next_idx++;
 	pool = cv_snat_arena_pool_get(arena, &settled, &new);
-	registry->entries[registry->n] = (struct entry){.key = *key, .pool = pool, .hash = hash};
+	registry->entries[registry->n] =
+		(struct entry){.key = *key, .pool = pool, .hash = hash, .idx = new.idx};
 	link_entry(registry, registry->n++);
 	*ret_pool = pool;
 	return 0;
@@ -184,6 +205,28 @@ struct cv_snat_pool *cv_snat_registry_at(const struct cv_snat_registry *registry
 {
 	cv_assert(i < registry->n);
 	return registry->entries[i].pool;
+}
+
+const struct cv_snat_key *cv_snat_registry_key(const struct cv_snat_registry *registry, uint32_t i)
+{
+	cv_assert(i < registry->n);
+	return &registry->entries[i].key;
+}
+
+uint32_t cv_snat_registry_idx(const struct cv_snat_registry *registry, uint32_t i)
+{
+	cv_assert(i < registry->n);
+	return registry->entries[i].idx;
+}
+
+void cv_snat_registry_rest_set(struct cv_snat_registry *registry, uint32_t rest_ms)
+{
+	if (rest_ms != registry->rest_ms)
+		registry->n_rest = 0;
+	for (uint32_t i = registry->n_rest; i < registry->n; i++)
+		cv_snat_pool_rest_set(registry->entries[i].pool, rest_ms);
+	registry->n_rest = registry->n;
+	registry->rest_ms = rest_ms;
 }
 
 uint32_t cv_snat_registry_reap(struct cv_snat_registry *registry, cv_snat_wanted_fn *wanted,
@@ -209,6 +252,7 @@ uint32_t cv_snat_registry_reap(struct cv_snat_registry *registry, cv_snat_wanted
 	}
 	if (n_reaped > 0) {
 		registry->n = n_kept;
+		registry->n_rest = 0;
 		link_all(registry);
 	}
 	return n_reaped;

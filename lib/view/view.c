@@ -13,6 +13,8 @@
 #define HUGE_PAGE_LEN ((size_t)2 << 20)
 
 #define VLANS 4096
+/* Pools whose places in the index are fetched ahead. */
+#define POOLS_AHEAD 16
 
 /* A block that is handed out piece by piece. With base NULL it only adds up how much is needed. */
 struct carve {
@@ -326,6 +328,16 @@ static int index_vnis(struct cv_view *v)
 	return 0;
 }
 
+/* Its place in the index, fetched while those before it are put there: the index is larger than a cache. */
+static void pool_prefetch(const struct cv_view *v, uint32_t i)
+{
+	const struct cv_snat_key *key = &v->spec.pools[i].key;
+	uint64_t ips = cv_view_pool_ips(key->node_ip, key->target_ip);
+	uint64_t rest = cv_view_pool_rest(key->vpc, key->target_port);
+
+	__builtin_prefetch(&v->pool_idx[cv_view_pool_mix(ips, rest) & v->pool_mask], 1);
+}
+
 static int index_pools(struct cv_view *v)
 {
 	uint32_t i, at;
@@ -340,6 +352,8 @@ static int index_pools(struct cv_view *v)
 			.ptr = v->spec.pools[i].pool,
 		};
 
+		if (i + POOLS_AHEAD < v->spec.n_pools)
+			pool_prefetch(v, i + POOLS_AHEAD);
 		at = cv_view_pool_mix(slot.ips, slot.rest) & v->pool_mask;
 		while (v->pool_idx[at].ips != 0) {
 			if (v->pool_idx[at].ips == slot.ips && v->pool_idx[at].rest == slot.rest)

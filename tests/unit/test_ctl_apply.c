@@ -170,7 +170,8 @@ static void only_new_addresses_are_announced_after_a_reload(void **state)
 	(void)state;
 	world_start(w);
 	world_until(world_seen(w, C1, "172.16.1.10").n_announced == 3);
-	json_array_append_new(at(world_conf(w), "endpoints"),
+	/* Before the others, so that these move up. */
+	json_array_insert_new(at(world_conf(w), "endpoints"), 0,
 			      endpoint_get("more", "consumer-1", "172.16.1.20"));
 	world_write(w, NULL);
 	kill(getpid(), SIGHUP);

@@ -115,12 +115,14 @@ static void pools_drain_before_they_go(void **state)
 	gone = pool(p, "10.0.2.10", "10.0.2.22", 80);
 	kept = pool(p, "10.0.1.10", "10.0.1.21", 80);
 	assert_true(cv_plan_pool_is_wanted(gone, p));
+	assert_int_equal(cv_plan_pools_n(p), cv_snat_registry_n(w.registry));
 	assert_int_equal(cv_snat_alloc(gone, 0, 1000, 5, &port), 0);
 	cv_plan_destroy(p);
 	p = plan(&w, shuffled_model()); /* without that target */
 	assert_ptr_equal(pool(p, "10.0.2.10", "10.0.2.22", 80), gone);
 	assert_false(cv_plan_pool_is_wanted(gone, p));
 	assert_true(cv_plan_pool_is_wanted(kept, p));
+	assert_int_equal(cv_plan_pools_n(p), cv_snat_registry_n(w.registry) - 1);
 	assert_int_equal(
 		cv_snat_registry_reap(w.registry, cv_plan_pool_is_wanted, p, 1000, reaped, 4), 0);
 	cv_snat_free(gone, port, 2000);
@@ -148,11 +150,33 @@ static void pools_are_wanted_in_any_order(void **state)
 	world_init(&w, roomy);
 	cv_plan_destroy(plan(&w, plain_model()));
 	add_target(m, 1, "10.0.2.22", 0, NULL); /* now after 10.0.2.23 */
+	add_target(m, 1, "10.0.2.24", 0, NULL); /* new, where 10.0.2.23 was */
 	p = plan(&w, m);
-	assert_int_equal(spec_of(p)->n_pools, 3);
-	for (uint32_t i = 0; i < 3; i++)
+	assert_int_equal(spec_of(p)->n_pools, 4);
+	for (uint32_t i = 0; i < 4; i++)
 		assert_true(cv_plan_pool_is_wanted(spec_of(p)->pools[i].pool, p));
 	cv_plan_destroy(p);
+	world_fini(&w);
+}
+
+/* One target in two groups of a load balancer has one pool a node: it is counted once. */
+static void pools_are_wanted_once(void **state)
+{
+	struct cv_model *m = shuffled_model();
+	struct cv_plan *p;
+	struct world w;
+
+	(void)state;
+	world_init(&w, roomy);
+	add_target(m, add_tg(m, "second", CV_MODEL_CROSS_ZONE_LB), "10.0.1.21", 80, NULL);
+	add_listener(m, 1, 82, "second");
+	for (int i = 0; i < 2; i++) {
+		p = plan(&w, m);
+		assert_int_equal(cv_plan_pools_n(p), 2);
+		assert_int_equal(spec_of(p)->n_pools, 2);
+		cv_plan_destroy(p);
+		m = shuffled_model();
+	}
 	world_fini(&w);
 }
 
@@ -547,6 +571,7 @@ int main(void)
 		cmocka_unit_test(slots_lead_back_to_the_model),
 		cmocka_unit_test(pools_drain_before_they_go),
 		cmocka_unit_test(pools_are_wanted_in_any_order),
+		cmocka_unit_test(pools_are_wanted_once),
 		cmocka_unit_test(view_outlives_the_plan_once_taken),
 		cmocka_unit_test(limits_are_named_and_nothing_is_kept),
 		cmocka_unit_test(gateways_fill_the_neighbours),

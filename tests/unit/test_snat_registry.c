@@ -102,6 +102,73 @@ static void registry_keeps_a_pool_per_key(void **state)
 	cv_snat_registry_destroy(NULL);
 }
 
+static void registry_finds_a_place_whatever_is_guessed(void **state)
+{
+	struct cv_snat_registry *reg = cv_snat_registry_create();
+	struct cv_snat_key key = some_key;
+	uint32_t at = 7;
+
+	(void)state;
+	assert_false(cv_snat_registry_seek(reg, &key, &at));
+	assert_int_equal(at, 7);
+	for (uint32_t i = 0; i < 20; i++, key.target_ip++)
+		(void)get(reg, key);
+	for (uint32_t i = 0; i < 20; i++) {
+		key.target_ip = some_key.target_ip + i;
+		for (uint32_t guess = 0; guess < 22; guess++) {
+			at = guess;
+			assert_true(cv_snat_registry_seek(reg, &key, &at));
+			assert_int_equal(at, i);
+		}
+		assert_memory_equal(cv_snat_registry_key(reg, i), &key, sizeof(key));
+		assert_int_equal(cv_snat_registry_idx(reg, i),
+				 cv_snat_pool_idx(cv_snat_registry_at(reg, i)));
+	}
+	key.target_ip++;
+	at = 3;
+	assert_false(cv_snat_registry_seek(reg, &key, &at));
+	assert_int_equal(at, 3);
+	cv_snat_registry_destroy(reg);
+}
+
+static void all_rest(struct cv_snat_registry *reg, uint32_t rest_ms)
+{
+	cv_snat_registry_rest_set(reg, rest_ms);
+	for (uint32_t i = 0; i < cv_snat_registry_n(reg); i++)
+		assert_int_equal(cv_snat_pool_cfg(cv_snat_registry_at(reg, i)).rest_ms, rest_ms);
+}
+
+static void every_pool_gets_the_rest_time(void **state)
+{
+	struct cv_snat_registry *reg = cv_snat_registry_create();
+	struct cv_snat_key key = some_key;
+	struct cv_snat_cfg odd = small;
+	struct cv_snat_pool *pool, *reaped;
+
+	(void)state;
+	all_rest(reg, small.rest_ms);
+	for (uint32_t i = 0; i < 4; i++, key.target_ip++)
+		(void)get(reg, key);
+	all_rest(reg, 5);
+	all_rest(reg, 6);
+	(void)get(reg, key); /* with another than the others have */
+	all_rest(reg, 6);
+	odd.rest_ms = 9;
+	key = some_key;
+	assert_int_equal(cv_snat_registry_get(reg, &key, &odd, &pool), 0);
+	all_rest(reg, 6);
+	/* One goes, those behind it move up, and a new one is the last again. */
+	for (uint32_t i = 0; i < 3; i++) {
+		pool = cv_snat_registry_at(reg, cv_snat_registry_n(reg) - 1);
+		assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &pool, 0, &reaped, 1), 1);
+		cv_snat_pool_destroy(reaped);
+		key.target_ip = some_key.target_ip + 100 + i;
+		(void)get(reg, key);
+		all_rest(reg, 6);
+	}
+	cv_snat_registry_destroy(reg);
+}
+
 static void registry_grows_and_shrinks(void **state)
 {
 	struct cv_snat_registry *reg = cv_snat_registry_create();
@@ -318,6 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registry_keeps_a_pool_per_key),
+		cmocka_unit_test(registry_finds_a_place_whatever_is_guessed),
+		cmocka_unit_test(every_pool_gets_the_rest_time),
 		cmocka_unit_test(registry_grows_and_shrinks),
 		cmocka_unit_test(registry_reaps_only_what_is_unwanted_and_at_rest),
 		cmocka_unit_test(registry_says_when_memory_is_out),
