@@ -198,7 +198,7 @@ void cv_ctl_dp_cfg(const struct cv_ctl *ctl, struct cv_dp_cfg *dp_cfg)
 	dp_cfg->n_workers = conf->dpdk.workers;
 	dp_cfg->n_flows = conf->limits.flows;
 	dp_cfg->n_ports = (uint16_t)conf->dpdk.n_ports;
-	dp_cfg->n_obj[CV_STATS_ENDPOINT] = cv_plan_slots_cap(ctl->slots, CV_PLAN_ENDPOINT);
+	dp_cfg->n_obj[CV_STATS_PATH] = cv_plan_slots_cap(ctl->slots, CV_PLAN_PATH);
 	dp_cfg->n_obj[CV_STATS_LISTENER] = cv_plan_slots_cap(ctl->slots, CV_PLAN_LISTENER);
 	dp_cfg->n_obj[CV_STATS_TARGET] = cv_plan_slots_cap(ctl->slots, CV_PLAN_TARGET);
 	dp_cfg->pub = ctl->pub;

@@ -25,6 +25,7 @@
 #include "cv_steer.h"
 #include "cv_view.h"
 
+#include "counts_priv.h"
 #include "events_priv.h"
 #include "keep_priv.h"
 #include "neigh_priv.h"
@@ -132,27 +133,7 @@ struct ctl_dns {
 	struct cv_dns_data *data;     /**< what was published last */
 	bool due;                     /**< names or addresses may have changed since */
 	int err;                      /**< what became of the last try */
-};
-
-/** Slots of a kind whose objects are gone. */
-struct ctl_gone {
-	uint64_t *
-		since; /**< shape [n], by slot: serial of the plan that first lacked it; 0: it is there */
-	uint32_t n;
-};
-
-/** Slots to be given out again. */
-struct ctl_recycle {
-	struct ctl_gone gone[CV_PLAN_KIND_N];
-	uint32_t n_gone;
-	uint64_t serial;           /**< of the plan that serves */
-	uint64_t due_ms, wait_ms;  /**< the next look, and the pause after it */
-	struct cv_dp_marks *marks; /**< look under way; NULL: none */
-	uint64_t marks_serial;     /**< serial when it began */
-	uint32_t n_marked[CV_PLAN_KIND_N];
-	/** Counts of a slot's objects before the one that has it. Shape [slots], NULL at first. */
-	struct cv_stats_obj_sum *base[CV_STATS_KIND_N];
-	uint64_t (*base_drops)[CV_DROP_N];
+	struct ctl_verify *verify;    /**< verify.c; NULL until needed */
 };
 
 struct ctl_capture; /* capture.c */

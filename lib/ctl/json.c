@@ -45,39 +45,7 @@ json_t *cv_ctl_json_text(const char *text)
 	return text != NULL ? json_string(text) : json_null();
 }
 
-struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,
-					  uint32_t slot)
-{
-	const struct cv_stats_obj_sum *bases = ctl->recycle.base[kind];
-	struct cv_stats_obj_sum sum;
-
-	if (ctl->dp == NULL)
-		return (struct cv_stats_obj_sum){0};
-	sum = cv_stats_obj_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, kind, slot);
-	if (bases == NULL)
-		return sum;
-	for (int dir = 0; dir < 2; dir++) {
-		sum.pkts[dir] -= bases[slot].pkts[dir];
-		sum.bytes[dir] -= bases[slot].bytes[dir];
-	}
-	sum.new_flows -= bases[slot].new_flows;
-	sum.end_flows -= bases[slot].end_flows;
-	sum.drops -= bases[slot].drops;
-	sum.rsts -= bases[slot].rsts;
-	return sum;
-}
-
-uint64_t cv_ctl_drops_get(const struct cv_ctl *ctl, uint32_t slot, enum cv_drop reason)
-{
-	uint64_t n;
-
-	if (ctl->dp == NULL)
-		return 0;
-	n = cv_stats_endpoint_drop_sum(cv_dp_stats(ctl->dp), ctl->conf->dpdk.workers, slot, reason);
-	return ctl->recycle.base_drops != NULL ? n - ctl->recycle.base_drops[slot][reason] : n;
-}
-
-void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot)
+void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_plan_kind kind, uint32_t slot)
 {
 	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, kind, slot);
 	const struct {
@@ -85,8 +53,7 @@ void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind k
 		uint64_t value;
 	} members[] = {
 		{"new_flows", sum.new_flows},
-		/* The two are read one after the other, while flows go on. */
-		{"active_flows", sum.new_flows > sum.end_flows ? sum.new_flows - sum.end_flows : 0},
+		{"active_flows", cv_ctl_count_active(&sum)},
 		{"packets_to_target", sum.pkts[0]},
 		{"packets_to_client", sum.pkts[1]},
 		{"bytes_to_target", sum.bytes[0]},
@@ -94,8 +61,8 @@ void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind k
 		{"drops", sum.drops},
 		{"rsts", sum.rsts},
 	};
-	/* Workers count packets by endpoint only; listeners and targets have their flows counted. */
-	size_t n = kind == CV_STATS_ENDPOINT ? CV_ARRAY_LEN(members) : 2;
+	/* Workers count packets by path only; listeners and targets have their flows counted. */
+	size_t n = kind == CV_PLAN_ENDPOINT ? CV_ARRAY_LEN(members) : 2;
 
 	for (size_t i = 0; i < n; i++)
 		cv_ctl_json_put(ctl, object, members[i].name,

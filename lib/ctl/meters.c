@@ -211,7 +211,7 @@ static void targets_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter
 		for (uint32_t k = 0; k < model->tgs[i].n_targets; k++) {
 			uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_TARGET, i, k);
 			const struct cv_stats_obj_sum sum =
-				cv_ctl_counts_get(ctl, CV_STATS_TARGET, slot);
+				cv_ctl_counts_get(ctl, CV_PLAN_TARGET, slot);
 
 			value += sum.new_flows;
 			if (meter->what == WHAT_ACTIVE)
@@ -273,7 +273,7 @@ static void zones_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
 static uint64_t endpoint_value(const struct cv_ctl *ctl, uint32_t endpoint, int what)
 {
 	uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, endpoint);
-	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, CV_STATS_ENDPOINT, slot);
+	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, CV_PLAN_ENDPOINT, slot);
 
 	switch (what) {
 	case WHAT_ACTIVE:
@@ -287,7 +287,7 @@ static uint64_t endpoint_value(const struct cv_ctl *ctl, uint32_t endpoint, int 
 	case WHAT_DROPS:
 		return sum.drops;
 	case WHAT_BLOCKED:
-		return cv_ctl_drops_get(ctl, slot, CV_DROP_SECURITY_GROUP);
+		return cv_ctl_drops_get(ctl, CV_PLAN_ENDPOINT, slot, CV_DROP_SECURITY_GROUP);
 	default:
 		return sum.rsts;
 	}

@@ -164,10 +164,10 @@ static const struct {
 
 /* All samples of a metric must stand together: so per metric, all objects. */
 static void objects_write(const struct cv_ctl *ctl, FILE *out, const char *noun,
-			  enum cv_stats_kind kind, const struct object *objects, size_t n)
+			  enum cv_plan_kind kind, const struct object *objects, size_t n)
 {
-	/* Workers count packets by endpoint only. */
-	const size_t n_rows = kind == CV_STATS_ENDPOINT ? CV_ARRAY_LEN(object_rows) : 2;
+	/* Workers count packets by path only. */
+	const size_t n_rows = kind == CV_PLAN_ENDPOINT ? CV_ARRAY_LEN(object_rows) : 2;
 	size_t i = 0;
 
 	while (i < n_rows) {
@@ -205,7 +205,8 @@ static void reasons_write(const struct cv_ctl *ctl, FILE *out, const struct obje
 	head_write(out, "endpoint_drops_by_reason_total", "counter", "Packets dropped, by reason.");
 	for (size_t i = 0; i < n; i++) {
 		for (int j = CV_DROP_NONE + 1; j < CV_DROP_N; j++) {
-			uint64_t drops = cv_ctl_drops_get(ctl, objects[i].slot, (enum cv_drop)j);
+			uint64_t drops = cv_ctl_drops_get(ctl, CV_PLAN_ENDPOINT, objects[i].slot,
+							  (enum cv_drop)j);
 			char labels[LABELS_LEN];
 
 			if (drops == 0)
@@ -241,7 +242,7 @@ static int endpoints_write(const struct cv_ctl *ctl, FILE *out)
 		label_add(labels, "state", cv_model_state_str(endpoint->state));
 		value_write(out, "endpoint_state", labels, 1);
 	}
-	objects_write(ctl, out, "endpoint", CV_STATS_ENDPOINT, objects, n);
+	objects_write(ctl, out, "endpoint", CV_PLAN_ENDPOINT, objects, n);
 	reasons_write(ctl, out, objects, n);
 	free(objects);
 	return 0;
@@ -269,7 +270,7 @@ static int listeners_write(const struct cv_ctl *ctl, FILE *out)
 			label_add(objects[n].labels, "port", port);
 		}
 	}
-	objects_write(ctl, out, "listener", CV_STATS_LISTENER, objects, n);
+	objects_write(ctl, out, "listener", CV_PLAN_LISTENER, objects, n);
 	free(objects);
 	return 0;
 }
@@ -297,7 +298,7 @@ static int targets_write(const struct cv_ctl *ctl, FILE *out)
 				  cv_ctl_addr_str(target->ip, target->port, addr));
 		}
 	}
-	objects_write(ctl, out, "target", CV_STATS_TARGET, objects, n);
+	objects_write(ctl, out, "target", CV_PLAN_TARGET, objects, n);
 	free(objects);
 	return 0;
 }

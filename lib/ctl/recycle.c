@@ -28,7 +28,8 @@ static const struct {
 	{CV_PLAN_NEIGH, CV_DP_MARK_NEIGH, -1},
 	{CV_PLAN_GROUP, -1, -1},
 	{CV_PLAN_LISTENER, CV_DP_MARK_LISTENER, CV_STATS_LISTENER},
-	{CV_PLAN_ENDPOINT, CV_DP_MARK_ENDPOINT, CV_STATS_ENDPOINT},
+	{CV_PLAN_PATH, CV_DP_MARK_PATH, CV_STATS_PATH},
+	{CV_PLAN_ENDPOINT, -1, -1},
 	{CV_PLAN_NODE, -1, -1},
 	{CV_PLAN_LB, -1, -1},
 	{CV_PLAN_VPC, CV_DP_MARK_VPC, -1},
@@ -41,12 +42,16 @@ void cv_ctl_recycle_fini(struct ctl_recycle *r)
 	for (int kind = 0; kind < CV_STATS_KIND_N; kind++)
 		free(r->base[kind]);
 	free(r->base_drops);
+	free(r->base_events);
+	for (int kind = 0; kind < CV_PLAN_KIND_N; kind++)
+		free(r->past[kind].items);
 	cv_dp_marks_destroy(r->marks);
 }
 
 static bool is_present(const struct cv_plan *plan, enum cv_plan_kind kind, uint32_t slot)
 {
-	if (kind == CV_PLAN_ENDPOINT && slot == CV_VIEW_DIRECT)
+	if ((kind == CV_PLAN_ENDPOINT && slot == CV_VIEW_DIRECT) ||
+	    (kind == CV_PLAN_PATH && slot == CV_VIEW_PATH_NONE))
 		return true;
 	if (slot >= plan->n_slots[kind])
 		return false;
@@ -106,7 +111,8 @@ static void hold(bool *held, uint32_t n, uint32_t slot)
 /* What beside flows and the plan names slots of a kind. */
 static void held_fill(const struct cv_ctl *ctl, enum cv_plan_kind kind, bool *held, uint32_t n)
 {
-	if (kind == CV_PLAN_GROUP || kind == CV_PLAN_VPC)
+	if (kind == CV_PLAN_GROUP || kind == CV_PLAN_VPC || kind == CV_PLAN_ENDPOINT ||
+	    kind == CV_PLAN_NODE)
 		cv_plan_slots_keys(ctl->slots, kind, held, n);
 	for (uint32_t i = 0; kind == CV_PLAN_TARGET && i < ctl->drains.n; i++)
 		hold(held, n, ctl->drains.items[i].slot);
@@ -131,6 +137,35 @@ static bool is_free(const struct cv_ctl *ctl, size_t k, uint32_t slot)
 		!cv_dp_marks_has(r->marks, (enum cv_dp_mark)kinds[k].mark, slot));
 }
 
+static bool past_grow(struct ctl_past *past, uint32_t n)
+{
+	struct cv_ctl_count *items;
+
+	if (n <= past->n)
+		return true;
+	items = realloc(past->items, n * sizeof(*items));
+	if (items == NULL)
+		return false;
+	memset(items + past->n, 0, (n - past->n) * sizeof(*items));
+	past->items = items;
+	past->n = n;
+	return true;
+}
+
+/* What a path has counted stays with its endpoint and its node. */
+static void past_keep(struct cv_ctl *ctl, uint32_t slot)
+{
+	struct ctl_recycle *r = &ctl->recycle;
+	const struct cv_plan_path *path = &ctl->plan->paths[slot];
+	struct cv_ctl_count count;
+
+	cv_ctl_count_path(ctl, slot, &count);
+	if (path->endpoint < r->past[CV_PLAN_ENDPOINT].n)
+		cv_ctl_count_add(&r->past[CV_PLAN_ENDPOINT].items[path->endpoint], &count);
+	if (path->node < r->past[CV_PLAN_NODE].n)
+		cv_ctl_count_add(&r->past[CV_PLAN_NODE].items[path->node], &count);
+}
+
 /* From here on a slot's counts start from zero. */
 static void counts_restart(struct cv_ctl *ctl, size_t k, uint32_t slot)
 {
@@ -138,17 +173,25 @@ static void counts_restart(struct cv_ctl *ctl, size_t k, uint32_t slot)
 	unsigned int n = ctl->conf->dpdk.workers;
 	enum cv_stats_kind kind;
 
+	if (slot < r->past[kinds[k].kind].n)
+		r->past[kinds[k].kind].items[slot] = (struct cv_ctl_count){0};
+	if (kinds[k].kind == CV_PLAN_PATH)
+		past_keep(ctl, slot);
+
 	if (kinds[k].kind == CV_PLAN_NEIGH)
 		atomic_store_explicit(&ctl->neigh[slot], 0, memory_order_relaxed);
 	if (kinds[k].stats < 0)
 		return;
 	kind = (enum cv_stats_kind)kinds[k].stats;
 	r->base[kind][slot] = cv_stats_obj_sum(cv_dp_stats(ctl->dp), n, kind, slot);
-	if (kind != CV_STATS_ENDPOINT)
+	if (kind != CV_STATS_PATH)
 		return;
 	for (int reason = 0; reason < CV_DROP_N; reason++)
-		r->base_drops[slot][reason] = cv_stats_endpoint_drop_sum(
-			cv_dp_stats(ctl->dp), n, slot, (enum cv_drop)reason);
+		r->base_drops[slot][reason] = cv_stats_path_drop_sum(cv_dp_stats(ctl->dp), n, slot,
+								     (enum cv_drop)reason);
+	for (int event = 0; event < CV_PATH_EVENT_N; event++)
+		r->base_events[slot][event] = cv_stats_path_event_sum(
+			cv_dp_stats(ctl->dp), n, slot, (enum cv_path_event)event);
 }
 
 static void kind_recycle(struct cv_ctl *ctl, size_t k)
@@ -191,9 +234,14 @@ static bool base_make(struct cv_ctl *ctl)
 			return false;
 	}
 	if (r->base_drops == NULL)
-		r->base_drops = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_ENDPOINT),
+		r->base_drops = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_PATH),
 				       sizeof(*r->base_drops));
-	return r->base_drops != NULL;
+	if (r->base_events == NULL)
+		r->base_events = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_PATH),
+					sizeof(*r->base_events));
+	return r->base_drops != NULL && r->base_events != NULL &&
+	       past_grow(&r->past[CV_PLAN_ENDPOINT], ctl->plan->n_slots[CV_PLAN_ENDPOINT]) &&
+	       past_grow(&r->past[CV_PLAN_NODE], ctl->plan->n_slots[CV_PLAN_NODE]);
 }
 
 static void look_start(struct cv_ctl *ctl, uint64_t now_ms)

@@ -43,7 +43,7 @@ static json_t *listener_json(struct cv_ctl *ctl, uint32_t lb, uint32_t idx)
 
 	if (listener->n_forwards > 1)
 		cv_ctl_json_put(ctl, object, "forward", forward_json(ctl, listener));
-	cv_ctl_json_counts(ctl, object, CV_STATS_LISTENER,
+	cv_ctl_json_counts(ctl, object, CV_PLAN_LISTENER,
 			   cv_plan_slot(ctl->plan, CV_PLAN_LISTENER, lb, idx));
 	return object;
 }
@@ -106,7 +106,7 @@ static json_t *target_json(struct cv_ctl *ctl, uint32_t group, uint32_t idx)
 
 	cv_ctl_json_health(ctl, object, group, idx);
 	neigh_add(ctl, object, slot);
-	cv_ctl_json_counts(ctl, object, CV_STATS_TARGET, slot);
+	cv_ctl_json_counts(ctl, object, CV_PLAN_TARGET, slot);
 	return object;
 }
 
@@ -128,7 +128,7 @@ static void drains_add(struct cv_ctl *ctl, json_t *targets, const char *arn)
 				   "Target.DeregistrationInProgress", "description",
 				   "Target deregistration is in progress", "draining_seconds",
 				   (json_int_t)((left_ms + 999) / 1000));
-		cv_ctl_json_counts(ctl, object, CV_STATS_TARGET, drain->slot);
+		cv_ctl_json_counts(ctl, object, CV_PLAN_TARGET, drain->slot);
 		cv_ctl_json_add(ctl, targets, object);
 	}
 }

@@ -74,7 +74,7 @@ static json_t *reasons_json(struct cv_ctl *ctl, uint32_t slot)
 	json_t *object = json_object();
 
 	for (int i = CV_DROP_NONE + 1; i < CV_DROP_N; i++) {
-		uint64_t n = cv_ctl_drops_get(ctl, slot, (enum cv_drop)i);
+		uint64_t n = cv_ctl_drops_get(ctl, CV_PLAN_ENDPOINT, slot, (enum cv_drop)i);
 
 		if (n > 0)
 			cv_ctl_json_put(ctl, object, cv_drop_name((enum cv_drop)i),
@@ -103,7 +103,7 @@ static json_t *endpoint_json(struct cv_ctl *ctl, uint32_t idx)
 		"vpc", vpc->name, "principal", endpoint->principal, "enis", enis, "verdict",
 		verdict == CV_DROP_NONE ? "forward" : cv_drop_name(verdict), "verdict_text",
 		cv_drop_help(verdict));
-	cv_ctl_json_counts(ctl, object, CV_STATS_ENDPOINT, slot);
+	cv_ctl_json_counts(ctl, object, CV_PLAN_ENDPOINT, slot);
 	cv_ctl_json_put(ctl, object, "drops_by_reason", reasons_json(ctl, slot));
 	return object;
 }

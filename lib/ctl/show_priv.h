@@ -115,14 +115,23 @@ void cv_ctl_json_health(struct cv_ctl *ctl, json_t *object, uint32_t group, uint
 json_t *cv_ctl_json_check(struct cv_ctl *ctl, uint32_t group);
 
 /** Add what is counted of an object of the view: flows, packets, bytes, drops. */
-void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_stats_kind kind, uint32_t slot);
+void cv_ctl_json_counts(struct cv_ctl *ctl, json_t *object, enum cv_plan_kind kind, uint32_t slot);
 
-/** Sum of what is counted of an object of the view; zeros without a data plane. */
-struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_stats_kind kind,
+/**
+ * Sum of what is counted of an object of the plan that serves; zeros without a data plane.
+ *
+ * @param kind  endpoint, node, path, listener or target; the latter two count flows only
+ */
+struct cv_stats_obj_sum cv_ctl_counts_get(const struct cv_ctl *ctl, enum cv_plan_kind kind,
 					  uint32_t slot);
 
-/** Packets that an endpoint of the view lost for a reason; 0 without a data plane. */
-uint64_t cv_ctl_drops_get(const struct cv_ctl *ctl, uint32_t slot, enum cv_drop reason);
+/** Packets that an endpoint or a node lost for a reason; 0 without a data plane. */
+uint64_t cv_ctl_drops_get(const struct cv_ctl *ctl, enum cv_plan_kind kind, uint32_t slot,
+			  enum cv_drop reason);
+
+/** What happened on the paths of an endpoint or a node; 0 without a data plane. */
+uint64_t cv_ctl_events_get(const struct cv_ctl *ctl, enum cv_plan_kind kind, uint32_t slot,
+			   enum cv_path_event event);
 
 /** The verdict of an endpoint in the view. */
 enum cv_drop cv_ctl_verdict_get(const struct cv_ctl *ctl, uint32_t endpoint);

@@ -246,7 +246,7 @@ void cv_dp_flow_list_destroy(struct cv_dp_flow_list *list);
 /** Kinds of slots that flows hold. */
 enum cv_dp_mark {
 	CV_DP_MARK_VPC,
-	CV_DP_MARK_ENDPOINT,
+	CV_DP_MARK_PATH,
 	CV_DP_MARK_LISTENER,
 	CV_DP_MARK_TARGET,
 	CV_DP_MARK_NEIGH,

@@ -94,7 +94,7 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 		if (w->in[i] == NULL)
 			return -ENOMEM;
 	}
-	w->endpoints = w->stats->obj[CV_STATS_ENDPOINT];
+	w->paths = w->stats->obj[CV_STATS_PATH];
 	w->sweep.recheck = CV_FLOW_NONE;
 	return cv_flow_table_create(cfg->n_flows, cfg->seed, &w->flows);
 }

@@ -10,6 +10,7 @@
  */
 
 #include "dp_list.h"
+#include "dp_path.h"
 #include "dp_vxlan.h"
 
 /* Milliseconds for one ageing walk of a small table. */
@@ -104,7 +105,7 @@ static bool dp_list_wants(const struct cv_dp_worker *w, uint32_t idx,
 	const struct cv_flow *flow = &w->flows->flows[idx];
 
 	return flow->node_port != 0 &&
-	       (filter->endpoint == CV_VIEW_NONE || filter->endpoint == flow->endpoint) &&
+	       (filter->endpoint == CV_VIEW_NONE || filter->endpoint == dp_endpoint(w, flow)) &&
 	       (filter->target == CV_VIEW_NONE || filter->target == w->flows->cold[idx].target) &&
 	       (filter->state < 0 || filter->state == flow->tcp.state);
 }
@@ -125,7 +126,7 @@ static void dp_list_put(const struct cv_dp_worker *w, uint32_t idx, struct cv_dp
 		.target_port = flow->target_port,
 		.client_vpc = flow->client_vpc,
 		.target_vpc = flow->target_vpc,
-		.endpoint = flow->endpoint,
+		.endpoint = dp_endpoint(w, flow),
 		.listener = cold->listener,
 		.target = cold->target,
 		.idle_ms = (uint32_t)w->now_ms - flow->last_ms,

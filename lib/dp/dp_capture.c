@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dp_capture.h"
+#include "dp_path.h"
 
 /* What is known of a packet. */
 struct dp_known {
@@ -48,10 +49,11 @@ static void dp_capture_put(struct cv_dp_worker *w, const struct rte_mbuf *m, uin
 		atomic_fetch_add_explicit(&part->missed, 1, memory_order_relaxed);
 }
 
-static struct dp_known dp_flow_known(const struct cv_flow *flow, bool target_side)
+static struct dp_known dp_flow_known(const struct cv_dp_worker *w, const struct cv_flow *flow,
+				     bool target_side)
 {
 	return (struct dp_known){
-		.endpoint = flow->endpoint,
+		.endpoint = dp_endpoint(w, flow),
 		.client_ip = flow->client_ip,
 		.target_ip = flow->target_ip,
 		.target_port = flow->target_port,
@@ -89,7 +91,7 @@ void dp_capture_received(struct cv_dp_worker *w, const struct dp_pkt *pkts, uint
 		struct dp_known known;
 
 		if (p->flow != CV_FLOW_NONE && dp_is_flow(w, p))
-			known = dp_flow_known(&w->flows->flows[p->flow], p->side == DP_TARGET);
+			known = dp_flow_known(w, &w->flows->flows[p->flow], p->side == DP_TARGET);
 		else if (p->side == DP_TARGET)
 			known = dp_target_known(p->ip->src_addr, tcp->src_port);
 		else
@@ -113,7 +115,7 @@ static struct dp_known dp_sent_to_target(const struct cv_dp_worker *w,
 		const struct cv_flow *flow = &w->flows->flows[word & CV_FLOW_MAX];
 
 		if (cv_flow_is_target_side(flow, vpc, ips, ports))
-			return dp_flow_known(flow, true);
+			return dp_flow_known(w, flow, true);
 	}
 	return dp_target_known(ip->dst_addr, tcp->dst_port);
 }
@@ -132,7 +134,7 @@ static struct dp_known dp_sent_to_client(const struct cv_dp_worker *w, uint16_t 
 	uint32_t idx = cv_flow_find(w->flows, &key, cv_flow_hash(w->flows, &key));
 
 	if (idx != CV_FLOW_NONE)
-		return dp_flow_known(&w->flows->flows[idx], false);
+		return dp_flow_known(w, &w->flows->flows[idx], false);
 	return dp_client_known(w, vpc, ip->src_addr, ip->dst_addr, tcp->src_port);
 }
 

@@ -9,6 +9,7 @@
  * RFC 5961 demands. An end that does not answer is told with its next packet.
  */
 
+#include "dp_path.h"
 #include "dp_vxlan.h"
 
 /* The target's first sequence number is known from its SYN-ACK; the client's from its SYN. */
@@ -64,11 +65,11 @@ static bool dp_local_is(const struct cv_view *view, uint16_t vpc, cv_be32_t ip, 
 static bool dp_has_place(const struct cv_dp_worker *w, const struct cv_flow *flow)
 {
 	const struct cv_view_spec *spec = &w->view->spec;
-	const struct cv_view_endpoint *ep = &spec->endpoints[flow->endpoint];
+	const struct cv_view_endpoint *ep = &spec->endpoints[dp_endpoint(w, flow)];
 
 	return ep->used && ep->verdict == CV_DROP_NONE && spec->vpcs[flow->client_vpc].used &&
 	       spec->vpcs[flow->target_vpc].used &&
-	       dp_local_is(w->view, flow->client_vpc, flow->dialled_ip, flow->endpoint) &&
+	       dp_local_is(w->view, flow->client_vpc, flow->dialled_ip, dp_endpoint(w, flow)) &&
 	       dp_local_is(w->view, flow->target_vpc, flow->node_ip, CV_VIEW_DIRECT) &&
 	       dp_client_is_current(w, flow);
 }

@@ -14,6 +14,7 @@
  */
 
 #include "dp_capture.h"
+#include "dp_path.h"
 #include "dp_vxlan.h"
 
 /* Reads a header that may lie in another cache line later than the mbuf itself. */
@@ -289,7 +290,7 @@ static inline bool dp_is_refused(struct cv_dp_worker *w, const struct dp_pkt *p)
 		return false;
 	local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
 	if (local != NULL)
-		cv_stats_endpoint_drop(w->stats, local->endpoint, CV_DROP_SYN_FLOOD);
+		dp_path_drop(w, local->path, CV_DROP_SYN_FLOOD);
 	return true;
 }
 
@@ -374,7 +375,7 @@ static inline void dp_rewrite_t2c(struct cv_dp_worker *w, const struct dp_pkt *p
 	memcpy(&ip->src_addr, &ips, 8);
 	memcpy(&tcp->src_port, &ports, 4);
 	dp_l2_put(p->m, ip, vpc, cv_flow_load64(flow->client_mac), flow->dialled_ip,
-		  flow->endpoint == CV_VIEW_DIRECT ? CV_MAC_NODE : 0);
+		  dp_client_node(flow));
 	dp_send(w, p->m, vpc->port);
 }
 
@@ -383,7 +384,7 @@ static __attribute__((noinline)) void dp_forward_drop(struct cv_dp_worker *w,
 						      const struct cv_flow *flow,
 						      enum cv_drop reason)
 {
-	cv_stats_endpoint_drop(w->stats, flow->endpoint, reason);
+	dp_path_drop(w, flow->path, reason);
 	dp_drop(w, p->m, reason);
 }
 
@@ -393,8 +394,8 @@ static inline __attribute__((always_inline)) void dp_forward_checked_inline(stru
 									    struct cv_flow *flow,
 									    uint64_t neigh)
 {
-	struct cv_stats_obj *obj = &w->endpoints[flow->endpoint];
-	unsigned int hops = dp_hops(flow->endpoint);
+	struct cv_stats_obj *obj = dp_path_obj(w, flow);
+	unsigned int hops = dp_hops(flow->path);
 
 	flow->last_ms = (uint32_t)w->now_ms;
 	cv_ctr_add(&obj->pkts[p->side], 1);

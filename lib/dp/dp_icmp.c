@@ -78,7 +78,7 @@ static void dp_too_big_send(struct cv_dp_worker *w, struct rte_mbuf *m,
 				 DP_ICMP_LEN + DP_QUOTE_LEN);
 	m->pkt_len = m->data_len;
 	dp_l2_put(m, msg->ip, vpc, cv_flow_load64(flow->client_mac), flow->dialled_ip,
-		  flow->endpoint == CV_VIEW_DIRECT ? CV_MAC_NODE : 0);
+		  dp_client_node(flow));
 	dp_send(w, m, vpc->port);
 }
 

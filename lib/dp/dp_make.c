@@ -2,6 +2,7 @@
 
 /* Packets that a worker makes: resets, and segments that carry the PROXY header alone. */
 
+#include "dp_path.h"
 #include "dp_vxlan.h"
 
 /* TTL of packets that start here. */
@@ -48,6 +49,7 @@ static void dp_tcp_csum_fill(const struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *
 
 void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 {
+	const struct cv_view_local *local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
 	uint8_t *l2 = dp_l2(w, p);
 	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 	struct rte_tcp_hdr old = *tcp;
@@ -58,6 +60,8 @@ void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 	cv_ctr_add(&w->stats->drop[reason], 1);
 	dp_event(w, CV_EV_ELB_RST);
 	dp_event(w, CV_EV_GEN_PKTS);
+	if (local != NULL)
+		dp_path_event(w, local->path, CV_PATH_ELB_RST);
 	memset(tcp, 0, sizeof(*tcp));
 	tcp->src_port = old.dst_port;
 	tcp->dst_port = old.src_port;
@@ -94,7 +98,7 @@ uint32_t dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow,
 		.dst_port = flow->dialled_port,
 	};
 
-	return cv_ppv2_aws_finish(buf, w->view->spec.endpoints[flow->endpoint].ppv2, &tuple);
+	return cv_ppv2_aws_finish(buf, w->view->spec.endpoints[dp_endpoint(w, flow)].ppv2, &tuple);
 }
 
 static void dp_ts_put(uint8_t *opts, uint32_t val, uint32_t ecr)
@@ -170,7 +174,7 @@ static bool dp_way_get(const struct cv_dp_worker *w, const struct cv_flow *flow,
 			.dst = flow->client_ip,
 			.src_port = flow->dialled_port,
 			.dst_port = flow->client_port,
-			.node = flow->endpoint == CV_VIEW_DIRECT ? CV_MAC_NODE : 0,
+			.node = dp_client_node(flow),
 		};
 		return ret_way->vpc->used;
 	}
@@ -209,8 +213,10 @@ void dp_bare_send(struct cv_dp_worker *w, const struct cv_flow *flow, int to,
 	tcp->recv_ack = rte_cpu_to_be_32(seg->ack);
 	tcp->data_off = (DP_TCP_LEN / 4) << 4;
 	tcp->tcp_flags = seg->flags;
-	if ((seg->flags & CV_TCP_RST) != 0)
+	if ((seg->flags & CV_TCP_RST) != 0) {
 		dp_event(w, CV_EV_ELB_RST);
+		dp_path_event(w, flow->path, CV_PATH_ELB_RST);
+	}
 	dp_tcp_csum_fill(ip, tcp, DP_TCP_LEN);
 	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + DP_IP_LEN + DP_TCP_LEN);
 	m->pkt_len = m->data_len;

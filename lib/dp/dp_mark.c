@@ -47,7 +47,7 @@ void dp_mark_piece(struct cv_dp_worker *w)
 			continue;
 		dp_mark(marks, part, CV_DP_MARK_VPC, flow->client_vpc);
 		dp_mark(marks, part, CV_DP_MARK_VPC, flow->target_vpc);
-		dp_mark(marks, part, CV_DP_MARK_ENDPOINT, flow->endpoint);
+		dp_mark(marks, part, CV_DP_MARK_PATH, cv_view_path_slot(flow->path));
 		dp_mark(marks, part, CV_DP_MARK_LISTENER, w->flows->cold[idx].listener);
 		dp_mark(marks, part, CV_DP_MARK_TARGET, w->flows->cold[idx].target);
 		dp_mark(marks, part, CV_DP_MARK_NEIGH, flow->neigh);

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "cv_lb.h"
+#include "dp_path.h"
 #include "dp_vxlan.h"
 
 /* What a client's SYN leads to, as far as the view decides it. */
@@ -16,6 +17,7 @@ struct dp_route {
 	const struct cv_view_node *node;
 	uint32_t listener;
 	uint32_t group; /* once a target is picked */
+	bool unhealthy; /* likewise: it was picked though no target is healthy */
 };
 
 static bool dp_sg_allows(const struct cv_view *view, bool any, uint32_t first, uint32_t n,
@@ -127,6 +129,7 @@ static uint32_t dp_target_pick(const struct cv_dp_worker *w, struct dp_route *ro
 	choice = &spec->choices[zone_first + route->node->zone];
 	if (choice->n == 0)
 		return CV_VIEW_NONE;
+	route->unhealthy = choice->unhealthy;
 	if (spec->groups[route->group].sticky)
 		hash = cv_lb_source_hash(lb.src_ip);
 	return spec->choice_targets[choice->first + cv_lb_pick(hash, choice->n)];
@@ -201,7 +204,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	flow->idle_s = listener->idle_s;
 	flow->last_ms = (uint32_t)w->now_ms;
 	flow->start_ms = (uint32_t)w->now_ms;
-	flow->endpoint = route->local->endpoint;
+	flow->path = route->local->path;
 	cold->listener = route->listener;
 	cold->target = target_slot;
 	cv_tcp_init(&flow->tcp, &cold->tcp, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq),
@@ -209,7 +212,9 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 		    dp_mss_max(&spec->vpcs[target->vpc]));
 	w->half_open++;
 	dp_event(w, CV_EV_FLOW_NEW);
-	cv_ctr_add(&w->endpoints[flow->endpoint].new_flows, 1);
+	cv_ctr_add(&dp_path_obj(w, flow)->new_flows, 1);
+	if (route->unhealthy)
+		dp_path_event(w, flow->path, CV_PATH_UNHEALTHY);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].new_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].new_flows, 1);
 }
@@ -228,13 +233,14 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 		return CV_DROP_SECURITY_GROUP;
 	if (!dp_node_allows(w->view, &route, key)) {
 		dp_event(w, CV_EV_SG_BLOCKED_TCP);
+		dp_path_event(w, route.local->path, CV_PATH_SG_TCP);
 		return CV_DROP_SECURITY_GROUP;
 	}
 	target = dp_target_pick(w, &route, key, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq));
 	if (target == CV_VIEW_NONE)
 		return CV_DROP_NO_TARGET;
 	/* A SYN that could not leave takes no port. */
-	reason = dp_out_check(w, p, dp_hops(route.local->endpoint), spec->targets[target].vpc);
+	reason = dp_out_check(w, p, dp_hops(route.local->path), spec->targets[target].vpc);
 	if (reason == CV_DROP_NONE && !dp_neigh_is_known(w, spec->targets[target].neigh))
 		reason = CV_DROP_NEIGHBOUR;
 	if (reason != CV_DROP_NONE)
@@ -259,14 +265,14 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 	return CV_DROP_NONE;
 }
 
-/* Charges a dropped packet to the endpoint that it was for, if there is one. */
+/* Charges a dropped packet to the path that it was on, if there is one. */
 static void dp_drop_charge(struct cv_dp_worker *w, const struct cv_flow_key *key,
 			   enum cv_drop reason)
 {
 	const struct cv_view_local *local = cv_view_local_find(w->view, key->vpc, key->dialled_ip);
 
 	if (local != NULL)
-		cv_stats_endpoint_drop(w->stats, local->endpoint, reason);
+		dp_path_drop(w, local->path, reason);
 }
 
 static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow_key *key)

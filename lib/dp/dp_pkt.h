@@ -79,12 +79,18 @@ static inline bool dp_is_bad_source(cv_be32_t ip, const uint8_t *l2)
 	return first == 0 || first == 127 || first >= 224 || (l2[6] & 1) != 0;
 }
 
-/** Hops that a packet loses on its way through an endpoint. @param endpoint slot */
-static inline unsigned int dp_hops(uint32_t endpoint)
+/** Hops that a packet loses on a path. @param path its word */
+static inline unsigned int dp_hops(uint32_t path)
 {
-	const unsigned int more = DP_HOPS_ENDPOINT - DP_HOPS_DIRECT;
+	const unsigned int less = DP_HOPS_ENDPOINT - DP_HOPS_DIRECT;
 
-	return DP_HOPS_DIRECT + (endpoint != CV_VIEW_DIRECT) * more;
+	return DP_HOPS_ENDPOINT - cv_view_path_is_direct(path) * less;
+}
+
+/** CV_MAC_NODE if a flow's client dialled a node, else 0. */
+static inline uint16_t dp_client_node(const struct cv_flow *flow)
+{
+	return cv_view_path_is_direct(flow->path) ? CV_MAC_NODE : 0;
 }
 
 static inline struct cv_flow_key dp_key(const struct dp_pkt *p)

@@ -86,7 +86,7 @@ struct cv_dp_worker {
 	uint64_t now_ms;
 	uint32_t id;
 	uint32_t n_workers;
-	struct cv_stats_obj *endpoints; /**< stats->obj[CV_STATS_ENDPOINT] */
+	struct cv_stats_obj *paths; /**< stats->obj[CV_STATS_PATH] */
 	uint64_t lb_seed;
 	struct rte_mempool *mbufs;
 	cv_dp_tx_fn *tx;
@@ -235,7 +235,7 @@ static inline enum cv_drop dp_forward_check(const struct cv_dp_worker *w, const 
 					    const struct cv_flow *flow, uint64_t *ret_neigh)
 {
 	uint16_t out_vpc = p->side == DP_CLIENT ? flow->target_vpc : flow->client_vpc;
-	enum cv_drop reason = dp_out_check(w, p, dp_hops(flow->endpoint), out_vpc);
+	enum cv_drop reason = dp_out_check(w, p, dp_hops(flow->path), out_vpc);
 
 	if (reason != CV_DROP_NONE)
 		return reason;

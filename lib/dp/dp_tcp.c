@@ -5,6 +5,7 @@
  * decided by lib/tcp; here it is done to the bytes.
  */
 
+#include "dp_path.h"
 #include "dp_vxlan.h"
 
 enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow *flow)
@@ -47,7 +48,7 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	/* Of one that was killed it was counted then. */
 	if (!dp_is_killed(flow))
 		dp_event(w, event);
-	cv_ctr_add(&w->endpoints[flow->endpoint].end_flows, 1);
+	cv_ctr_add(&dp_path_obj(w, flow)->end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
 	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].end_flows, 1);
 	dp_client_forget(w, flow->client_mac);
@@ -167,7 +168,9 @@ static void dp_events_apply(struct cv_dp_worker *w, const struct dp_pkt *p, uint
 		dp_event(w, CV_EV_PPV2_RESENT);
 	if ((act->events & CV_TCP_EV_RESET) != 0) {
 		dp_event(w, p->side == DP_CLIENT ? CV_EV_CLIENT_RST : CV_EV_TARGET_RST);
-		cv_ctr_add(&w->endpoints[flow->endpoint].rsts, 1);
+		dp_path_event(w, flow->path,
+			      p->side == DP_CLIENT ? CV_PATH_CLIENT_RST : CV_PATH_TARGET_RST);
+		cv_ctr_add(&dp_path_obj(w, flow)->rsts, 1);
 	}
 }
 
@@ -245,7 +248,7 @@ static void dp_expired(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx, e
 static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const struct cv_flow *flow,
 			 enum cv_drop reason)
 {
-	cv_stats_endpoint_drop(w->stats, flow->endpoint, reason);
+	dp_path_drop(w, flow->path, reason);
 	dp_drop(w, p->m, reason);
 }
 

@@ -66,7 +66,7 @@ struct cv_flow {
 	uint16_t idle_s;       /**< idle timeout */
 	uint32_t last_ms;      /**< low 32 bits of the time of the last packet */
 	struct cv_tcp tcp;
-	uint32_t endpoint; /**< endpoint slot */
+	uint32_t path;     /**< word of its path: what it is counted by, see cv_view_path.h */
 	uint32_t start_ms; /**< low 32 bits of the time of the SYN; next free entry while free */
 };
 

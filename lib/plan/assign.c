@@ -16,7 +16,7 @@ struct subject {
 	size_t len;
 };
 
-static void subject_path(const struct subject *s, char *buf, size_t cap)
+static void subject_path(const struct subject *s, uint32_t n_endpoints, char *buf, size_t cap)
 {
 	static const char *const lists[PLAN_MODEL_KINDS][2] = {
 		[CV_PLAN_VPC] = {"vpcs", NULL},
@@ -28,7 +28,12 @@ static void subject_path(const struct subject *s, char *buf, size_t cap)
 		[CV_PLAN_TARGET] = {"target_groups", "targets"},
 	};
 
-	if (lists[s->kind][1] == NULL)
+	if (s->kind == CV_PLAN_PATH && s->owner < n_endpoints)
+		snprintf(buf, cap, "endpoints[%u].subnets[%u]", s->owner, s->idx);
+	else if (s->kind == CV_PLAN_PATH)
+		snprintf(buf, cap, "load_balancers[%u].subnets[%u]", s->owner - n_endpoints,
+			 s->idx);
+	else if (lists[s->kind][1] == NULL)
 		snprintf(buf, cap, "%s[%u]", lists[s->kind][0], s->idx);
 	else
 		snprintf(buf, cap, "%s[%u].%s[%u]", lists[s->kind][0], s->owner, lists[s->kind][1],
@@ -45,6 +50,24 @@ static void key_add(struct subject *s, const void *part, size_t len)
 static void key_add_text(struct subject *s, const char *text)
 {
 	key_add(s, text, strlen(text) + 1);
+}
+
+/* Endpoints come first among the owners, load balancers after them. */
+static struct plan_path_key path_key(const struct plan_build *b, const struct subject *s)
+{
+	const struct cv_model *m = b->model;
+	struct plan_path_key key = {CV_VIEW_DIRECT, CV_VIEW_NONE};
+
+	if (s->owner < m->n_endpoints) {
+		const struct cv_model_eni *eni = &m->endpoints[s->owner].enis[s->idx];
+
+		key.endpoint = cv_plan_slot(b->plan, CV_PLAN_ENDPOINT, 0, s->owner);
+		if (eni->lb != CV_MODEL_NONE && eni->node != CV_MODEL_NONE)
+			key.node = cv_plan_slot(b->plan, CV_PLAN_NODE, eni->lb, eni->node);
+	} else {
+		key.node = cv_plan_slot(b->plan, CV_PLAN_NODE, s->owner - m->n_endpoints, s->idx);
+	}
+	return key;
 }
 
 static void subject_key(const struct plan_build *b, struct subject *s)
@@ -72,6 +95,12 @@ static void subject_key(const struct plan_build *b, struct subject *s)
 	case CV_PLAN_GROUP:
 		key_add_text(s, m->tgs[s->idx].arn);
 		break;
+	case CV_PLAN_PATH: {
+		const struct plan_path_key key = path_key(b, s);
+
+		key_add(s, &key, sizeof(key));
+		break;
+	}
 	default: {
 		const struct cv_model_target *t = &m->tgs[s->owner].targets[s->idx];
 		uint32_t group = b->plan->priv->slot[CV_PLAN_GROUP][s->owner];
@@ -119,6 +148,9 @@ static uint32_t n_owned(const struct plan_build *b, enum cv_plan_kind kind, uint
 		return m->lbs[owner].n_listeners;
 	case CV_PLAN_GROUP:
 		return m->n_tgs;
+	case CV_PLAN_PATH:
+		return owner < m->n_endpoints ? m->endpoints[owner].n_enis
+					      : m->lbs[owner - m->n_endpoints].n_nodes;
 	default:
 		return m->tgs[owner].n_targets;
 	}
@@ -132,6 +164,8 @@ static uint32_t n_owners(const struct plan_build *b, enum cv_plan_kind kind)
 		return b->model->n_lbs;
 	case CV_PLAN_TARGET:
 		return b->model->n_tgs;
+	case CV_PLAN_PATH:
+		return b->model->n_endpoints + b->model->n_lbs;
 	default:
 		return 1;
 	}
@@ -155,7 +189,7 @@ static int assign_owned(struct plan_build *b, enum cv_plan_kind kind, uint32_t o
 		subject_key(b, &s);
 		err = cv_plan_slots_get(b->in->slots, kind, s.key, s.len, slot);
 		if (err == -ENOSPC) {
-			subject_path(&s, path, sizeof(path));
+			subject_path(&s, b->model->n_endpoints, path, sizeof(path));
 			cv_plan_slots_full(b->in->slots, kind, b->errs, path);
 		}
 		if (err != 0)

@@ -22,6 +22,9 @@
 
 /** Gateways and remote VTEPs that there may be beside the targets among the neighbours. */
 #define CV_PLAN_GATEWAYS_MAX 4096
+/** Paths that there may be: so many for each endpoint, and these for nodes. */
+#define CV_PLAN_PATHS_EACH 3
+#define CV_PLAN_PATHS_NODES 16384
 /** Slots of each kind that no setting limits, but VPCs: there may be CV_VIEW_NO_VPC of those. */
 #define CV_PLAN_SLOTS_MAX (1U << 20)
 
@@ -34,6 +37,8 @@ enum cv_plan_kind {
 	CV_PLAN_LISTENER,
 	CV_PLAN_GROUP,
 	CV_PLAN_TARGET,
+	/** Owned by an endpoint: of its ENIs; by n_endpoints + a load balancer: of its nodes. */
+	CV_PLAN_PATH,
 	CV_PLAN_NEIGH,
 	CV_PLAN_KIND_N,
 };
@@ -73,7 +78,7 @@ bool cv_plan_slots_is_given(const struct cv_plan_slots *slots, enum cv_plan_kind
 /**
  * Find the slots that keys of other objects name, present or gone: they must stay.
  *
- * @param         kind  CV_PLAN_VPC or CV_PLAN_GROUP
+ * @param         kind  CV_PLAN_VPC, CV_PLAN_GROUP, CV_PLAN_ENDPOINT or CV_PLAN_NODE
  * @param[in,out] held  shape [n], by slot: set where it is named
  */
 void cv_plan_slots_keys(const struct cv_plan_slots *slots, enum cv_plan_kind kind, bool *held,
@@ -167,6 +172,14 @@ struct cv_plan_node {
 	bool in_dns; /**< DNS names it: healthy and not shifted, or no node of the load balancer is */
 };
 
+/** A path, by which packets are counted: its slots, gone or present. */
+struct cv_plan_path {
+	uint32_t endpoint;      /**< slot; CV_VIEW_DIRECT: none */
+	uint32_t node;          /**< slot; CV_VIEW_NONE: none */
+	uint32_t endpoint_next; /**< slot of another path of the endpoint; CV_VIEW_NONE: no more */
+	uint32_t node_next;     /**< likewise of the node */
+};
+
 struct cv_plan_priv;
 
 /** A plan: the view, and what control must know beside it. Read-only. */
@@ -177,6 +190,9 @@ struct cv_plan {
 	const struct cv_plan_obj *objs[CV_PLAN_NEIGH];
 	const struct cv_plan_node *nodes;   /**< shape [n_slots[CV_PLAN_NODE]], by slot */
 	const struct cv_plan_neigh *neighs; /**< shape [n_slots[CV_PLAN_NEIGH]], by slot */
+	const struct cv_plan_path *paths;   /**< shape [n_slots[CV_PLAN_PATH]], by slot */
+	/** First path of an endpoint and of a node, by their slots; CV_VIEW_NONE: there is none. */
+	const uint32_t *endpoint_path, *node_path;
 	struct cv_plan_priv *priv;
 };
 

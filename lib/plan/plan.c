@@ -45,6 +45,7 @@ static int view_create(struct plan_build *b)
 		return err;
 	spec->vpcs = b->vpcs;
 	spec->locals = b->locals;
+	spec->paths = b->paths;
 	spec->endpoints = b->endpoints;
 	spec->sg_rules = b->rules;
 	spec->nodes = b->nodes;
@@ -86,6 +87,8 @@ static int fill(struct plan_build *b)
 	if (b->spec.settings.linger_ms > cfg->snat.rest_ms)
 		b->spec.settings.linger_ms = cfg->snat.rest_ms;
 	err = cv_plan_slots_assign(b);
+	if (err == 0)
+		err = cv_plan_paths_fill(b);
 	if (err == 0)
 		err = cv_plan_net_fill(b);
 	if (err == 0)

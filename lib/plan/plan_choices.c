@@ -74,6 +74,7 @@ static void fill_choice(struct plan_build *b, uint32_t tg_idx, uint32_t zone,
 		.cross_zone = cv_model_is_cross_zone(lb, tg),
 		.least = {tg->routing_least.count, tg->routing_least.percent},
 	};
+	bool unhealthy;
 	uint32_t n;
 
 	if (cv_model_node_find(lb, zone) == CV_MODEL_NONE)
@@ -92,12 +93,13 @@ static void fill_choice(struct plan_build *b, uint32_t tg_idx, uint32_t zone,
 		};
 	}
 	b->dns_below[at] = is_dns_below(tg, &scope, scratch->targets);
-	n = cv_lb_list_build(scratch->targets, tg->n_targets, &scope, to, NULL);
+	n = cv_lb_list_build(scratch->targets, tg->n_targets, &scope, to, &unhealthy);
 	for (uint32_t i = 0; i < n; i++)
 		to[i] = cv_plan_slot(b->plan, CV_PLAN_TARGET, tg_idx, to[i]);
 	b->lists[at] = (struct cv_view_choice){.first = b->spec.n_choice_targets, .n = n};
 	b->spec.n_choice_targets += n;
 	b->choices[at] = tg->sticky ? add_table(b, to, n, scratch) : b->lists[at];
+	b->choices[at].unhealthy = unhealthy;
 }
 
 /* Room for the choices of all groups, and for work on the largest. */

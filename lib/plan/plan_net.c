@@ -164,8 +164,10 @@ static enum cv_drop verdict(enum cv_model_state state)
 	}
 }
 
-static void add_enis(struct plan_build *b, const struct cv_model_endpoint *ep, uint32_t slot)
+static void add_enis(struct plan_build *b, uint32_t idx, uint32_t slot)
 {
+	const struct cv_model_endpoint *ep = &b->model->endpoints[idx];
+
 	for (uint32_t i = 0; i < ep->n_enis; i++) {
 		const struct cv_model_eni *eni = &ep->enis[i];
 		bool has_node = eni->lb != CV_MODEL_NONE && eni->node != CV_MODEL_NONE;
@@ -177,6 +179,7 @@ static void add_enis(struct plan_build *b, const struct cv_model_endpoint *ep, u
 			.endpoint = slot,
 			.node = has_node ? cv_plan_slot(b->plan, CV_PLAN_NODE, eni->lb, eni->node)
 					 : CV_VIEW_NONE,
+			.path = cv_plan_slot(b->plan, CV_PLAN_PATH, idx, i),
 		};
 	}
 }
@@ -209,8 +212,50 @@ static int fill_endpoints(struct plan_build *b)
 		else
 			default_group(b, &b->model->vpcs[ep->vpc], &to->sg_first, &to->sg_n);
 		cv_ppv2_aws_template(to->ppv2, ep->id);
-		add_enis(b, ep, slot);
+		add_enis(b, i, slot);
 	}
+	return 0;
+}
+
+int cv_plan_paths_fill(struct plan_build *b)
+{
+	struct cv_plan *plan = b->plan;
+	uint32_t n = plan->n_slots[CV_PLAN_PATH];
+	struct plan_mem **mem = &plan->priv->mem;
+	struct cv_plan_path *paths = cv_plan_mem_get(mem, n, sizeof(*paths));
+	uint32_t *of_ep = cv_plan_mem_get(mem, plan->n_slots[CV_PLAN_ENDPOINT], sizeof(*of_ep));
+	uint32_t *of_node = cv_plan_mem_get(mem, plan->n_slots[CV_PLAN_NODE], sizeof(*of_node));
+
+	b->paths = cv_plan_mem_get(&b->tmp, n, sizeof(*b->paths));
+	if (paths == NULL || of_ep == NULL || of_node == NULL || b->paths == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < plan->n_slots[CV_PLAN_ENDPOINT]; i++)
+		of_ep[i] = CV_VIEW_NONE;
+	for (uint32_t i = 0; i < plan->n_slots[CV_PLAN_NODE]; i++)
+		of_node[i] = CV_VIEW_NONE;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct plan_path_key *key;
+
+		key = cv_plan_slots_key(b->in->slots, CV_PLAN_PATH, i);
+
+		paths[i] = (struct cv_plan_path){CV_VIEW_DIRECT, CV_VIEW_NONE, CV_VIEW_NONE,
+						 CV_VIEW_NONE};
+		if (key != NULL) {
+			paths[i].endpoint = key->endpoint;
+			paths[i].node = key->node;
+			paths[i].endpoint_next = of_ep[key->endpoint];
+			of_ep[key->endpoint] = i;
+		}
+		if (paths[i].node != CV_VIEW_NONE) {
+			paths[i].node_next = of_node[paths[i].node];
+			of_node[paths[i].node] = i;
+		}
+		b->paths[i] = (struct cv_view_path){paths[i].endpoint, paths[i].node};
+	}
+	b->spec.n_paths = n;
+	plan->paths = paths;
+	plan->endpoint_path = of_ep;
+	plan->node_path = of_node;
 	return 0;
 }
 
@@ -219,6 +264,7 @@ static void add_node(struct plan_build *b, uint32_t lb_idx, uint32_t idx,
 {
 	const struct cv_model_node *node = &b->model->lbs[lb_idx].nodes[idx];
 	uint32_t slot = cv_plan_slot(b->plan, CV_PLAN_NODE, lb_idx, idx);
+	uint32_t path = cv_plan_slot(b->plan, CV_PLAN_PATH, b->model->n_endpoints + lb_idx, idx);
 	struct cv_view_node *to = &b->nodes[slot];
 
 	*to = *proto;
@@ -233,6 +279,7 @@ static void add_node(struct plan_build *b, uint32_t lb_idx, uint32_t idx,
 			.kind = CV_VIEW_NODE,
 			.endpoint = CV_VIEW_DIRECT,
 			.node = slot,
+			.path = path | CV_VIEW_PATH_DIRECT,
 		};
 	}
 }

@@ -44,6 +44,15 @@ uint32_t cv_plan_slots_n(const struct cv_plan_slots *slots, enum cv_plan_kind ki
 int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const void *key,
 		      size_t len, uint32_t *ret_slot);
 
+/** What a path is known by. */
+struct plan_path_key {
+	uint32_t endpoint, node; /**< as in struct cv_plan_path */
+};
+
+/** What a slot's object is known by, as cv_plan_slots_get() was told; NULL: the slot is free. */
+const void *cv_plan_slots_key(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			      uint32_t slot);
+
 /** Say that a kind's slots are used up. @param path of the object that has none */
 void cv_plan_slots_full(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
 			struct cv_errs *errs, const char *path);
@@ -89,6 +98,7 @@ struct plan_build {
 	struct cv_view_pool *pools;
 	struct cv_view_vxlan *vxlans;
 	struct cv_view_peer *peers;
+	struct cv_view_path *paths;
 	uint32_t *unders; /**< by VPC in the model: slot of what carries its VXLAN; CV_VIEW_NONE */
 	struct cv_plan_neigh *neighs;
 	uint32_t *sg_first; /**< by security group: its rules in `rules` */
@@ -96,6 +106,9 @@ struct plan_build {
 
 /** Give every object of the model its slot, and fill plan->objs. @return 0, -ENOSPC or -ENOMEM */
 int cv_plan_slots_assign(struct plan_build *b);
+
+/** Paths, once all slots are given. @return 0 or -ENOMEM */
+int cv_plan_paths_fill(struct plan_build *b);
 
 /** VPCs, our addresses, endpoints, nodes, security groups. @return 0, -EINVAL or -ENOMEM */
 int cv_plan_net_fill(struct plan_build *b);

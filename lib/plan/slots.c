@@ -190,7 +190,8 @@ int cv_plan_slots_get(struct cv_plan_slots *slots, enum cv_plan_kind kind, const
 struct cv_plan_slots *cv_plan_slots_create(const struct cv_plan_limits *limits)
 {
 	struct cv_plan_slots *slots = zeroed(1, sizeof(*slots));
-	uint32_t direct;
+	const struct plan_path_key none = {CV_VIEW_DIRECT, CV_VIEW_NONE};
+	uint32_t direct, no_path;
 
 	if (slots == NULL)
 		return NULL;
@@ -202,13 +203,16 @@ struct cv_plan_slots *cv_plan_slots_create(const struct cv_plan_limits *limits)
 	slots->tables[CV_PLAN_ENDPOINT].limit = limits->endpoints + 1;
 	slots->tables[CV_PLAN_LISTENER].limit = limits->listeners;
 	slots->tables[CV_PLAN_TARGET].limit = limits->targets;
+	slots->tables[CV_PLAN_PATH].limit =
+		1 + limits->endpoints * CV_PLAN_PATHS_EACH + CV_PLAN_PATHS_NODES;
 	slots->tables[CV_PLAN_NEIGH].limit = limits->targets + CV_PLAN_GATEWAYS_MAX;
 	/* No endpoint's id is empty. */
-	if (cv_plan_slots_get(slots, CV_PLAN_ENDPOINT, "", 1, &direct) != 0) {
+	if (cv_plan_slots_get(slots, CV_PLAN_ENDPOINT, "", 1, &direct) != 0 ||
+	    cv_plan_slots_get(slots, CV_PLAN_PATH, &none, sizeof(none), &no_path) != 0) {
 		cv_plan_slots_destroy(slots);
 		return NULL;
 	}
-	cv_assert(direct == CV_VIEW_DIRECT);
+	cv_assert(direct == CV_VIEW_DIRECT && no_path == CV_VIEW_PATH_NONE);
 	return slots;
 }
 
@@ -263,6 +267,12 @@ void cv_plan_slots_rollback(struct cv_plan_slots *slots)
 	}
 }
 
+const void *cv_plan_slots_key(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
+			      uint32_t slot)
+{
+	return slots->tables[kind].entries[slot].key;
+}
+
 bool cv_plan_slots_is_given(const struct cv_plan_slots *slots, enum cv_plan_kind kind,
 			    uint32_t slot)
 {
@@ -274,18 +284,25 @@ bool cv_plan_slots_is_given(const struct cv_plan_slots *slots, enum cv_plan_kind
 void cv_plan_slots_keys(const struct cv_plan_slots *slots, enum cv_plan_kind kind, bool *held,
 			uint32_t n)
 {
-	const struct table *t =
-		&slots->tables[kind == CV_PLAN_GROUP ? CV_PLAN_TARGET : CV_PLAN_NEIGH];
+	/* Where assign.c and plan_targets.c put the slot in keys. */
+	static const struct {
+		enum cv_plan_kind by;
+		size_t at, len;
+	} places[CV_PLAN_KIND_N] = {
+		[CV_PLAN_VPC] = {CV_PLAN_NEIGH, 0, sizeof(uint16_t)},
+		[CV_PLAN_GROUP] = {CV_PLAN_TARGET, 0, sizeof(uint32_t)},
+		[CV_PLAN_ENDPOINT] = {CV_PLAN_PATH, 0, sizeof(uint32_t)},
+		[CV_PLAN_NODE] = {CV_PLAN_PATH, sizeof(uint32_t), sizeof(uint32_t)},
+	};
+	const struct table *t = &slots->tables[places[kind].by];
 
-	cv_assert(kind == CV_PLAN_GROUP || kind == CV_PLAN_VPC);
+	cv_assert(places[kind].len > 0);
 	for (uint32_t i = 0; i < t->n; i++) {
 		uint32_t slot = 0;
 
 		if (t->entries[i].key == NULL)
 			continue;
-		/* As assign.c and plan_targets.c make keys, the slot stands first. */
-		memcpy(&slot, t->entries[i].key,
-		       kind == CV_PLAN_GROUP ? sizeof(uint32_t) : sizeof(uint16_t));
+		memcpy(&slot, (const char *)t->entries[i].key + places[kind].at, places[kind].len);
 		if (slot < n)
 			held[slot] = true;
 	}
@@ -322,6 +339,8 @@ void cv_plan_slots_full(const struct cv_plan_slots *slots, enum cv_plan_kind kin
 		[CV_PLAN_LISTENER] = {"listeners", "limits.listeners"},
 		[CV_PLAN_GROUP] = {"target groups", NULL},
 		[CV_PLAN_TARGET] = {"targets", "limits.targets"},
+		[CV_PLAN_PATH] = {"endpoint interfaces and load balancer nodes",
+				  "limits.endpoints"},
 		[CV_PLAN_NEIGH] = {"targets' next hops", "limits.targets"},
 	};
 	uint32_t limit = slots->tables[kind].limit - (kind == CV_PLAN_ENDPOINT ? 1 : 0);

@@ -31,7 +31,7 @@ static inline uint64_t cv_ctr_get(const cv_ctr_t *ctr)
 	return atomic_load_explicit(ctr, memory_order_relaxed);
 }
 
-/** What one worker counts for one object (endpoint, listener or target), by its slot in the view. */
+/** What one worker counts for one object (path, listener or target), by its slot in the view. */
 struct cv_stats_obj {
 	cv_ctr_t pkts[2];   /**< [0] client to target, [1] target to client; worker writes */
 	cv_ctr_t bytes[2];  /**< IP bytes, likewise */
@@ -44,7 +44,18 @@ struct cv_stats_obj {
 _Static_assert(sizeof(struct cv_stats_obj) == CV_CACHE_LINE, "one line per object and worker");
 
 /** Kinds of objects that are counted by slot. */
-enum cv_stats_kind { CV_STATS_ENDPOINT, CV_STATS_LISTENER, CV_STATS_TARGET, CV_STATS_KIND_N };
+enum cv_stats_kind { CV_STATS_PATH, CV_STATS_LISTENER, CV_STATS_TARGET, CV_STATS_KIND_N };
+
+/** What is counted for each path beside packets and flows; none of it for an established packet. */
+enum cv_path_event {
+	CV_PATH_CLIENT_RST, /**< RST forwarded from a client */
+	CV_PATH_TARGET_RST, /**< RST forwarded from a target */
+	CV_PATH_ELB_RST,    /**< RST made by culvert */
+	CV_PATH_SG_TCP,     /**< flow that the load balancer's security groups refused */
+	CV_PATH_SG_ICMP,    /**< ICMP to a load balancer that has security groups: none lets it in */
+	CV_PATH_UNHEALTHY,  /**< flow opened to a target though none is healthy */
+	CV_PATH_EVENT_N,
+};
 
 /** Everything one worker counts. */
 struct cv_stats {
@@ -63,10 +74,11 @@ struct cv_stats {
 	uint32_t n_obj[CV_STATS_KIND_N];
 	struct cv_stats_obj *obj[CV_STATS_KIND_N]; /**< shape [n_obj[kind]] */
 	/**
-	 * Of each endpoint's drops, those for each reason; shape [n_obj[CV_STATS_ENDPOINT]]. Pages take
-	 * memory once something is counted in them.
+	 * Of each path's drops, those for each reason; shape [n_obj[CV_STATS_PATH]]. Pages take memory once
+	 * something is counted in them.
 	 */
-	cv_ctr_t (*endpoint_drop)[CV_DROP_N];
+	cv_ctr_t (*path_drop)[CV_DROP_N];
+	cv_ctr_t (*path_event)[CV_PATH_EVENT_N]; /**< likewise */
 };
 
 /**
@@ -81,12 +93,18 @@ struct cv_stats *cv_stats_create(const uint32_t *n_obj);
 /** Free a block. NULL is fine. */
 void cv_stats_destroy(struct cv_stats *stats);
 
-/** Count a drop at the endpoint that the packet was for. @param slot below n_obj[CV_STATS_ENDPOINT] */
-static inline void cv_stats_endpoint_drop(struct cv_stats *stats, uint32_t slot,
-					  enum cv_drop reason)
+/** Count a drop at the path that the packet was on. @param slot below n_obj[CV_STATS_PATH] */
+static inline void cv_stats_path_drop(struct cv_stats *stats, uint32_t slot, enum cv_drop reason)
 {
-	cv_ctr_add(&stats->obj[CV_STATS_ENDPOINT][slot].drops, 1);
-	cv_ctr_add(&stats->endpoint_drop[slot][reason], 1);
+	cv_ctr_add(&stats->obj[CV_STATS_PATH][slot].drops, 1);
+	cv_ctr_add(&stats->path_drop[slot][reason], 1);
+}
+
+/** Count an event at a path. @param slot below n_obj[CV_STATS_PATH] */
+static inline void cv_stats_path_event(struct cv_stats *stats, uint32_t slot,
+				       enum cv_path_event event)
+{
+	cv_ctr_add(&stats->path_event[slot][event], 1);
 }
 
 /** Metric name of a drop reason, "none" for CV_DROP_NONE. Never NULL for reason < CV_DROP_N. */
@@ -108,9 +126,12 @@ uint64_t cv_stats_drop_sum(struct cv_stats *const *stats, unsigned int n, enum c
 /** Sum one event over workers. @param stats shape [n] */
 uint64_t cv_stats_event_sum(struct cv_stats *const *stats, unsigned int n, enum cv_event event);
 
-/** Sum the drops of one endpoint for one reason over workers. @param stats shape [n] */
-uint64_t cv_stats_endpoint_drop_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
-				    enum cv_drop reason);
+/** Sum the drops of one path for one reason over workers. @param stats shape [n] */
+uint64_t cv_stats_path_drop_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
+				enum cv_drop reason);
+/** Sum one event of one path over workers. @param stats shape [n] */
+uint64_t cv_stats_path_event_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
+				 enum cv_path_event event);
 
 /** Plain numbers of one object, summed over workers. */
 struct cv_stats_obj_sum {

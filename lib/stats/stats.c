@@ -45,9 +45,10 @@ struct cv_stats *cv_stats_create(const uint32_t *n_obj)
 		}
 		memset(stats->obj[kind], 0, len);
 	}
-	/* Zeroed by the kernel, page by page, as they are touched: few endpoints drop anything. */
-	stats->endpoint_drop = calloc(n_obj[CV_STATS_ENDPOINT] + 1, sizeof(*stats->endpoint_drop));
-	if (stats->endpoint_drop == NULL) {
+	/* Zeroed by the kernel, page by page, as they are touched: few paths drop anything. */
+	stats->path_drop = calloc((size_t)n_obj[CV_STATS_PATH] + 1, sizeof(*stats->path_drop));
+	stats->path_event = calloc((size_t)n_obj[CV_STATS_PATH] + 1, sizeof(*stats->path_event));
+	if (stats->path_drop == NULL || stats->path_event == NULL) {
 		cv_stats_destroy(stats);
 		return NULL;
 	}
@@ -60,7 +61,8 @@ void cv_stats_destroy(struct cv_stats *stats)
 		return;
 	for (int kind = 0; kind < CV_STATS_KIND_N; kind++)
 		free(stats->obj[kind]);
-	free(stats->endpoint_drop);
+	free(stats->path_drop);
+	free(stats->path_event);
 	free(stats);
 }
 
@@ -118,14 +120,25 @@ uint64_t cv_stats_event_sum(struct cv_stats *const *stats, unsigned int n, enum 
 	return sum;
 }
 
-uint64_t cv_stats_endpoint_drop_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
-				    enum cv_drop reason)
+uint64_t cv_stats_path_drop_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
+				enum cv_drop reason)
 {
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < n; i++)
-		if (slot < stats[i]->n_obj[CV_STATS_ENDPOINT])
-			sum += cv_ctr_get(&stats[i]->endpoint_drop[slot][reason]);
+		if (slot < stats[i]->n_obj[CV_STATS_PATH])
+			sum += cv_ctr_get(&stats[i]->path_drop[slot][reason]);
+	return sum;
+}
+
+uint64_t cv_stats_path_event_sum(struct cv_stats *const *stats, unsigned int n, uint32_t slot,
+				 enum cv_path_event event)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (slot < stats[i]->n_obj[CV_STATS_PATH])
+			sum += cv_ctr_get(&stats[i]->path_event[slot][event]);
 	return sum;
 }
 

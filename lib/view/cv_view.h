@@ -23,6 +23,7 @@
 #include "cv_net.h"
 #include "cv_ppv2.h"
 #include "cv_snat.h"
+#include "cv_view_path.h"
 #include "cv_view_vxlan.h"
 
 /** No slot. */
@@ -40,22 +41,6 @@ struct cv_view_vpc {
 	uint16_t mac_prefix; /**< cv_mac_prefix() of the VPC */
 	uint16_t mss_max;    /**< highest MSS let through in SYN segments of its flows */
 	uint16_t mtu;        /**< largest IP packet that may leave into it */
-};
-
-/** What one of our addresses is. */
-enum cv_view_kind {
-	CV_VIEW_ENI,
-	CV_VIEW_NODE,
-	CV_VIEW_SERVICE, /**< of services alone: neither ENI nor node */
-};
-
-/** One of our addresses: an endpoint ENI or an IP of an NLB node. */
-struct cv_view_local {
-	cv_be32_t ip;
-	uint16_t vpc;      /**< VPC slot */
-	uint8_t kind;      /**< enum cv_view_kind */
-	uint32_t endpoint; /**< endpoint slot; CV_VIEW_DIRECT for a node */
-	uint32_t node;     /**< node that serves it; CV_VIEW_NONE: no node in the zone */
 };
 
 /** Ingress rule of a security group. */
@@ -116,6 +101,7 @@ struct cv_view_forward {
 struct cv_view_choice {
 	uint32_t first; /**< first slot in cv_view_spec.choice_targets */
 	uint32_t n;     /**< 0: no target */
+	bool unhealthy; /**< there are too few healthy targets, so all of them are here */
 };
 
 /** A target group. */
@@ -195,9 +181,10 @@ struct cv_view_spec {
 	uint16_t n_ports, n_zones; /**< logical ports; zones */
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
 		n_forwards, n_choices, n_choice_targets, n_groups, n_targets, n_pools;
-	uint32_t n_hosts, n_services;
+	uint32_t n_hosts, n_services, n_paths;
 	const struct cv_view_vpc *vpcs;           /**< by slot */
 	const struct cv_view_local *locals;       /**< any order */
+	const struct cv_view_path *paths;         /**< by slot, the first CV_VIEW_PATH_NONE */
 	const struct cv_view_endpoint *endpoints; /**< by slot; slot CV_VIEW_DIRECT must be there */
 	const struct cv_view_sg_rule *sg_rules;
 	const struct cv_view_node *nodes; /**< by slot */

@@ -97,7 +97,10 @@ static void check_addresses(const struct cv_view_spec *spec)
 
 		cv_assert(l->vpc < spec->n_vpcs && l->endpoint < spec->n_endpoints);
 		cv_assert(l->node < spec->n_nodes || l->node == CV_VIEW_NONE);
+		cv_assert(cv_view_path_slot(l->path) < spec->n_paths);
 	}
+	for (i = 0; i < spec->n_paths; i++)
+		cv_assert(spec->paths[i].endpoint < spec->n_endpoints);
 	cv_assert(spec->n_endpoints > CV_VIEW_DIRECT && spec->endpoints[CV_VIEW_DIRECT].used);
 	for (i = 0; i < spec->n_endpoints; i++)
 		check_group_rules(spec, spec->endpoints[i].sg_first, spec->endpoints[i].sg_n);
@@ -212,6 +215,7 @@ static uint16_t *lay_out(struct carve *c, const struct cv_view_spec *spec, uint3
 	v->listener_idx = carve(c, (size_t)v->listener_mask + 1, sizeof(*v->listener_idx));
 	COPY(vpcs, n_vpcs);
 	COPY(locals, n_locals);
+	COPY(paths, n_paths);
 	COPY(endpoints, n_endpoints);
 	COPY(sg_rules, n_sg_rules);
 	COPY(nodes, n_nodes);

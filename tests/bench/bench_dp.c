@@ -71,6 +71,10 @@ static uint16_t bench_tx(void *arg, unsigned int worker, uint16_t port, struct r
 	return n;
 }
 
+static const struct cv_snat_cfg SNAT = {
+	.port_first = 10000, .n_ports = 55000, .rest_ms = 60000, .n_slices = 1, .one_thread = true};
+static const struct cv_view_path PATHS[] = {{CV_VIEW_DIRECT, 0}, {1, 0}};
+
 static void publish(struct bench *b)
 {
 	static struct cv_view_target targets[N_TARGETS];
@@ -78,8 +82,8 @@ static void publish(struct bench *b)
 	static struct cv_view_pool pools[N_TARGETS];
 	const cv_be32_t node_ip = cv_be32(NODE);
 	const struct cv_view_local locals[] = {
-		{cv_be32(ENI), VPC_C, CV_VIEW_ENI, 1, 0},
-		{node_ip, VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0},
+		{cv_be32(ENI), VPC_C, CV_VIEW_ENI, 1, 0, 1},
+		{node_ip, VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0, CV_VIEW_PATH_DIRECT},
 	};
 	struct cv_view_endpoint eps[2] = {{.used = true, .sg_any = true},
 					  {.used = true, .sg_any = true}};
@@ -87,17 +91,13 @@ static void publish(struct bench *b)
 	const struct cv_view_listener listener = {true, 0, 80, 350, 0, 0};
 	const struct cv_view_choice choice = {0, N_TARGETS};
 	const struct cv_view_group group = {true, b->proxy, false};
-	const struct cv_snat_cfg snat = {.port_first = 10000,
-					 .n_ports = 55000,
-					 .rest_ms = 60000,
-					 .n_slices = 1,
-					 .one_thread = true};
 	struct cv_view_spec spec = {
 		.gen = 1,
 		.n_ports = 2,
 		.n_zones = 1,
 		.n_vpcs = 2,
 		.n_locals = 2,
+		.n_paths = 2,
 		.n_endpoints = 2,
 		.n_nodes = 1,
 		.n_node_ips = 1,
@@ -109,6 +109,7 @@ static void publish(struct bench *b)
 		.n_pools = N_TARGETS,
 		.vpcs = b->vpcs,
 		.locals = locals,
+		.paths = PATHS,
 		.endpoints = eps,
 		.nodes = &node,
 		.node_ips = &node_ip,
@@ -135,7 +136,7 @@ static void publish(struct bench *b)
 		choice_targets[i] = i;
 		b->neigh[i] = CV_NEIGH_KNOWN | 0x020000000002ULL;
 		pools[i].key = (struct cv_snat_key){node_ip, targets[i].ip, targets[i].port, VPC_P};
-		if (cv_snat_registry_get(b->registry, &pools[i].key, &snat, &pools[i].pool) != 0)
+		if (cv_snat_registry_get(b->registry, &pools[i].key, &SNAT, &pools[i].pool) != 0)
 			die("pool");
 	}
 	if (cv_view_create(&spec, &view) != 0 || cv_view_pub_publish(b->pub, view) != 0)

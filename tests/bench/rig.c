@@ -103,9 +103,10 @@ void rig_publish(struct rig *r)
 	const uint32_t n = r->cfg.n_targets;
 	const cv_be32_t node_ip = cv_be32(r->net.node);
 	const struct cv_view_local locals[] = {
-		{cv_be32(r->net.eni), VPC_C, CV_VIEW_ENI, 1, 0},
-		{node_ip, VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0},
+		{cv_be32(r->net.eni), VPC_C, CV_VIEW_ENI, 1, 0, 1},
+		{node_ip, VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0, CV_VIEW_PATH_DIRECT},
 	};
+	const struct cv_view_path paths[] = {{CV_VIEW_DIRECT, 0}, {1, 0}};
 	struct cv_view_endpoint eps[2] = {{.used = true, .sg_any = true},
 					  {.used = true, .sg_any = true}};
 	const struct cv_view_node node = {true, VPC_P, 0, 0, 0, 1, true, 0, 0};
@@ -118,6 +119,7 @@ void rig_publish(struct rig *r)
 		.n_zones = 1,
 		.n_vpcs = 2,
 		.n_locals = 2,
+		.n_paths = 2,
 		.n_endpoints = 2,
 		.n_nodes = 1,
 		.n_node_ips = 1,
@@ -129,6 +131,7 @@ void rig_publish(struct rig *r)
 		.n_pools = n,
 		.vpcs = vpcs,
 		.locals = locals,
+		.paths = paths,
 		.endpoints = eps,
 		.nodes = &node,
 		.node_ips = &node_ip,
@@ -210,7 +213,7 @@ struct rig *rig_create(const struct rig_cfg *cfg)
 		.n_workers = n_workers,
 		.n_flows = cfg->n_flows,
 		.n_ports = 2,
-		.n_obj = {[CV_STATS_ENDPOINT] = 2,
+		.n_obj = {[CV_STATS_PATH] = 2,
 			  [CV_STATS_LISTENER] = 1,
 			  [CV_STATS_TARGET] = r->cfg.n_targets},
 		.mbufs = r->mbufs,

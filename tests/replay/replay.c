@@ -135,7 +135,7 @@ static void start(struct replay *r)
 	};
 
 	plan(r);
-	cfg.n_obj[CV_STATS_ENDPOINT] = cv_plan_slots_cap(r->slots, CV_PLAN_ENDPOINT);
+	cfg.n_obj[CV_STATS_PATH] = cv_plan_slots_cap(r->slots, CV_PLAN_PATH);
 	cfg.n_obj[CV_STATS_LISTENER] = cv_plan_slots_cap(r->slots, CV_PLAN_LISTENER);
 	cfg.n_obj[CV_STATS_TARGET] = cv_plan_slots_cap(r->slots, CV_PLAN_TARGET);
 	r->mbufs = rte_pktmbuf_pool_create("replay", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);

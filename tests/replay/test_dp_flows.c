@@ -304,7 +304,7 @@ static void stray_gets_a_reset_only_on_a_listener(void **state)
 	assert_int_equal(out.seq, 4711);
 	assert_memory_equal(out.dst_mac, CLIENT_MAC, 6);
 	assert_memory_equal(out.src_mac, s.dst_mac, 6);
-	assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT, EP_A).drops, 1);
+	assert_int_equal(world_endpoint_sum(w, EP_A).drops, 1);
 	s = client_seg(&t, CV_TCP_FIN, "12345");
 	out = one(w, 0, &s);
 	assert_int_equal(out.flags, CV_TCP_RST | CV_TCP_ACK);

@@ -117,11 +117,11 @@ static void packet_that_cannot_leave_changes_no_state(void **state)
 	c2t(&t, F_PSH, "alive");
 	c2t(&t, CV_TCP_RST | F_ACK, "");
 	assert_int_equal(world_events(w, CV_EV_CLIENT_RST), 1);
-	assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT, EP_A).drops, 4);
+	assert_int_equal(world_endpoint_sum(w, EP_A).drops, 4);
 	assert_int_equal(world_endpoint_drops(w, EP_A, CV_DROP_TTL), 2);
 	assert_int_equal(world_endpoint_drops(w, EP_A, CV_DROP_TOO_BIG), 1);
 	assert_int_equal(world_endpoint_drops(w, EP_A, CV_DROP_NEIGHBOUR), 1);
-	assert_int_equal(cv_stats_obj_sum(cv_dp_stats(w->dp), 1, CV_STATS_ENDPOINT, EP_A).rsts, 1);
+	assert_int_equal(world_endpoint_sum(w, EP_A).rsts, 1);
 	world_destroy(w);
 }
 

@@ -406,7 +406,7 @@ static void kill_without_buffers_is_made_up_for(void **state)
 
 static void marks_are_of_what_flows_hold(void **state)
 {
-	const uint32_t n[CV_DP_MARK_N] = {N_VPCS, N_EPS, 4, 2, 2};
+	const uint32_t n[CV_DP_MARK_N] = {N_VPCS, N_LOCALS + 1, 4, 2, 2};
 	struct world *w = world_create(&(struct world_cfg){.n_workers = 2});
 	struct cv_dp_marks *marks;
 
@@ -427,9 +427,9 @@ static void marks_are_of_what_flows_hold(void **state)
 	assert_true(cv_dp_marks_is_done(marks));
 	for (int vpc = 0; vpc < VPC_U0; vpc++)
 		assert_true(cv_dp_marks_has(marks, CV_DP_MARK_VPC, (uint32_t)vpc));
-	for (uint32_t ep = 0; ep < N_EPS; ep++)
-		assert_int_equal(cv_dp_marks_has(marks, CV_DP_MARK_ENDPOINT, ep),
-				 ep == EP_A || ep == EP_B);
+	for (uint32_t i = 0; i < N_LOCALS; i++)
+		assert_int_equal(cv_dp_marks_has(marks, CV_DP_MARK_PATH, i + 1),
+				 i == LOCAL_A || i == LOCAL_B);
 	for (uint32_t i = 0; i < 4; i++)
 		assert_int_equal(cv_dp_marks_has(marks, CV_DP_MARK_LISTENER, i), i == 1 || i == 2);
 	assert_true(cv_dp_marks_has(marks, CV_DP_MARK_TARGET, 0));

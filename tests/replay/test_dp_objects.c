@@ -26,7 +26,7 @@ static void endpoints_count_packets_bytes_and_flows(void **state)
 	s = client_seg(&t, F_ACK, "");
 	s.ttl = 1;
 	none(w, 0, &s, CV_DROP_TTL);
-	sum = sum_of(w, CV_STATS_ENDPOINT, EP_B);
+	sum = world_endpoint_sum(w, EP_B);
 	assert_int_equal(sum.pkts[0], 3);
 	assert_int_equal(sum.bytes[0], 3 * 40 + 5);
 	assert_int_equal(sum.pkts[1], 2);
@@ -34,7 +34,7 @@ static void endpoints_count_packets_bytes_and_flows(void **state)
 	assert_int_equal(sum.drops, 1);
 	assert_int_equal(sum.new_flows, 1);
 	assert_int_equal(sum.end_flows, 0);
-	assert_int_equal(sum_of(w, CV_STATS_ENDPOINT, EP_A).pkts[0], 0);
+	assert_int_equal(world_endpoint_sum(w, EP_A).pkts[0], 0);
 	assert_int_equal(world_events(w, CV_EV_RX_PKTS), 6);
 	assert_int_equal(world_events(w, CV_EV_RX_BYTES), 6 * 54 + 5 + 7 + 4 * 4);
 	assert_int_equal(world_events(w, CV_EV_TX_PKTS), 5);
@@ -82,7 +82,7 @@ static void listeners_and_targets_count_their_flows(void **state)
 		assert_int_equal(sum_of(w, CV_STATS_TARGET, 1).new_flows, 1);
 		assert_int_equal(sum_of(w, CV_STATS_LISTENER, 1).end_flows, ended);
 		assert_int_equal(sum_of(w, CV_STATS_TARGET, 1).end_flows, ended);
-		assert_int_equal(sum_of(w, CV_STATS_ENDPOINT, EP_A).end_flows, ended);
+		assert_int_equal(world_endpoint_sum(w, EP_A).end_flows, ended);
 		assert_int_equal(sum_of(w, CV_STATS_LISTENER, 0).end_flows, 0);
 		assert_int_equal(sum_of(w, CV_STATS_TARGET, 0).end_flows, 0);
 		if (ended == 0)
@@ -258,7 +258,7 @@ static void priority_tag_is_no_vlan(void **state)
 	memcpy(frame + 14, "\xf0\x07", 2);
 	world_rx(w, 0, 0, frame, len);
 	assert_int_equal(w->n_out, 2);
-	assert_int_equal(sum_of(w, CV_STATS_ENDPOINT, EP_B).new_flows, 1);
+	assert_int_equal(world_endpoint_sum(w, EP_B).new_flows, 1);
 	world_destroy(w);
 }
 

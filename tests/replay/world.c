@@ -54,6 +54,17 @@ static uint16_t world_tx(void *arg, unsigned int worker, uint16_t port, struct r
 	return n;
 }
 
+/* Each of our addresses has a path of its own. */
+static void world_paths(struct world *w)
+{
+	for (uint32_t i = 0; i < N_LOCALS; i++) {
+		bool direct = w->locals[i].endpoint == EP_DIRECT;
+
+		w->locals[i].path = (i + 1) | (direct ? CV_VIEW_PATH_DIRECT : 0);
+		w->paths[i + 1] = (struct cv_view_path){w->locals[i].endpoint, w->locals[i].node};
+	}
+}
+
 static void world_parts(struct world *w, uint16_t mtu)
 {
 	static const struct cv_view_local locals[N_LOCALS] = {
@@ -116,6 +127,7 @@ static void world_parts(struct world *w, uint16_t mtu)
 	w->settings =
 		(struct cv_view_settings){.syn_ms = 30000, .fin_ms = 60000, .linger_ms = 2000};
 	memcpy(w->locals, locals, sizeof(locals));
+	world_paths(w);
 	for (uint16_t i = 0; i < 2; i++)
 		w->nodes[i] = (struct cv_view_node){.used = true,
 						    .vpc = VPC_P,
@@ -210,7 +222,7 @@ struct world *world_create(const struct world_cfg *cfg)
 	dp.n_workers = w->n_workers;
 	dp.n_flows = cfg->n_flows > 0 ? cfg->n_flows : 1024;
 	dp.n_ports = 2;
-	dp.n_obj[CV_STATS_ENDPOINT] = N_EPS;
+	dp.n_obj[CV_STATS_PATH] = N_LOCALS + 1;
 	dp.n_obj[CV_STATS_LISTENER] = 4;
 	dp.n_obj[CV_STATS_TARGET] = 2;
 	dp.rss = cfg->rss;
@@ -279,6 +291,8 @@ void world_publish(struct world *w)
 		.n_targets = 2,
 		.vpcs = w->vpcs,
 		.locals = w->locals,
+		.paths = w->paths,
+		.n_paths = N_LOCALS + 1,
 		.endpoints = w->endpoints,
 		.sg_rules = rules,
 		.nodes = w->nodes,
@@ -367,7 +381,47 @@ uint64_t world_drops(const struct world *w, enum cv_drop reason)
 
 uint64_t world_endpoint_drops(const struct world *w, uint32_t slot, enum cv_drop reason)
 {
-	return cv_stats_endpoint_drop_sum(cv_dp_stats(w->dp), w->n_workers, slot, reason);
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < N_LOCALS; i++) {
+		if (w->locals[i].endpoint == slot)
+			n += cv_stats_path_drop_sum(cv_dp_stats(w->dp), w->n_workers, i + 1,
+						    reason);
+	}
+	return n;
+}
+
+struct cv_stats_obj_sum world_path_sum(const struct world *w, int local)
+{
+	return cv_stats_obj_sum(cv_dp_stats(w->dp), w->n_workers, CV_STATS_PATH,
+				(uint32_t)local + 1);
+}
+
+struct cv_stats_obj_sum world_endpoint_sum(const struct world *w, uint32_t slot)
+{
+	struct cv_stats_obj_sum sum = {0};
+
+	for (int i = 0; i < N_LOCALS; i++) {
+		const struct cv_stats_obj_sum one = world_path_sum(w, i);
+
+		if (w->locals[i].endpoint != slot)
+			continue;
+		for (int side = 0; side < 2; side++) {
+			sum.pkts[side] += one.pkts[side];
+			sum.bytes[side] += one.bytes[side];
+		}
+		sum.new_flows += one.new_flows;
+		sum.end_flows += one.end_flows;
+		sum.drops += one.drops;
+		sum.rsts += one.rsts;
+	}
+	return sum;
+}
+
+uint64_t world_path_events(const struct world *w, int local, enum cv_path_event event)
+{
+	return cv_stats_path_event_sum(cv_dp_stats(w->dp), w->n_workers, (uint32_t)local + 1,
+				       event);
 }
 
 uint64_t world_events(const struct world *w, enum cv_event event)
@@ -389,14 +443,12 @@ void world_destroy(struct world *w)
 	uint64_t dropped = 0;
 
 	world_settle(w);
-	for (uint32_t slot = 0; slot < cv_dp_stats(w->dp)[0]->n_obj[CV_STATS_ENDPOINT]; slot++) {
+	for (uint32_t slot = 0; slot < N_EPS; slot++) {
 		uint64_t n = 0;
 
 		for (int i = 1; i < CV_DROP_N; i++)
 			n += world_endpoint_drops(w, slot, (enum cv_drop)i);
-		assert_int_equal(n, cv_stats_obj_sum(cv_dp_stats(w->dp), w->n_workers,
-						     CV_STATS_ENDPOINT, slot)
-					    .drops);
+		assert_int_equal(n, world_endpoint_sum(w, slot).drops);
 	}
 	for (int i = 1; i < CV_DROP_N; i++)
 		dropped += world_drops(w, (enum cv_drop)i);

@@ -111,6 +111,7 @@ struct world {
 	struct cv_view_target targets[2];
 	struct cv_view_settings settings;
 	struct cv_view_local locals[N_LOCALS];
+	struct cv_view_path paths[N_LOCALS + 1]; /**< of each local: one behind its own place */
 	struct cv_view_node nodes[2];
 	struct cv_view_sg_rule node_rule; /**< rule 1 */
 	bool cross_zone;
@@ -152,6 +153,11 @@ void world_wait(struct world *w, uint64_t ms);
 /** Sum of a drop reason over workers. */
 uint64_t world_drops(const struct world *w, enum cv_drop reason);
 uint64_t world_endpoint_drops(const struct world *w, uint32_t slot, enum cv_drop reason);
+/** What the path of one of our addresses has counted. @param local LOCAL_A and so on */
+struct cv_stats_obj_sum world_path_sum(const struct world *w, int local);
+uint64_t world_path_events(const struct world *w, int local, enum cv_path_event event);
+/** What the paths of an endpoint have counted together. */
+struct cv_stats_obj_sum world_endpoint_sum(const struct world *w, uint32_t slot);
 /** Sum of an event over workers. */
 uint64_t world_events(const struct world *w, enum cv_event event);
 /** Live flows. */

@@ -187,25 +187,25 @@ static void object_sums_keep_their_fields_apart(void **state)
 	cv_stats_destroy(stats[1]);
 }
 
-static void endpoint_drops_are_kept_apart_by_endpoint_and_reason(void **state)
+static void path_drops_are_kept_apart_by_path_and_reason(void **state)
 {
 	static const uint32_t less[CV_STATS_KIND_N] = {1, 0, 0};
 	struct cv_stats *stats[2] = {cv_stats_create(some), cv_stats_create(less)};
 	const int last = CV_DROP_N - 1;
 
 	(void)state;
-	for (uint32_t slot = 0; slot < some[CV_STATS_ENDPOINT]; slot++)
+	for (uint32_t slot = 0; slot < some[CV_STATS_PATH]; slot++)
 		for (int i = 0; i < CV_DROP_N; i++)
-			cv_ctr_add(&stats[0]->endpoint_drop[slot][i], slot * 1000 + (uint64_t)i);
-	cv_ctr_add(&stats[1]->endpoint_drop[0][last], 99999);
-	cv_stats_endpoint_drop(stats[1], 0, (enum cv_drop)last);
-	assert_true(cv_stats_obj_sum(stats, 2, CV_STATS_ENDPOINT, 0).drops == 1);
-	for (uint32_t slot = 0; slot < some[CV_STATS_ENDPOINT]; slot++)
+			cv_ctr_add(&stats[0]->path_drop[slot][i], slot * 1000 + (uint64_t)i);
+	cv_ctr_add(&stats[1]->path_drop[0][last], 99999);
+	cv_stats_path_drop(stats[1], 0, (enum cv_drop)last);
+	assert_true(cv_stats_obj_sum(stats, 2, CV_STATS_PATH, 0).drops == 1);
+	for (uint32_t slot = 0; slot < some[CV_STATS_PATH]; slot++)
 		for (int i = 0; i < CV_DROP_N; i++)
-			assert_true(cv_stats_endpoint_drop_sum(stats, 2, slot, (enum cv_drop)i) ==
+			assert_true(cv_stats_path_drop_sum(stats, 2, slot, (enum cv_drop)i) ==
 				    slot * 1000 + (uint64_t)i +
 					    (slot == 0 && i == last ? 100000 : 0));
-	assert_true(cv_stats_endpoint_drop_sum(stats, 2, some[CV_STATS_ENDPOINT], CV_DROP_TTL) ==
+	assert_true(cv_stats_path_drop_sum(stats, 2, some[CV_STATS_PATH], CV_DROP_TTL) ==
 		    0);
 	cv_stats_destroy(stats[0]);
 	cv_stats_destroy(stats[1]);
@@ -250,7 +250,7 @@ int main(void)
 		cmocka_unit_test(every_reason_and_event_has_a_name_of_its_own),
 		cmocka_unit_test(sums_run_over_all_workers),
 		cmocka_unit_test(object_sums_keep_their_fields_apart),
-		cmocka_unit_test(endpoint_drops_are_kept_apart_by_endpoint_and_reason),
+		cmocka_unit_test(path_drops_are_kept_apart_by_path_and_reason),
 		cmocka_unit_test(a_counter_may_be_read_while_it_counts),
 	};
 

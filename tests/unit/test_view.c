@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -50,6 +51,7 @@ struct made {
 	struct cv_view_spec spec;
 	struct cv_view_vpc *vpcs;
 	struct cv_view_local *locals;
+	struct cv_view_path paths[2];
 	struct cv_view_endpoint *endpoints;
 	struct cv_view_sg_rule *rules;
 	struct cv_view_node *nodes;
@@ -100,6 +102,7 @@ static void make_addresses(struct made *m, const struct sizes *z)
 			.kind = i % 5 == 0 ? CV_VIEW_NODE : CV_VIEW_ENI,
 			.endpoint = i % z->endpoints,
 			.node = i % 11 == 0 ? CV_VIEW_NONE : i % z->lbs,
+			.path = i % 2 | (i % 5 == 0 ? CV_VIEW_PATH_DIRECT : 0),
 		};
 	for (i = 0; i < z->endpoints; i++) {
 		m->endpoints[i].used = true;
@@ -117,8 +120,7 @@ static void make_addresses(struct made *m, const struct sizes *z)
 
 static void make_targets(struct made *m, const struct sizes *z)
 {
-	uint32_t n_listeners = z->lbs * z->listeners_per_lb;
-	uint32_t i;
+	uint32_t n_listeners = z->lbs * z->listeners_per_lb, i;
 
 	for (i = 0; i < n_listeners; i++)
 		m->listeners[i] = (struct cv_view_listener){
@@ -162,6 +164,7 @@ static struct made *make(const struct sizes *z)
 		.n_zones = z->zones,
 		.n_vpcs = z->vpcs,
 		.n_locals = z->locals,
+		.n_paths = 2,
 		.n_endpoints = z->endpoints,
 		.n_sg_rules = z->endpoints,
 		.n_nodes = z->lbs,
@@ -174,6 +177,7 @@ static struct made *make(const struct sizes *z)
 		.n_pools = z->pools,
 		.vpcs = ARRAY(vpcs, z->vpcs),
 		.locals = ARRAY(locals, z->locals),
+		.paths = m->paths,
 		.endpoints = ARRAY(endpoints, z->endpoints),
 		.sg_rules = ARRAY(rules, z->endpoints),
 		.nodes = ARRAY(nodes, z->lbs),
@@ -343,6 +347,7 @@ static void view_holds_copies_of_every_array(void **state)
 	s = cv_view_spec_get(v);
 	SAME(vpcs, n_vpcs);
 	SAME(locals, n_locals);
+	SAME(paths, n_paths);
 	SAME(endpoints, n_endpoints);
 	SAME(sg_rules, n_sg_rules);
 	SAME(nodes, n_nodes);
@@ -635,6 +640,8 @@ static void *reader_run(void *arg)
 							       cv_be16(443)) == gen);
 		if (gen != last)
 			atomic_fetch_add(&r->n_changes, 1);
+		else
+			sched_yield(); /* there may be fewer CPUs than readers */
 		last = gen;
 		cv_view_quiescent(r->pub, r->id);
 	}
