@@ -47,6 +47,9 @@ static int attrs_read(struct aws_call *call, struct cv_model_tag *attrs, uint32_
 		}
 		attrs[n++] = (struct cv_model_tag){key, value != NULL ? value : ""};
 	}
+	if (n == 0)
+		return cv_aws_fail(call, "ValidationError",
+				   "At least one attribute must be specified");
 	*ret_n = n;
 	return 0;
 }

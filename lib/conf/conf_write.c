@@ -98,7 +98,9 @@ static json_t *attrs_json(const struct cv_model *model, enum cv_model_kind kind,
 
 	for (uint32_t i = 0; cv_model_attr_at(model, kind, idx, listener, i, &attr); i++) {
 		snprintf(path, sizeof(path), "%s%s", paths[kind], attr.key);
-		if (!is_stored(meta, attr.key) && cv_conf_row_find(path) != CONF_NONE)
+		/* Which addresses they are says how many. */
+		if (strcmp(attr.key, CV_MODEL_ATTR_SECONDARY_IPS) != 0 &&
+		    !is_stored(meta, attr.key) && cv_conf_row_find(path) != CONF_NONE)
 			put(&object, attr.key, value_json(attr.value));
 	}
 	return object;

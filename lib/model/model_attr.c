@@ -17,6 +17,7 @@ enum attr_type {
 	ATTR_INT,   /* uint32_t, min..max */
 	ATTR_OFF,   /* likewise, or 0: `off` */
 	ATTR_WORDS, /* an enumeration: position in words */
+	ATTR_IPS,   /* secondary addresses of each node of a load balancer, min..max */
 	ATTR_TEXT,  /* stored only: any text */
 };
 
@@ -80,6 +81,8 @@ static const struct attr attrs[] = {
 	{CV_MODEL_LB, "dns_record.client_routing_policy", ATTR_WORDS,
 	 offsetof(struct cv_model_lb, client_routing), 0, 0,
 	 "any_availability_zone|partial_availability_zone_affinity|availability_zone_affinity", ""},
+	{CV_MODEL_LB, CV_MODEL_ATTR_SECONDARY_IPS, ATTR_IPS, offsetof(struct cv_model_lb, nodes), 0,
+	 CV_MODEL_NODE_IPS_MAX - 1, NULL, ""},
 
 	{CV_MODEL_LISTENER, "tcp.idle_timeout.seconds", ATTR_INT,
 	 offsetof(struct cv_model_listener, idle_seconds), CV_MODEL_IDLE_SECONDS_MIN,
@@ -142,6 +145,16 @@ static uint32_t word_find(const char *words, const char *word)
 	}
 }
 
+/* What every node has beside its primary address. */
+static uint32_t secondary_get(const struct cv_model_lb *lb)
+{
+	uint32_t n = CV_MODEL_NODE_IPS_MAX;
+
+	for (uint32_t i = 0; i < lb->n_nodes; i++)
+		n = lb->nodes[i].n_ips < n ? lb->nodes[i].n_ips : n;
+	return n - 1;
+}
+
 static void value_get(const struct attr *attr, const char *resource, char *buf, size_t cap)
 {
 	uint32_t value;
@@ -150,6 +163,10 @@ static void value_get(const struct attr *attr, const char *resource, char *buf, 
 	if (attr->type == ATTR_BOOL) {
 		memcpy(&flag, resource + attr->field, sizeof(flag));
 		snprintf(buf, cap, "%s", flag ? "true" : "false");
+		return;
+	}
+	if (attr->type == ATTR_IPS) {
+		snprintf(buf, cap, "%u", secondary_get((const struct cv_model_lb *)resource));
 		return;
 	}
 	memcpy(&value, resource + attr->field, sizeof(value));
@@ -305,6 +322,8 @@ static void attrs_serve(struct cv_model *model, const struct cv_model_attrs_chan
 		uint32_t value;
 
 		(void)value_parse(attr, req->attrs[i].value, &value);
+		if (attr->type == ATTR_IPS)
+			continue; /* they have been taken */
 		if (attr->field != STORED)
 			value_set(attr, resource, value);
 		else
@@ -330,6 +349,54 @@ static void group_check(struct model_ctx *ctx, const struct cv_model_attrs_chang
 	cv_model_least_check(ctx, &after.dns_least, &after.routing_least);
 }
 
+/* Gives each node as many addresses, or none of them any. Flows hold those that are there. */
+static void ips_raise(struct model_ctx *ctx, struct cv_model_lb *lb, uint32_t n_secondary)
+{
+	struct cv_model_lb more = *lb;
+
+	if (n_secondary < secondary_get(lb))
+		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", "attributes",
+			     "The value of attribute '%s' can be raised, not lowered: it is %u",
+			     CV_MODEL_ATTR_SECONDARY_IPS, secondary_get(lb));
+	more.nodes = ctx->ret == 0 ? calloc(lb->n_nodes, sizeof(*more.nodes)) : NULL;
+	if (more.nodes == NULL) {
+		if (ctx->ret == 0)
+			cv_model_oom(ctx);
+		return;
+	}
+	memcpy(more.nodes, lb->nodes, lb->n_nodes * sizeof(*more.nodes));
+	for (uint32_t i = 0; i < more.n_nodes; i++) {
+		if (more.nodes[i].n_ips <= n_secondary)
+			more.nodes[i].n_ips = n_secondary + 1;
+	}
+	cv_model_settle_lb(ctx, &more);
+	if (ctx->ret == 0) {
+		memcpy(lb->nodes, more.nodes, lb->n_nodes * sizeof(*more.nodes));
+	} else {
+		for (uint32_t i = 0; i < lb->n_nodes; i++) {
+			for (uint32_t k = lb->nodes[i].n_ips; k < more.nodes[i].n_ips; k++) {
+				if (more.nodes[i].ips[k] != 0)
+					cv_model_addr_drop(ctx->model, lb->vpc,
+							   more.nodes[i].ips[k]);
+			}
+		}
+	}
+	free(more.nodes);
+}
+
+/* What has to be taken before anything is changed. */
+static void lb_prepare(struct model_ctx *ctx, const struct cv_model_attrs_change *req,
+		       struct cv_model_lb *lb)
+{
+	for (uint32_t i = 0; i < req->n_attrs; i++) {
+		const struct attr *attr = attr_find(req->kind, req->attrs[i].key);
+		uint32_t value;
+
+		if (attr->type == ATTR_IPS && value_parse(attr, req->attrs[i].value, &value))
+			ips_raise(ctx, lb, value);
+	}
+}
+
 int cv_model_attrs_change(struct cv_model *model, const struct cv_model_by *by,
 			  const struct cv_model_attrs_change *req, struct cv_model_errs *errs)
 {
@@ -352,6 +419,8 @@ int cv_model_attrs_change(struct cv_model *model, const struct cv_model_by *by,
 					      : cv_model_meta_at(model, kind, idx);
 	if (ctx.ret == 0)
 		list = stored_make(&ctx, req, meta);
+	if (ctx.ret == 0 && req->kind == CV_MODEL_LB)
+		lb_prepare(&ctx, req, &model->lbs[idx]);
 	if (ctx.ret != 0) {
 		free(list);
 		return cv_model_end(&ctx);
