@@ -44,12 +44,13 @@ enum cv_store_do {
 	CV_STORE_DELETE, /**< no error if it is not there */
 	CV_STORE_CHECK,  /**< only compare */
 	CV_STORE_SEND,   /**< value into the outbox; key is its queue */
+	CV_STORE_UNSEND, /**< all of a queue out of the outbox; key is its name */
 };
 
 /** One operation. */
 struct cv_store_op {
 	enum cv_store_do what;
-	enum cv_store_space space; /**< not with CV_STORE_SEND */
+	enum cv_store_space space; /**< not with CV_STORE_SEND and CV_STORE_UNSEND */
 	const char *key;
 	const char *value; /**< shape [len] */
 	size_t len;
@@ -164,8 +165,8 @@ struct cv_store_message {
 typedef int cv_store_message_fn(void *arg, const struct cv_store_message *message);
 
 /**
- * Go through the first message of each queue, if it is due, oldest first. One that would wait for more
- * than an hour is due: the clock was put back.
+ * Go through the first message of each queue, if it is due: those that were never tried come first, each
+ * oldest first. One that would wait for more than an hour is due: the clock was put back. O(queues).
  *
  * @param now  seconds since 1970
  * @param max  at most so many
@@ -173,6 +174,17 @@ typedef int cv_store_message_fn(void *arg, const struct cv_store_message *messag
  */
 int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 			 cv_store_message_fn *fn, void *arg, struct cv_errs *errs);
+
+/**
+ * Count the messages, and forget the oldest if there are too many. O(messages).
+ *
+ * @param      max          that may wait; UINT64_MAX: any number
+ * @param[out] ret_waiting  how many wait now; untouched on failure
+ * @param[out] ret_dropped  how many were forgotten; untouched on failure
+ * @return 0 or as cv_store_commit()
+ */
+int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_waiting,
+			 uint64_t *ret_dropped, struct cv_errs *errs);
 
 /** A message is delivered, or given up: forget it. @return 0 or as cv_store_commit() */
 int cv_store_outbox_done(struct cv_store *store, uint64_t id, struct cv_errs *errs);

@@ -84,3 +84,32 @@ int cv_store_outbox_later(struct cv_store *store, uint64_t id, uint64_t next, st
 {
 	return message_change(store, STMT_LATER, id, next, errs);
 }
+
+int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_waiting,
+			 uint64_t *ret_dropped, struct cv_errs *errs)
+{
+	sqlite3_stmt *stmt = store->stmts[STMT_WAITING];
+	uint64_t n = 0, over = 0;
+	int rc, ret = 0;
+
+	pthread_mutex_lock(&store->lock);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		n = (uint64_t)sqlite3_column_int64(stmt, 0);
+	else
+		ret = cv_store_fault(store->db, rc, errs);
+	sqlite3_reset(stmt);
+	if (ret == 0 && n > max) {
+		over = n - max;
+		sqlite3_bind_int64(store->stmts[STMT_TRIM], 1, (int64_t)over);
+		ret = cv_store_begin(store, errs);
+		if (ret == 0)
+			ret = cv_store_finish(store, cv_store_run(store, STMT_TRIM, errs), errs);
+	}
+	pthread_mutex_unlock(&store->lock);
+	if (ret < 0)
+		return ret;
+	*ret_waiting = n - over;
+	*ret_dropped = over;
+	return 0;
+}

@@ -31,10 +31,17 @@ static const char *const texts[STMT_N] = {
 	[STMT_LIST] = "SELECT key, rev, value, sum FROM item WHERE space = ?1"
 		      " AND value IS NOT NULL ORDER BY rev, key",
 	[STMT_SEND] = "INSERT INTO outbox (queue, text, sum) VALUES (?1, ?2, ?3)",
-	[STMT_PEEK] = "SELECT id, queue, text, tries, next, sum FROM outbox AS o"
-		      " WHERE (next <= ?1 OR next > ?1 + ?3)"
-		      " AND id = (SELECT min(id) FROM outbox AS i WHERE i.queue = o.queue)"
-		      " ORDER BY id LIMIT ?2",
+	/* From queue to queue by the index: a long one costs no more than a short one. */
+	[STMT_PEEK] = "WITH RECURSIVE q (queue) AS (SELECT min(queue) FROM outbox UNION ALL"
+		      " SELECT (SELECT min(queue) FROM outbox WHERE queue > q.queue) FROM q"
+		      " WHERE q.queue IS NOT NULL)"
+		      " SELECT o.id, o.queue, o.text, o.tries, o.next, o.sum"
+		      " FROM q CROSS JOIN outbox AS o"
+		      " ON o.id = (SELECT min(id) FROM outbox AS i WHERE i.queue = q.queue)"
+		      " WHERE (next <= ?1 OR next > ?1 + ?3) ORDER BY next, id LIMIT ?2",
+	[STMT_UNSEND] = "DELETE FROM outbox WHERE queue = ?1",
+	[STMT_WAITING] = "SELECT count(*) FROM outbox",
+	[STMT_TRIM] = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT ?1)",
 	[STMT_DONE] = "DELETE FROM outbox WHERE id = ?1",
 	[STMT_LATER] = "UPDATE outbox SET tries = tries + 1, next = ?2 WHERE id = ?1",
 };
@@ -112,7 +119,7 @@ static int op_check(struct cv_store *store, const struct cv_store_op *op, struct
 	uint64_t rev = 0;
 	int rc;
 
-	if (op->what == CV_STORE_SEND || op->rev == CV_STORE_ANY)
+	if (op->what == CV_STORE_SEND || op->what == CV_STORE_UNSEND || op->rev == CV_STORE_ANY)
 		return 0;
 	key_bind(stmt, op);
 	rc = sqlite3_step(stmt);
@@ -137,6 +144,7 @@ static int op_do(struct cv_store *store, const struct cv_store_op *op, uint64_t 
 		[CV_STORE_DELETE] = STMT_ITEM_DELETE,
 		[CV_STORE_CHECK] = STMT_N,
 		[CV_STORE_SEND] = STMT_SEND,
+		[CV_STORE_UNSEND] = STMT_UNSEND,
 	};
 	sqlite3_stmt *stmt;
 	int ret;
@@ -148,6 +156,8 @@ static int op_do(struct cv_store *store, const struct cv_store_op *op, uint64_t 
 		sqlite3_bind_text(stmt, 1, op->key, -1, SQLITE_STATIC);
 		sqlite3_bind_text(stmt, 2, op->value, (int)op->len, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 3, cv_store_sum(op->key, op->value, op->len));
+	} else if (op->what == CV_STORE_UNSEND) {
+		sqlite3_bind_text(stmt, 1, op->key, -1, SQLITE_STATIC);
 	} else {
 		key_bind(stmt, op);
 		sqlite3_bind_int64(stmt, 3, (int64_t)rev);

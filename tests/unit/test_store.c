@@ -160,7 +160,7 @@ static void messages_of_a_queue_stay_in_order(void **state)
 	assert_mail(store, 199, 9, "y:2/0 ");
 	cv_store_close(store);
 	store = open_ok(file);
-	assert_int_equal(assert_mail(store, 200, 9, "x:1/1 y:2/0 "), id);
+	assert_mail(store, 200, 9, "y:2/0 x:1/1 ");
 	assert_int_equal(cv_store_outbox_done(store, id, &errs), 0);
 	assert_mail(store, 200, 9, "y:2/0 x:3/0 ");
 	/* What a failed transaction would have sent is not sent. */
@@ -170,7 +170,40 @@ static void messages_of_a_queue_stay_in_order(void **state)
 	id = assert_mail(store, 200, 1, "y:2/0 ");
 	assert_int_equal(cv_store_outbox_later(store, id, 1000000, &errs), 0);
 	assert_mail(store, 1000000 - 3600, 9, "x:3/0 ");
-	assert_mail(store, 1000000 - 3601, 9, "y:2/1 x:3/0 ");
+	assert_mail(store, 1000000 - 3601, 9, "x:3/0 y:2/1 ");
+	cv_store_close(store);
+}
+
+static void messages_can_be_taken_back_and_are_bounded(void **state)
+{
+	const struct cv_store_op ops[] = {mail_op("x", "1"), mail_op("y", "2"), mail_op("x", "3"),
+					  mail_op("z", "4")};
+	const struct cv_store_op back[] = {{.what = CV_STORE_UNSEND, .key = "x"},
+					   mail_op("x", "5")};
+	struct cv_store *store = open_ok(file);
+	struct cv_errs errs = {0};
+	uint64_t waiting, dropped, id;
+
+	(void)state;
+	assert_int_equal(commit(store, ops, 4, CV_STORE_ANY), 0);
+	/* Tried or not, what is there already comes after what is fresh. */
+	id = assert_mail(store, 100, 1, "x:1/0 ");
+	assert_int_equal(cv_store_outbox_later(store, id, 90, &errs), 0);
+	assert_mail(store, 100, 9, "y:2/0 z:4/0 x:1/1 ");
+	assert_int_equal(commit(store, back, 2, 77), -ESTALE);
+	assert_mail(store, 100, 9, "y:2/0 z:4/0 x:1/1 ");
+	assert_int_equal(commit(store, back, 2, CV_STORE_ANY), 0);
+	assert_mail(store, 100, 9, "y:2/0 z:4/0 x:5/0 ");
+	assert_int_equal(cv_store_outbox_trim(store, 3, &waiting, &dropped, &errs), 0);
+	assert_int_equal(waiting, 3);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(cv_store_outbox_trim(store, 1, &waiting, &dropped, &errs), 0);
+	assert_int_equal(waiting, 1);
+	assert_int_equal(dropped, 2);
+	assert_mail(store, 100, 9, "x:5/0 ");
+	assert_int_equal(cv_store_outbox_trim(store, UINT64_MAX, &waiting, &dropped, &errs), 0);
+	assert_int_equal(waiting, 1);
+	assert_int_equal(dropped, 0);
 	cv_store_close(store);
 }
 
@@ -265,6 +298,7 @@ int main(void)
 		CASE(a_stream_can_be_stopped_and_goes_back_so_far),
 		CASE(random_changes_are_read_back),
 		CASE(messages_of_a_queue_stay_in_order),
+		CASE(messages_can_be_taken_back_and_are_bounded),
 		CASE(the_writer_writes_one_batch_while_the_next_is_gathered),
 		CASE(a_writer_needs_a_descriptor_and_a_thread),
 	};
