@@ -132,14 +132,14 @@ static void full_queues_drop_and_count(void **state)
 
 static void full_handoff_ring_drops_and_counts(void **state)
 {
-	struct world *w = world_create(&(struct world_cfg){.n_workers = 2});
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2, .n_mbufs = 8191});
 	struct cv_dp_worker *first = cv_dp_worker_get(w->dp, 0);
 	uint8_t frame[WORLD_FRAME_MAX];
 	uint64_t sent = 0;
 
 	(void)state;
 	/* Worker 0 receives, worker 1 never looks. */
-	for (uint16_t i = 0; i < 4000; i++) {
+	for (uint16_t i = 0; i < 10000; i++) {
 		struct talk t = talk(w, (uint16_t)(20000 + i), 9999);
 		struct seg s = client_seg(&t, F_SYN, "");
 		struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
@@ -151,9 +151,9 @@ static void full_handoff_ring_drops_and_counts(void **state)
 		cv_dp_worker_flush(first);
 		sent++;
 	}
-	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), 1023);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), 4095);
 	assert_true(world_drops(w, CV_DROP_HANDOFF_FULL) > 500);
-	assert_int_equal(world_drops(w, CV_DROP_HANDOFF_FULL) + 1023 +
+	assert_int_equal(world_drops(w, CV_DROP_HANDOFF_FULL) + 4095 +
 				 world_drops(w, CV_DROP_NO_LISTENER),
 			 sent);
 	world_destroy(w);
