@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -553,7 +554,7 @@ static void slow_answers_delay_nobody(void **state)
 	struct state *s = *state;
 	pthread_t threads[8];
 
-	s->fake.delay_ms = 300;
+	s->fake.delay_ms = 1000;
 	for (size_t i = 0; i < CV_ARRAY_LEN(threads); i++)
 		pthread_create(&threads[i], NULL, get_in_thread, s);
 	for (size_t i = 0; i < CV_ARRAY_LEN(threads); i++) {
@@ -565,6 +566,18 @@ static void slow_answers_delay_nobody(void **state)
 	assert_true(atomic_load(&s->fake.inside_max) > 4);
 }
 
+static size_t n_closed(const int *fds, size_t n)
+{
+	size_t n_seen = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pollfd one = {.fd = fds[i], .events = POLLIN};
+
+		n_seen += poll(&one, 1, 0) == 1;
+	}
+	return n_seen;
+}
+
 static void connections_are_limited(void **state)
 {
 	struct state *s = *state;
@@ -574,7 +587,9 @@ static void connections_are_limited(void **state)
 
 	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++)
 		fds[i] = dial(s->path);
-	usleep(300000);
+	/* Those that are too many are closed at once; until then none may end, or its place is taken. */
+	while (n_closed(fds, CV_ARRAY_LEN(fds)) < CV_ARRAY_LEN(fds) - CV_API_CONNECTIONS_MAX)
+		usleep(10000);
 	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++) {
 		const char request[] =
 			"GET /v1/config HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n";
@@ -587,7 +602,9 @@ static void connections_are_limited(void **state)
 	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++)
 		close(fds[i]);
 	assert_int_equal(n_open, CV_API_CONNECTIONS_MAX);
-	usleep(100000);
+	/* The server sees that they are closed, in its own time. */
+	for (int i = 0; i < 1000 && get(s, "/v1/config", answer) != 200; i++)
+		usleep(10000);
 	assert_int_equal(get(s, "/v1/config", answer), 200);
 }
 

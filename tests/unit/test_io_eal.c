@@ -322,14 +322,18 @@ IN_CHILD(queues_are_dealt_evenly)
 static void memif_has_one_queue_unless_told_body(void)
 {
 	struct cv_io_port_info info;
+	char names[2][64];
+	const char *const devices[] = {names[0], names[1]};
 	struct world w;
 	uint16_t i;
 
 	world_init(&w, 2);
-	port_add(&w, "a", (const char *const[]){"net_memif0,role=server,id=0,socket=cv-test-io"},
-		 1);
-	port_add(&w, "b", (const char *const[]){"net_memif1,role=server,id=1,socket=cv-test-io"},
-		 1);
+	/* The name is one of abstract sockets, the machine's: another run may be under way. */
+	for (i = 0; i < 2; i++) {
+		snprintf(names[i], sizeof(names[i]),
+			 "net_memif%u,role=server,id=%u,socket=cv-test-io-%d", i, i, getpid());
+		port_add(&w, i == 0 ? "a" : "b", &devices[i], 1);
+	}
 	w.ports[1].n_queues = 2;
 	CHECK(world_create(&w) == 0);
 	for (i = 0; i < 2; i++) {
