@@ -34,6 +34,7 @@ extern const struct ec2_kind cv_aws_ec2_vpc, cv_aws_ec2_subnet, cv_aws_ec2_sg, c
 struct ec2_wanted {
 	const char *const *ids; /**< shape [n]; n 0: all */
 	uint32_t n;
+	bool sorted; /**< by strcmp() */
 };
 
 /** Tell whether a list has an id, or is empty. */
@@ -139,4 +140,3 @@ int cv_aws_ec2_note(struct aws_call *call, enum cv_model_kind kind, const char *
 /* Keys of such attributes. */
 #define EC2_NOTE_PAYER "payer_responsibility"
 #define EC2_NOTE_DESCRIPTION "description"
-#define EC2_NOTE_DNS_ASKED "private_dns.asked" /* seconds since 1970: when a check was asked for */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cv_model_dns.h"
 #include "cv_model_note.h"
 
 #include "ec2_priv.h"
@@ -163,7 +164,7 @@ static bool service_passes(const struct aws_call *call, const struct cv_model_se
 static int describe_services(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 	int ret = cv_aws_ec2_wanted(call, "ServiceId", &cv_aws_ec2_service, &wanted);
 
 	if (ret < 0)
@@ -282,35 +283,22 @@ static int modify_payer(struct aws_call *call)
 	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 
+/* Control looks for the record, and says what became of it. */
 static int start_verification(struct aws_call *call)
 {
 	const char *id = cv_query_str(&call->params, "ServiceId");
-	struct cv_model_service_change req = {
-		.service = id,
-		.acceptance_required = CV_MODEL_KEEP,
-		.dns_state = CV_MODEL_DNS_UNVERIFIED,
-	};
 	struct cv_model_errs errs = {0};
 	uint32_t idx;
 	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_service, id, &idx);
 
 	if (ret < 0)
 		return ret;
-	if (call->model->services[idx].private_dns_name == NULL)
-		return cv_aws_fail(call, "InvalidParameter",
-				   "The service %s has no private DNS name to be verified", id);
 	if (call->model->services[idx].dns_state == CV_MODEL_DNS_VERIFIED)
 		return cv_aws_ec2_true(call);
-	/* Offered zones change with a modification that the owner asks for, not with this. */
-	if (call->model->services[idx].dns_state == CV_MODEL_DNS_FAILED) {
-		ret = cv_model_service_change(call->model, &call->by, &req, &errs);
-		if (ret < 0)
-			ret = cv_aws_fail_model(call, &errs, ret);
-		cv_model_errs_fini(&errs);
-	}
-	if (ret == 0)
-		ret = cv_aws_ec2_note(call, CV_MODEL_SERVICE, id, EC2_NOTE_DNS_ASKED,
-				      cv_aws_fmt(call, "%lld", (long long)call->now));
+	ret = cv_model_dns_state_set(call->model, &call->by, id, CV_MODEL_DNS_ASKED, &errs);
+	if (ret < 0)
+		ret = cv_aws_fail_model(call, &errs, ret);
+	cv_model_errs_fini(&errs);
 	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 

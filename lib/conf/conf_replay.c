@@ -142,7 +142,7 @@ static void service_apply(struct conf_run *run, const char *id, const json_t *ru
 	};
 	struct cv_model_errs errs = {0};
 
-	if (req.dns_state < 0 || req.dns_state > CV_MODEL_DNS_FAILED)
+	if (req.dns_state < 0 || req.dns_state > CV_MODEL_DNS_ASKED)
 		req.dns_state = CV_MODEL_DNS_UNVERIFIED;
 	(void)cv_model_service_change(run->conf->model, run->by, &req, &errs);
 	errs_take(run, &errs);

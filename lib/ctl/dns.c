@@ -13,6 +13,7 @@
 #include "cv_model_names.h"
 
 #include "show_priv.h"
+#include "verify_priv.h"
 
 #define DNS_PORT 53
 /* Nodes of a load balancer, ENIs of an endpoint: one per zone at most. */
@@ -224,6 +225,7 @@ static int server_start(struct cv_ctl *ctl)
 
 void cv_ctl_dns_stop(struct cv_ctl *ctl)
 {
+	cv_ctl_verify_stop(ctl);
 	cv_dns_server_destroy(ctl->dns.server);
 	cv_dns_data_put(ctl->dns.data);
 	ctl->dns.server = NULL;
@@ -240,6 +242,7 @@ void cv_ctl_dns_tick(struct cv_ctl *ctl)
 	struct cv_dns_data *data;
 	int ret;
 
+	cv_ctl_verify_tick(ctl, cv_clock_ms());
 	if (!ctl->dns.due || ctl->host == NULL)
 		return;
 	if (!ctl->conf->dns.enabled) {

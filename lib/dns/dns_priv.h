@@ -72,5 +72,16 @@ uint32_t cv_dns_zone_find(const struct cv_dns_data *data, const uint8_t *key, ui
 uint32_t cv_dns_entry_find(const struct cv_dns_data *data, uint16_t vpc, const uint8_t *key,
 			   uint8_t len);
 
+/** What a message says of a TXT record. */
+enum dns_txt {
+	DNS_TXT_FOUND,
+	DNS_TXT_NONE,    /**< the name does not exist, or has other records */
+	DNS_TXT_CUT,     /**< there is more of it, over TCP */
+	DNS_TXT_UNKNOWN, /**< it is no answer, or reports a failure */
+};
+
+/** Look in a message for a TXT record of this text. @param bytes shape [len], any bytes */
+enum dns_txt cv_dns_txt_look(const uint8_t *bytes, size_t len, const char *text);
+
 /** The zone that a client is in; CV_DNS_NO_ZONE. */
 uint32_t cv_dns_client_zone(const struct cv_dns_data *data, uint16_t vpc, cv_be32_t client);

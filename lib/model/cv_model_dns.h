@@ -10,7 +10,7 @@
  * @source  AWS: "Access AWS services through AWS PrivateLink", "Manage DNS names for VPC endpoint services"
  */
 
-#include "cv_model.h"
+#include "cv_model_ops.h"
 
 /** Bytes of a hosted zone's id with its NUL. */
 #define CV_MODEL_HOSTED_ZONE_LEN 16
@@ -41,3 +41,13 @@ const char *cv_model_hosted_zone(const char *basis, char *buf);
  * @param[out] value  shape [CV_MODEL_DNS_PROOF_LEN]: `vpce:` and 20 characters
  */
 void cv_model_dns_proof(const struct cv_model_service *service, char *name, char *value);
+
+/**
+ * Say how the proof of a service's private DNS name stands. Nothing else of the service changes.
+ *
+ * @param service  id
+ * @return 0, or as the operations of cv_model_change.h
+ */
+int cv_model_dns_state_set(struct cv_model *model, const struct cv_model_by *by,
+			   const char *service, enum cv_model_dns_state state,
+			   struct cv_model_errs *errs);

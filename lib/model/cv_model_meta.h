@@ -41,7 +41,12 @@ enum cv_model_state {
 };
 
 /** Whether a service's private DNS name is proven to be its owner's. */
-enum cv_model_dns_state { CV_MODEL_DNS_UNVERIFIED, CV_MODEL_DNS_VERIFIED, CV_MODEL_DNS_FAILED };
+enum cv_model_dns_state {
+	CV_MODEL_DNS_UNVERIFIED,
+	CV_MODEL_DNS_VERIFIED,
+	CV_MODEL_DNS_FAILED,
+	CV_MODEL_DNS_ASKED, /**< not verified yet, but its owner has asked for that */
+};
 
 /** Tags of one resource, and the lengths of their parts, in bytes: AWS's limits. */
 #define CV_MODEL_TAGS_MAX 50

@@ -4,10 +4,12 @@
 
 #include "cv_model_dns.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cv_base.h"
+#include "model_change_priv.h"
 
 /* AWS's own id of the zone in which us-east-1 has the names of its endpoints. */
 #define HOSTED_ZONE_US_EAST_1 "Z7HUB22UULQXV"
@@ -56,4 +58,25 @@ void cv_model_dns_proof(const struct cv_model_service *service, char *name, char
 	chars_derive(lower, basis, "proof name", 20, name + 1);
 	memcpy(value, "vpce:", 5);
 	chars_derive(lower, basis, "proof value", 20, value + 5);
+}
+
+int cv_model_dns_state_set(struct cv_model *model, const struct cv_model_by *by,
+			   const char *service, enum cv_model_dns_state state,
+			   struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SERVICE};
+	uint32_t idx;
+
+	cv_model_begin(&ctx, by);
+	idx = cv_model_subject(&ctx, CV_MODEL_SERVICE, service);
+	if (idx == CV_MODEL_NONE)
+		return cv_model_end(&ctx);
+	if (model->services[idx].private_dns_name == NULL)
+		cv_model_err(&ctx, EINVAL, "InvalidParameter", "private_dns_name",
+			     "The service %s has no private DNS name to be verified", service);
+	else if (model->services[idx].dns_state != state)
+		cv_model_touch(&ctx, CV_MODEL_SERVICE, idx);
+	if (ctx.ret == 0)
+		model->services[idx].dns_state = state;
+	return cv_model_end(&ctx);
 }
