@@ -24,15 +24,17 @@ enum { BLOCK_STATS = 5, BLOCK_PKT = 6, OPT_IF_DROP = 5 };
 
 struct capture {
 	const char *socket, *file;
-	const char *params[5]; /* values, in the order of names[] */
+	const char *params[6]; /* values, in the order of names[] */
 	uint64_t count;        /* 0: any number */
 	double seconds;        /* 0: until told to stop */
+	double n_mib;          /* 0: as large as the file gets */
 	char id[32];
 	FILE *out;
-	uint64_t n_pkts, missed;
+	uint64_t n_pkts, missed, n_bytes;
+	bool is_full; /* of the disk: nothing more is written */
 };
 
-static const char *const names[5] = {"endpoint", "target", "client", "port", "snaplen"};
+static const char *const names[6] = {"endpoint", "target", "client", "port", "snaplen", "drops"};
 
 static const char help[] =
 	"usage: culvertctl [-s SOCKET] capture -w FILE [FILTER...]\n"
@@ -40,14 +42,18 @@ static const char help[] =
 	"Write packets as culvert receives and sends them, on the client's side and on the\n"
 	"target's, to a pcapng file for Wireshark. Ends by Ctrl-C. TCP of endpoints and load\n"
 	"balancers only. The comment of each packet says endpoint, side and direction.\n"
+	"Frames in VXLAN have their outer headers, and are chosen by the packet inside.\n"
 	"\n"
 	"  -w, --write FILE   - for standard output: culvertctl capture -w - | wireshark -k -i -\n"
 	"  --endpoint ID      of one endpoint, by id or name; direct: of none\n"
 	"  --target IP:PORT   of flows to one target\n"
 	"  --client IP        of one client\n"
 	"  --port N           of one listener\n"
+	"  --drops REASON     only packets that are dropped, with the reason in the comment: for\n"
+	"                     one that culvertctl show drops names, or all\n"
 	"  --count N          end after N packets\n"
 	"  --seconds S        end after S seconds\n"
+	"  --size MIB         end before the file is larger\n"
 	"  --snaplen N        keep N bytes of each frame (all)\n"
 	"\n"
 	"All filters must match; what is not known of a packet does not match. So with --target a\n"
@@ -84,22 +90,38 @@ static uint64_t missed_get(const char *block, size_t len)
 	return code == OPT_IF_DROP ? missed : 0;
 }
 
-/* Writes blocks, up to the number of packets that were asked for. Tells whether to go on. */
-static bool blocks_write(struct capture *c, const char *text, size_t len)
+/* Tells whether a packet's block is one more than was asked for. */
+static bool is_over(const struct capture *c, uint32_t n)
 {
+	return (c->count > 0 && c->n_pkts == c->count) ||
+	       (c->n_mib > 0 && (double)c->n_bytes + n > c->n_mib * 1048576);
+}
+
+static int write_failed(struct capture *c)
+{
+	if (!c->is_full)
+		fprintf(stderr, "culvertctl: %s: %s\n", c->file, strerror(errno));
+	c->is_full = true;
+	return -1;
+}
+
+/* Writes blocks, as much as was asked for. @return 1 to go on, 0 at the end, -1 after a message */
+static int blocks_write(struct capture *c, const char *text, size_t len)
+{
+	if (c->is_full)
+		return -1;
 	while (len >= 12) {
 		uint32_t type = get32(text), n = get32(text + 4);
 
 		if (n < 12 || n > len) {
 			fprintf(stderr, "culvertctl: culvertd's answer is no pcapng\n");
-			return false;
+			return -1;
 		}
-		if (type == BLOCK_PKT && c->count > 0 && c->n_pkts == c->count)
-			return false;
-		if (fwrite(text, n, 1, c->out) != 1) {
-			fprintf(stderr, "culvertctl: %s: %s\n", c->file, strerror(errno));
-			return false;
-		}
+		if (type == BLOCK_PKT && is_over(c, n))
+			return fflush(c->out) == 0 ? 0 : write_failed(c);
+		if (fwrite(text, n, 1, c->out) != 1)
+			return write_failed(c);
+		c->n_bytes += n;
 		c->n_pkts += type == BLOCK_PKT;
 		if (type == BLOCK_STATS)
 			c->missed = missed_get(text, n);
@@ -107,7 +129,7 @@ static bool blocks_write(struct capture *c, const char *text, size_t len)
 		len -= n;
 	}
 	if (fflush(c->out) != 0)
-		return false;
+		return write_failed(c);
 	return c->count == 0 || c->n_pkts < c->count;
 }
 
@@ -202,8 +224,11 @@ static int run(struct capture *c)
 	double end;
 	int ret = begin(c);
 
-	if (ret < 0)
+	if (ret < 0) {
+		if (c->is_full)
+			(void)ask(c, true);
 		return FAILED;
+	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
@@ -215,7 +240,8 @@ static int run(struct capture *c)
 		if (ret == -EAGAIN)
 			ret = 1;
 	}
-	if (ret >= 0 && ask(c, true) < 0)
+	/* Also when nothing more can be written: workers need not copy any longer. */
+	if ((ret >= 0 || c->is_full) && ask(c, true) < 0)
 		ret = -1;
 	fprintf(stderr, "culvertctl: %llu packets", (unsigned long long)c->n_pkts);
 	if (c->missed > 0)
@@ -247,6 +273,8 @@ static const struct option longs[] = {
 	{"client", required_argument, NULL, 2},
 	{"port", required_argument, NULL, 3},
 	{"snaplen", required_argument, NULL, 4},
+	{"drops", required_argument, NULL, 5},
+	{"size", required_argument, NULL, 'm'},
 	{"count", required_argument, NULL, 'c'},
 	{"seconds", required_argument, NULL, 't'},
 	{"write", required_argument, NULL, 'w'},
@@ -269,12 +297,14 @@ static int options_read(struct capture *c, int argc, char **argv)
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "s:w:h", longs, NULL)) != -1) {
-		if (opt >= 0 && opt < 5)
+		if (opt >= 0 && opt < 6)
 			c->params[opt] = optarg;
 		else if (opt == 'c' && !number_take(optarg, &count))
 			return mistake("--count takes a number");
 		else if (opt == 't' && !number_take(optarg, &c->seconds))
 			return mistake("--seconds takes a number");
+		else if (opt == 'm' && !number_take(optarg, &c->n_mib))
+			return mistake("--size takes a number");
 		else if (opt == 'w')
 			c->file = optarg;
 		else if (opt == 's')

@@ -248,6 +248,7 @@ static const char *capture_set(struct cv_ctl_capture_query *query, const char *n
 		{"id", &query->id},         {"endpoint", &query->endpoint},
 		{"target", &query->target}, {"client", &query->client},
 		{"port", &query->port},     {"snaplen", &query->snaplen},
+		{"drops", &query->drops},
 	};
 
 	if (value == NULL || *value == '\0')
@@ -285,8 +286,8 @@ static void handle_capture(const struct cv_api_ops *ops, const struct api_reques
 			continue;
 		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
 		answer_choice(answer, 400, text,
-			      json_pack("[s,s,s,s,s,s,s]", "id", "endpoint", "target", "client",
-					"port", "snaplen", "stop"));
+			      json_pack("[s,s,s,s,s,s,s,s]", "id", "endpoint", "target", "client",
+					"port", "snaplen", "drops", "stop"));
 		return;
 	}
 	answer_reply(answer, ops->capture(ops->arg, &query, &reply), TYPE_PCAPNG, &reply);

@@ -93,6 +93,21 @@ static int endpoint_read(const struct cv_ctl *ctl, const char *name, uint32_t *r
 	return 0;
 }
 
+static bool drops_read(const char *text, enum cv_drop *ret_drop)
+{
+	if (strcmp(text, "all") == 0) {
+		*ret_drop = CV_DP_CAPTURE_DROPS;
+		return true;
+	}
+	for (int i = CV_DROP_NONE + 1; i < CV_DROP_N; i++) {
+		if (strcmp(text, cv_drop_name((enum cv_drop)i)) != 0)
+			continue;
+		*ret_drop = (enum cv_drop)i;
+		return true;
+	}
+	return false;
+}
+
 static int filter_read(const struct cv_ctl *ctl, const struct capture_ask *ask,
 		       struct cv_dp_capture_filter *filter)
 {
@@ -113,6 +128,9 @@ static int filter_read(const struct cv_ctl *ctl, const struct capture_ask *ask,
 	    !number_read(q->snaplen, CV_DP_CAPTURE_LEN_MAX, &filter->snap_len))
 		return refuse(ask->reply, -EINVAL, "snaplen: %.40s is not 1 to %u", q->snaplen,
 			      CV_DP_CAPTURE_LEN_MAX);
+	if (q->drops != NULL && !drops_read(q->drops, &filter->drop))
+		return refuse(ask->reply, -EINVAL, "drops: %.40s is neither a reason nor all",
+			      q->drops);
 	filter->port = cv_be16(port);
 	return 0;
 }
@@ -164,12 +182,15 @@ static void pkts_write(const struct cv_ctl *ctl, struct ctl_capture *capture, FI
 {
 	struct cv_dp_capture_pkt pkt;
 	uint64_t missed;
-	char comment[96];
+	char comment[128];
 
 	while (ftell(out) < (long)ANSWER_FULL && cv_dp_capture_peek(capture->packets, &pkt)) {
-		snprintf(comment, sizeof(comment), "%.60s, %s side, %s",
+		snprintf(comment, sizeof(comment), "%.60s, %s side, %s%s",
 			 endpoint_name(ctl, pkt.endpoint), pkt.target_side ? "target" : "client",
-			 pkt.sent ? "sent" : "received");
+			 pkt.drop != CV_DROP_NONE ? "dropped: " : "",
+			 pkt.drop != CV_DROP_NONE ? cv_drop_name(pkt.drop)
+			 : pkt.sent               ? "sent"
+						  : "received");
 		cv_ctl_pcapng_pkt(out, &(struct ctl_pcapng_pkt){
 					       .iface = pkt.port,
 					       .ns = capture->epoch_ns + pkt.ns,

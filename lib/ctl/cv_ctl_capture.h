@@ -27,6 +27,7 @@ struct cv_ctl_capture_query {
 	const char *client;   /**< IPv4 address */
 	const char *port;     /**< of the listener, a number */
 	const char *snaplen;  /**< bytes of each frame, a number */
+	const char *drops;    /**< only packets dropped: for a reason, by its name, or `all` */
 	bool stop;            /**< end it after this answer */
 };
 

@@ -3,7 +3,8 @@
 
 /**
  * @file
- * Copies of packets of chosen flows, as received and as sent, for somebody to look at.
+ * Copies of packets of chosen flows, as received and as sent, or of packets that are dropped, for somebody
+ * to look at. Frames in VXLAN have their outer headers; what they are chosen by is the packet inside.
  *
  * Each worker copies what matches into a bounded ring of its own, with what it knows of the flow; what does
  * not fit is counted and not copied. While there is no capture it costs a branch per burst.
@@ -14,9 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cv_drops.h"
 #include "cv_net.h"
 
 struct cv_dp;
+
+/** In a filter's drop: dropped packets, whatever the reason. */
+#define CV_DP_CAPTURE_DROPS CV_DROP_N
 
 /** Bytes of a frame that are kept at most. */
 #define CV_DP_CAPTURE_LEN_MAX 9728
@@ -31,6 +36,11 @@ struct cv_dp_capture_filter {
 	cv_be16_t target_port; /**< goes with target_ip */
 	cv_be16_t port;        /**< of the listener; 0: any */
 	uint16_t snap_len;     /**< bytes of each frame to keep, 1..CV_DP_CAPTURE_LEN_MAX */
+	/**
+	 * CV_DROP_NONE: packets received and sent. Else only those dropped for this reason, or for any:
+	 * CV_DP_CAPTURE_DROPS; but what was taken in, ARP and packets for sockets, is not lost.
+	 */
+	enum cv_drop drop;
 };
 
 /** A packet. */
@@ -42,13 +52,15 @@ struct cv_dp_capture_pkt {
 	uint16_t n;          /**< bytes kept */
 	bool target_side;    /**< between the node and a target; else between the client and us */
 	bool sent;           /**< else received */
+	enum cv_drop drop;   /**< why it was dropped, CV_DROP_NONE if it was not */
 	const uint8_t *data; /**< shape [n]; valid until cv_dp_capture_pop() */
 };
 
 struct cv_dp_capture;
 
 /**
- * Begin. TCP packets only; not those dropped before their flow is looked up. At most one at a time.
+ * Begin. Of packets received and sent, only TCP, and not those dropped before their flow is looked up. At
+ * most one at a time.
  *
  * @param[out] ret_capture  untouched on failure
  * @return 0, -ENOMEM, or -EAGAIN when a command ring is full: try again

@@ -16,6 +16,14 @@ struct dp_known {
 	bool target_side;
 };
 
+/* A packet's two ends, by the headers of its frame. */
+struct dp_ends {
+	uint16_t vpc;
+	bool has_ports;
+	cv_be32_t ours, theirs;
+	cv_be16_t our_port, their_port;
+};
+
 /* ---- the worker's side ---- */
 
 static bool dp_capture_wants(const struct cv_dp_capture_filter *f, const struct dp_known *k)
@@ -27,8 +35,9 @@ static bool dp_capture_wants(const struct cv_dp_capture_filter *f, const struct 
 		(f->target_ip == k->target_ip && f->target_port == k->target_port));
 }
 
-static void dp_capture_put(struct cv_dp_worker *w, const struct rte_mbuf *m, uint16_t port,
-			   const struct dp_known *known, bool sent)
+/* @param head side, direction, drop and port; the rest is filled here */
+static void dp_capture_put(struct cv_dp_worker *w, const struct rte_mbuf *m,
+			   const struct dp_known *known, struct dp_capture_head head)
 {
 	struct dp_capture_part *part = &w->capture->parts[w->id];
 	uint16_t n = RTE_MIN(m->data_len, w->capture->filter.snap_len);
@@ -36,14 +45,11 @@ static void dp_capture_put(struct cv_dp_worker *w, const struct rte_mbuf *m, uin
 
 	if (!dp_capture_wants(&w->capture->filter, known))
 		return;
-	part->rec.head = (struct dp_capture_head){
-		.tsc = rte_rdtsc(),
-		.endpoint = known->endpoint,
-		.port = port,
-		.len = m->data_len,
-		.target_side = known->target_side,
-		.sent = sent,
-	};
+	head.tsc = rte_rdtsc();
+	head.endpoint = known->endpoint;
+	head.target_side = known->target_side;
+	head.len = m->data_len;
+	part->rec.head = head;
 	memcpy(part->rec.data, rte_pktmbuf_mtod(m, const void *), n);
 	if (!cv_pkt_ring_put(part->ring, &rec))
 		atomic_fetch_add_explicit(&part->missed, 1, memory_order_relaxed);
@@ -62,16 +68,15 @@ static struct dp_known dp_flow_known(const struct cv_dp_worker *w, const struct 
 	};
 }
 
-/* Without a flow, the client's side still tells the endpoint. @param local our address there */
-static struct dp_known dp_client_known(const struct cv_dp_worker *w, uint16_t vpc, cv_be32_t local,
-				       cv_be32_t client, cv_be16_t port)
+/* Without a flow, the client's side still tells the endpoint. */
+static struct dp_known dp_client_known(const struct cv_dp_worker *w, const struct dp_ends *e)
 {
-	const struct cv_view_local *at = cv_view_local_find(w->view, vpc, local);
+	const struct cv_view_local *at = cv_view_local_find(w->view, e->vpc, e->ours);
 
 	return (struct dp_known){
 		.endpoint = at != NULL ? at->endpoint : CV_VIEW_NONE,
-		.client_ip = client,
-		.port = port,
+		.client_ip = e->theirs,
+		.port = e->our_port,
 	};
 }
 
@@ -85,88 +90,181 @@ static struct dp_known dp_target_known(cv_be32_t ip, cv_be16_t port)
 
 void dp_capture_received(struct cv_dp_worker *w, const struct dp_pkt *pkts, uint16_t n)
 {
+	if (w->capture->filter.drop != CV_DROP_NONE)
+		return;
 	for (uint16_t i = 0; i < n; i++) {
 		const struct dp_pkt *p = &pkts[i];
 		const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
+		const struct dp_ends ends = {p->vpc,          true,          p->ip->dst_addr,
+					     p->ip->src_addr, tcp->dst_port, tcp->src_port};
 		struct dp_known known;
 
 		if (p->flow != CV_FLOW_NONE && dp_is_flow(w, p))
 			known = dp_flow_known(w, &w->flows->flows[p->flow], p->side == DP_TARGET);
 		else if (p->side == DP_TARGET)
-			known = dp_target_known(p->ip->src_addr, tcp->src_port);
+			known = dp_target_known(ends.theirs, ends.their_port);
 		else
-			known = dp_client_known(w, p->vpc, p->ip->dst_addr, p->ip->src_addr,
-						tcp->dst_port);
-		dp_capture_put(w, p->m, p->m->port, &known, false);
+			known = dp_client_known(w, &ends);
+		dp_capture_put(w, p->m, &known, (struct dp_capture_head){.port = p->m->port});
 	}
 }
 
-/* Of a packet to a target, whose flow may have ended with it. */
-static struct dp_known dp_sent_to_target(const struct cv_dp_worker *w,
-					 const struct cv_snat_pool *pool, uint16_t vpc,
-					 const struct rte_ipv4_hdr *ip,
-					 const struct rte_tcp_hdr *tcp)
+/* Of a packet between a node and a target, whose flow may have ended with it. */
+static struct dp_known dp_pool_known(const struct cv_dp_worker *w, const struct cv_snat_pool *pool,
+				     const struct dp_ends *e)
 {
-	uint32_t word = cv_snat_owner(pool, cv_be16_host(tcp->src_port));
-	uint64_t ips = (uint64_t)ip->src_addr << 32 | ip->dst_addr;
-	uint32_t ports = (uint32_t)tcp->src_port << 16 | tcp->dst_port;
+	uint32_t word = cv_snat_owner(pool, cv_be16_host(e->our_port));
+	uint64_t ips = (uint64_t)e->ours << 32 | e->theirs;
+	uint32_t ports = (uint32_t)e->our_port << 16 | e->their_port;
 
 	if (word != CV_SNAT_NONE && word >> 24 == w->id) {
 		const struct cv_flow *flow = &w->flows->flows[word & CV_FLOW_MAX];
 
-		if (cv_flow_is_target_side(flow, vpc, ips, ports))
+		if (cv_flow_is_target_side(flow, e->vpc, ips, ports))
 			return dp_flow_known(w, flow, true);
 	}
-	return dp_target_known(ip->dst_addr, tcp->dst_port);
+	return dp_target_known(e->theirs, e->their_port);
 }
 
-static struct dp_known dp_sent_to_client(const struct cv_dp_worker *w, uint16_t vpc,
-					 const struct rte_ipv4_hdr *ip,
-					 const struct rte_tcp_hdr *tcp)
+static struct dp_known dp_ends_known(const struct cv_dp_worker *w, const struct dp_ends *e)
 {
 	const struct cv_flow_key key = {
-		.client_ip = ip->dst_addr,
-		.dialled_ip = ip->src_addr,
-		.client_port = tcp->dst_port,
-		.dialled_port = tcp->src_port,
-		.vpc = vpc,
+		.client_ip = e->theirs,
+		.dialled_ip = e->ours,
+		.client_port = e->their_port,
+		.dialled_port = e->our_port,
+		.vpc = e->vpc,
 	};
-	uint32_t idx = cv_flow_find(w->flows, &key, cv_flow_hash(w->flows, &key));
+	const struct cv_snat_pool *pool;
+	uint32_t idx;
 
+	if (!e->has_ports)
+		return dp_client_known(w, e);
+	pool = cv_view_pool_find(w->view, e->vpc, e->ours, e->theirs, e->their_port);
+	if (pool != NULL)
+		return dp_pool_known(w, pool, e);
+	idx = cv_flow_find(w->flows, &key, cv_flow_hash(w->flows, &key));
 	if (idx != CV_FLOW_NONE)
 		return dp_flow_known(w, &w->flows->flows[idx], false);
-	return dp_client_known(w, vpc, ip->src_addr, ip->dst_addr, tcp->src_port);
+	return dp_client_known(w, e);
+}
+
+/* The frame inside, if an IP packet to or from one of our VTEPs carries one; NULL if not. */
+static const uint8_t *dp_inside(const struct cv_dp_worker *w, const struct rte_ipv4_hdr *ip,
+				const uint8_t *end, bool sent, uint16_t *vpc)
+{
+	const uint8_t *udp = (const uint8_t *)(ip + 1), *l2 = udp + 16;
+	cv_be16_t port;
+	uint32_t vni;
+
+	if (cv_view_vxlan_find(w->view, *vpc) == NULL || ip->next_proto_id != IPPROTO_UDP ||
+	    l2 + RTE_ETHER_HDR_LEN > end)
+		return NULL;
+	memcpy(&port, udp + 2, sizeof(port));
+	memcpy(&vni, udp + 12, sizeof(vni));
+	if (port != RTE_BE16(CV_VXLAN_PORT))
+		return NULL;
+	*vpc = cv_view_vni_find(w->view, *vpc, cv_be32_host(vni) >> 8);
+	return *vpc != CV_VIEW_NO_VPC && (sent || cv_view_is_vxlan(w->view, *vpc)) ? l2 : NULL;
+}
+
+static bool dp_ip_ends(const struct rte_ipv4_hdr *ip, const uint8_t *end, bool sent,
+		       struct dp_ends *e)
+{
+	cv_be16_t ports[2] = {0};
+
+	if ((const uint8_t *)(ip + 1) > end || ip->version_ihl != 0x45)
+		return false;
+	e->has_ports = ip->next_proto_id == IPPROTO_TCP &&
+		       (const uint8_t *)(ip + 1) + DP_TCP_LEN <= end &&
+		       (ip->fragment_offset & RTE_BE16(0x3fff)) == 0;
+	if (e->has_ports)
+		memcpy(ports, ip + 1, sizeof(ports));
+	e->ours = sent ? ip->src_addr : ip->dst_addr;
+	e->theirs = sent ? ip->dst_addr : ip->src_addr;
+	e->our_port = ports[!sent];
+	e->their_port = ports[sent];
+	return true;
+}
+
+/*
+ * Reads a frame, and one that it carries in VXLAN. Returns false if no IP packet between us and somebody is
+ * in it. One to a group is none; nor is one that waits for its outer headers, with a ticket for a MAC.
+ */
+static bool dp_frame_ends(const struct cv_dp_worker *w, const struct rte_mbuf *m, uint16_t port,
+			  bool sent, struct dp_ends *e)
+{
+	const uint8_t *l2 = rte_pktmbuf_mtod(m, const uint8_t *), *end = l2 + m->data_len;
+	uint16_t type, vlan = 0, l2_len = RTE_ETHER_HDR_LEN;
+
+	if (m->data_len < l2_len + RTE_VLAN_HLEN || (l2[0] & 1) != 0)
+		return false;
+	memcpy(&type, l2 + 12, 2);
+	if (type == DP_TYPE_VLAN) {
+		memcpy(&vlan, l2 + 14, 2);
+		vlan = cv_be16_host(vlan) & 4095;
+		memcpy(&type, l2 + 16, 2);
+		l2_len += RTE_VLAN_HLEN;
+	}
+	e->vpc = cv_view_vpc_find(w->view, port, vlan);
+	if (type != DP_TYPE_IPV4 || !dp_ip_ends((const void *)(l2 + l2_len), end, sent, e))
+		return false;
+	l2 = dp_inside(w, (const void *)(l2 + l2_len), end, sent, &e->vpc);
+	if (l2 == NULL)
+		return true;
+	memcpy(&type, l2 + 12, 2);
+	return type == DP_TYPE_IPV4 &&
+	       dp_ip_ends((const void *)(l2 + RTE_ETHER_HDR_LEN), end, sent, e);
 }
 
 void dp_capture_sent(struct cv_dp_worker *w, uint16_t port, struct rte_mbuf *const *pkts,
 		     uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t *l2 = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
-		uint16_t type, vlan = 0, l2_len = 14, vpc;
-		const struct rte_ipv4_hdr *ip;
-		const struct rte_tcp_hdr *tcp;
-		const struct cv_snat_pool *pool;
-		struct dp_known known;
+	const struct dp_capture_head head = {.port = port, .sent = true};
 
-		memcpy(&type, l2 + 12, 2);
-		if (type == DP_TYPE_VLAN) {
-			memcpy(&vlan, l2 + 14, 2);
-			vlan = cv_be16_host(vlan) & 4095;
-			memcpy(&type, l2 + 16, 2);
-			l2_len = 18;
-		}
-		ip = (const void *)(l2 + l2_len);
-		tcp = (const void *)(ip + 1);
-		if (type != DP_TYPE_IPV4 || pkts[i]->data_len < l2_len + DP_IP_LEN + DP_TCP_LEN ||
-		    ip->next_proto_id != IPPROTO_TCP)
+	if (w->capture->filter.drop != CV_DROP_NONE)
+		return;
+	for (uint16_t i = 0; i < n; i++) {
+		struct dp_known known;
+		struct dp_ends ends;
+
+		if (!dp_frame_ends(w, pkts[i], port, true, &ends) || !ends.has_ports)
 			continue;
-		vpc = cv_view_vpc_find(w->view, port, vlan);
-		pool = cv_view_pool_find(w->view, vpc, ip->src_addr, ip->dst_addr, tcp->dst_port);
-		known = pool != NULL ? dp_sent_to_target(w, pool, vpc, ip, tcp)
-				     : dp_sent_to_client(w, vpc, ip, tcp);
-		dp_capture_put(w, pkts[i], port, &known, true);
+		known = dp_ends_known(w, &ends);
+		dp_capture_put(w, pkts[i], &known, head);
 	}
+}
+
+static void dp_drop_put(struct cv_dp_worker *w, const struct rte_mbuf *m,
+			struct dp_capture_head head)
+{
+	const enum cv_drop want = w->capture->filter.drop;
+	struct dp_known known = {.endpoint = CV_VIEW_NONE};
+	struct dp_ends ends;
+
+	if (want != head.drop && want != CV_DP_CAPTURE_DROPS)
+		return;
+	if (dp_frame_ends(w, m, head.port, head.sent, &ends))
+		known = dp_ends_known(w, &ends);
+	dp_capture_put(w, m, &known, head);
+}
+
+void dp_capture_dropped(struct cv_dp_worker *w, const struct rte_mbuf *m, enum cv_drop reason)
+{
+	/* What a worker made, and could not even gather, came by no port and has no bytes yet. */
+	if (reason == CV_DROP_ARP_CONSUMED || reason == CV_DROP_HOST_TAKEN ||
+	    m->port >= w->n_ports || m->nb_segs > 1)
+		return;
+	dp_drop_put(w, m, (struct dp_capture_head){.port = m->port, .drop = (uint8_t)reason});
+}
+
+void dp_capture_untaken(struct cv_dp_worker *w, uint16_t port, struct rte_mbuf *const *pkts,
+			uint16_t n)
+{
+	const struct dp_capture_head head = {.port = port, .sent = true, .drop = CV_DROP_TX_FULL};
+
+	for (uint16_t i = 0; i < n; i++)
+		dp_drop_put(w, pkts[i], head);
 }
 
 void dp_capture_set(struct cv_dp_worker *w, struct cv_dp_capture *capture, bool on)
@@ -274,6 +372,7 @@ bool cv_dp_capture_peek(struct cv_dp_capture *capture, struct cv_dp_capture_pkt 
 		.n = (uint16_t)(first.len - sizeof(head)),
 		.target_side = first_head.target_side,
 		.sent = first_head.sent,
+		.drop = (enum cv_drop)first_head.drop,
 		.data = (const uint8_t *)first.ip + sizeof(head),
 	};
 	return true;

@@ -12,6 +12,7 @@ struct dp_capture_head {
 	uint32_t endpoint;
 	uint16_t port, len;
 	bool target_side, sent;
+	uint8_t drop;
 };
 
 /** One worker's part: its worker puts, control takes. */
@@ -40,6 +41,10 @@ void dp_capture_received(struct cv_dp_worker *w, const struct dp_pkt *pkts, uint
 /** Capture packets as they are sent. @param pkts shape [n] */
 void dp_capture_sent(struct cv_dp_worker *w, uint16_t port, struct rte_mbuf *const *pkts,
 		     uint16_t n);
+
+/** Capture packets that a port did not take. @param pkts shape [n] */
+void dp_capture_untaken(struct cv_dp_worker *w, uint16_t port, struct rte_mbuf *const *pkts,
+			uint16_t n);
 
 /** A command of control's: begin with a capture, or end it. */
 void dp_capture_set(struct cv_dp_worker *w, struct cv_dp_capture *capture, bool on);

@@ -58,6 +58,8 @@ void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 	uint8_t mac[6];
 
 	cv_ctr_add(&w->stats->drop[reason], 1);
+	if (w->capture != NULL)
+		dp_capture_dropped(w, p->m, reason);
 	dp_event(w, CV_EV_ELB_RST);
 	dp_event(w, CV_EV_GEN_PKTS);
 	if (local != NULL)

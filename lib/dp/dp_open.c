@@ -303,6 +303,8 @@ static bool dp_source_is_bad(const struct cv_dp_worker *w, const struct dp_pkt *
 void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	cv_ctr_add(&w->stats->drop[CV_DROP_SYN_FLOOD], n);
+	for (uint16_t i = 0; w->capture != NULL && i < n; i++)
+		dp_capture_dropped(w, pkts[i], CV_DROP_SYN_FLOOD);
 	rte_pktmbuf_free_bulk(pkts, n);
 }
 

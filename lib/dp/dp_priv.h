@@ -147,10 +147,15 @@ static inline void dp_stage(struct cv_dp_worker *w, enum cv_stage stage)
 	w->stage_mark = now;
 }
 
+/** Capture a packet that is about to be dropped; there is a capture. In dp_capture.c. */
+void dp_capture_dropped(struct cv_dp_worker *w, const struct rte_mbuf *m, enum cv_drop reason);
+
 /** Drop a packet: the only way to. */
 static inline void dp_drop(struct cv_dp_worker *w, struct rte_mbuf *m, enum cv_drop reason)
 {
 	cv_ctr_add(&w->stats->drop[reason], 1);
+	if (__builtin_expect(w->capture != NULL, 0))
+		dp_capture_dropped(w, m, reason);
 	rte_pktmbuf_free(m);
 }
 

@@ -29,9 +29,13 @@ void dp_out_flush(struct cv_dp_worker *w, uint16_t port)
 	for (uint16_t i = 0; i < out->n; i++)
 		bytes += out->pkts[i]->pkt_len;
 	sent = w->tx(w->tx_arg, w->id, port, out->pkts, out->n);
-	for (uint16_t i = sent; i < out->n; i++) {
-		bytes -= out->pkts[i]->pkt_len;
-		dp_drop(w, out->pkts[i], CV_DROP_TX_FULL);
+	if (__builtin_expect(sent < out->n, 0)) {
+		if (w->capture != NULL)
+			dp_capture_untaken(w, port, &out->pkts[sent], (uint16_t)(out->n - sent));
+		for (uint16_t i = sent; i < out->n; i++)
+			bytes -= out->pkts[i]->pkt_len;
+		cv_ctr_add(&w->stats->drop[CV_DROP_TX_FULL], out->n - sent);
+		rte_pktmbuf_free_bulk(&out->pkts[sent], out->n - sent);
 	}
 	cv_ctr_add(&w->stats->ev[CV_EV_TX_PKTS], sent);
 	cv_ctr_add(&w->stats->ev[CV_EV_TX_BYTES], bytes);

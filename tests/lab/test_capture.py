@@ -4,6 +4,7 @@
 import collections
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -157,3 +158,32 @@ class Capture(harness.LabCase):
         pkts, said = self.end(child, path)
         self.assertGreater(len(pkts), 1000)
         self.assertIn(f'{len(pkts)} packets', said)
+
+    def test_g_drops_have_their_reason(self):
+        child, path = self.begin('--drops', 'all', '--endpoint', 'c1')
+        curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')
+        with proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.settimeout(0.2)
+            with self.assertRaises(OSError):
+                sock.connect((ENI, 9))
+            ends = sock.getsockname()
+        pkts, _ = self.end(child, path)
+        self.assertTrue(pkts)
+        self.assertEqual({(p.comment, p.iface, p.src, p.sport, p.dport) for p in pkts},
+                         {(f'{self.vpce("c1")}, client side, dropped: no_listener', 'c1', '172.16.1.100',
+                           str(ends[1]), '9')})
+
+    def test_h_the_file_is_as_large_as_it_may_be(self):
+        child, path = self.begin('--size', '0.1')
+        harness.curl(self.lab, 'c1', f'http://{ENI}:{ON}/bytes/300000')
+        pkts, said = self.end(child, path, sig=None)
+        size = os.stat(path).st_size
+        self.assertTrue(40_000 < size <= 104_857, size)
+        self.assertIn(f'{len(pkts)} packets', said)
+
+    def test_i_a_full_disk_is_said_and_ends_it(self):
+        for _ in range(2):  # at once: nothing of the first is left
+            done = proc.run([CULVERTCTL, '-s', self.culvert.socket, 'capture', '-w', '/dev/full'],
+                            check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr.count('No space left on device'), 1, done.stderr)

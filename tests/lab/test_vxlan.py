@@ -2,11 +2,13 @@
 """VPCs in VXLAN, with the kernel's VXLAN devices behind them, beside VPCs that are in none."""
 
 import re
+import signal
 import socket
 import struct
 import time
 
 import harness
+import test_capture
 from harness import ENI, ENI_B, NODE, NODE_B, curl, curl_json, load, proc
 
 DEC1, DEC2 = '10.0.1.31', '10.0.2.32'
@@ -123,6 +125,28 @@ class Vxlan(harness.LastTests, harness.LabCase):
     def _announcement(self, mac):
         mac, ip = bytes.fromhex(mac.replace(':', '')), socket.inet_aton(DEC2)
         return b'\xff' * 6 + mac + bytes.fromhex('08060001080006040001') + mac + ip + bytes(6) + ip
+
+    def test_a_capture_has_outer_headers(self):
+        child, path = test_capture.Capture.begin(self, '--endpoint', 'c3')
+        for name in ('c3', 'c4'):
+            curl_json(self.lab, name, f'http://{ENI}:{ON}/')
+        time.sleep(0.3)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(20), 0)
+        fields = [a for f in ('frame.comment', 'vxlan.vni', 'ip.src', 'ip.dst') for a in ('-e', f)]
+        out = proc.run(['tshark', '-r', path, '-T', 'fields', *fields]).stdout
+        seen = {tuple(line.split('\t')) for line in out.splitlines()}
+        vpce, = (e['id'] for e in self.culvert.endpoints() if e['name'] == 'c3')
+        client = [('16777215', '192.168.2.9,172.16.1.100', f'192.168.2.1,{ENI}'),
+                  ('5000', '192.168.1.9', '192.168.1.1')]
+        for comment, vni, src, dst in seen:
+            self.assertTrue(comment.startswith(vpce), comment)
+            if 'sent' in comment:
+                src, dst = dst, src
+            side = client[', target side' in comment]
+            self.assertEqual(vni, side[0])
+            self.assertTrue(src.startswith(side[1]) and dst.startswith(side[2]), (comment, src, dst))
+        self.assertEqual(len({s[0] for s in seen}), 4)
 
     def test_unknown_vni_is_dropped(self):
         before = self.culvert.drops().get('vxlan_vni', 0)

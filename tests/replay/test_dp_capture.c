@@ -3,7 +3,7 @@
 /* Copies of chosen packets, as they came and as they left. */
 
 #include "cv_dp_capture.h"
-#include "talk.h"
+#include "far.h"
 
 static struct cv_dp_capture_filter any(void)
 {
@@ -207,6 +207,149 @@ static void the_last_packet_of_a_flow_is_kept(void **state)
 	cv_dp_capture_destroy(NULL);
 }
 
+/* What is dropped, and why, is told; by the same filters. */
+static void drops_have_their_reason(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct cv_dp_capture_filter filter = any();
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct cv_dp_capture *capture;
+	struct cv_dp_capture_pkt pkt;
+	struct seg s;
+
+	(void)state;
+	filter.drop = CV_DP_CAPTURE_DROPS;
+	filter.endpoint = EP_A;
+	capture = begin(w, &filter);
+	open_plain(&t);
+	assert_int_equal(drain(capture), 0);
+	s = client_seg(&t, F_PSH, "x");
+	s.ttl = 1;
+	none(w, 0, &s, CV_DROP_TTL);
+	pkt = next(capture, false, false, EP_A);
+	assert_int_equal(pkt.drop, CV_DROP_TTL);
+	assert_int_equal(pkt.n, 14 + 41);
+	cv_dp_capture_pop(capture);
+	s = target_seg(&t, t.cseq, F_PSH, "y");
+	s.ttl = 1;
+	none(w, 1, &s, CV_DROP_TTL);
+	pkt = next(capture, true, false, EP_A);
+	assert_int_equal(pkt.drop, CV_DROP_TTL);
+	cv_dp_capture_pop(capture);
+	/* Answered, and as it came nevertheless. */
+	t.cport++;
+	s = client_seg(&t, F_PSH, "lost");
+	(void)one(w, 0, &s);
+	pkt = next(capture, false, false, EP_A);
+	assert_int_equal(pkt.drop, CV_DROP_STRAY);
+	assert_int_equal(pkt.n, 14 + 44);
+	cv_dp_capture_pop(capture);
+	/* Of another endpoint, though on the same wire. */
+	s.dst = ENI_REJECTED;
+	world_mac(w, VPC_A, s.dst, false, s.dst_mac);
+	none(w, 0, &s, CV_DROP_ENDPOINT_REJECTED);
+	assert_int_equal(drain(capture), 0);
+	end(w, capture);
+	world_destroy(w);
+}
+
+/* Drops of frames of all kinds, some too short to say anything. @return packets captured for a reason */
+static unsigned int dropped(enum cv_drop drop, bool filtered)
+{
+	static const uint8_t arp[] = {8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0xcc, 0, 0, 0, 1};
+	struct world *w = world_create(&(struct world_cfg){.half_open_max = 1});
+	struct cv_dp_capture_filter filter = any();
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct cv_dp_capture *capture;
+	uint8_t frame[64] = {2};
+	struct seg s;
+	unsigned int n;
+
+	filter.drop = drop;
+	if (filtered)
+		filter.client_ip = IP4(10, 9, 9, 9);
+	capture = begin(w, &filter);
+	for (uint16_t len = 1; len < 20; len++)
+		world_rx(w, 0, 0, frame, len);
+	memset(frame, 0xff, 6);
+	memcpy(frame + 12, arp, sizeof(arp));
+	memcpy(frame + 28, &(cv_be32_t){CLIENT_IP}, 4);
+	world_rx(w, 0, 0, frame, sizeof(frame));
+	memcpy(frame + 12, "\x08\x00", 2);
+	world_rx(w, 0, 0, frame, sizeof(frame));
+	s = client_seg(&t, F_SYN, "");
+	w->tx_room = 0;
+	send_by(w, 0, 0, &s);
+	w->tx_room = UINT16_MAX;
+	s.sport++;
+	none(w, 0, &s, CV_DROP_SYN_FLOOD);
+	n = drain(capture);
+	assert_int_equal(cv_dp_capture_missed(capture), 0);
+	end(w, capture);
+	world_destroy(w);
+	return n;
+}
+
+static void drops_of_any_frame_are_caught(void **state)
+{
+	(void)state;
+	/* Of 19 too short ones, the flood, one not for us, one that the port did not take; no ARP. */
+	assert_int_equal(dropped(CV_DP_CAPTURE_DROPS, false), 22);
+	assert_int_equal(dropped(CV_DROP_SYN_FLOOD, false), 1);
+	assert_int_equal(dropped(CV_DROP_TX_FULL, false), 1);
+	assert_int_equal(dropped(CV_DROP_NOT_FOR_US, false), 1);
+	assert_int_equal(dropped(CV_DROP_ARP_CONSUMED, false), 0);
+	assert_int_equal(dropped(CV_DROP_TTL, false), 0);
+	assert_int_equal(dropped(CV_DP_CAPTURE_DROPS, true), 0);
+}
+
+/* In VXLAN: with the outer headers, by what is inside. */
+static void frames_in_tunnels_are_kept_whole(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct cv_dp_capture_filter filter = any();
+	struct cv_dp_capture *capture;
+	struct cv_dp_capture_pkt pkt;
+	struct far_talk f;
+	struct seg s;
+
+	(void)state;
+	filter.endpoint = EP_B;
+	filter.port = cv_be16(L_PLAIN);
+	capture = begin(w, &filter);
+	f = far_open(w, L_PLAIN, 0);
+	assert_int_equal(drain(capture), 6);
+	s = far_c2t(&f, F_PSH, "hello");
+	pkt = next(capture, false, false, EP_B);
+	assert_int_equal(pkt.n, 18 + 50 + 45);
+	cv_dp_capture_pop(capture);
+	pkt = next(capture, true, true, EP_B);
+	assert_int_equal(pkt.n, w->out[0].len);
+	assert_int_equal(pkt.n, 14 + 50 + 45);
+	assert_memory_equal(pkt.data, w->out[0].data, pkt.n);
+	cv_dp_capture_pop(capture);
+	(void)far_t2c(&f, f.t.cseq, F_PSH, "world");
+	(void)next(capture, true, false, EP_B);
+	cv_dp_capture_pop(capture);
+	pkt = next(capture, false, true, EP_B);
+	assert_memory_equal(pkt.data, w->out[0].data, pkt.n);
+	cv_dp_capture_pop(capture);
+	end(w, capture);
+	/* So are drops. */
+	filter.drop = CV_DROP_TTL;
+	capture = begin(w, &filter);
+	s = client_seg(&f.t, F_PSH, "x");
+	s.ttl = 1;
+	put_seg(w, 0, &f.client, &s);
+	(void)next(capture, false, false, EP_B);
+	assert_int_equal(drain(capture), 1);
+	s.dport = L_PROXY;
+	put_seg(w, 0, &f.client, &s);
+	assert_int_equal(drain(capture), 0);
+	end(w, capture);
+	world_destroy(w);
+}
+
 static void a_full_command_ring_is_said(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -231,6 +374,9 @@ int main(void)
 		cmocka_unit_test(filters_choose),
 		cmocka_unit_test(frames_are_cut_and_losses_counted),
 		cmocka_unit_test(the_last_packet_of_a_flow_is_kept),
+		cmocka_unit_test(drops_have_their_reason),
+		cmocka_unit_test(drops_of_any_frame_are_caught),
+		cmocka_unit_test(frames_in_tunnels_are_kept_whole),
 		cmocka_unit_test(a_full_command_ring_is_said),
 	};
 

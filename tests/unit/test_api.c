@@ -97,10 +97,10 @@ static int fake_capture(void *arg, const struct cv_ctl_capture_query *query,
 {
 	struct fake *fake = arg;
 
-	snprintf(fake->asked, sizeof(fake->asked), "capture %s %s %s %s %s %s %d",
+	snprintf(fake->asked, sizeof(fake->asked), "capture %s %s %s %s %s %s %s %d",
 		 or_dash(query->id), or_dash(query->endpoint), or_dash(query->target),
 		 or_dash(query->client), or_dash(query->port), or_dash(query->snaplen),
-		 query->stop);
+		 or_dash(query->drops), query->stop);
 	return fake_reply(fake, reply);
 }
 
@@ -243,14 +243,14 @@ static void captures_are_handed_to_control(void **state)
 	char answer[ANSWER_LEN];
 
 	assert_int_equal(get(s, "/v1/capture?id=a1&port=80", answer), 200);
-	assert_string_equal(s->fake.asked, "capture a1 - - - 80 - 0");
+	assert_string_equal(s->fake.asked, "capture a1 - - - 80 - - 0");
 	assert_non_null(strstr(answer, "Content-Type: application/x-pcapng\r\n"));
 	assert_int_equal(get(s,
 			     "/v1/capture?id=a1&endpoint=e&target=10.0.0.1%3A80&client=1.2.3.4"
-			     "&snaplen=60&stop=1",
+			     "&snaplen=60&drops=all&stop=1",
 			     answer),
 			 200);
-	assert_string_equal(s->fake.asked, "capture a1 e 10.0.0.1:80 1.2.3.4 - 60 1");
+	assert_string_equal(s->fake.asked, "capture a1 e 10.0.0.1:80 1.2.3.4 - 60 all 1");
 	s->fake.asked[0] = '\0';
 	assert_int_equal(get(s, "/v1/capture?id=a1&nothing=1", answer), 400);
 	assert_non_null(strstr(answer, "nothing: unknown parameter"));

@@ -87,6 +87,22 @@ static void a_capture_is_held_by_who_asks(void **state)
 	world_destroy(w);
 }
 
+static void drops_may_be_asked_for_by_reason(void **state)
+{
+	static const char *const reasons[] = {"all", "ttl", "no_listener"};
+	struct world *w = world_run(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(reasons); i++) {
+		assert_int_equal(ask(w, &(struct cv_ctl_capture_query){.id = "a",
+								       .drops = reasons[i],
+								       .stop = true}),
+				 0);
+		assert_int_equal(blocks(SECTION), 1);
+	}
+	world_destroy(w);
+}
+
 static void one_that_nobody_asks_for_ends(void **state)
 {
 	struct world *w = world_run(NULL);
@@ -115,6 +131,7 @@ static void mistakes_are_said(void **state)
 		{{.id = "a", .client = "10.0.0"}, -EINVAL, "client: "},
 		{{.id = "a", .port = "0"}, -EINVAL, "port: 0 is not 1 to 65535"},
 		{{.id = "a", .port = "-1"}, -EINVAL, "port: "},
+		{{.id = "a", .drops = "none"}, -EINVAL, "drops: none is neither a reason nor all"},
 		{{.id = "a", .snaplen = "9729"}, -EINVAL, "snaplen: 9729 is not 1 to 9728"},
 	};
 	struct world *w = world_run(NULL);
@@ -141,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_capture_is_held_by_who_asks, free_reply),
+		cmocka_unit_test_teardown(drops_may_be_asked_for_by_reason, free_reply),
 		cmocka_unit_test_teardown(one_that_nobody_asks_for_ends, free_reply),
 		cmocka_unit_test_teardown(mistakes_are_said, free_reply),
 	};
