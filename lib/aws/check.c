@@ -10,6 +10,9 @@
 
 #include "core_priv.h"
 
+/* Elements of a list of texts at most, as AWS bounds lists of ids: each of them is looked up. */
+#define LIST_MAX 1000
+
 /* What the protocol itself takes, beside what actions declare. */
 static const char *const protocol_names[] = {
 	"Action",
@@ -247,9 +250,23 @@ static bool is_protocol(const char *name)
 	return false;
 }
 
+/* Elements of one list follow each other: parameters are sorted. */
+static int list_check(struct aws_call *call, const char *general, const char *before, uint32_t *n)
+{
+	size_t len = strlen(general);
+
+	*n = strcmp(general, before) == 0 ? *n + 1 : 1;
+	if (*n <= LIST_MAX || len < 2 || strcmp(general + len - 2, ".N") != 0)
+		return 0;
+	return cv_aws_fail(call, call->service->ec2 ? "InvalidParameterValue" : "ValidationError",
+			   "The list %.80s has more than %d elements", general, LIST_MAX);
+}
+
 int cv_aws_check(struct aws_call *call)
 {
 	const struct aws_action *action = call->action;
+	char before[CV_QUERY_NAME_LEN_MAX + 1] = "";
+	uint32_t n_alike = 0;
 
 	for (uint32_t i = 0; i < call->params.n; i++) {
 		const struct cv_query_param *param = &call->params.params[i];
@@ -266,8 +283,11 @@ int cv_aws_check(struct aws_call *call)
 				call, call->service->ec2 ? "UnknownParameter" : "ValidationError",
 				"The parameter %.128s is not recognized", param->name);
 		ret = value_check(call, row, param);
+		if (ret == 0)
+			ret = list_check(call, general, before, &n_alike);
 		if (ret < 0)
 			return ret;
+		strcpy(before, general);
 	}
 	for (uint32_t i = 0; i < action->n_params; i++) {
 		if ((action->params[i].flags & AWS_REQUIRED) != 0) {

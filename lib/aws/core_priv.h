@@ -119,6 +119,9 @@ int cv_aws_check(struct aws_call *call);
 /** Read and check the filters. @return as cv_aws_fail() */
 int cv_aws_filters_read(struct aws_call *call);
 
+/** Tell, once all is matched, whether it could be: patterns may take too long. @return as cv_aws_fail() */
+int cv_aws_filters_end(struct aws_call *call);
+
 /** Read page size and token. @return as cv_aws_fail() */
 int cv_aws_page_read(struct aws_call *call);
 

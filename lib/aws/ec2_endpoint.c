@@ -283,7 +283,7 @@ static bool endpoint_passes(const struct aws_call *call, const struct cv_model_e
 static int describe_endpoints(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 	int ret = cv_aws_ec2_wanted(call, "VpcEndpointId", &cv_aws_ec2_endpoint, &wanted);
 
 	if (ret < 0)

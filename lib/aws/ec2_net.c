@@ -17,7 +17,7 @@
 static int describe_regions(struct aws_call *call)
 {
 	const char *endpoint = cv_aws_fmt(call, "ec2.%s.amazonaws.com", call->region);
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 
 	wanted.ids = cv_aws_strs(call, "RegionName", &wanted.n);
 	for (uint32_t i = 0; i < wanted.n; i++) {
@@ -105,7 +105,7 @@ static int zones_check(struct aws_call *call, const struct ec2_wanted *wanted, b
 
 static int describe_zones(struct aws_call *call)
 {
-	struct ec2_wanted names, ids;
+	struct ec2_wanted names = {0}, ids = {0};
 	const char *name, *id;
 	int ret;
 
@@ -193,7 +193,7 @@ int cv_aws_ec2_vpc_write(struct aws_call *call, uint32_t idx, const char *state)
 static int describe_vpcs(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 	int ret = cv_aws_ec2_wanted(call, "VpcId", &cv_aws_ec2_vpc, &wanted);
 
 	if (ret < 0)
@@ -329,7 +329,7 @@ static int describe_subnets(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
 	const uint32_t *used = used_count(call);
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 	int ret = cv_aws_ec2_wanted(call, "SubnetId", &cv_aws_ec2_subnet, &wanted);
 
 	if (ret < 0 || used == NULL)
@@ -513,7 +513,7 @@ static int describe_sgs(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
 	struct cv_model_security_group default_sg;
-	struct sgs_wanted wanted;
+	struct sgs_wanted wanted = {0};
 
 	if (sgs_wanted_read(call, &wanted) < 0)
 		return -EINVAL;

@@ -202,7 +202,7 @@ static int describe_offers(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
 	uint32_t *shown = cv_aws_alloc(call, (model->n_services + 1) * sizeof(*shown));
-	struct ec2_wanted names;
+	struct ec2_wanted names = {0};
 	uint32_t n = 0;
 	int ret;
 

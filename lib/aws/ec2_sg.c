@@ -344,7 +344,7 @@ static int describe_rules(struct aws_call *call)
 {
 	static const struct cv_model_meta no_tags;
 	const struct cv_model *model = call->model;
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 
 	wanted.ids = cv_aws_strs(call, "SecurityGroupRuleId", &wanted.n);
 	cv_xml_open(call->out, "securityGroupRuleSet");

@@ -28,8 +28,16 @@ const struct ec2_kind cv_aws_ec2_endpoint = {CV_MODEL_ENDPOINT, "vpce-",
 
 /* ---- names in requests ---- */
 
+static int text_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 bool cv_aws_ec2_is_wanted(const struct ec2_wanted *wanted, const char *id)
 {
+	if (wanted->sorted && wanted->n > 0)
+		return bsearch(&id, wanted->ids, wanted->n, sizeof(*wanted->ids), text_compare) !=
+		       NULL;
 	for (uint32_t i = 0; i < wanted->n; i++) {
 		if (strcmp(wanted->ids[i], id) == 0)
 			return true;
@@ -57,7 +65,7 @@ int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const ch
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,
 		      struct ec2_wanted *ret_wanted)
 {
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 
 	wanted.ids = cv_aws_strs(call, param, &wanted.n);
 	for (uint32_t i = 0; i < wanted.n; i++) {
@@ -66,6 +74,10 @@ int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2
 		if (ret < 0)
 			return ret;
 	}
+	/* They are looked for in all that there is. */
+	if (wanted.n > 0)
+		qsort((void *)(uintptr_t)wanted.ids, wanted.n, sizeof(*wanted.ids), text_compare);
+	wanted.sorted = true;
 	*ret_wanted = wanted;
 	return 0;
 }
@@ -160,11 +172,6 @@ void cv_aws_ec2_list(struct aws_call *call, const char *name, const char *const 
 			cv_xml_item_str(call->out, texts[i]);
 	}
 	cv_xml_close(call->out);
-}
-
-static int text_compare(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 void cv_aws_ec2_zones(struct aws_call *call, uint64_t zones)

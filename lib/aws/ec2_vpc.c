@@ -269,7 +269,7 @@ static int describe_account_attributes(struct aws_call *call)
 		{"max-instances", "0"},         {"vpc-max-security-groups-per-interface", "5"},
 		{"max-elastic-ips", "0"},       {"vpc-max-elastic-ips", "0"},
 	};
-	struct ec2_wanted wanted;
+	struct ec2_wanted wanted = {0};
 
 	wanted.ids = cv_aws_strs(call, "AttributeName", &wanted.n);
 	cv_xml_open(call->out, "accountAttributeSet");

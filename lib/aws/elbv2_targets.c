@@ -209,9 +209,28 @@ static bool is_asked(const struct targets *asked, cv_be32_t ip, uint16_t port)
 	return asked->n == 0;
 }
 
-/* The i-th target that is deregistered and drains: in the data plane already, or about to. */
-static bool draining_at(struct aws_call *call, const struct known *known, uint32_t i,
-			struct cv_model_target *ret)
+/* Targets that are deregistered and drain. */
+struct drains {
+	struct cv_model_target *items; /* shape [n] */
+	uint32_t n;
+};
+
+static void drain_add(const struct known *known, struct drains *drains,
+		      struct cv_model_target target, uint32_t likely)
+{
+	if (target_find(known->tg, target.ip, target.port, likely) == CV_MODEL_NONE)
+		drains->items[drains->n++] = target;
+}
+
+/* The k-th that drains in the data plane. */
+static bool draining_at(struct aws_call *call, uint32_t k, struct cv_aws_draining *draining)
+{
+	return call->ops != NULL && call->ops->draining != NULL &&
+	       call->ops->draining(call->ctl, k, draining);
+}
+
+/* Those of the data plane, and those that it is about to be told of. */
+static int drains_get(struct aws_call *call, const struct known *known, struct drains *drains)
 {
 	const struct cv_model_target_group *was = NULL;
 	struct cv_aws_draining draining;
@@ -221,18 +240,30 @@ static bool draining_at(struct aws_call *call, const struct known *known, uint32
 		was = &known->served->tgs[known->served_tg];
 	if (was != NULL && was->lb == CV_MODEL_NONE)
 		was = NULL;
-	for (uint32_t k = 0; was != NULL && k < was->n_targets; k++) {
-		*ret = was->targets[k];
-		if (target_find(known->tg, ret->ip, ret->port, k) == CV_MODEL_NONE && n++ == i)
-			return true;
+	while (draining_at(call, n, &draining))
+		n++;
+	drains->items = cv_aws_alloc(call, ((was != NULL ? was->n_targets : 0) + (size_t)n + 1) *
+						   sizeof(*drains->items));
+	if (drains->items == NULL)
+		return -EINVAL;
+	for (uint32_t k = 0; was != NULL && k < was->n_targets; k++)
+		drain_add(known, drains, was->targets[k], k);
+	for (uint32_t k = 0; k < n && draining_at(call, k, &draining); k++) {
+		if (strcmp(draining.tg_arn, known->tg->arn) == 0)
+			drain_add(known, drains,
+				  (struct cv_model_target){.ip = draining.ip,
+							   .port = draining.port,
+							   .zone = draining.zone},
+				  0);
 	}
-	for (uint32_t k = 0; call->ops != NULL && call->ops->draining != NULL &&
-			     call->ops->draining(call->ctl, k, &draining);
-	     k++) {
-		*ret = (struct cv_model_target){
-			.ip = draining.ip, .port = draining.port, .zone = draining.zone};
-		if (strcmp(draining.tg_arn, known->tg->arn) == 0 &&
-		    target_find(known->tg, ret->ip, ret->port, 0) == CV_MODEL_NONE && n++ == i)
+	return 0;
+}
+
+static bool is_among(const struct cv_model_target *targets, uint32_t n,
+		     const struct cv_model_target_req *req)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (targets[i].ip == req->ip && (req->port == 0 || targets[i].port == req->port))
 			return true;
 	}
 	return false;
@@ -240,7 +271,7 @@ static bool draining_at(struct aws_call *call, const struct known *known, uint32
 
 /* Targets that were asked for and are not there: AWS tells of them, too. */
 static void strangers_write(struct aws_call *call, const struct known *known,
-			    const struct targets *asked)
+			    const struct drains *drains, const struct targets *asked)
 {
 	const struct cv_health_info info = {
 		.state = CV_MODEL_TARGET_UNUSED,
@@ -254,17 +285,9 @@ static void strangers_write(struct aws_call *call, const struct known *known,
 			.port = asked->reqs[i].port != 0 ? asked->reqs[i].port : known->tg->port,
 			.zone = CV_MODEL_NONE,
 		};
-		struct cv_model_target other;
-		bool found = false;
 
-		for (uint32_t k = 0; k < known->tg->n_targets && !found; k++)
-			found = known->tg->targets[k].ip == target.ip &&
-				(asked->reqs[i].port == 0 ||
-				 known->tg->targets[k].port == target.port);
-		for (uint32_t k = 0; !found && draining_at(call, known, k, &other); k++)
-			found = other.ip == target.ip &&
-				(asked->reqs[i].port == 0 || other.port == target.port);
-		if (!found)
+		if (!is_among(known->tg->targets, known->tg->n_targets, &asked->reqs[i]) &&
+		    !is_among(drains->items, drains->n, &asked->reqs[i]))
 			health_write(call, known, &target, &info);
 	}
 }
@@ -273,13 +296,15 @@ static int describe_health(struct aws_call *call)
 {
 	uint32_t idx = cv_aws_elb_find(call, CV_MODEL_TG,
 				       cv_query_str(&call->params, "TargetGroupArn"), NULL);
-	struct cv_model_target gone;
+	struct drains drains = {0};
 	struct targets asked;
 	struct known known;
 
 	if (idx == CV_MODEL_NONE || targets_read(call, NULL, &asked) < 0)
 		return -EINVAL;
 	known_get(call, idx, &known);
+	if (drains_get(call, &known, &drains) < 0)
+		return -EINVAL;
 	cv_xml_open(call->out, "TargetHealthDescriptions");
 	for (uint32_t i = 0; i < known.tg->n_targets; i++) {
 		const struct cv_model_target *target = &known.tg->targets[i];
@@ -290,11 +315,11 @@ static int describe_health(struct aws_call *call)
 		health_get(&known, i, &info);
 		health_write(call, &known, target, &info);
 	}
-	for (uint32_t i = 0; draining_at(call, &known, i, &gone); i++) {
-		if (is_asked(&asked, gone.ip, gone.port))
-			draining_write(call, &known, gone);
+	for (uint32_t i = 0; i < drains.n; i++) {
+		if (is_asked(&asked, drains.items[i].ip, drains.items[i].port))
+			draining_write(call, &known, drains.items[i]);
 	}
-	strangers_write(call, &known, &asked);
+	strangers_write(call, &known, &drains, &asked);
 	cv_xml_close(call->out);
 	return 0;
 }

@@ -14,17 +14,22 @@
 #define FILTER_VALUES_MAX 200
 #define TAGS_MAX 50
 
+/* Steps of matching that one call may take, some 50 ms: control has other things to do. */
+#define STEPS_MAX (UINT64_C(30) * 1000 * 1000)
+
 struct aws_filter {
 	const char *name;
 	const char **values; /* shape [n_values] */
 	uint32_t n_values;
+	uint64_t steps; /* of the first: those of all */
 };
 
-bool cv_aws_glob(const char *pattern, const char *text)
+/* Adds what it takes to *steps: up to the product of the lengths. */
+static bool glob(const char *pattern, const char *text, uint64_t *steps)
 {
 	const char *star = NULL, *from = NULL;
 
-	for (;;) {
+	for (;; ++*steps) {
 		char want = *pattern;
 		bool exact = false;
 
@@ -50,6 +55,13 @@ bool cv_aws_glob(const char *pattern, const char *text)
 		pattern = star;
 		text = ++from;
 	}
+}
+
+bool cv_aws_glob(const char *pattern, const char *text)
+{
+	uint64_t steps = 0;
+
+	return glob(pattern, text, &steps);
 }
 
 static bool name_is_known(const char *const *names, const char *name)
@@ -118,15 +130,29 @@ int cv_aws_filters_read(struct aws_call *call)
 	return 0;
 }
 
-static bool filter_passes(const struct aws_filter *filter, const char *const *values, uint32_t n)
+/* Once the steps are used up, nothing passes, and the call fails in the end. */
+static bool filter_passes(const struct aws_call *call, const struct aws_filter *filter,
+			  const char *const *values, uint32_t n)
 {
+	uint64_t *steps = &call->filters[0].steps;
+
 	for (uint32_t i = 0; i < n; i++) {
 		for (uint32_t k = 0; values[i] != NULL && k < filter->n_values; k++) {
-			if (cv_aws_glob(filter->values[k], values[i]))
+			if (++*steps > STEPS_MAX)
+				return false;
+			if (glob(filter->values[k], values[i], steps))
 				return true;
 		}
 	}
 	return false;
+}
+
+int cv_aws_filters_end(struct aws_call *call)
+{
+	if (call->n_filters == 0 || call->filters[0].steps <= STEPS_MAX)
+		return 0;
+	return cv_aws_fail(call, "FilterLimitExceeded",
+			   "The filters take too long: use fewer values and wildcards");
 }
 
 bool cv_aws_filter_any(const struct aws_call *call, const char *name, const char *const *values,
@@ -134,7 +160,7 @@ bool cv_aws_filter_any(const struct aws_call *call, const char *name, const char
 {
 	for (uint32_t i = 0; i < call->n_filters; i++) {
 		if (strcmp(call->filters[i].name, name) == 0 &&
-		    !filter_passes(&call->filters[i], values, n))
+		    !filter_passes(call, &call->filters[i], values, n))
 			return false;
 	}
 	return true;
@@ -150,11 +176,13 @@ bool cv_aws_filter_bool(const struct aws_call *call, const char *name, bool valu
 	return cv_aws_filter(call, name, value ? "true" : "false");
 }
 
-static bool tag_passes(const struct aws_filter *filter, const struct cv_model_tag *tag)
+static bool tag_passes(const struct aws_call *call, const struct aws_filter *filter,
+		       const struct cv_model_tag *tag)
 {
 	if (strcmp(filter->name, "tag-key") == 0)
-		return filter_passes(filter, &tag->key, 1);
-	return strcmp(filter->name + 4, tag->key) == 0 && filter_passes(filter, &tag->value, 1);
+		return filter_passes(call, filter, &tag->key, 1);
+	return strcmp(filter->name + 4, tag->key) == 0 &&
+	       filter_passes(call, filter, &tag->value, 1);
 }
 
 bool cv_aws_filter_tags(const struct aws_call *call, const struct cv_model_meta *meta)
@@ -166,7 +194,7 @@ bool cv_aws_filter_tags(const struct aws_call *call, const struct cv_model_meta 
 		if (strcmp(filter->name, "tag-key") != 0 && strncmp(filter->name, "tag:", 4) != 0)
 			continue;
 		for (uint32_t k = 0; k < meta->n_tags && !passes; k++)
-			passes = tag_passes(filter, &meta->tags[k]);
+			passes = tag_passes(call, filter, &meta->tags[k]);
 		if (!passes)
 			return false;
 	}

@@ -12,9 +12,6 @@
 
 #include "sigv4_priv.h"
 
-/* Parameters of a presigned request at most. */
-#define PAIRS_MAX 1024
-
 static bool is_unreserved(unsigned char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -105,11 +102,11 @@ end:
 static bool query_write(FILE *out, const char *query)
 {
 	static const char signature[] = "X-Amz-Signature=";
-	char *pairs[PAIRS_MAX];
+	char *pairs[SIGV4_PAIRS_MAX];
 	size_t n = 0;
 	bool whole = true;
 
-	while (*query != '\0' && n < PAIRS_MAX) {
+	while (*query != '\0' && n < SIGV4_PAIRS_MAX) {
 		size_t len = strcspn(query, "&");
 
 		if (len > 0 && strncmp(query, signature, sizeof(signature) - 1) != 0) {

@@ -344,6 +344,15 @@ static enum cv_sigv4_fault query_parse(const struct cv_sigv4_request *request,
 	return fault;
 }
 
+static bool query_is_long(const char *query)
+{
+	size_t n = 1;
+
+	for (; *query != '\0'; query++)
+		n += *query == '&';
+	return n > SIGV4_PAIRS_MAX;
+}
+
 enum cv_sigv4_fault cv_sigv4_parse(const struct cv_sigv4_request *request,
 				   struct cv_sigv4_auth *auth)
 {
@@ -357,6 +366,9 @@ enum cv_sigv4_fault cv_sigv4_parse(const struct cv_sigv4_request *request,
 	if (header != NULL && in_query)
 		return incomplete(auth,
 				  "a request is signed in its header or in its query, not both");
+	if (query_is_long(request->query))
+		return incomplete(auth, "the query string has more than %d parameters",
+				  SIGV4_PAIRS_MAX);
 	fault = header != NULL ? header_parse(request, header, auth) : query_parse(request, auth);
 	if (fault == CV_SIGV4_OK)
 		fault = signed_headers_check(request, auth);

@@ -10,6 +10,8 @@
 
 #define SIGV4_ALGORITHM "AWS4-HMAC-SHA256"
 #define SIGV4_SHA256_LEN 32
+/* Parameters in the query of a request line at most. */
+#define SIGV4_PAIRS_MAX 1024
 
 /** A header's first value by its name in lower case; NULL if there is none. */
 const char *cv_sigv4_header_find(const struct cv_sigv4_request *request, const char *name);

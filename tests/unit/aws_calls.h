@@ -36,6 +36,8 @@ static inline int calls_answer(struct aws_call *call)
 		ret = cv_aws_page_read(call);
 	if (ret == 0)
 		ret = call->action->handle(call);
+	if (ret == 0)
+		ret = cv_aws_filters_end(call);
 	return ret == 0 && call->err_code != NULL ? -EINVAL : ret;
 }
 
@@ -52,6 +54,7 @@ static inline bool calls_make(enum aws_service_id service, const char *principal
 		.region = "us-east-1",
 		.now = calls_now,
 		.params_hash = 1,
+		.ops = &calls_aws.ops,
 		.aws = &calls_aws,
 	};
 	const char *twice;

@@ -196,6 +196,23 @@ static void method_path_and_query_count(void **state)
 	assert_int_equal(verdict(&request, SECRET), CV_SIGV4_MISMATCH);
 }
 
+/* It is refused as what it is, not for want of memory: clients would send it again and again. */
+static void long_queries_are_refused(void **state)
+{
+	struct cv_sigv4_request request = request_of(&vectors[0]);
+	char query[2 * 1024 + 2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(query); i++)
+		query[i] = i % 2 == 0 ? 'a' : '&';
+	query[2 * 1024 - 1] = '\0';
+	request.query = query;
+	assert_int_equal(verdict(&request, SECRET), CV_SIGV4_MISMATCH);
+	query[2 * 1024 - 1] = '&';
+	query[2 * 1024 + 1] = '\0';
+	assert_int_equal(verdict(&request, SECRET), CV_SIGV4_INCOMPLETE);
+}
+
 /* The headers of the first vector with one exchanged or added. */
 static enum cv_sigv4_fault with_header(const char *name, const char *value)
 {
@@ -346,6 +363,7 @@ int main(void)
 		cmocka_unit_test(query_is_put_in_order),
 		cmocka_unit_test(every_byte_counts),
 		cmocka_unit_test(method_path_and_query_count),
+		cmocka_unit_test(long_queries_are_refused),
 		cmocka_unit_test(malformed_authorization_is_incomplete),
 		cmocka_unit_test(date_must_be_one),
 		cmocka_unit_test(amz_headers_must_be_signed),

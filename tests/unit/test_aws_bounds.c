@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What one request may cost: control answers all accounts, and does more than answer. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "aws_elb.h"
+
+static char long_text[1 << 20];
+
+static size_t CV_PRINTF(2, 3) add(size_t at, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(long_text + at, sizeof(long_text) - at, fmt, ap);
+	va_end(ap);
+	assert_true(n > 0 && at + (size_t)n < sizeof(long_text));
+	return at + (size_t)n;
+}
+
+static void lists_have_a_limit(void **state)
+{
+	size_t at = add(0, "Action=DescribeVpcs");
+
+	(void)state;
+	for (unsigned int i = 1; i <= 1000; i++)
+		at = add(at, "&VpcId.%u=%s", i, vpc_c);
+	assert_true(calls_make(AWS_EC2, CONS, long_text));
+	assert_int_equal(times("<vpcId>"), 1);
+	at = add(at, "&VpcId.%u=%s", 1001, vpc_c);
+	assert_false(calls_make(AWS_EC2, CONS, long_text));
+	assert_string_equal(err_code, "InvalidParameterValue");
+	assert_non_null(strstr(err_text, "more than 1000 elements"));
+	/* Positions far apart count by their number, not by their value. */
+	ec2(CONS, "Action=DescribeVpcs&VpcId.7=%s&VpcId.999999=%s", vpc_c, vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&VpcId.4294967296=%s", vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&VpcId.0=%s", vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&VpcId.01=%s", vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&VpcId.-1=%s", vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&VpcId.1.1=%s", vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&VpcId.=%s", vpc_c);
+	ec2_fails(CONS, "UnknownParameter", "Action=DescribeVpcs&.VpcId.1=%s", vpc_c);
+}
+
+static void wanted_ids_are_found_among_many(void **state)
+{
+	const char *ids[] = {sub_cb, sub_ca, id_of(CV_MODEL_SUBNET, "c", "b2")};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		ec2(CONS, "Action=DescribeSubnets&SubnetId.1=%s&SubnetId.2=%s", ids[i],
+		    ids[(i + 1) % 3]);
+		assert_int_equal(times("<subnetId>"), 2);
+		has("<subnetId>%s<", ids[i]);
+		has("<subnetId>%s<", ids[(i + 1) % 3]);
+	}
+}
+
+static void filters_have_limits(void **state)
+{
+	size_t at = add(0, "Action=DescribeVpcs&Filter.1.Name=vpc-id");
+
+	(void)state;
+	for (unsigned int i = 1; i <= 200; i++)
+		at = add(at, "&Filter.1.Value.%u=x", i);
+	assert_true(calls_make(AWS_EC2, CONS, long_text));
+	at = add(at, "&Filter.1.Value.201=x");
+	assert_false(calls_make(AWS_EC2, CONS, long_text));
+	assert_string_equal(err_code, "FilterLimitExceeded");
+	at = add(0, "Action=DescribeVpcs");
+	for (unsigned int i = 1; i <= 51; i++)
+		at = add(at, "&Filter.%u.Name=vpc-id&Filter.%u.Value.1=x", i, i);
+	assert_false(calls_make(AWS_EC2, CONS, long_text));
+	assert_string_equal(err_code, "FilterLimitExceeded");
+}
+
+/* Keys and patterns that match but for the last character, everywhere. */
+static void filters_that_take_too_long_are_ended(void **state)
+{
+	char many[127], some[61];
+	size_t at;
+
+	(void)state;
+	memset(many, 'a', sizeof(many) - 1);
+	memset(some, 'a', sizeof(some) - 1);
+	many[sizeof(many) - 1] = some[sizeof(some) - 1] = '\0';
+	at = add(0, "Action=CreateTags&ResourceId.1=%s", vpc_c);
+	for (unsigned int i = 1; i <= 50; i++)
+		at = add(at, "&Tag.%u.Key=%s%02u", i, many, i);
+	if (!calls_make(AWS_EC2, CONS, long_text))
+		fail_msg("%s", err_text);
+	at = add(0, "Action=DescribeVpcs&Filter.1.Name=tag-key");
+	for (unsigned int i = 1; i <= 200; i++)
+		at = add(at, "&Filter.1.Value.%u=*%sb", i, some);
+	assert_false(calls_make(AWS_EC2, CONS, long_text));
+	assert_string_equal(err_code, "FilterLimitExceeded");
+	/* Each request has its own. */
+	at = add(0, "Action=DescribeVpcs&Filter.1.Name=tag-key");
+	for (unsigned int i = 1; i <= 20; i++)
+		at = add(at, "&Filter.1.Value.%u=*%sb", i, some);
+	at = add(at, "&Filter.1.Value.21=*%s50", some);
+	assert_true(calls_make(AWS_EC2, CONS, long_text));
+	assert_int_equal(times("<vpcId>"), 1);
+}
+
+#define TARGETS 900
+
+static struct cv_model served;
+
+static const struct cv_model *served_get(struct cv_ctl *ctl, const struct cv_health **ret_health)
+{
+	(void)ctl;
+	*ret_health = NULL;
+	return &served;
+}
+
+/* Half of the targets of two groups drain. */
+static bool draining_get(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret)
+{
+	(void)ctl;
+	*ret = (struct cv_aws_draining){.tg_arn = i % 2 == 0 ? tg : web_tg,
+					.ip = cv_be32(0x0a006400 + i),
+					.port = 80,
+					.zone = CV_MODEL_NONE};
+	return i < TARGETS;
+}
+
+/* Looking for each target among each other one three times over would take hours. */
+static void health_of_many_targets_is_told_at_once(void **state)
+{
+	size_t at = add(0, "Action=RegisterTargets&TargetGroupArn=");
+
+	(void)state;
+	make_tg("many");
+	at = add(at, "%s", tg);
+	for (unsigned int i = 0; i < TARGETS; i++)
+		at = add(at, "&Targets.member.%u.Id=10.0.%u.%u", i + 1, 50 + i / 250, 1 + i % 250);
+	if (!calls_make(AWS_ELBV2, PROV, long_text))
+		fail_msg("%s", err_text);
+	served = *m;
+	calls_aws.ops.served = served_get;
+	calls_aws.ops.draining = draining_get;
+	at = add(0, "Action=DescribeTargetHealth&TargetGroupArn=%s", tg);
+	assert_true(calls_make(AWS_ELBV2, PROV, long_text));
+	assert_int_equal(times("<State>draining</State>"), TARGETS / 2);
+	assert_int_equal(times("<State>unused</State>"), TARGETS);
+	for (unsigned int i = 0; i < 4000; i++)
+		at = add(at, "&Targets.member.%u.Id=10.0.%u.%u", i + 1, 200 + i / 250, i % 250);
+	at = add(at, "&Targets.member.5000.Id=10.0.100.2&Targets.member.5001.Id=10.0.50.1");
+	assert_true(calls_make(AWS_ELBV2, PROV, long_text));
+	assert_int_equal(times("<Reason>Target.NotRegistered</Reason>"), 4000);
+	assert_int_equal(times("<State>draining</State>"), 1);
+	assert_int_equal(times("<State>unused</State>"), 4001);
+}
+
+static int end(void **state)
+{
+	calls_aws.ops = (struct cv_aws_ops){0};
+	return teardown(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(lists_have_a_limit),
+		TEST(wanted_ids_are_found_among_many),
+		TEST(filters_have_limits),
+		TEST(filters_that_take_too_long_are_ended),
+		TEST(health_of_many_targets_is_told_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
