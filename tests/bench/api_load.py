@@ -3,7 +3,9 @@
 """Load the AWS APIs: calls at a fixed rate, half of them changes, with many endpoints present.
 
 culvertd's control and API threads get one core, its worker and this client the other. Calls are sent when
-they are due, whatever became of those before; the time of a call counts from when it was due. Prints JSON.
+they are due, whatever became of those before; the time of a call counts from when it was due. Meanwhile
+culvert-bench, on the worker's core too, sends packets over open connections through the same culvertd, by
+memif: how many are lost it tells, and culvertd's own counters. Prints JSON.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import random
 import re
 import selectors
 import socket
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -27,9 +30,33 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / 'tests' / 'lab'))
 sys.dont_write_bytecode = True
 import api_world  # noqa: E402
-from api_world import CONSUMER, KEYS, REGION, VERSIONS  # noqa: E402
+from api_world import CONSUMER, KEYS, REGION, VERSIONS, culvertd  # noqa: E402
 
 CONNECTIONS = 32
+# What culvert-bench plays: connections through an endpoint of its own, to targets that nobody changes.
+TRAFFIC_ENI, TRAFFIC_CLIENTS = '10.64.0.10', '10.127.0.0/20'
+TRAFFIC_SERVERS = [f'10.0.2.{i}' for i in range(20, 52)]
+FLOWS = 5000
+
+
+def traffic_add(conf, tag):
+    """What culvert-bench dials, and memif ports to it."""
+    for i, port in enumerate(conf['dpdk']['ports']):
+        port['device'] = f'net_memif{i},role=server,id=0,socket={tag}-{port["name"]}'
+    conf['dpdk']['mbufs'] = 16384
+    conf['dpdk']['eal_args'] += ['--file-prefix', tag]
+    conf['limits']['flows'] = 65536
+    conf['target_groups'].append({
+        'name': 'traffic', 'vpc': 'provider', 'port': 8080, 'health_check': {'enabled': False},
+        'attributes': {'proxy_protocol_v2.enabled': True}, 'targets': [{'ip': t} for t in TRAFFIC_SERVERS]})
+    conf['load_balancers'].append({
+        'name': 'traffic', 'vpc': 'provider', 'subnets': [{'subnet': 'provider-2'}],
+        'listeners': [{'port': 80, 'target_group': 'traffic'}]})
+    conf['endpoint_services'].append({
+        'name': 'traffic', 'load_balancers': ['traffic'], 'acceptance_required': False,
+        'allowed_principals': [f'arn:aws:iam::{CONSUMER}:root']})
+    conf['endpoints'].append({'name': 'traffic', 'vpc': 'consumer', 'service': 'traffic',
+                              'subnets': [{'subnet': 'consumer-0', 'ip': TRAFFIC_ENI}]})
 
 
 def config(n_endpoints, core):
@@ -53,6 +80,65 @@ def config(n_endpoints, core):
     conf['endpoints'] = [{'name': f'e{i}', 'vpc': 'consumer', 'service': 'svc',
                           'subnets': [{'subnet': f'consumer-{i % 2}'}]} for i in range(n_endpoints)]
     return conf
+
+
+class Traffic:
+    """culvert-bench beside the calls, and what culvertd counts of it."""
+
+    def __init__(self, it, tag, rate, core):
+        self.it, self.tag, self.rate, self.core = it, tag, rate, core
+        self.child = self.counted = None
+        self.log = it.dir / 'traffic.log'
+
+    def begin(self, seconds):
+        client, server = (f'net_memif{i},role=client,id=0,socket={self.tag}-{name}'
+                          for i, name in enumerate(('consumer', 'provider')))
+        argv = [culvertd.BUILD / 'app' / 'culvert-bench', 'established', '--no-huge',
+                '--cores', self.core, '--client', client, '--server', server,
+                '--clients', TRAFFIC_CLIENTS, '--dial', f'{TRAFFIC_ENI}:80',
+                '--servers', f'{TRAFFIC_SERVERS[0]}-{TRAFFIC_SERVERS[-1]}:8080',
+                '--proxy', 'require', '--verify', '--flows', FLOWS, '--rate', self.rate,
+                '--duration', seconds, '--json', self.it.dir / 'traffic.json']
+        with open(self.log, 'wb') as log:
+            self.child = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log,
+                                          stderr=log)
+        # Its first line comes a second after all connections are open.
+        self.it.wait(lambda: self.child.poll() is not None or 'pps' in self.text())
+        self.counted = self.counts()
+
+    def text(self):
+        return self.log.read_text(encoding='utf-8', errors='replace')
+
+    def counts(self):
+        """culvertd's packets in, out and dropped, by reason."""
+        def show(what):
+            argv = [culvertd.CULVERTCTL, '-s', self.it.conf['control']['socket'], 'show', what, '--json']
+            return json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+        ports = show('ports')['ports']
+        found = {key: sum(p[key] for p in ports) for key in
+                 ('rx_packets', 'tx_packets', 'rx_missed', 'rx_errors', 'rx_no_mbuf', 'tx_errors')}
+        return found | {f'dropped {d["reason"]}': d['packets'] for d in show('drops')['drops']}
+
+    def calls_end(self):
+        """No more calls. Before its end, too: a memif port's counters begin anew with each peer."""
+        self.counted = {key: n - self.counted.get(key, 0) for key, n in self.counts().items()}
+
+    def end(self, seconds):
+        """Wait for its end; the report."""
+        if self.child.wait(seconds) not in (0, 1):
+            raise RuntimeError(f'culvert-bench: {self.text()[-500:]}')
+        found = json.loads((self.it.dir / 'traffic.json').read_text())
+        result = found['result']
+        return {'flows': FLOWS, 'ok': found['ok'], 'errors': found['errors'],
+                **{key: result[key] for key in ('seconds', 'offered', 'sent', 'received', 'lost', 'unsent',
+                                                'late')},
+                'open_failed': found['flows']['open_failed'],
+                'culvertd': {key: n for key, n in self.counted.items() if n}}
+
+    def stop(self):
+        if self.child is not None and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
 
 
 class Signer:
@@ -229,12 +315,17 @@ def main():
     parser.add_argument('--seconds', type=float, default=10, help='for so long (10)')
     parser.add_argument('--endpoints', type=int, default=10000, help='of the configuration file (10000)')
     parser.add_argument('--state', help='where the state file is (default: a directory in /tmp)')
+    parser.add_argument('--traffic', type=int, default=10000, help='packets per second; 0: none (10000)')
     parser.add_argument('--first', action='store_true',
                         help='culvertd goes before all else on its core: for a machine that is not quiet')
     args = parser.parse_args()
     core = 0
-    it = api_world.Appliance(config(args.endpoints, core),
-                             {'requests_per_second': 0, 'connections_per_client': 256})
+    tag = f'cvl-api-load-{os.getpid()}'
+    conf = config(args.endpoints, core)
+    if args.traffic:
+        traffic_add(conf, tag)
+    it = api_world.Appliance(conf, {'requests_per_second': 0, 'connections_per_client': 256})
+    traffic = Traffic(it, tag, args.traffic, 1 - core)
     if args.state:
         it.conf['control']['state'] = args.state
     try:
@@ -242,18 +333,25 @@ def main():
         if args.first:
             go_first(it.child.pid)
         load = Load(it, args.rate, args.seconds)
+        if args.traffic:
+            traffic.begin(args.seconds + 2)
         os.sched_setaffinity(0, {1 - core})
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
         before = cpu_seconds(it.child.pid, core)
         took = load.run()
         used = cpu_seconds(it.child.pid, core) - before
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        if args.traffic:
+            traffic.calls_end()
+        carried = traffic.end(args.seconds + 30) if args.traffic else None
         print(json.dumps({
             'rate': round(sum(map(len, load.times.values())) / took), 'endpoints': len(load.mix.endpoints),
-            'core_busy': round(used / took, 2), 'failed': dict(load.failed),
+            'core_busy': round(used / took, 2), 'failed': dict(load.failed), 'traffic': carried,
             'all': summary([t for times in load.times.values() for t in times]),
             **{name: summary(times) for name, times in sorted(load.times.items())}}, indent=1))
         print(it.log()[-1500:], file=sys.stderr)
     finally:
+        traffic.stop()
         it.stop()
 
 
