@@ -171,7 +171,7 @@ void cv_ctl_destroy(struct cv_ctl *ctl)
 	for (uint32_t i = 0; i < CV_DP_PORTS_MAX; i++)
 		cv_snat_map_destroy(ctl->snat_maps[i]);
 	cv_ctl_drains_fini(&ctl->drains);
-	cv_points_destroy(ctl->watch.points);
+	cv_ctl_watch_fini(&ctl->watch);
 	cv_ctl_recycle_fini(&ctl->recycle);
 	cv_ctl_neigh_fini(&ctl->neighs);
 	free(ctl->neigh);
@@ -277,7 +277,7 @@ static void tick(struct cv_ctl *ctl, uint64_t now_ms)
 		return;
 	ctl->second_ms = now_ms + 1000;
 	cv_ctl_workers_look(ctl, now_ms);
-	cv_ctl_watch_tick(ctl);
+	cv_ctl_watch_tick(ctl, now_ms);
 	cv_ctl_notice_tick(ctl, now_ms);
 	cv_ctl_advance_tick(ctl, now_ms);
 	cv_ctl_host_look(ctl);

@@ -111,8 +111,23 @@ struct ctl_checks {
 	uint32_t n_lines;       /**< ...and the changes in it */
 };
 
+/** What went through something in the best ten seconds of the minute that runs. */
+struct ctl_peak {
+	uint64_t bytes, pkts;         /**< what was counted at the last look */
+	uint64_t top_bytes, top_pkts; /**< a second */
+	bool seen;
+};
+
+/** By slot. */
+struct ctl_peaks {
+	struct ctl_peak *items; /**< shape [n] */
+	uint32_t n;
+};
+
 /** AWS's metrics over time. */
 struct ctl_watch {
+	struct ctl_peaks node_peaks, lb_peaks;
+	uint64_t peaks_ms;        /**< of the last look */
 	struct cv_points *points; /**< NULL at first */
 	uint64_t minute;          /**< that runs, since 1970 */
 	uint64_t ready_ms;        /**< no round for who asks before */
@@ -362,7 +377,10 @@ void cv_ctl_dns_metrics(const struct cv_ctl *ctl, FILE *out);
 /* ---- watch.c ---- */
 
 /** Take the points of a minute that is over. Once per second. */
-void cv_ctl_watch_tick(struct cv_ctl *ctl);
+void cv_ctl_watch_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Free what it holds. */
+void cv_ctl_watch_fini(struct ctl_watch *watch);
 
 /* ---- workers.c ---- */
 

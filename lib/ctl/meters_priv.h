@@ -16,12 +16,36 @@ struct ctl_sample {
 	struct cv_points_dim dims[CV_POINTS_DIMS_MAX];
 	uint32_t n_dims;
 	uint64_t value;
+	/** Number of one of those whose sum the object's value is; 0: it is all of it. */
+	uint32_t part;
+	bool idle; /**< nothing was ever counted there */
+};
+
+/** What numbers of an object a metric shows, for its walk. */
+enum ctl_meter_what {
+	WHAT_ACTIVE,
+	WHAT_NEW,
+	WHAT_BYTES,
+	WHAT_PACKETS,
+	WHAT_DROPS,
+	WHAT_RESETS,
+	WHAT_ERRORS,
+	WHAT_REJECTED,
+	WHAT_HEALTHY,
+	WHAT_UNHEALTHY,
+	WHAT_CLIENT_RST,
+	WHAT_TARGET_RST,
+	WHAT_ELB_RST,
+	WHAT_SG_TCP,
+	WHAT_SG_ICMP,
 };
 
 struct ctl_meter;
 
 /** Takes samples. */
 struct ctl_meter_sink {
+	/** Wants each part, those too whose object has lost them, and not their sum. */
+	bool parts;
 	void (*take)(struct ctl_meter_sink *sink, const struct ctl_meter *meter,
 		     const struct ctl_sample *sample);
 };
@@ -49,3 +73,18 @@ struct ctl_meter {
 
 /** All metrics. @return shape [*ret_n] */
 const struct ctl_meter *cv_ctl_meters(uint32_t *ret_n);
+
+/* ---- what meters.c and meters_paths.c share ---- */
+
+/** What AWS's dimensions name a load balancer by: `net/name/id`. */
+const char *cv_ctl_meter_lb_name(const struct cv_model_lb *lb);
+
+/** A zone's name for an account. */
+const char *cv_ctl_meter_zone_name(const struct cv_model *model, uint32_t account, uint32_t zone);
+
+/** A number of what is counted. @param what up to WHAT_RESETS */
+uint64_t cv_ctl_meter_value(const struct cv_stats_obj_sum *sum, int what);
+
+/* Walks; @see ctl_meter_fn. */
+ctl_meter_fn cv_ctl_meter_nodes_walk, cv_ctl_meter_peaks_walk, cv_ctl_meter_lb_peaks_walk,
+	cv_ctl_meter_endpoints_walk, cv_ctl_meter_services_walk, cv_ctl_meter_attached_walk;

@@ -548,7 +548,7 @@ static void page_take(struct ctl_meter_sink *sink, const struct ctl_meter *meter
 
 static void meters_write(const struct cv_ctl *ctl, FILE *out)
 {
-	struct page page = {{page_take}, out};
+	struct page page = {{.take = page_take}, out};
 	uint32_t n;
 	const struct ctl_meter *meters = cv_ctl_meters(&n);
 

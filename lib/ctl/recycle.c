@@ -187,11 +187,11 @@ static void counts_restart(struct cv_ctl *ctl, size_t k, uint32_t slot)
 	if (kind != CV_STATS_PATH)
 		return;
 	for (int reason = 0; reason < CV_DROP_N; reason++)
-		r->base_drops[slot][reason] = cv_stats_path_drop_sum(cv_dp_stats(ctl->dp), n, slot,
-								     (enum cv_drop)reason);
+		r->base_drops[slot][reason] =
+			cv_stats_path_drop_sum(cv_dp_stats(ctl->dp), n, slot, (enum cv_drop)reason);
 	for (int event = 0; event < CV_PATH_EVENT_N; event++)
-		r->base_events[slot][event] = cv_stats_path_event_sum(
-			cv_dp_stats(ctl->dp), n, slot, (enum cv_path_event)event);
+		r->base_events[slot][event] = cv_stats_path_event_sum(cv_dp_stats(ctl->dp), n, slot,
+								      (enum cv_path_event)event);
 }
 
 static void kind_recycle(struct cv_ctl *ctl, size_t k)
@@ -234,8 +234,8 @@ static bool base_make(struct cv_ctl *ctl)
 			return false;
 	}
 	if (r->base_drops == NULL)
-		r->base_drops = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_PATH),
-				       sizeof(*r->base_drops));
+		r->base_drops =
+			calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_PATH), sizeof(*r->base_drops));
 	if (r->base_events == NULL)
 		r->base_events = calloc(cv_plan_slots_cap(ctl->slots, CV_PLAN_PATH),
 					sizeof(*r->base_events));

@@ -2,14 +2,21 @@
 
 /* AWS's metrics, minute by minute, for CloudWatch. */
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cv_ctl_know.h"
 
 #include "meters_priv.h"
+#include "show_priv.h"
 
 /* Series at most: about 30 MB when all of them are there. */
 #define SERIES_MAX 20000
 /* Rounds in a minute, when somebody asks all the time. */
 #define ROUND_MS 1000
+/* Peaks are means over so long, as AWS's are. */
+#define PEAK_MS 10000
 
 struct feed {
 	struct ctl_meter_sink sink; /* first */
@@ -45,8 +52,13 @@ static uint64_t grown(const struct feed *feed, const struct ctl_meter *meter,
 		      const struct ctl_sample *sample)
 {
 	struct cv_points_series series;
+	char part[16];
 
 	(void)series_make(feed, meter, sample, meter->key, &series);
+	if (sample->part != 0) {
+		snprintf(part, sizeof(part), "%u", sample->part);
+		series.dims[series.n_dims++] = (struct cv_points_dim){"", part};
+	}
 	return cv_points_grown(feed->points, &series, sample->value);
 }
 
@@ -54,8 +66,12 @@ static void feed_take(struct ctl_meter_sink *sink, const struct ctl_meter *meter
 		      const struct ctl_sample *sample)
 {
 	struct feed *feed = (struct feed *)sink;
-	uint64_t value = meter->gauge ? sample->value : grown(feed, meter, sample);
+	uint64_t value;
 
+	/* Most endpoints have done nothing yet, and begin no series by it. */
+	if (sample->idle && !meter->always)
+		return;
+	value = meter->gauge ? sample->value : grown(feed, meter, sample);
 	for (size_t i = 0; i < CTL_METER_SETS_MAX && meter->sets[i] != 0; i++) {
 		struct cv_points_series series;
 
@@ -66,7 +82,8 @@ static void feed_take(struct ctl_meter_sink *sink, const struct ctl_meter *meter
 
 static void round_make(struct cv_ctl *ctl, uint64_t minute)
 {
-	struct feed feed = {{feed_take}, ctl->conf->model, ctl->watch.points};
+	struct feed feed = {
+		{.parts = true, .take = feed_take}, ctl->conf->model, ctl->watch.points};
 	const struct ctl_meter *meters;
 	uint32_t n;
 
@@ -76,17 +93,106 @@ static void round_make(struct cv_ctl *ctl, uint64_t minute)
 		meters[i].walk(ctl, &meters[i], &feed.sink);
 }
 
-void cv_ctl_watch_tick(struct cv_ctl *ctl)
+/* ---- the best ten seconds ---- */
+
+static bool peaks_grow(struct ctl_peaks *peaks, uint32_t n)
+{
+	struct ctl_peak *items;
+
+	if (n <= peaks->n)
+		return true;
+	items = realloc(peaks->items, n * sizeof(*items));
+	if (items == NULL)
+		return false;
+	memset(items + peaks->n, 0, (n - peaks->n) * sizeof(*items));
+	peaks->items = items;
+	peaks->n = n;
+	return true;
+}
+
+/* Takes note of what something has counted, `ms` after the look before. */
+static void peak_note(struct ctl_peak *peak, uint64_t bytes, uint64_t pkts, uint64_t ms)
+{
+	/* Less than before: the slot is another's now. */
+	if (peak->seen && bytes >= peak->bytes && pkts >= peak->pkts) {
+		uint64_t bytes_s = (bytes - peak->bytes) * 1000 / ms;
+		uint64_t pkts_s = (pkts - peak->pkts) * 1000 / ms;
+
+		peak->top_bytes = bytes_s > peak->top_bytes ? bytes_s : peak->top_bytes;
+		peak->top_pkts = pkts_s > peak->top_pkts ? pkts_s : peak->top_pkts;
+	}
+	peak->seen = true;
+	peak->bytes = bytes;
+	peak->pkts = pkts;
+}
+
+static void peaks_look(struct cv_ctl *ctl, uint64_t ms)
+{
+	const struct cv_model *model = ctl->conf->model;
+	struct ctl_watch *watch = &ctl->watch;
+
+	if (!peaks_grow(&watch->node_peaks, ctl->plan->n_slots[CV_PLAN_NODE]) ||
+	    !peaks_grow(&watch->lb_peaks, ctl->plan->n_slots[CV_PLAN_LB]))
+		return;
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		uint64_t bytes = 0, pkts = 0;
+
+		if (model->lbs[i].meta.gone)
+			continue;
+		for (uint32_t k = 0; k < model->lbs[i].n_nodes; k++) {
+			uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_NODE, i, k);
+			const struct cv_stats_obj_sum sum =
+				cv_ctl_counts_get(ctl, CV_PLAN_NODE, slot);
+
+			peak_note(&watch->node_peaks.items[slot], sum.bytes[0] + sum.bytes[1],
+				  sum.pkts[0] + sum.pkts[1], ms);
+			bytes += sum.bytes[0] + sum.bytes[1];
+			pkts += sum.pkts[0] + sum.pkts[1];
+		}
+		peak_note(&watch->lb_peaks.items[cv_plan_slot(ctl->plan, CV_PLAN_LB, 0, i)], bytes,
+			  pkts, ms);
+	}
+}
+
+static void peaks_forget(struct ctl_peaks *peaks)
+{
+	for (uint32_t i = 0; i < peaks->n; i++)
+		peaks->items[i].top_bytes = peaks->items[i].top_pkts = 0;
+}
+
+static void peaks_tick(struct cv_ctl *ctl, uint64_t now_ms)
+{
+	struct ctl_watch *watch = &ctl->watch;
+
+	if (watch->peaks_ms != 0 && now_ms < watch->peaks_ms + PEAK_MS)
+		return;
+	peaks_look(ctl, watch->peaks_ms != 0 ? now_ms - watch->peaks_ms : PEAK_MS);
+	watch->peaks_ms = now_ms;
+}
+
+void cv_ctl_watch_fini(struct ctl_watch *watch)
+{
+	cv_points_destroy(watch->points);
+	free(watch->node_peaks.items);
+	free(watch->lb_peaks.items);
+}
+
+void cv_ctl_watch_tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	uint64_t minute = (uint64_t)time(NULL) / 60;
 
-	if (ctl->dp == NULL || minute <= ctl->watch.minute)
+	if (ctl->dp == NULL)
+		return;
+	peaks_tick(ctl, now_ms);
+	if (minute <= ctl->watch.minute)
 		return;
 	if (ctl->watch.points == NULL)
 		ctl->watch.points = cv_points_create(SERIES_MAX);
 	/* What has been since the last round was in the minute that is over. */
 	if (ctl->watch.points != NULL && ctl->watch.minute != 0)
 		round_make(ctl, ctl->watch.minute);
+	peaks_forget(&ctl->watch.node_peaks);
+	peaks_forget(&ctl->watch.lb_peaks);
 	ctl->watch.minute = minute;
 }
 
@@ -94,7 +200,7 @@ const struct cv_points *cv_ctl_points(struct cv_ctl *ctl)
 {
 	uint64_t now_ms = cv_clock_ms();
 
-	cv_ctl_watch_tick(ctl);
+	cv_ctl_watch_tick(ctl, now_ms);
 	if (ctl->watch.points == NULL || now_ms < ctl->watch.ready_ms)
 		return ctl->watch.points;
 	round_make(ctl, ctl->watch.minute);

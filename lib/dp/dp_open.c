@@ -275,6 +275,38 @@ static void dp_drop_charge(struct cv_dp_worker *w, const struct cv_flow_key *key
 		dp_path_drop(w, local->path, reason);
 }
 
+/* Rules are of TCP; one for all of its ports is one for everything. */
+static bool dp_node_allows_icmp(const struct cv_view *view, const struct cv_view_node *node,
+				cv_be32_t from)
+{
+	for (uint32_t i = node->sg_first; i < node->sg_first + node->sg_n; i++) {
+		const struct cv_view_sg_rule *rule = &view->spec.sg_rules[i];
+
+		if (rule->port_first == 0 && rule->port_last == UINT16_MAX &&
+		    cv_prefix_has(&rule->from, from))
+			return true;
+	}
+	return node->sg_any;
+}
+
+void dp_other_charge(struct cv_dp_worker *w, const struct rte_ipv4_hdr *ip, uint16_t vpc,
+		     enum cv_drop reason)
+{
+	const struct cv_view_local *local = cv_view_local_find(w->view, vpc, ip->dst_addr);
+	const struct cv_view_node *node;
+
+	if (local == NULL)
+		return;
+	dp_path_drop(w, local->path, reason);
+	if (reason != CV_DROP_ICMP || local->node == CV_VIEW_NONE)
+		return;
+	node = &w->view->spec.nodes[local->node];
+	if (node->sg_not_endpoints && local->endpoint != CV_VIEW_DIRECT)
+		return;
+	if (!dp_node_allows_icmp(w->view, node, ip->src_addr))
+		dp_path_event(w, local->path, CV_PATH_SG_ICMP);
+}
+
 static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow_key *key)
 {
 	struct dp_route route;

@@ -301,6 +301,10 @@ void dp_forward_checked(struct cv_dp_worker *w, const struct dp_pkt *p, struct c
 /** Drop SYNs that came beyond the limit of unfinished handshakes. @param pkts shape [n] */
 void dp_refuse(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n);
 
+/** Charge a packet that is no TCP segment of ours to the path that it was on. */
+void dp_other_charge(struct cv_dp_worker *w, const struct rte_ipv4_hdr *ip, uint16_t vpc,
+		     enum cv_drop reason);
+
 /** A client's packet of no flow: open one, answer with RST, or drop. */
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p);
 

@@ -52,8 +52,8 @@ enum cv_path_event {
 	CV_PATH_TARGET_RST, /**< RST forwarded from a target */
 	CV_PATH_ELB_RST,    /**< RST made by culvert */
 	CV_PATH_SG_TCP,     /**< flow that the load balancer's security groups refused */
-	CV_PATH_SG_ICMP,    /**< ICMP to a load balancer that has security groups: none lets it in */
-	CV_PATH_UNHEALTHY,  /**< flow opened to a target though none is healthy */
+	CV_PATH_SG_ICMP,   /**< ICMP to a load balancer that has security groups: none lets it in */
+	CV_PATH_UNHEALTHY, /**< flow opened to a target though none is healthy */
 	CV_PATH_EVENT_N,
 };
 

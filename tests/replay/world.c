@@ -264,7 +264,7 @@ void world_publish(struct world *w)
 	/* Zone 0 has target 0, zone 1 has target 1, as far as they are registered. */
 	const uint32_t choice_targets[] = {w->targets[0].used ? 0 : 1, 1};
 	const uint32_t n_here = (w->cross_zone ? 2 : 1) - !w->targets[0].used;
-	const struct cv_view_choice choices[] = {{0, n_here}, {1, 1}, {0, 0}, {0, 0}};
+	const struct cv_view_choice choices[] = {{0, n_here, w->unhealthy}, {1, 1}, {0, 0}, {0, 0}};
 	const struct cv_view_group groups[] = {{true, true, false, w->sticky},
 					       {true, false, false, w->sticky},
 					       {true, true, true, w->sticky},
