@@ -17,7 +17,9 @@ struct app_aws;
 struct app_sns;
 struct cv_notify_key;
 struct cv_conf;
+struct cv_conf_api;
 struct cv_ctl;
+struct cv_ctl_notified;
 struct cv_steer;
 
 /** The command line. */
@@ -67,10 +69,13 @@ void app_aws_stop(struct app_aws *self);
  * @param[out] ret_sns  untouched on failure; app_sns_stop() before control ends
  * @return 0 or -errno
  */
-int app_sns_start(struct cv_ctl *ctl, struct app_sns **ret_sns);
+int app_sns_start(const struct cv_conf_api *api, struct cv_ctl *ctl, struct app_sns **ret_sns);
 
 /** Stop delivering; what is not delivered stays. NULL is fine. */
 void app_sns_stop(struct app_sns *self);
+
+/** What became of notifications. */
+void app_sns_counts(struct app_sns *self, struct cv_ctl_notified *ret_counts);
 
 /** What notifications are signed with. */
 const struct cv_notify_key *app_sns_key(const struct app_sns *self);

@@ -65,10 +65,12 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 			.keep = cv_ctl_keep,
 			.kept = cv_ctl_kept,
 			.send = cv_ctl_send,
+			.unsend = cv_ctl_unsend,
 			.sent = app_sns_sent,
 			.sent_arg = self->sns},
 		.key = app_sns_key(self->sns),
 		.tls = api->tls_key != NULL,
+		.base_url = api->base_url,
 	};
 	struct cv_errs own = {0};
 	int ret;
@@ -99,6 +101,13 @@ static void tell_sent(void *arg)
 	app_sns_sent(self->sns);
 }
 
+static void notified_count(void *arg, struct cv_ctl_notified *ret_counts)
+{
+	struct app_aws *self = arg;
+
+	app_sns_counts(self->sns, ret_counts);
+}
+
 int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs *errs,
 		  struct app_aws **ret_aws)
 {
@@ -125,7 +134,7 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 		return -ENOMEM;
 	self->file = strdup(api->credentials_file);
 	if (self->file != NULL)
-		ret = app_sns_start(ctl, &self->sns);
+		ret = app_sns_start(api, ctl, &self->sns);
 	if (ret == 0)
 		ret = aws_start(self, conf, ctl, errs);
 	cfg.aws = self->aws;
@@ -138,7 +147,8 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 	cv_ctl_on_hup(ctl, keys_reload, self);
 	cv_ctl_on_connection(ctl, &(struct cv_ctl_tell){.connection = connection_tell,
 							.sent = tell_sent,
-							.arg = self});
+							.arg = self,
+							.counts = notified_count});
 	for (uint32_t i = 0; i < api->n_listen; i++)
 		cv_log(CV_LOG_NOTICE, "AWS APIs on %s%s", api->listen[i],
 		       api->tls_key != NULL ? " (HTTPS)" : "");

@@ -3,10 +3,13 @@
 /* Delivery of notifications, with a key that is made once and kept with what calls change. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cv_conf.h"
 #include "cv_ctl.h"
+#include "cv_ctl_events.h"
 #include "cv_ctl_keep.h"
 #include "cv_notify.h"
 
@@ -69,8 +72,53 @@ static int key_get(struct app_sns *self)
 	return ret;
 }
 
-int app_sns_start(struct cv_ctl *ctl, struct app_sns **ret_sns)
+static int notify_start(struct app_sns *self, struct cv_notify_cfg *cfg)
 {
+	cfg->key = self->key;
+	cfg->arg = self;
+	return cv_notify_create(cfg, &self->notify);
+}
+
+/* For operators; any thread. */
+static void happened(void *arg, const struct cv_notify_event *event)
+{
+	const struct app_sns *self = arg;
+	char count[24];
+
+	snprintf(count, sizeof(count), "%llu", (unsigned long long)event->count);
+	cv_ctl_event(self->ctl, "notification",
+		     (struct cv_ctl_field[]){{"result", event->result},
+					     {"url", event->url},
+					     {"why", event->why},
+					     {"count", count}},
+		     4);
+}
+
+_Static_assert(CV_NOTIFY_NETS_MAX == CV_CONF_RECEIVERS_MAX, "as many in both");
+
+static struct cv_notify_nets nets_get(const struct cv_conf_api *api)
+{
+	struct cv_notify_nets nets = {
+		.n = api->n_receivers, .given = api->has_receivers, .loopback = api->local};
+
+	for (uint32_t i = 0; i < api->n_receivers; i++) {
+		const struct cv_prefix *prefix = &api->receivers[i];
+
+		nets.nets[i] = (struct cv_notify_net){
+			.ip = cv_be32_host(prefix->addr),
+			.mask = prefix->len > 0 ? UINT32_MAX << (32 - prefix->len) : 0};
+	}
+	return nets;
+}
+
+int app_sns_start(const struct cv_conf_api *api, struct cv_ctl *ctl, struct app_sns **ret_sns)
+{
+	struct cv_notify_cfg cfg = {
+		.nets = nets_get(api),
+		.n_tries = api->n_tries,
+		.messages_max = api->n_messages,
+		.happened = happened,
+	};
 	struct app_sns *self = calloc(1, sizeof(*self));
 	int ret;
 
@@ -79,7 +127,7 @@ int app_sns_start(struct cv_ctl *ctl, struct app_sns **ret_sns)
 	self->ctl = ctl;
 	ret = key_get(self);
 	if (ret == 0)
-		ret = cv_notify_create(self->key, &self->notify);
+		ret = notify_start(self, &cfg);
 	if (ret < 0) {
 		app_sns_stop(self);
 		return ret;
@@ -96,6 +144,20 @@ void app_sns_stop(struct app_sns *self)
 	cv_notify_destroy(self->notify);
 	cv_notify_key_close(self->key);
 	free(self);
+}
+
+void app_sns_counts(struct app_sns *self, struct cv_ctl_notified *ret_counts)
+{
+	struct cv_notify_counts counts;
+
+	cv_notify_counts(self->notify, &counts);
+	*ret_counts = (struct cv_ctl_notified){
+		.delivered = counts.delivered,
+		.retried = counts.retried,
+		.given_up = counts.given_up,
+		.dropped = counts.dropped,
+		.waiting = counts.waiting,
+	};
 }
 
 const struct cv_notify_key *app_sns_key(const struct app_sns *self)

@@ -37,8 +37,9 @@ static bool parts_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
 	aws->limit = cv_aws_limit_create(cfg->rate, cfg->burst);
 	aws->idem = cv_aws_idem_create();
 	aws->sns = cfg->key != NULL ? calloc(1, sizeof(*aws->sns)) : NULL;
+	aws->base_url = cfg->base_url != NULL ? strdup(cfg->base_url) : NULL;
 	return aws->credentials_file != NULL && aws->region != NULL && aws->limit != NULL &&
-	       aws->idem != NULL && (aws->sns != NULL || cfg->key == NULL);
+	       (aws->base_url != NULL || cfg->base_url == NULL) && aws->idem != NULL && (aws->sns != NULL || cfg->key == NULL);
 }
 
 static void seeds_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
@@ -86,6 +87,7 @@ void cv_aws_destroy(struct cv_aws *aws)
 	cv_aws_idem_destroy(aws->idem);
 	cv_aws_limit_destroy(aws->limit);
 	pthread_mutex_destroy(&aws->lock);
+	free(aws->base_url);
 	free(aws->region);
 	free(aws->credentials_file);
 	free(aws);

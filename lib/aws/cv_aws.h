@@ -84,6 +84,9 @@ struct cv_aws_ops {
 	/** Put a message into the outbox with what a call changes. Within a call. NULL here: there is none.
 	 * @return 0 or -ENOMEM */
 	int (*send)(struct cv_ctl *ctl, const char *queue, const char *text);
+	/** Take back what waits in a queue of the outbox. Within a call. NULL here: it stays.
+	 * @return 0 or -ENOMEM */
+	int (*unsend)(struct cv_ctl *ctl, const char *queue);
 	/** Something that was sent is durable: deliver it. @threads any */
 	void (*sent)(void *sent_arg);
 	void *sent_arg;
@@ -101,6 +104,7 @@ struct cv_aws_cfg {
 	/** Signs notifications, its certificate is served. NULL: there is no SNS. Lives longer. */
 	const struct cv_notify_key *key;
 	bool tls; /**< the API is reached by HTTPS */
+	const char *base_url; /**< in messages, of the API without path; copied; NULL: as it was reached */
 };
 
 struct cv_aws;

@@ -394,7 +394,8 @@ static void answer_call(struct cv_aws *aws, const struct cv_sigv4_request *reque
 		.caller = {auth->key->id, auth->key->principal, auth->key->account_id},
 		.service = auth->service,
 		.region = aws->region,
-		.base = base_get(aws, request, base, sizeof(base)),
+		.base = aws->base_url != NULL ? aws->base_url
+					      : base_get(aws, request, base, sizeof(base)),
 		.now = aws->now(),
 		.account = CV_MODEL_NONE,
 		.ops = &aws->ops,

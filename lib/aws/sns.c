@@ -257,9 +257,13 @@ int cv_aws_sns_sub_put(struct aws_call *call, struct sns_sub *sub)
 int cv_aws_sns_sub_drop(struct aws_call *call, struct sns_sub *sub)
 {
 	struct aws_sns *sns = call->aws->sns;
+	const struct cv_aws_ops *ops = &call->aws->ops;
 	uint32_t i = 0;
 	int ret = keep(call, KEY_SUB, sub->arn, NULL);
 
+	/* What waits for it goes with it. */
+	if (ret == 0 && ops->unsend != NULL && ops->unsend(call->ctl, sub->arn) < 0)
+		ret = cv_aws_fail(call, "InternalError", "out of memory");
 	if (ret < 0)
 		return ret;
 	while (sns->subs[i] != sub)

@@ -19,6 +19,8 @@
 /** Topics of one account, subscriptions of one topic. */
 #define SNS_TOPICS_MAX 1000
 #define SNS_SUBS_MAX 1000
+/** Subscriptions of one account: every event looks at all of them. */
+#define SNS_SUBS_OWN_MAX 5000
 /** A subscription that nobody confirms is forgotten. */
 #define SNS_CONFIRM_SECONDS (3 * 86400)
 
@@ -99,6 +101,9 @@ int cv_aws_sns_send(struct aws_call *call, const struct sns_topic *topic, const 
 /** The same for all confirmed subscriptions of a topic. */
 int cv_aws_sns_publish(struct aws_call *call, const struct sns_topic *topic,
 		       const struct sns_text *text);
+
+/** Write an entry of a map of attributes. */
+void cv_aws_sns_entry(struct aws_call *call, const char *key, const char *value);
 
 /* ---- sns_policy.c ---- */
 

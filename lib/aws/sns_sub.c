@@ -72,24 +72,28 @@ static struct sns_sub *sub_make(struct aws_call *call, const struct sns_topic *t
 	return NULL;
 }
 
+static int attr_set(struct aws_call *call, struct sns_sub *sub, const char *name, const char *value)
+{
+	bool yes = strcasecmp(value, "true") == 0;
+
+	if (strcmp(name, "RawMessageDelivery") != 0 || (!yes && strcasecmp(value, "false") != 0))
+		return cv_aws_fail(call, "InvalidParameter",
+				   "Invalid parameter: AttributeName: '%.64s' cannot be set to "
+				   "that here: RawMessageDelivery (true or false)",
+				   name);
+	sub->raw = yes;
+	return 0;
+}
+
 static int attrs_read(struct aws_call *call, struct sns_sub *sub)
 {
 	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "Attributes.entry")};
+	int ret = 0;
 
-	while (cv_query_next(&iter)) {
-		const char *key = cv_query_str(&iter.item, "key");
-		const char *value = cv_query_str(&iter.item, "value");
-		bool yes = strcasecmp(value, "true") == 0;
-
-		if (strcmp(key, "RawMessageDelivery") != 0 ||
-		    (!yes && strcasecmp(value, "false") != 0))
-			return cv_aws_fail(call, "InvalidParameter",
-					   "Invalid parameter: Attributes: '%.64s' cannot be set "
-					   "to that here: RawMessageDelivery (true or false)",
-					   key);
-		sub->raw = yes;
-	}
-	return 0;
+	while (ret == 0 && cv_query_next(&iter))
+		ret = attr_set(call, sub, cv_query_str(&iter.item, "key"),
+			       cv_query_str(&iter.item, "value"));
+	return ret;
 }
 
 static int confirmation_send(struct aws_call *call, const struct sns_topic *topic,
@@ -115,7 +119,7 @@ static int subs_look(struct aws_call *call, const struct sns_topic *topic,
 {
 	struct aws_sns *sns = call->aws->sns;
 	const char *endpoint = cv_query_str(&call->params, "Endpoint");
-	uint32_t n = 0;
+	uint32_t n = 0, n_own = 0;
 
 	*ret_same = NULL;
 	for (uint32_t i = sns->n_subs; i-- > 0;) {
@@ -126,6 +130,7 @@ static int subs_look(struct aws_call *call, const struct sns_topic *topic,
 				return -EINVAL;
 			continue;
 		}
+		n_own += strcmp(sub->owner, call->caller.account_id) == 0;
 		if (strcmp(sub->topic, topic->arn) != 0)
 			continue;
 		n++;
@@ -136,6 +141,9 @@ static int subs_look(struct aws_call *call, const struct sns_topic *topic,
 	if (*ret_same == NULL && n >= SNS_SUBS_MAX)
 		return cv_aws_fail(call, "SubscriptionLimitExceeded",
 				   "The topic has %d subscriptions: no more", SNS_SUBS_MAX);
+	if (*ret_same == NULL && n_own >= SNS_SUBS_OWN_MAX)
+		return cv_aws_fail(call, "SubscriptionLimitExceeded",
+				   "The account has %d subscriptions: no more", SNS_SUBS_OWN_MAX);
 	return 0;
 }
 
@@ -241,6 +249,67 @@ static int unsubscribe(struct aws_call *call)
 	return cv_aws_sns_sub_drop(call, sub);
 }
 
+/* ---- attributes ---- */
+
+/* A subscription that the caller, or the owner of its topic, asks for. */
+static struct sns_sub *sub_own(struct aws_call *call)
+{
+	const char *arn = cv_query_str(&call->params, "SubscriptionArn");
+	struct sns_sub *sub = cv_aws_sns_sub(call->aws->sns, arn);
+	const struct sns_topic *topic =
+		sub != NULL ? cv_aws_sns_topic(call->aws->sns, sub->topic) : NULL;
+	const char *account = call->caller.account_id;
+
+	if (topic == NULL) {
+		cv_aws_fail(call, "NotFound", "Subscription does not exist");
+		return NULL;
+	}
+	if (strcmp(account, sub->owner) == 0 || strcmp(account, topic->account) == 0)
+		return sub;
+	cv_aws_fail(call, "AuthorizationError",
+		    "User: %s is not authorized to perform: SNS:%s on resource: %s",
+		    call->caller.principal, call->action->name, topic->arn);
+	return NULL;
+}
+
+static int get_attributes(struct aws_call *call)
+{
+	const struct sns_sub *sub = sub_own(call);
+
+	if (sub == NULL)
+		return -EINVAL;
+	cv_xml_open(call->out, "Attributes");
+	cv_aws_sns_entry(call, "SubscriptionArn", sub->arn);
+	cv_aws_sns_entry(call, "TopicArn", sub->topic);
+	cv_aws_sns_entry(call, "Owner", sub->owner);
+	cv_aws_sns_entry(call, "Protocol", sub->protocol);
+	cv_aws_sns_entry(call, "Endpoint", sub->endpoint);
+	cv_aws_sns_entry(call, "PendingConfirmation", sub->confirmed ? "false" : "true");
+	cv_aws_sns_entry(call, "ConfirmationWasAuthenticated", sub->guarded ? "true" : "false");
+	cv_aws_sns_entry(call, "RawMessageDelivery", sub->raw ? "true" : "false");
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static int set_attributes(struct aws_call *call)
+{
+	const char *value = cv_query_str(&call->params, "AttributeValue");
+	struct sns_sub *sub = sub_own(call);
+	bool before;
+	int ret;
+
+	if (sub == NULL)
+		return -EINVAL;
+	before = sub->raw;
+	ret = attr_set(call, sub, cv_query_str(&call->params, "AttributeName"),
+		       value != NULL ? value : "");
+	if (ret == 0)
+		ret = cv_aws_sns_sub_put(call, sub);
+	if (ret < 0)
+		sub->raw = before;
+	return ret;
+}
+
 /* ---- lists ---- */
 
 static void sub_write(struct aws_call *call, const struct sns_sub *sub)
@@ -299,6 +368,11 @@ static const struct aws_param confirm_params[] = {
 };
 static const struct aws_param unsubscribe_params[] = {
 	AWS_STR("SubscriptionArn", AWS_REQUIRED, 1, 512)};
+static const struct aws_param set_params[] = {
+	AWS_STR("SubscriptionArn", AWS_REQUIRED, 1, 512),
+	AWS_STR("AttributeName", AWS_REQUIRED, 1, 64),
+	AWS_STR("AttributeValue", 0, 0, 1024),
+};
 static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 1, 1024)};
 static const struct aws_param by_topic_params[] = {TOPIC, AWS_STR("NextToken", 0, 1, 1024)};
 
@@ -309,6 +383,12 @@ static const struct aws_action actions[] = {
 		.flags = AWS_CHANGES | AWS_ANONYMOUS,
 		AWS_PARAMS(confirm_params),
 		.answers = "SubscriptionArn",
+	},
+	{
+		.name = "GetSubscriptionAttributes",
+		.handle = get_attributes,
+		AWS_PARAMS(unsubscribe_params),
+		.answers = "Attributes",
 	},
 	{
 		.name = "ListSubscriptions",
@@ -323,6 +403,12 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(by_topic_params),
 		.page_default = PAGE,
 		.answers = SUBS,
+	},
+	{
+		.name = "SetSubscriptionAttributes",
+		.handle = set_attributes,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(set_params),
 	},
 	{
 		.name = "Subscribe",

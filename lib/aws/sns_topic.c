@@ -52,7 +52,7 @@ static int attr_set(struct aws_call *call, struct sns_topic *topic, const char *
 			   name);
 }
 
-static void entry_write(struct aws_call *call, const char *key, const char *value)
+void cv_aws_sns_entry(struct aws_call *call, const char *key, const char *value)
 {
 	cv_xml_open(call->out, "entry");
 	cv_xml_str(call->out, "key", key);
@@ -74,14 +74,14 @@ static int get_attributes(struct aws_call *call)
 			n[sns->subs[i]->confirmed]++;
 	}
 	cv_xml_open(call->out, "Attributes");
-	entry_write(call, "Policy", topic->policy);
-	entry_write(call, "Owner", topic->account);
-	entry_write(call, "SubscriptionsPending", cv_aws_fmt(call, "%u", n[0]));
-	entry_write(call, "SubscriptionsConfirmed", cv_aws_fmt(call, "%u", n[1]));
-	entry_write(call, "SubscriptionsDeleted", "0");
-	entry_write(call, "TopicArn", topic->arn);
-	entry_write(call, "DisplayName", topic->display);
-	entry_write(call, "SignatureVersion", topic->version == 2 ? "2" : "1");
+	cv_aws_sns_entry(call, "Policy", topic->policy);
+	cv_aws_sns_entry(call, "Owner", topic->account);
+	cv_aws_sns_entry(call, "SubscriptionsPending", cv_aws_fmt(call, "%u", n[0]));
+	cv_aws_sns_entry(call, "SubscriptionsConfirmed", cv_aws_fmt(call, "%u", n[1]));
+	cv_aws_sns_entry(call, "SubscriptionsDeleted", "0");
+	cv_aws_sns_entry(call, "TopicArn", topic->arn);
+	cv_aws_sns_entry(call, "DisplayName", topic->display);
+	cv_aws_sns_entry(call, "SignatureVersion", topic->version == 2 ? "2" : "1");
 	cv_xml_close(call->out);
 	return 0;
 }
@@ -205,6 +205,16 @@ static int list_topics(struct aws_call *call)
 
 /* ---- Publish ---- */
 
+/* As AWS: one line of ASCII. A line break would make it look as if more had been signed. */
+static bool is_subject(const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++) {
+		if (*c < ' ' || *c > '~')
+			return false;
+	}
+	return *text != ' ';
+}
+
 static int publish(struct aws_call *call)
 {
 	const char *arn = cv_query_str(&call->params, "TopicArn");
@@ -225,6 +235,8 @@ static int publish(struct aws_call *call)
 
 	if (topic == NULL)
 		return cv_aws_fail(call, "NotFound", "Topic does not exist");
+	if (text.subject != NULL && !is_subject(text.subject))
+		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Subject");
 	if (strlen(text.message) > TEXT_MAX)
 		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Message too long");
 	if (strcmp(topic->account, call->caller.account_id) != 0 &&

@@ -193,12 +193,14 @@ static void decision_apply(struct conf_run *run, uint32_t idx, const json_t *run
 	const struct cv_model_endpoint *endpoint = &model->endpoints[idx];
 	enum cv_model_state state = state_get(runtime);
 	const char *service = model->services[endpoint->service].id;
+	struct cv_model_by by = *run->by;
 	struct cv_model_errs errs = {0};
 
+	by.now = (uint64_t)json_integer_value(json_object_get(runtime, "state_since"));
 	if (state == CV_MODEL_AVAILABLE)
-		(void)cv_model_accept_by(model, run->by, service, endpoint->id, &errs);
+		(void)cv_model_accept_by(model, &by, service, endpoint->id, &errs);
 	else if (state == CV_MODEL_REJECTED)
-		(void)cv_model_reject_by(model, run->by, service, endpoint->id, &errs);
+		(void)cv_model_reject_by(model, &by, service, endpoint->id, &errs);
 	errs_take(run, &errs);
 }
 

@@ -190,6 +190,19 @@ static const struct conf_row schema[] = {
 	    "for a request to come and its answer to go, however slow the client"),
 	INT("api.limits.idle_seconds", 1, 3600, "30", "s", "of a connection between two requests"),
 
+	OBJECT("api.notifications", 0, "messages to receivers (doc/notifications.md)"),
+	LIST("api.notifications.receivers", 0, 0, CV_CONF_RECEIVERS_MAX,
+	     "networks in which receivers may be, `0.0.0.0/0` for any; if absent: all but 0.0.0.0/8, link-local "
+	     "and multicast ones, and the loopback unless the APIs are served there alone"),
+	PREFIX("api.notifications.receivers[]", 0, "/0 to /32"),
+	INT("api.notifications.messages", 1, 10000000, "100000", "",
+	    "that may wait; beyond it the oldest are dropped"),
+	INT("api.notifications.tries", 1, 100000, "1440", "",
+	    "of one message; at the most 60 s apart, so the default is about a day. AWS: 4 within a minute"),
+	STRING("api.notifications.url", 0, 8, 255, NULL,
+	       "how receivers reach these APIs, such as `https://culvert.example:8443`; if absent: as the "
+	       "subscriber reached them"),
+
 	LIST("vpcs", REQ, 1, MANY, "VPCs"),
 	OBJECT("vpcs[]", RES, "an isolated IPv4 network; its CIDRs may overlap any other VPC's"),
 	TEXT("vpcs[].name", REQ, NAME, NULL, "name for use in this file"),

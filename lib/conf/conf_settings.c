@@ -221,6 +221,39 @@ static void build_dns(struct conf_run *run)
 			    "needs network namespaces; settings.host.namespaces is 'never'");
 }
 
+/* What SubscribeURLs begin with. */
+static void check_url(struct conf_run *run, const char *url)
+{
+	const char *host = url + (strncmp(url, "https://", 8) == 0 ? 8 : 7);
+
+	if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) ||
+	    *host == '\0' ||
+	    strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") !=
+		    strlen(host))
+		cv_conf_err(run, cv_conf_node(run, 0, "api.notifications.url"),
+			    "'%.100s' is not like `https://name:port`", url);
+}
+
+static void build_notifications(struct conf_run *run)
+{
+	struct cv_conf_api *api = &run->conf->api;
+	uint32_t list = cv_conf_node(run, 0, "api.notifications.receivers");
+
+	api->has_receivers = list != CONF_NONE;
+	for (uint32_t i = cv_conf_count(run, list) > 0 ? list + 1 : CONF_NONE;
+	     i != CONF_NONE && api->n_receivers < CV_CONF_RECEIVERS_MAX;
+	     i = cv_conf_doc_next(&run->doc, i))
+		api->receivers[api->n_receivers++] = cv_conf_prefix(run, i);
+	api->local = true;
+	for (uint32_t i = 0; i < api->n_listen; i++)
+		api->local = api->local && strncmp(api->listen[i], "127.", 4) == 0;
+	api->n_messages = cv_conf_u32(run, 0, "api.notifications.messages");
+	api->n_tries = cv_conf_u32(run, 0, "api.notifications.tries");
+	api->base_url = cv_conf_str(run, 0, "api.notifications.url");
+	if (api->base_url != NULL)
+		check_url(run, api->base_url);
+}
+
 static void build_api(struct conf_run *run)
 {
 	struct cv_conf_api *api = &run->conf->api;
@@ -238,6 +271,7 @@ static void build_api(struct conf_run *run)
 	api->connections_per_client = cv_conf_u32(run, 0, "api.limits.connections_per_client");
 	api->request_seconds = cv_conf_u32(run, 0, "api.limits.request_seconds");
 	api->idle_seconds = cv_conf_u32(run, 0, "api.limits.idle_seconds");
+	build_notifications(run);
 }
 
 /* Without the APIs there is seldom anything to keep. */

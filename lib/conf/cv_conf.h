@@ -19,6 +19,9 @@
 #include "cv_base.h"
 #include "cv_model.h"
 
+/** Networks of receivers of notifications at most. */
+#define CV_CONF_RECEIVERS_MAX 16
+
 /** Bounds that other modules rely on. */
 #define CV_CONF_WORKERS_MAX 64
 #define CV_CONF_DEVICES_MAX 64
@@ -114,6 +117,14 @@ struct cv_conf_api {
 	uint32_t body_bytes;
 	uint32_t connections, connections_per_client;
 	uint32_t request_seconds, idle_seconds;
+	/** Where receivers of notifications may be. */
+	struct cv_prefix receivers[CV_CONF_RECEIVERS_MAX];
+	uint32_t n_receivers;
+	bool has_receivers;   /**< they are said, be it none; else the default holds */
+	bool local;           /**< all of listen is on the loopback */
+	uint32_t n_messages;  /**< that may wait */
+	uint32_t n_tries;     /**< of one message */
+	const char *base_url; /**< without a slash at its end; NULL: as the subscriber reached us */
 };
 
 /** The DNS server. */

@@ -57,6 +57,12 @@ void cv_ctl_event(void *ctl, const char *event, const struct cv_ctl_field *field
 
 struct cv_model;
 
+/** What became of notifications, for the metrics. */
+struct cv_ctl_notified {
+	uint64_t delivered, retried, given_up, dropped;
+	uint64_t waiting; /**< now */
+};
+
 /** Whom to tell of connections. */
 struct cv_ctl_tell {
 	/**
@@ -73,6 +79,8 @@ struct cv_ctl_tell {
 	/** What was sent is durable, or will soon be: deliver it. @threads any */
 	void (*sent)(void *arg);
 	void *arg;
+	/** What became of it so far; NULL: nobody counts. */
+	void (*counts)(void *arg, struct cv_ctl_notified *ret_counts);
 };
 
 /** Say whom to tell. At most once. @threads control, before cv_ctl_run() */

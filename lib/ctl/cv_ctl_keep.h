@@ -34,6 +34,10 @@ int cv_ctl_keep(struct cv_ctl *ctl, const char *key, const char *value, size_t l
  */
 int cv_ctl_send(struct cv_ctl *ctl, const char *queue, const char *text);
 
+/** Take back what a queue of the outbox holds, with what the call changes. @return 0 or -ENOMEM
+ * @threads control, within a call */
+int cv_ctl_unsend(struct cv_ctl *ctl, const char *queue);
+
 /** Takes what is kept. @return 0, or -errno to stop */
 typedef int cv_ctl_kept_fn(void *arg, const char *key, const char *value, size_t len);
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cv_ctl_events.h"
 
@@ -92,6 +93,9 @@ int cv_ctl_tell(struct cv_ctl *ctl, struct cv_model *model, const char *endpoint
  * @param next  not yet serving
  */
 void cv_ctl_tell_reload(struct cv_ctl *ctl, const struct cv_conf *next);
+
+/** Write the metrics of notifications. */
+void cv_ctl_tell_metrics(const struct cv_ctl *ctl, FILE *out);
 
 /** Have what was told delivered. */
 void cv_ctl_tell_sent(struct cv_ctl *ctl);

@@ -285,6 +285,13 @@ int cv_ctl_send(struct cv_ctl *ctl, const char *queue, const char *text)
 	return cv_store_batch_add(&ctl->keep.next, &op);
 }
 
+int cv_ctl_unsend(struct cv_ctl *ctl, const char *queue)
+{
+	const struct cv_store_op op = {.what = CV_STORE_UNSEND, .key = queue};
+
+	return cv_store_batch_add(&ctl->keep.next, &op);
+}
+
 struct kept {
 	cv_ctl_kept_fn *fn;
 	void *arg;

@@ -579,6 +579,7 @@ static int all_write(const struct cv_ctl *ctl, FILE *out)
 	neighbours_write(ctl, out);
 	host_write(ctl, out);
 	cv_ctl_dns_metrics(ctl, out);
+	cv_ctl_tell_metrics(ctl, out);
 	if (ctl->io != NULL)
 		ports_write(ctl, out);
 	return ret;

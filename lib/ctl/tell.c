@@ -3,6 +3,7 @@
 /* Connections that the operator or the file decides on, told as those that calls decide on. */
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "cv_model_change.h"
@@ -96,4 +97,37 @@ void cv_ctl_tell_reload(struct cv_ctl *ctl, const struct cv_conf *next)
 	if (ret < 0)
 		cv_log(CV_LOG_ERR,
 		       "out of memory: not everybody can be notified of what the file changes");
+}
+
+void cv_ctl_tell_metrics(const struct cv_ctl *ctl, FILE *out)
+{
+	struct cv_ctl_notified n = {0};
+	const struct {
+		const char *result;
+		uint64_t value;
+	} results[] = {
+		{"delivered", offsetof(struct cv_ctl_notified, delivered)},
+		{"retried", offsetof(struct cv_ctl_notified, retried)},
+		{"given_up", offsetof(struct cv_ctl_notified, given_up)},
+		{"dropped", offsetof(struct cv_ctl_notified, dropped)},
+	};
+
+	if (ctl->tell.counts == NULL)
+		return;
+	ctl->tell.counts(ctl->tell.arg, &n);
+	fprintf(out,
+		"# HELP culvert_notifications_total Messages to receivers, by what became of a "
+		"try; dropped: the oldest, when too many waited.\n"
+		"# TYPE culvert_notifications_total counter\n");
+	for (size_t i = 0; i < CV_ARRAY_LEN(results); i++) {
+		uint64_t value;
+
+		memcpy(&value, (const char *)&n + results[i].value, sizeof(value));
+		fprintf(out, "culvert_notifications_total{result=\"%s\"} %llu\n", results[i].result,
+			(unsigned long long)value);
+	}
+	fprintf(out,
+		"# HELP culvert_notifications_waiting Messages that wait for their receivers.\n"
+		"# TYPE culvert_notifications_waiting gauge\nculvert_notifications_waiting %llu\n",
+		(unsigned long long)n.waiting);
 }

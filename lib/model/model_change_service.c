@@ -170,7 +170,10 @@ static int decide(struct model_ctx *ctx, const char *service, const char *ref, b
 	}
 	if (accept && (!attached || endpoint->state == CV_MODEL_PENDING_ACCEPTANCE)) {
 		enis_complete(model, endpoint);
-		cv_model_state_set(model, endpoint, CV_MODEL_PENDING, ctx->by->now);
+		/* What is put back has been served already. */
+		cv_model_state_set(model, endpoint,
+				   ctx->by->restore ? CV_MODEL_AVAILABLE : CV_MODEL_PENDING,
+				   ctx->by->now);
 	} else if (!accept && attached) {
 		cv_model_state_set(model, endpoint, CV_MODEL_REJECTED, ctx->by->now);
 	}

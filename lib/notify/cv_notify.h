@@ -19,15 +19,17 @@
 #include <stdint.h>
 
 struct cv_store;
+struct sockaddr;
 
-/** Requests under way at once at most. */
-#define CV_NOTIFY_AT_ONCE 16
+/** Requests under way at once at most, and of the topics of one account. */
+#define CV_NOTIFY_AT_ONCE 32
+#define CV_NOTIFY_AT_ONCE_OWN 8
 /** Seconds for one request, from the connection to the answer. */
 #define CV_NOTIFY_SECONDS 15
 /** Seconds between tries at most; they double from 1. */
 #define CV_NOTIFY_WAIT_MAX 60
-/** Tries before a message is given up: about a day. */
-#define CV_NOTIFY_TRIES_MAX 1440
+/** Bytes of an answer that are read; its status is what matters. */
+#define CV_NOTIFY_ANSWER_MAX 65536
 
 /** A message. Strings are the owner's. */
 struct cv_notify_message {
@@ -113,6 +115,49 @@ uint32_t cv_notify_wait(uint32_t n_tries);
 struct cv_notify_counts {
 	uint64_t delivered, retried;
 	uint64_t given_up; /**< refused by the receiver (4xx), or too often tried */
+	uint64_t dropped;  /**< the oldest, when too many waited */
+	uint64_t waiting;  /**< now; up to a second ago */
+};
+
+/** Where receivers may be: an IPv4 network. */
+struct cv_notify_net {
+	uint32_t ip, mask; /**< host order */
+};
+
+/** Networks at most. */
+#define CV_NOTIFY_NETS_MAX 16
+
+/** Which receivers may be reached, whatever name leads to them. */
+struct cv_notify_nets {
+	struct cv_notify_net nets[CV_NOTIFY_NETS_MAX]; /**< shape [n]; not to IPv6 then */
+	uint32_t n;
+	bool given;    /**< else all but those that no receiver has: see cv_notify_may_reach() */
+	bool loopback; /**< without given: it may be there, too */
+};
+
+/**
+ * Tell whether a receiver may be at an address. Without networks: not at those of this network, of the link
+ * (clouds have their secrets there), of groups, nor of this host unless the loopback is allowed.
+ */
+bool cv_notify_may_reach(const struct cv_notify_nets *nets, const struct sockaddr *addr);
+
+/** What happened to messages of a receiver. */
+struct cv_notify_event {
+	const char *result; /**< `failing`, `delivered again`, `given up`, `dropped` */
+	const char *url;    /**< NULL: of any */
+	const char *why;    /**< NULL: nothing to say */
+	uint64_t count;     /**< of messages */
+};
+
+/** Settings. */
+struct cv_notify_cfg {
+	const struct cv_notify_key *key; /**< lives longer */
+	struct cv_notify_nets nets;
+	uint32_t n_tries;      /**< of one message, at least 1 */
+	uint64_t messages_max; /**< that may wait */
+	/** Called on the thread that delivers; NULL: nobody wants to know. */
+	void (*happened)(void *arg, const struct cv_notify_event *event);
+	void *arg;
 };
 
 struct cv_notify;
@@ -120,12 +165,12 @@ struct cv_notify;
 /**
  * Start to deliver.
  *
- * @param      key         lives longer
+ * @param      cfg         copied
  * @param[out] ret_notify  untouched on failure
  * @return 0, or -ENOMEM: also when no thread can be started
  * @owner  caller; cv_notify_destroy()
  */
-int cv_notify_create(const struct cv_notify_key *key, struct cv_notify **ret_notify);
+int cv_notify_create(const struct cv_notify_cfg *cfg, struct cv_notify **ret_notify);
 
 /** Stop: what is under way is broken off and stays in the outbox. NULL is fine. */
 void cv_notify_destroy(struct cv_notify *notify);

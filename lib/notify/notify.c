@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <curl/curl.h>
@@ -19,24 +20,32 @@
 
 /* How often the outbox is looked at, if nobody says that there is something. */
 #define LOOK_MS 1000
+/* Messages that are due looked at, at once: enough that others stand behind those of one account. */
+#define DUE_MAX 2048
+#define ACCOUNT_LEN 16
 
 /* A request under way; id 0: none. */
 struct delivery {
 	uint64_t id;
 	uint32_t n_tries;
+	char account[ACCOUNT_LEN];
+	bool barred;   /* no address of the receiver's may be reached */
+	size_t n_body; /* bytes of the answer */
+	const struct cv_notify_nets *nets;
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body, *url;
 };
 
 struct cv_notify {
-	const struct cv_notify_key *key;
+	struct cv_notify_cfg cfg;
 	_Atomic(struct cv_store *) store;
 	CURLM *multi;
 	pthread_t thread;
 	_Atomic bool stop;
 	struct delivery deliveries[CV_NOTIFY_AT_ONCE];
-	_Atomic uint64_t delivered, retried, given_up;
+	uint64_t trim_ms; /* when the outbox is counted */
+	_Atomic uint64_t delivered, retried, given_up, dropped, waiting;
 };
 
 uint32_t cv_notify_wait(uint32_t n_tries)
@@ -46,12 +55,36 @@ uint32_t cv_notify_wait(uint32_t n_tries)
 
 /* ---- one request ---- */
 
-/* Answers are of no interest. */
+static void happened(const struct cv_notify *notify, const char *result, const char *url,
+		     const char *why, uint64_t count)
+{
+	const struct cv_notify_event event = {result, url, why, count};
+
+	if (notify->cfg.happened != NULL)
+		notify->cfg.happened(notify->cfg.arg, &event);
+}
+
+/* Answers are of no interest, and too long ones are not waited for. */
 static size_t body_drop(char *data, size_t size, size_t n, void *arg)
 {
+	struct delivery *delivery = arg;
+
 	(void)data;
-	(void)arg;
-	return size * n;
+	delivery->n_body += size * n;
+	return delivery->n_body <= CV_NOTIFY_ANSWER_MAX ? size * n : 0;
+}
+
+/* The name has been looked up: what it leads to must be a receiver's. */
+static curl_socket_t socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+	struct delivery *delivery = arg;
+
+	(void)purpose;
+	if (!cv_notify_may_reach(delivery->nets, &addr->addr)) {
+		delivery->barred = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
 }
 
 static bool header_add(struct delivery *delivery, const char *name, const char *value)
@@ -101,7 +134,13 @@ static bool easy_make(struct delivery *delivery)
 	       curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)CV_NOTIFY_SECONDS) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
+		       CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, delivery) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_drop) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, delivery) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PRIVATE, delivery) == CURLE_OK;
 }
 
@@ -124,7 +163,8 @@ static int delivery_make(struct cv_notify *notify, const char *text, struct deli
 		return ret;
 	delivery->url = strdup(order.url);
 	delivery->body = order.raw ? strdup(order.message.message)
-				   : cv_notify_envelope(notify->key, &order.message);
+				   : cv_notify_envelope(notify->cfg.key, &order.message);
+	delivery->nets = &notify->cfg.nets;
 	if (delivery->url == NULL || delivery->body == NULL || !headers_make(delivery, &order) ||
 	    !easy_make(delivery))
 		ret = -ENOMEM;
@@ -138,6 +178,7 @@ static int delivery_make(struct cv_notify *notify, const char *text, struct deli
 struct due {
 	uint64_t id;
 	uint32_t n_tries;
+	char account[ACCOUNT_LEN];
 	char *text;
 };
 
@@ -147,18 +188,52 @@ struct look {
 	uint32_t n, cap;
 };
 
+/* Queues are named by ARNs of subscriptions: arn:aws:sns:REGION:ACCOUNT:... */
+static void account_get(const char *queue, char *account)
+{
+	const char *at = queue;
+	size_t len;
+
+	for (int i = 0; i < 4 && at != NULL; i++) {
+		at = strchr(at, ':');
+		at = at != NULL ? at + 1 : NULL;
+	}
+	len = at != NULL ? strcspn(at, ":") : 0;
+	snprintf(account, ACCOUNT_LEN, "%.*s", len < ACCOUNT_LEN ? (int)len : 0,
+		 at != NULL ? at : "");
+}
+
+static bool has_share(const struct look *look, const char *account)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
+		const struct delivery *delivery = &look->notify->deliveries[i];
+
+		n += delivery->id != 0 && strcmp(delivery->account, account) == 0;
+	}
+	for (uint32_t i = 0; i < look->n; i++)
+		n += strcmp(look->items[i].account, account) == 0;
+	return n < CV_NOTIFY_AT_ONCE_OWN;
+}
+
 static int due_take(void *arg, const struct cv_store_message *message)
 {
 	struct look *look = arg;
 	struct due *due = &look->items[look->n];
+	char account[ACCOUNT_LEN];
 
 	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
 		if (look->notify->deliveries[i].id == message->id)
 			return 0;
 	}
-	if (look->n == look->cap)
+	account_get(message->queue, account);
+	/* Receivers that keep us waiting keep those of their own account waiting. */
+	if (look->n == look->cap || !has_share(look, account))
 		return 0;
-	*due = (struct due){message->id, message->n_tries, strdup(message->text)};
+	*due = (struct due){
+		.id = message->id, .n_tries = message->n_tries, .text = strdup(message->text)};
+	memcpy(due->account, account, sizeof(account));
 	look->n += due->text != NULL;
 	return 0;
 }
@@ -197,12 +272,36 @@ static void delivery_begin(struct cv_notify *notify, const struct due *due)
 	if (ret == 0) {
 		delivery->id = due->id;
 		delivery->n_tries = due->n_tries;
+		memcpy(delivery->account, due->account, sizeof(due->account));
 		return;
 	}
 	delivery_fini(delivery);
 	settle(notify, due->id, due->n_tries, ret == -EINVAL);
 	if (ret == -EINVAL)
 		atomic_fetch_add(&notify->given_up, 1);
+}
+
+/* How many wait, and no more than may. The oldest go: they are of those who are away the longest. */
+static void outbox_trim(struct cv_notify *notify)
+{
+	struct cv_store *store = atomic_load(&notify->store);
+	uint64_t now_ms = cv_clock_ms(), waiting = 0, dropped = 0;
+	struct cv_errs errs = {0};
+
+	if (store == NULL || now_ms < notify->trim_ms)
+		return;
+	notify->trim_ms = now_ms + LOOK_MS;
+	if (cv_store_outbox_trim(store, notify->cfg.messages_max, &waiting, &dropped, &errs) == 0)
+		atomic_store(&notify->waiting, waiting);
+	log_errs(&errs);
+	if (dropped == 0)
+		return;
+	atomic_fetch_add(&notify->dropped, dropped);
+	cv_log(CV_LOG_WARNING,
+	       "more than %llu notifications wait for receivers: the oldest %llu are dropped "
+	       "(api.notifications.messages)",
+	       (unsigned long long)notify->cfg.messages_max, (unsigned long long)dropped);
+	happened(notify, "dropped", NULL, "too many wait", dropped);
 }
 
 static void outbox_look(struct cv_notify *notify)
@@ -215,9 +314,7 @@ static void outbox_look(struct cv_notify *notify)
 		look.cap += notify->deliveries[i].id == 0;
 	if (store == NULL || look.cap == 0)
 		return;
-	/* Those under way are among the first, too. */
-	(void)cv_store_outbox_peek(store, (uint64_t)time(NULL), 2 * CV_NOTIFY_AT_ONCE, due_take,
-				   &look, &errs);
+	(void)cv_store_outbox_peek(store, (uint64_t)time(NULL), DUE_MAX, due_take, &look, &errs);
 	log_errs(&errs);
 	for (uint32_t i = 0; i < look.n; i++) {
 		delivery_begin(notify, &look.items[i]);
@@ -230,28 +327,56 @@ static void outbox_look(struct cv_notify *notify)
 /* As SNS: what the receiver refuses is not sent again. */
 static bool may_retry(CURLcode code, long status)
 {
-	return code != CURLE_OK || status >= 500 || status == 429 || status == 408;
+	return (code != CURLE_OK && status < 200) || status >= 500 || status == 429 ||
+	       status == 408;
+}
+
+/* What is wrong, for people; number is room for a status. @return NULL: nothing */
+static const char *fault_get(const struct delivery *delivery, CURLcode code, long status,
+			     char *number, size_t cap)
+{
+	if (delivery->barred && code != CURLE_OK)
+		return "no receiver may be there (api.notifications.receivers)";
+	/* Who has said that it has the message must not get it again, however the rest comes. */
+	if (status >= 200 && status < 300)
+		return NULL;
+	if (code != CURLE_OK && delivery->n_body <= CV_NOTIFY_ANSWER_MAX)
+		return curl_easy_strerror(code);
+	snprintf(number, cap, "HTTP status %d", (int)(status % 1000));
+	return number;
+}
+
+static void result_tell(struct cv_notify *notify, const struct delivery *delivery,
+			const char *fault, bool later)
+{
+	if (fault == NULL) {
+		if (delivery->n_tries > 0)
+			happened(notify, "delivered again", delivery->url, NULL, 1);
+		return;
+	}
+	if (later && delivery->n_tries > 0)
+		return;
+	cv_log(CV_LOG_WARNING, "notification to %.128s: %s, %s", delivery->url, fault,
+	       later ? "will be tried again" : "given up");
+	happened(notify, later ? "failing" : "given up", delivery->url, fault, 1);
 }
 
 static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CURLcode code)
 {
-	char number[8] = "";
+	char number[24];
+	const char *fault;
 	long status = 0;
-	bool later, good;
+	bool later;
 
 	curl_easy_getinfo(delivery->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (code == CURLE_OK)
-		snprintf(number, sizeof(number), "%d", (int)(status % 1000));
-	good = code == CURLE_OK && status >= 200 && status < 300;
-	later = !good && may_retry(code, status) && delivery->n_tries + 1 < CV_NOTIFY_TRIES_MAX;
-	if (good)
+	fault = fault_get(delivery, code, status, number, sizeof(number));
+	later = fault != NULL && may_retry(code, status) &&
+		delivery->n_tries + 1 < notify->cfg.n_tries;
+	if (fault == NULL)
 		atomic_fetch_add(&notify->delivered, 1);
 	else
 		atomic_fetch_add(later ? &notify->retried : &notify->given_up, 1);
-	if (!good && (!later || delivery->n_tries == 0))
-		cv_log(CV_LOG_WARNING, "notification to %.128s: %s%s, %s", delivery->url,
-		       code != CURLE_OK ? curl_easy_strerror(code) : "HTTP status ", number,
-		       later ? "will be tried again" : "given up");
+	result_tell(notify, delivery, fault, later);
 	curl_multi_remove_handle(notify->multi, delivery->easy);
 	settle(notify, delivery->id, delivery->n_tries, !later);
 	delivery_fini(delivery);
@@ -283,6 +408,7 @@ static void *run(void *arg)
 	int n_running;
 
 	while (!atomic_load(&notify->stop)) {
+		outbox_trim(notify);
 		outbox_look(notify);
 		curl_multi_perform(notify->multi, &n_running);
 		if (!answers_take(notify))
@@ -293,13 +419,13 @@ static void *run(void *arg)
 
 /* ---- life ---- */
 
-int cv_notify_create(const struct cv_notify_key *key, struct cv_notify **ret_notify)
+int cv_notify_create(const struct cv_notify_cfg *cfg, struct cv_notify **ret_notify)
 {
 	struct cv_notify *notify = calloc(1, sizeof(*notify));
 
 	if (notify == NULL)
 		return -ENOMEM;
-	notify->key = key;
+	notify->cfg = *cfg;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
 		notify->multi = curl_multi_init();
 	if (notify->multi == NULL) {
@@ -347,4 +473,6 @@ void cv_notify_counts(struct cv_notify *notify, struct cv_notify_counts *ret_cou
 	ret_counts->delivered = atomic_load(&notify->delivered);
 	ret_counts->retried = atomic_load(&notify->retried);
 	ret_counts->given_up = atomic_load(&notify->given_up);
+	ret_counts->dropped = atomic_load(&notify->dropped);
+	ret_counts->waiting = atomic_load(&notify->waiting);
 }

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Deliveries to receivers on this host that behave as they like: answers, order, who may be reached. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cv_store.h"
+
+#include "notify_priv.h"
+
+#define HEARD_MAX 16384
+
+/* A receiver: a thread that takes one connection after the other. */
+struct receiver {
+	int fd;
+	uint16_t port;
+	pthread_t thread;
+	_Atomic bool stop;
+	_Atomic(const char *) answer; /* NULL: none, until the end */
+	_Atomic unsigned int n_long;  /* bytes of body behind the answer */
+	pthread_mutex_t lock;
+	char heard[HEARD_MAX]; /* bodies, each with a bar behind it */
+	char last[4096];       /* the last request */
+	unsigned int n;
+};
+
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#define BUSY "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#define GONE "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#define AWAY "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%u/\r\nContent-Length: 0\r\n\r\n"
+#define LONG "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+
+static bool request_read(int fd, char *text, size_t cap)
+{
+	size_t n = 0, want = SIZE_MAX;
+
+	while (n < want && n + 1 < cap) {
+		ssize_t got = recv(fd, text + n, cap - 1 - n, 0);
+		const char *end, *len;
+
+		if (got <= 0)
+			return false;
+		n += (size_t)got;
+		text[n] = '\0';
+		end = strstr(text, "\r\n\r\n");
+		len = strcasestr(text, "content-length: ");
+		if (end != NULL && len != NULL)
+			want = (size_t)(end - text) + 4 + strtoul(len + 16, NULL, 10);
+	}
+	return true;
+}
+
+static void answer(struct receiver *r, int fd)
+{
+	static const char filler[1024] = "x";
+	char text[4096] = "";
+	const char *say, *body;
+
+	if (!request_read(fd, text, sizeof(text)))
+		return;
+	body = strstr(text, "\r\n\r\n") + 4;
+	pthread_mutex_lock(&r->lock);
+	r->n++;
+	snprintf(r->heard + strlen(r->heard), HEARD_MAX - strlen(r->heard), "%s|", body);
+	memcpy(r->last, text, sizeof(text));
+	pthread_mutex_unlock(&r->lock);
+	while ((say = atomic_load(&r->answer)) == NULL && !atomic_load(&r->stop))
+		usleep(5000);
+	if (say == NULL)
+		return;
+	(void)send(fd, say, strlen(say), MSG_NOSIGNAL);
+	for (unsigned int i = 0; i < atomic_load(&r->n_long); i += sizeof(filler)) {
+		if (send(fd, filler, sizeof(filler), MSG_NOSIGNAL) < 0)
+			break;
+	}
+}
+
+static void *serve(void *arg)
+{
+	struct receiver *r = arg;
+
+	while (!atomic_load(&r->stop)) {
+		struct pollfd poll_fd = {.fd = r->fd, .events = POLLIN};
+		int fd;
+
+		if (poll(&poll_fd, 1, 20) <= 0)
+			continue;
+		fd = accept(r->fd, NULL, NULL);
+		if (fd < 0)
+			continue;
+		answer(r, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static struct receiver *receiver_start(const char *say)
+{
+	struct receiver *r = calloc(1, sizeof(*r));
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+	socklen_t len = sizeof(addr);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	pthread_mutex_init(&r->lock, NULL);
+	atomic_store(&r->answer, say);
+	r->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(r->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(r->fd, 64), 0);
+	assert_int_equal(getsockname(r->fd, (struct sockaddr *)&addr, &len), 0);
+	r->port = ntohs(addr.sin_port);
+	assert_int_equal(pthread_create(&r->thread, NULL, serve, r), 0);
+	return r;
+}
+
+static void receiver_end(struct receiver *r)
+{
+	atomic_store(&r->stop, true);
+	pthread_join(r->thread, NULL);
+	close(r->fd);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static bool has_heard(struct receiver *r, const char *bodies)
+{
+	bool same;
+
+	pthread_mutex_lock(&r->lock);
+	same = strcmp(r->heard, bodies) == 0;
+	pthread_mutex_unlock(&r->lock);
+	return same;
+}
+
+static unsigned int n_heard(struct receiver *r)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->n;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+/* ---- the sender ---- */
+
+#define until(cond)                                                     \
+	do {                                                            \
+		int tries_ = 0;                                         \
+		while (!(cond)) {                                       \
+			if (++tries_ > 3000)                            \
+				fail_msg("not within 30 s: %s", #cond); \
+			usleep(10000);                                  \
+		}                                                       \
+	} while (0)
+
+static struct cv_notify_key *key;
+static struct cv_store *store;
+static struct cv_notify *notify;
+static char events[4096];
+static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void happened(void *arg, const struct cv_notify_event *event)
+{
+	size_t len;
+
+	(void)arg;
+	pthread_mutex_lock(&events_lock);
+	len = strlen(events);
+	snprintf(events + len, sizeof(events) - len, "%s %s,", event->result,
+		 event->why != NULL ? event->why : "-");
+	pthread_mutex_unlock(&events_lock);
+}
+
+static bool has_event(const char *text)
+{
+	bool has;
+
+	pthread_mutex_lock(&events_lock);
+	has = strstr(events, text) != NULL;
+	pthread_mutex_unlock(&events_lock);
+	return has;
+}
+
+static struct cv_notify_cfg cfg_get(void)
+{
+	return (struct cv_notify_cfg){
+		.key = key,
+		.nets = {.loopback = true},
+		.n_tries = 5,
+		.messages_max = 1000,
+		.happened = happened,
+	};
+}
+
+static void sender_start(const struct cv_notify_cfg *cfg)
+{
+	assert_int_equal(cv_notify_create(cfg, &notify), 0);
+	cv_notify_store(notify, store);
+	cv_notify_wake(notify);
+}
+
+/* Puts a message of an account's subscription into the outbox, to be delivered as it is. */
+static void put(const char *account, unsigned int sub, const struct receiver *to, const char *body)
+{
+	char queue[96], url[64];
+	struct cv_notify_message message = {
+		.type = "Notification",
+		.id = "id",
+		.topic = "arn:aws:sns:us-east-1:111111111111:t",
+		.message = body,
+		.time = "2026-11-21T21:30:11.000Z",
+		.base = "http://127.0.0.1:1",
+		.subscription = "arn:aws:sns:us-east-1:111111111111:t:s",
+		.version = 1,
+	};
+	struct cv_store_op op = {.what = CV_STORE_SEND, .key = queue};
+	struct cv_errs errs = {0};
+	char *order;
+
+	snprintf(queue, sizeof(queue), "arn:aws:sns:us-east-1:%s:t:%u", account, sub);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", to->port);
+	order = cv_notify_order(url, true, &message);
+	op.value = order;
+	op.len = strlen(order);
+	assert_int_equal(
+		cv_store_commit(store, &(struct cv_store_txn){&op, 1, CV_STORE_ANY}, NULL, &errs),
+		0);
+	free(order);
+}
+
+static struct cv_notify_counts counts(void)
+{
+	struct cv_notify_counts now;
+
+	cv_notify_counts(notify, &now);
+	return now;
+}
+
+static uint64_t waiting(void)
+{
+	uint64_t n = 0, dropped;
+	struct cv_errs errs = {0};
+
+	assert_int_equal(cv_store_outbox_trim(store, UINT64_MAX, &n, &dropped, &errs), 0);
+	return n;
+}
+
+static int setup(void **state)
+{
+	char *key_pem, *cert_pem;
+	struct cv_errs errs = {0};
+
+	(void)state;
+	if (key == NULL) {
+		assert_int_equal(cv_notify_key_make(&key_pem, &cert_pem), 0);
+		assert_int_equal(cv_notify_key_open(key_pem, cert_pem, &key), 0);
+		free(key_pem);
+		free(cert_pem);
+	}
+	events[0] = '\0';
+	assert_int_equal(cv_store_open(NULL, &errs, &store), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	cv_notify_destroy(notify);
+	notify = NULL;
+	cv_store_close(store);
+	return 0;
+}
+
+/* ---- what becomes of messages ---- */
+
+static void messages_come_in_order_over_failures(void **state)
+{
+	struct receiver *r = receiver_start(BUSY);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	put("111111111111", 1, r, "a");
+	put("111111111111", 1, r, "b");
+	put("111111111111", 1, r, "c");
+	sender_start(&cfg);
+	until(has_event("failing HTTP status 503"));
+	assert_true(has_heard(r, "a|"));
+	atomic_store(&r->answer, OK);
+	until(counts().delivered == 3);
+	assert_true(has_heard(r, "a|a|b|c|"));
+	assert_true(has_event("delivered again -"));
+	assert_int_equal(counts().retried, 1);
+	assert_int_equal(waiting(), 0);
+	assert_non_null(strstr(r->last, "x-amz-sns-rawdelivery: true\r\n"));
+	assert_non_null(
+		strstr(r->last, "User-Agent: Amazon Simple Notification Service Agent\r\n"));
+	assert_non_null(strstr(r->last, "Content-Type: text/plain; charset=UTF-8\r\n"));
+	assert_null(strstr(r->last, "Expect"));
+	receiver_end(r);
+}
+
+static void what_the_receiver_refuses_is_final(void **state)
+{
+	struct receiver *gone = receiver_start(GONE), *trap = receiver_start(OK), *away;
+	struct cv_notify_cfg cfg = cfg_get();
+	char say[200];
+
+	(void)state;
+	snprintf(say, sizeof(say), AWAY, trap->port);
+	away = receiver_start(say);
+	put("111111111111", 1, gone, "a");
+	put("111111111111", 2, away, "b");
+	sender_start(&cfg);
+	until(counts().given_up == 2);
+	assert_true(has_event("given up HTTP status 404"));
+	assert_true(has_event("given up HTTP status 302"));
+	assert_int_equal(waiting(), 0);
+	/* Nobody is led elsewhere. */
+	assert_int_equal(n_heard(trap), 0);
+	receiver_end(gone);
+	receiver_end(away);
+	receiver_end(trap);
+}
+
+static void tries_end(void **state)
+{
+	struct receiver *r = receiver_start(BUSY);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	cfg.n_tries = 2;
+	put("111111111111", 1, r, "a");
+	put("111111111111", 1, r, "b");
+	sender_start(&cfg);
+	until(counts().given_up == 1);
+	until(has_event("given up HTTP status 503"));
+	atomic_store(&r->answer, OK);
+	until(counts().delivered == 1);
+	assert_int_equal(counts().given_up, 1);
+	receiver_end(r);
+}
+
+static void long_answers_are_cut(void **state)
+{
+	struct receiver *r = receiver_start(LONG);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	atomic_store(&r->n_long, CV_NOTIFY_ANSWER_MAX);
+	put("111111111111", 1, r, "a");
+	sender_start(&cfg);
+	until(counts().delivered == 1);
+	atomic_store(&r->n_long, 100 * CV_NOTIFY_ANSWER_MAX);
+	cfg.n_tries = 1;
+	cv_notify_destroy(notify);
+	put("111111111111", 1, r, "b");
+	sender_start(&cfg);
+	until(counts().delivered == 1);
+	assert_true(has_heard(r, "a|b|"));
+	assert_int_equal(waiting(), 0);
+	receiver_end(r);
+}
+
+static void slow_receivers_keep_only_their_own_waiting(void **state)
+{
+	struct receiver *slow = receiver_start(NULL), *quick = receiver_start(OK);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	for (unsigned int i = 0; i < 3 * CV_NOTIFY_AT_ONCE; i++)
+		put("111111111111", i, slow, "slow");
+	put("222222222222", 1, quick, "quick");
+	sender_start(&cfg);
+	until(counts().delivered == 1);
+	assert_true(has_heard(quick, "quick|"));
+	receiver_end(slow);
+	receiver_end(quick);
+}
+
+static void too_many_are_dropped_from_the_oldest_on(void **state)
+{
+	struct receiver *r = receiver_start(OK);
+	struct cv_notify_cfg cfg = cfg_get();
+	char body[8];
+
+	(void)state;
+	cfg.messages_max = 2;
+	for (unsigned int i = 0; i < 5; i++) {
+		snprintf(body, sizeof(body), "%u", i);
+		put("111111111111", 1, r, body);
+	}
+	sender_start(&cfg);
+	until(counts().delivered == 2);
+	assert_true(has_heard(r, "3|4|"));
+	assert_int_equal(counts().dropped, 3);
+	assert_true(has_event("dropped too many wait"));
+	until(counts().waiting == 0);
+	receiver_end(r);
+}
+
+static void barred_receivers_are_not_connected_to(void **state)
+{
+	struct receiver *r = receiver_start(OK);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	cfg.nets.loopback = false;
+	put("111111111111", 1, r, "a");
+	sender_start(&cfg);
+	until(has_event("failing no receiver may be there"));
+	assert_int_equal(n_heard(r), 0);
+	cv_notify_destroy(notify);
+	/* It waits, and goes once it may. */
+	cfg.nets =
+		(struct cv_notify_nets){.nets = {{0x7f000001, 0xffffffff}}, .n = 1, .given = true};
+	sender_start(&cfg);
+	until(counts().delivered == 1);
+	receiver_end(r);
+}
+
+/* ---- where receivers may be ---- */
+
+static bool may4(const struct cv_notify_nets *nets, const char *ip)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+
+	assert_int_equal(inet_pton(AF_INET, ip, &addr.sin_addr), 1);
+	return cv_notify_may_reach(nets, (struct sockaddr *)&addr);
+}
+
+static bool may6(const struct cv_notify_nets *nets, const char *ip)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6};
+
+	assert_int_equal(inet_pton(AF_INET6, ip, &addr.sin6_addr), 1);
+	return cv_notify_may_reach(nets, (struct sockaddr *)&addr);
+}
+
+static void receivers_are_where_they_may_be(void **state)
+{
+	static const char *const never[] = {"0.0.0.0",        "0.1.2.3",   "169.254.169.254",
+					    "169.254.0.1",    "224.0.0.1", "239.1.1.1",
+					    "255.255.255.255"};
+	static const char *const never6[] = {"::",
+					     "fe80::1",
+					     "ff02::1",
+					     "::ffff:169.254.169.254",
+					     "64:ff9b::a9fe:a9fe",
+					     "fd00:ec2::254"};
+	const struct cv_notify_nets any = {.loopback = true}, far = {0};
+	const struct cv_notify_nets one = {
+		.nets = {{0x0a010000, 0xffff0000}}, .n = 1, .given = true, .loopback = true};
+	const struct cv_notify_nets all = {.nets = {{0, 0}}, .n = 1, .given = true};
+	const struct cv_notify_nets none = {.given = true};
+	struct sockaddr other = {.sa_family = AF_UNIX};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(never); i++)
+		assert_false(may4(&any, never[i]));
+	for (size_t i = 0; i < CV_ARRAY_LEN(never6); i++)
+		assert_false(may6(&any, never6[i]));
+	assert_true(may4(&any, "127.0.0.1") && may6(&any, "::1") && may6(&any, "::ffff:127.0.0.1"));
+	assert_false(may4(&far, "127.0.0.1") || may6(&far, "::1") ||
+		     may6(&far, "::ffff:127.8.0.1"));
+	assert_true(may4(&far, "10.1.2.3") && may4(&far, "169.253.0.1") &&
+		    may6(&far, "2001:db8::1"));
+	assert_true(may4(&far, "1.0.0.0") && may4(&far, "223.255.255.255") &&
+		    may4(&far, "128.0.0.1"));
+	assert_true(may4(&one, "10.1.255.255") && may6(&one, "::ffff:10.1.0.1"));
+	assert_false(may4(&one, "10.2.0.1") || may4(&one, "127.0.0.1") ||
+		     may6(&one, "2001:db8::1"));
+	assert_true(may4(&all, "169.254.169.254"));
+	assert_false(may4(&none, "10.1.2.3"));
+	assert_false(cv_notify_may_reach(&all, &other));
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(messages_come_in_order_over_failures),
+		CASE(what_the_receiver_refuses_is_final),
+		CASE(tries_end),
+		CASE(long_answers_are_cut),
+		CASE(slow_receivers_keep_only_their_own_waiting),
+		CASE(too_many_are_dropped_from_the_oldest_on),
+		CASE(barred_receivers_are_not_connected_to),
+		cmocka_unit_test(receivers_are_where_they_may_be),
+	};
+	int ret = cmocka_run_group_tests(tests, NULL, NULL);
+
+	cv_notify_key_close(key);
+	return ret;
+}
