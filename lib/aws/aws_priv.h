@@ -192,13 +192,23 @@ struct aws_filter;
 /** Memory that lives as long as the call. */
 struct aws_block;
 
-/** A page of results. */
+/** How often a handler is run, and for what: once if all fits into a page. */
+enum aws_page_mode {
+	AWS_PAGE_ALL,   /**< write all */
+	AWS_PAGE_LOOK,  /**< write nothing, note what there is */
+	AWS_PAGE_WRITE, /**< write what was chosen */
+};
+
+/** A page of results, in the order of their keys. */
 struct aws_page {
-	uint64_t from;  /**< first position */
-	uint64_t next;  /**< first position of the next page */
+	enum aws_page_mode mode;
+	uint64_t after; /**< key of the last result before, if has_after */
+	uint64_t last;  /**< key of the last result of this page */
 	uint32_t limit; /**< results at most */
-	uint32_t n;
-	bool more;
+	uint32_t n;     /**< results so far; of a page that was chosen, all */
+	uint32_t cap;
+	uint64_t *keys; /**< shape [n] while there is a look */
+	bool has_after, more;
 };
 
 /** An action being carried out. */
@@ -310,12 +320,15 @@ int cv_aws_tags(struct aws_call *call, const char *resource_type,
 		const struct cv_model_tag **ret_tags, uint32_t *ret_n);
 
 /**
- * Tell whether the next result belongs to this page. Ask for each result that passes the filters, in
- * ascending order of position.
+ * Tell whether a result belongs to this page. Ask for each result that passes the filters. A handler that
+ * asks may be run more than once for a call, and must change nothing.
  *
- * @param pos  where it stands: its index in the model's array, or another number that grows
+ * @param key  of this result only, and stays so: what is numbered anew is told twice, or not at all
  */
-bool cv_aws_page(struct aws_call *call, uint64_t pos);
+bool cv_aws_page(struct aws_call *call, uint64_t key);
+
+/** The same by an id, or an id and what it is of that. @param sub  NULL: all of it */
+bool cv_aws_page_key(struct aws_call *call, const char *id, const char *sub);
 
 /** Write `nextToken`, `NextToken` or `NextMarker` if there is another page. */
 void cv_aws_page_end(struct aws_call *call);

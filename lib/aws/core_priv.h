@@ -25,11 +25,11 @@ struct cv_aws {
 	struct aws_idem *idem;
 	const struct cv_notify_key *key; /**< NULL: there is no SNS */
 	bool tls;
-	char *base_url; /**< NULL: as the caller reached us */
+	char *base_url;         /**< NULL: as the caller reached us */
 	struct aws_sns *sns;    /**< NULL: there is none; control's */
 	_Atomic bool sns_stale; /**< what control has in memory is not what was kept */
-	uint64_t seed[2];       /**< of page tokens and tables */
-	uint64_t keep_seed[2];  /**< of client tokens, which outlive the process */
+	uint64_t seed[2];       /**< random; keep_seed if none is kept */
+	uint64_t keep_seed[2];  /**< of client and page tokens, which outlive the process */
 };
 
 /* ---- table.c ---- */
@@ -125,6 +125,9 @@ int cv_aws_filters_end(struct aws_call *call);
 
 /** Read page size and token. @return as cv_aws_fail() */
 int cv_aws_page_read(struct aws_call *call);
+
+/** Run the action's handler, as often as a page takes. @return what it returned */
+int cv_aws_page_run(struct aws_call *call);
 
 /** Free the call's memory. */
 void cv_aws_call_fini(struct aws_call *call);

@@ -184,7 +184,7 @@ static int handler_run(struct run *run)
 
 	cv_xml_init(&out, call->service->ec2 ? "item" : "member");
 	call->out = &out;
-	ret = call->action->handle(call);
+	ret = cv_aws_page_run(call);
 	if (ret >= 0)
 		ret = cv_aws_filters_end(call);
 	/* Memory that an action could not get is a failure whether it noticed or not. */

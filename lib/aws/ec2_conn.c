@@ -59,7 +59,8 @@ static int describe_connections(struct aws_call *call)
 		    model->services[endpoint->service].owner != call->account)
 			continue;
 		owner = model->accounts[model->vpcs[endpoint->vpc].owner].id;
-		if (connection_passes(call, endpoint, owner) && cv_aws_page(call, i))
+		if (connection_passes(call, endpoint, owner) &&
+		    cv_aws_page_key(call, endpoint->id, NULL))
 			connection_write(call, i, owner);
 	}
 	cv_xml_close(call->out);

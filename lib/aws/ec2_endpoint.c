@@ -295,7 +295,7 @@ static int describe_endpoints(struct aws_call *call)
 
 		if (endpoint->meta.gone || model->vpcs[endpoint->vpc].owner != call->account ||
 		    !cv_aws_ec2_is_wanted(&wanted, endpoint->id) ||
-		    !endpoint_passes(call, endpoint) || !cv_aws_page(call, i))
+		    !endpoint_passes(call, endpoint) || !cv_aws_page_key(call, endpoint->id, NULL))
 			continue;
 		cv_xml_item(call->out);
 		endpoint_write(call, i);

@@ -174,7 +174,7 @@ struct walk {
 	uint32_t n_found; /* of those that are wanted by id */
 };
 
-static bool eni_tell(struct aws_call *call, struct walk *walk, const struct eni *eni, uint64_t pos)
+static bool eni_tell(struct aws_call *call, struct walk *walk, const struct eni *eni)
 {
 	struct eni_texts texts;
 
@@ -183,7 +183,7 @@ static bool eni_tell(struct aws_call *call, struct walk *walk, const struct eni 
 	walk->n_found++;
 	if (!texts_get(call, eni, &texts))
 		return false;
-	if (eni_passes(call, eni, &texts) && cv_aws_page(call, pos))
+	if (eni_passes(call, eni, &texts) && cv_aws_page_key(call, eni->id, NULL))
 		eni_write(call, eni, &texts);
 	return true;
 }
@@ -210,7 +210,7 @@ static bool endpoints_tell(struct aws_call *call, struct walk *walk)
 				.endpoint = endpoint,
 			};
 
-			good = eni_tell(call, walk, &eni, (uint64_t)i << 8 | k);
+			good = eni_tell(call, walk, &eni);
 		}
 	}
 	return good;
@@ -242,7 +242,7 @@ static bool lbs_tell(struct aws_call *call, struct walk *walk)
 				.lb = lb,
 			};
 
-			good = eni_tell(call, walk, &eni, UINT64_C(1) << 48 | (uint64_t)i << 8 | k);
+			good = eni_tell(call, walk, &eni);
 		}
 	}
 	return good;

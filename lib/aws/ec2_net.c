@@ -209,7 +209,7 @@ static int describe_vpcs(struct aws_call *call)
 		cidrs = cidrs_get(call, vpc);
 		if (cidrs == NULL)
 			return -EINVAL;
-		if (!vpc_passes(call, vpc, cidrs) || !cv_aws_page(call, i))
+		if (!vpc_passes(call, vpc, cidrs) || !cv_aws_page_key(call, vpc->id, NULL))
 			continue;
 		cv_xml_item(call->out);
 		vpc_write(call, vpc, cidrs, "available");
@@ -343,7 +343,8 @@ static int describe_subnets(struct aws_call *call)
 		    !cv_aws_ec2_is_wanted(&wanted, subnet->id))
 			continue;
 		subnet_texts_get(call, subnet, used[i], &texts);
-		if (!subnet_passes(call, subnet, &texts) || !cv_aws_page(call, i))
+		if (!subnet_passes(call, subnet, &texts) ||
+		    !cv_aws_page_key(call, subnet->id, NULL))
 			continue;
 		cv_xml_item(call->out);
 		subnet_write(call, subnet, &texts);
@@ -501,11 +502,11 @@ static int sgs_wanted_read(struct aws_call *call, struct sgs_wanted *wanted)
 }
 
 static void sg_tell(struct aws_call *call, const struct sgs_wanted *wanted,
-		    const struct cv_model_security_group *sg, uint64_t pos)
+		    const struct cv_model_security_group *sg)
 {
 	if (cv_aws_ec2_is_wanted(&wanted->ids, sg->id) &&
 	    cv_aws_ec2_is_wanted(&wanted->names, sg->name) && sg_passes(call, sg) &&
-	    cv_aws_page(call, pos))
+	    cv_aws_page_key(call, sg->id, NULL))
 		sg_write(call, sg);
 }
 
@@ -522,11 +523,11 @@ static int describe_sgs(struct aws_call *call)
 		const struct cv_model_security_group *sg = &model->sgs[i];
 
 		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account)
-			sg_tell(call, &wanted, sg, i);
+			sg_tell(call, &wanted, sg);
 	}
 	for (uint32_t i = 0; i < model->n_vpcs; i++) {
 		if (default_sg_get(call, i, &default_sg))
-			sg_tell(call, &wanted, &default_sg, UINT64_C(1) << 40 | i);
+			sg_tell(call, &wanted, &default_sg);
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);

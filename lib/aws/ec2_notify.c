@@ -209,12 +209,11 @@ static int describe_notifications(struct aws_call *call)
 	place = (struct place)PLACE_FIRST;
 	cv_xml_open(call->out, "connectionNotificationSet");
 	while (resource_next(call, &place)) {
-		uint64_t pos = (uint64_t)place.kind << 40 | (uint64_t)place.idx << 8;
-
 		for (uint32_t i = 0; cv_model_notification_at(place.meta, i, &place.notification);
 		     i++) {
 			if ((id != NULL && strcmp(place.notification.id, id) != 0) ||
-			    !notification_passes(call, &place) || !cv_aws_page(call, pos + i))
+			    !notification_passes(call, &place) ||
+			    !cv_aws_page_key(call, place.notification.id, NULL))
 				continue;
 			cv_xml_item(call->out);
 			notification_write(call, &place);

@@ -107,7 +107,7 @@ static int describe_permissions(struct aws_call *call)
 
 		if (!cv_aws_filter(call, "principal", principal) ||
 		    !cv_aws_filter(call, "principal-type", principal_type(principal)) ||
-		    !cv_aws_page(call, i))
+		    !cv_aws_page_key(call, principal, NULL))
 			continue;
 		cv_xml_item(call->out);
 		cv_xml_str(call->out, "principalType", principal_type(principal));
@@ -214,7 +214,7 @@ static int describe_offers(struct aws_call *call)
 	for (uint32_t i = 0; i < model->n_services; i++) {
 		if (cv_aws_ec2_is_wanted(&names, model->services[i].service_name) &&
 		    is_seen(call, i) && offer_passes(call, &model->services[i]) &&
-		    cv_aws_page(call, i))
+		    cv_aws_page_key(call, model->services[i].id, NULL))
 			shown[n++] = i;
 	}
 	cv_xml_open(call->out, "serviceNameSet");

@@ -176,7 +176,7 @@ static int describe_services(struct aws_call *call)
 
 		if (service->meta.gone || service->owner != call->account ||
 		    !cv_aws_ec2_is_wanted(&wanted, service->id) || !service_passes(call, service) ||
-		    !cv_aws_page(call, i))
+		    !cv_aws_page_key(call, service->id, NULL))
 			continue;
 		cv_xml_item(call->out);
 		service_write(call, i);

@@ -359,7 +359,7 @@ static int describe_rules(struct aws_call *call)
 
 			if (cv_aws_ec2_is_wanted(&wanted, id) &&
 			    cv_aws_filter(call, "security-group-rule-id", id) &&
-			    cv_aws_page(call, (uint64_t)i << 16 | k))
+			    cv_aws_page_key(call, id, NULL))
 				rule_write(call, sg->id, &sg->rules[k], false);
 		}
 	}

@@ -196,7 +196,7 @@ static void tag_write(struct aws_call *call, const char *id, const char *type,
 }
 
 static void resource_tags(struct aws_call *call, const char *type, const char *id,
-			  const struct cv_model_meta *meta, uint64_t pos)
+			  const struct cv_model_meta *meta)
 {
 	if (!cv_aws_filter(call, "resource-id", id) || !cv_aws_filter(call, "resource-type", type))
 		return;
@@ -207,7 +207,7 @@ static void resource_tags(struct aws_call *call, const char *type, const char *i
 		if (cv_aws_filter(call, "key", tag.key) &&
 		    cv_aws_filter(call, "value", tag.value) &&
 		    cv_aws_filter(call, "tag-value", tag.value) && cv_aws_filter_tags(call, &one) &&
-		    cv_aws_page(call, pos + i))
+		    cv_aws_page_key(call, id, tag.key))
 			tag_write(call, id, type, &tag);
 	}
 }
@@ -227,7 +227,7 @@ static int describe_tags(struct aws_call *call)
 			if (!meta->gone && meta->n_tags > 0 &&
 			    cv_model_owner(model, kind, i) == call->account)
 				resource_tags(call, kinds[k].type, cv_model_id_at(model, kind, i),
-					      meta, (uint64_t)k << 40 | (uint64_t)i << 8);
+					      meta);
 		}
 	}
 	cv_xml_close(call->out);

@@ -356,7 +356,7 @@ static int describe_lbs(struct aws_call *call)
 
 		if (!lb->meta.gone && cv_model_owner(model, CV_MODEL_LB, i) == call->account &&
 		    cv_aws_elb_is_wanted(&arns, lb->arn) &&
-		    cv_aws_elb_is_wanted(&names, lb->name) && cv_aws_page(call, i))
+		    cv_aws_elb_is_wanted(&names, lb->name) && cv_aws_page_key(call, lb->arn, NULL))
 			lb_write(call, lb);
 	}
 	cv_xml_close(call->out);

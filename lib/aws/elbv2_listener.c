@@ -288,7 +288,7 @@ static int describe_listeners(struct aws_call *call)
 
 		for (uint32_t k = 0; (lb == CV_MODEL_NONE || lb == i) && k < at->n_listeners; k++) {
 			if (cv_aws_elb_is_wanted(&arns, at->listeners[k].arn) &&
-			    cv_aws_page(call, (uint64_t)i << 32 | k))
+			    cv_aws_page_key(call, at->listeners[k].arn, NULL))
 				listener_write(call, at, &at->listeners[k]);
 		}
 	}

@@ -295,7 +295,7 @@ static int describe_tgs(struct aws_call *call)
 
 		if (!tg->meta.gone && cv_model_owner(model, CV_MODEL_TG, i) == call->account &&
 		    (lb == CV_MODEL_NONE || tg->lb == lb) && cv_aws_elb_is_wanted(&arns, tg->arn) &&
-		    cv_aws_elb_is_wanted(&names, tg->name) && cv_aws_page(call, i))
+		    cv_aws_elb_is_wanted(&names, tg->name) && cv_aws_page_key(call, tg->arn, NULL))
 			tg_write(call, tg);
 	}
 	cv_xml_close(call->out);

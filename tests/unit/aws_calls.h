@@ -35,7 +35,7 @@ static inline int calls_answer(struct aws_call *call)
 	if (ret == 0)
 		ret = cv_aws_page_read(call);
 	if (ret == 0)
-		ret = call->action->handle(call);
+		ret = cv_aws_page_run(call);
 	if (ret == 0)
 		ret = cv_aws_filters_end(call);
 	return ret == 0 && call->err_code != NULL ? -EINVAL : ret;
