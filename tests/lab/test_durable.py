@@ -21,23 +21,25 @@ import botocore.exceptions
 
 import api_world
 from api_world import CONSUMER
-from harness import culvertd
+from harness import culvertd, note
 
 ROUNDS = int(os.environ.get('CULVERT_KILL_ROUNDS', '12'))
 DEAD = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError, ConnectionError)
 
 
 def config():
-    """The file has a load balancer and a service; everything else is made by calls."""
+    """The file has two load balancers, each with a service; everything else is made by calls."""
     conf = api_world.config()
-    conf['target_groups'] = [{'name': 'web', 'vpc': 'provider', 'port': 80,
-                              'targets': [{'ip': '10.0.1.50', 'port': 80}]}]
+    conf['target_groups'] = [{'name': name, 'vpc': 'provider', 'port': 80,
+                              'targets': [{'ip': '10.0.1.50', 'port': 80}]}
+                             for name in ('web', 'asks', 'for-b0', 'for-b1', 'for-b2')]
     conf['load_balancers'] = [{
-        'name': 'nlb', 'vpc': 'provider', 'subnets': [{'subnet': 'provider-1'}, {'subnet': 'provider-2'}],
-        'listeners': [{'port': 80, 'target_group': 'web'}]}]
+        'name': name, 'vpc': 'provider', 'subnets': [{'subnet': 'provider-1'}, {'subnet': 'provider-2'}],
+        'listeners': [{'port': 80, 'target_group': tg}]} for name, tg in (('nlb', 'web'), ('nlb-asks', 'asks'))]
     conf['endpoint_services'] = [{
-        'name': 'svc', 'load_balancers': ['nlb'], 'acceptance_required': False,
-        'allowed_principals': [f'arn:aws:iam::{CONSUMER}:root']}]
+        'name': name, 'load_balancers': [lb], 'acceptance_required': asks,
+        'allowed_principals': [f'arn:aws:iam::{CONSUMER}:root']}
+        for name, lb, asks in (('svc', 'nlb', False), ('asks', 'nlb-asks', True))]
     return conf
 
 
@@ -104,6 +106,7 @@ class Groups(Client):
 
     def __init__(self, it, seed):
         super().__init__(it, seed)
+        self.sure = {f'pair{i}': False for i in range(3)}
         self.elb = it.boto('elbv2', 'provider')
         self.vpc = it.boto('ec2', 'provider').describe_vpcs()['Vpcs'][0]['VpcId']
         self.web = self.elb.describe_target_groups(Names=['web'])['TargetGroups'][0]['TargetGroupArn']
@@ -124,7 +127,7 @@ class Groups(Client):
 
     def pair(self, i):
         targets = [{'Id': f'10.0.1.{100 + i}', 'Port': port} for port in (8000, 8001)]
-        there = not self.sure.get(f'pair{i}', False)
+        there = not self.sure[f'pair{i}']
         call = self.elb.register_targets if there else self.elb.deregister_targets
         self.change(f'pair{i}', there, lambda: call(TargetGroupArn=self.web, Targets=targets))
 
@@ -143,7 +146,80 @@ class Groups(Client):
         for i in range(3):
             n = sum(ip == f'10.0.1.{100 + i}' for ip, _ in there)
             case.assertIn(n, (0, 2), 'half of a call')
-            self.check(case, f'pair{i}', n == 2 or (False if f'pair{i}' in self.sure else None))
+            self.check(case, f'pair{i}', n == 2)
+
+
+class Balancers(Client):
+    """Load balancers come, with a listener by a call of its own, and go with it."""
+
+    def __init__(self, it, seed):
+        super().__init__(it, seed)
+        self.elb = it.boto('elbv2', 'provider')
+        self.subnet = it.boto('ec2', 'provider').describe_subnets()['Subnets'][0]['SubnetId']
+        self.groups = {g['TargetGroupName'][4:]: g['TargetGroupArn'] for g in self.elb.describe_target_groups(
+            Names=['for-b0', 'for-b1', 'for-b2'])['TargetGroups']}
+
+    def step(self):
+        name = f'b{self.random.randrange(3)}'
+        arn = self.sure.get(name)
+        if arn is None:
+            self.perhaps = (name, 'any')
+            self.sure[name] = self.elb.create_load_balancer(
+                Name=name, Type='network', Scheme='internal',
+                Subnets=[self.subnet])['LoadBalancers'][0]['LoadBalancerArn']
+            self.sure[name + ' listeners'] = 0
+            self.perhaps = None
+        elif self.sure[name + ' listeners'] == 0:
+            self.change(name + ' listeners', 1, lambda: self.elb.create_listener(
+                LoadBalancerArn=arn, Protocol='TCP', Port=80,
+                DefaultActions=[{'Type': 'forward', 'TargetGroupArn': self.groups[name]}]))
+        else:
+            self.change(name, None, lambda: self.elb.delete_load_balancer(LoadBalancerArn=arn))
+
+    def verify(self, case):
+        arns = {b['LoadBalancerName']: b['LoadBalancerArn']
+                for b in self.elb.describe_load_balancers()['LoadBalancers']}
+        for i in range(3):
+            name = f'b{i}'
+            if self.perhaps == (name, 'any') and name in arns:
+                self.perhaps = (name, arns[name])
+                self.sure[name + ' listeners'] = 0
+            self.check(case, name, arns.get(name))
+            if name in arns:
+                n = len(self.elb.describe_listeners(LoadBalancerArn=arns[name])['Listeners'])
+                self.check(case, name + ' listeners', n)
+
+
+class Decisions(Client):
+    """The provider changes its mind about a few requests, again and again."""
+
+    STATES = {'pendingAcceptance': None, 'pending': True, 'available': True, 'rejected': False}
+
+    def __init__(self, it, seed):
+        super().__init__(it, seed)
+        self.ec2 = it.boto('ec2', 'provider')
+        mine = it.boto('ec2')
+        service = next(s for s in self.ec2.describe_vpc_endpoint_service_configurations()[
+            'ServiceConfigurations'] if s['AcceptanceRequired'])
+        self.service = service['ServiceId']
+        subnet = mine.describe_subnets()['Subnets'][0]
+        self.ids = [mine.create_vpc_endpoint(
+            VpcEndpointType='Interface', VpcId=subnet['VpcId'], ServiceName=service['ServiceName'],
+            SubnetIds=[subnet['SubnetId']])['VpcEndpoint']['VpcEndpointId'] for _ in range(4)]
+
+    def step(self):
+        one, yes = self.random.choice(self.ids), self.random.random() < 0.5
+        call = self.ec2.accept_vpc_endpoint_connections if yes else self.ec2.reject_vpc_endpoint_connections
+        if yes or self.sure.get(one) is not False:  # what is rejected cannot be rejected
+            self.change(one, yes, lambda: call(ServiceId=self.service, VpcEndpointIds=[one]))
+
+    def verify(self, case):
+        rows = self.ec2.describe_vpc_endpoint_connections(
+            Filters=[{'Name': 'service-id', 'Values': [self.service]}])['VpcEndpointConnections']
+        states = {r['VpcEndpointId']: r['VpcEndpointState'] for r in rows}
+        case.assertEqual(set(states), set(self.ids))
+        for one, state in states.items():
+            self.check(case, one, self.STATES[state])
 
 
 class Endpoints(Client):
@@ -153,8 +229,9 @@ class Endpoints(Client):
         super().__init__(it, seed)
         self.ec2 = it.boto('ec2')
         self.vpc = self.ec2.describe_vpcs()['Vpcs'][0]['VpcId']
-        self.service = it.boto('ec2', 'provider').describe_vpc_endpoint_service_configurations()[
-            'ServiceConfigurations'][0]['ServiceName']
+        self.service = next(
+            s['ServiceName'] for s in it.boto('ec2', 'provider').describe_vpc_endpoint_service_configurations()[
+                'ServiceConfigurations'] if not s['AcceptanceRequired'])
         self.subnet = self.ec2.describe_subnets()['Subnets'][0]['SubnetId']
         self.tokens = {}  # token: endpoint's id, or None: not known
         self.deleted = set()
@@ -178,7 +255,8 @@ class Endpoints(Client):
         self.tokens[token] = self.make(token)
 
     def there(self):
-        pages = self.ec2.get_paginator('describe_vpc_endpoints').paginate()
+        pages = self.ec2.get_paginator('describe_vpc_endpoints').paginate(
+            Filters=[{'Name': 'service-name', 'Values': [self.service]}])
         return {e['VpcEndpointId'] for page in pages for e in page['VpcEndpoints']
                 if e['State'] not in ('deleting', 'deleted')}
 
@@ -220,21 +298,28 @@ class Kill(api_world.ApiCase):
             thread.join(60)
         for client in clients:
             if client.fault is not None:
-                raise client.fault
+                raise AssertionError(f'{type(client).__name__}: {client.fault!r}') from client.fault
         return sum(c.n for c in clients)
 
     def test_nothing_acknowledged_is_lost(self):
         seed = random.randrange(1 << 30)
         dice = random.Random(seed)
-        clients = [Tags(self.it, seed), Groups(self.it, seed + 1), Endpoints(self.it, seed + 2)]
+        clients = [kind(self.it, seed + i)
+                   for i, kind in enumerate((Tags, Groups, Balancers, Decisions, Endpoints))]
         n = 0
         for i in range(ROUNDS):
-            with self.subTest(round=i, seed=seed):
-                n += self.round(clients, dice.uniform(0.01, 0.25))
-                (self.it.dir / 'log').write_text('')
-                self.it.start()
-                for client in clients:
+            if i % 20 == 0:
+                note(f'round {i} of {ROUNDS}, {n} calls were answered')
+            n += self.round(clients, dice.uniform(0.01, 0.25))
+            (self.it.dir / 'log').write_text('')
+            self.it.start()
+            for client in clients:
+                try:
                     client.verify(self)
+                except (AssertionError, botocore.exceptions.ClientError) as err:
+                    raise AssertionError(
+                        f'round {i}, seed {seed}, {type(client).__name__}: {err}\nunder way: {client.perhaps}'
+                        f'\nacknowledged: {client.sure}') from err
         self.assertGreater(n, ROUNDS)
         self.assertNotIn('error', self.it.log())
 
