@@ -433,14 +433,17 @@ class FlowLife(harness.LastTests, harness.LabCase):
         self.rejected('reset')
 
     def test_deleted_endpoints_flows_end(self):
-        mine, other = self.dial(STAY, 'c2'), self.dial(STAY)
-        self.now['endpoints'].pop()
-        self.now['endpoint_services'][0]['accept'].remove('c2')
-        self.change()
-        self.look_at_end(mine, 'silent')
-        self.assertTrue(other.lives())
-        self.back()
-        self.assertTrue(self.dial(STAY, 'c2').lives())
+        other = self.dial(STAY)
+        for how in ('silent', 'reset'):
+            self.now = copy.deepcopy(self.conf)
+            mine = self.dial(STAY, 'c2')
+            self.now['endpoints'].pop()
+            self.now['endpoint_services'][0]['accept'].remove('c2')
+            self.change(flow_end={'endpoint': how})
+            self.look_at_end(mine, how)
+            self.assertTrue(other.lives())
+            self.back()
+            self.assertTrue(self.dial(STAY, 'c2').lives())
 
     # What is removed ----------------------------------------------------------------------------
 
