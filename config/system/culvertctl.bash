@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Completion of culvertctl for bash: names of endpoints, groups, targets, load balancers and zones are asked
-# of the running culvertd, commands and options of culvertctl itself. Copy it to /etc/bash_completion.d/culvertctl, or source it.
+# of the running culvertd, commands and options of culvertctl itself. `meson install` puts it in place.
 
 # _culvertctl_ask WHAT FILTER: values that a sed script picks from `show WHAT --json`, one a line.
 _culvertctl_ask() {
