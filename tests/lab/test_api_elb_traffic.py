@@ -37,9 +37,9 @@ class Traffic(unittest.TestCase):
                             aws_access_key_id=self.env[f'{role}_KEY'],
                             aws_secret_access_key=self.env[f'{role}_SECRET'])
 
-    def cli(self, *args):
-        env = {**os.environ, 'AWS_ACCESS_KEY_ID': self.env['PROVIDER_KEY'], 'AWS_PAGER': '',
-               'AWS_SECRET_ACCESS_KEY': self.env['PROVIDER_SECRET'], 'HOME': '/nowhere',
+    def cli(self, *args, role='PROVIDER'):
+        env = {**os.environ, 'AWS_ACCESS_KEY_ID': self.env[f'{role}_KEY'], 'AWS_PAGER': '',
+               'AWS_SECRET_ACCESS_KEY': self.env[f'{role}_SECRET'], 'HOME': '/nowhere',
                'AWS_DEFAULT_REGION': self.env['REGION']}
         done = subprocess.run(['/usr/bin/aws', '--endpoint-url', self.env['API_URL'], *args], env=env,
                               capture_output=True, text=True, timeout=200, check=False)
@@ -81,15 +81,15 @@ class Traffic(unittest.TestCase):
             time.sleep(0.2)
         self.cli('elbv2', 'wait', 'target-in-service', '--target-group-arn', arn)
 
-    def dial(self, ip, n):
+    def dial(self, ip, n, vpc='provider'):
         done = proc.run(['curl', '-s', '-S', '-m', '20', '-w', '%{http_code} ', '-H', 'Connection: close'] +
                         ['-o', '/dev/null', f'http://{ip}/'] * n,
-                        ns=f'{PREFIX}.provider.client', check=False)
+                        ns=f'{PREFIX}.{vpc}.client', check=False)
         self.assertEqual(done.stdout.split(), ['200'] * n, done.stderr)
 
-    def sums(self, ns, name, dims, stat='Sum'):
+    def sums(self, ns, name, dims, stat='Sum', role='PROVIDER'):
         now = datetime.datetime.now(datetime.timezone.utc)
-        got = self.boto('cloudwatch').get_metric_statistics(
+        got = self.boto('cloudwatch', role).get_metric_statistics(
             Namespace=ns, MetricName=name, Dimensions=[{'Name': k, 'Value': v} for k, v in dims.items()],
             StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(minutes=1),
             Period=3600, Statistics=[stat])
@@ -106,6 +106,7 @@ class Traffic(unittest.TestCase):
         zone = lb['AvailabilityZones'][0]
         self.dial(zone['LoadBalancerAddresses'][0]['PrivateIPv4Address'], N)
         self.counted(lb, arn, zone['ZoneName'])
+        self.counted_by_zone(lb)
         elb = self.boto('elbv2')
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
             {'Key': 'deregistration_delay.timeout_seconds', 'Value': '4'}])
@@ -139,6 +140,81 @@ class Traffic(unittest.TestCase):
                         '--period', '60', '--statistics', 'Sum', 'SampleCount', '--output', 'text')
         self.assertRegex(text, r'DATAPOINTS\s+1.0\s+0.0\s+2\d{3}-')
         self.listed(balancer, in_zone)
+
+    def connect(self, lb):
+        """(service id, endpoint, {subnet: IP of the ENI there}): two ENIs of the consumer's."""
+        ec2, mine = self.boto('ec2'), self.boto('ec2', 'CONSUMER')
+        service = ec2.create_vpc_endpoint_service_configuration(
+            NetworkLoadBalancerArns=[lb['LoadBalancerArn']], AcceptanceRequired=False)['ServiceConfiguration']
+        ec2.modify_vpc_endpoint_service_permissions(ServiceId=service['ServiceId'], AddAllowedPrincipals=['*'])
+        endpoint = mine.create_vpc_endpoint(
+            VpcId=self.env['CONSUMER_VPC'], VpcEndpointType='Interface', ServiceName=service['ServiceName'],
+            SubnetIds=self.env['CONSUMER_SUBNETS'].split(',')[:2],
+            SecurityGroupIds=[self.env['CONSUMER_SG']])['VpcEndpoint']
+        until = time.monotonic() + 30
+        while endpoint['State'] != 'available':
+            self.assertLess(time.monotonic(), until, endpoint)
+            time.sleep(0.1)
+            endpoint, = mine.describe_vpc_endpoints(
+                VpcEndpointIds=[endpoint['VpcEndpointId']])['VpcEndpoints']
+        enis = mine.describe_network_interfaces(
+            NetworkInterfaceIds=endpoint['NetworkInterfaceIds'])['NetworkInterfaces']
+        return service['ServiceId'], endpoint, {e['SubnetId']: e['PrivateIpAddress'] for e in enis}
+
+    def said(self, role, ns, name, dims):
+        """What the stock client is told."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        text = self.cli('cloudwatch', 'get-metric-statistics', '--namespace', ns, '--metric-name', name,
+                        '--dimensions', *[f'Name={k},Value={v}' for k, v in dims.items()],
+                        '--start-time', (now - datetime.timedelta(hours=1)).isoformat(),
+                        '--end-time', (now + datetime.timedelta(minutes=1)).isoformat(), '--period', '3600',
+                        '--statistics', 'Sum', '--query', 'sum(Datapoints[].Sum)', '--output', 'text',
+                        role=role)
+        return float(text)
+
+    def counted_by_zone(self, lb):
+        """Through two ENIs in zones that the two accounts know by other names, 3 and 5 connections."""
+        service, endpoint, enis = self.connect(lb)
+        s0, s1 = self.env['CONSUMER_SUBNETS'].split(',')[:2]
+        self.dial(enis[s0], 3, 'consumer')
+        self.dial(enis[s1], 5, 'consumer')
+        region, ns = self.env['REGION'], 'AWS/PrivateLinkEndpoints'
+        whole = {'Endpoint Type': 'Interface', 'Service Name': endpoint['ServiceName'],
+                 'VPC Endpoint Id': endpoint['VpcEndpointId'], 'VPC Id': endpoint['VpcId']}
+        for want, dims in ((8, whole), (3, whole | {'Subnet Id': s0}), (5, whole | {'Subnet Id': s1})):
+            self.wait_sum(want, ns, 'NewConnections', dims, 'Sum', 'CONSUMER')
+        self.assertEqual(self.said('CONSUMER', ns, 'NewConnections', whole | {'Subnet Id': s1}), 5)
+        self.assertEqual(self.sums(ns, 'NewConnections', whole), 0)  # the provider's own
+        of, arn = {'Service Id': service}, {'Load Balancer Arn': lb['LoadBalancerArn']}
+        for want, dims in ((8, of), (8, of | arn), (3, of | {'Az': f'{region}a'}),
+                           (5, of | arn | {'Az': f'{region}b'}),
+                           (8, of | {'VPC Endpoint Id': endpoint['VpcEndpointId']})):
+            self.wait_sum(want, 'AWS/PrivateLinkServices', 'NewConnections', dims)
+        balancer = {'LoadBalancer': lb['LoadBalancerArn'].split(':loadbalancer/')[1]}
+        zones = [balancer | {'AvailabilityZone': z['ZoneName']} for z in lb['AvailabilityZones']]
+        by_zone = {f'{region}a': 3, f'{region}b': 5}
+        by_zone[lb['AvailabilityZones'][0]['ZoneName']] += N  # dialled without an endpoint before
+        for dims in zones:
+            self.wait_sum(by_zone.get(dims['AvailabilityZone'], 0), 'AWS/NetworkELB', 'NewFlowCount', dims)
+        self.bytes_agree(balancer, zones, whole, (s0, s1))
+
+    def bytes_agree(self, balancer, zones, whole, subnets):
+        """Each byte is of one zone and of one subnet; the last packets may be on their way yet."""
+        def told():
+            nlb = [self.sums('AWS/NetworkELB', 'ProcessedBytes', d) for d in (balancer, *zones)]
+            peps = [self.sums('AWS/PrivateLinkEndpoints', 'BytesProcessed', d, 'Sum', 'CONSUMER')
+                    for d in (whole, *(whole | {'Subnet Id': s} for s in subnets))]
+            return nlb, peps
+        until = time.monotonic() + 60
+        nlb, peps = told()
+        while nlb[0] != sum(nlb[1:]) or peps[0] != sum(peps[1:]):
+            self.assertLess(time.monotonic(), until, (nlb, peps))
+            nlb, peps = told()
+        self.assertEqual([n > 0 for n in nlb], [True, True, True, False])
+        self.assertEqual(self.said('PROVIDER', 'AWS/NetworkELB', 'ProcessedBytes', zones[1]), nlb[2])
+        # As many of the same requests: 5 to 3 through the ENIs, and in all 8 to 20 of the load balancer.
+        self.assertAlmostEqual(peps[2] / peps[1], 5 / 3, delta=0.3)
+        self.assertAlmostEqual(nlb[0] / peps[0], (N + 8) / 8, delta=0.5)
 
     def listed(self, balancer, in_zone):
         cw = self.boto('cloudwatch')
