@@ -18,6 +18,8 @@
 /* Bytes of request line and headers at most: a session token alone may have 2 KB. */
 #define HEAD_LEN_MAX (48 * 1024)
 #define STACK_LEN (512 * 1024)
+/* As AWS: TLS 1.2 and later, in GnuTLS's words. */
+#define TLS_PRIORITIES "NORMAL:-VERS-TLS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct cv_api_tcp {
 	struct cv_aws *aws;
@@ -245,6 +247,7 @@ static struct MHD_Daemon *daemon_start(struct cv_api_tcp *tcp, const struct cv_a
 	const struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
 		{MHD_OPTION_END, 0, NULL},
 	};
 
@@ -257,7 +260,7 @@ static struct MHD_Daemon *daemon_start(struct cv_api_tcp *tcp, const struct cv_a
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_LEN, MHD_OPTION_URI_LOG_CALLBACK,
 		request_begin, tcp, MHD_OPTION_NOTIFY_COMPLETED, request_end, tcp,
 		MHD_OPTION_NOTIFY_CONNECTION, conn_notify, tcp, MHD_OPTION_ARRAY,
-		key != NULL ? tls : tls + 2, MHD_OPTION_END);
+		key != NULL ? tls : tls + CV_ARRAY_LEN(tls) - 1, MHD_OPTION_END);
 }
 
 static int listen_start(struct cv_api_tcp *tcp, const struct cv_api_tcp_cfg *cfg, const char *cert,
