@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cv_view_hot.h"
-
 #include "ctl_priv.h"
 
 /* Events taken per turn at most, so that a flood of ARP leaves time for the rest. */
@@ -23,7 +21,7 @@ static bool local_is(const struct cv_view *view, const struct cv_view_local *loc
 	if (at < spec->n_locals && spec->locals[at].vpc == local->vpc &&
 	    spec->locals[at].ip == local->ip)
 		return true;
-	return cv_view_local_find(view, local->vpc, local->ip) != NULL;
+	return cv_view_has_local(view, local->vpc, local->ip);
 }
 
 int cv_ctl_announce_add(struct cv_ctl *ctl, const struct cv_view *view, const struct cv_view *old,

@@ -213,8 +213,10 @@ uint32_t cv_snat_registry_n(const struct cv_snat_registry *registry);
 /** The i-th pool, in no order that means anything. @param i 0..n-1. @threads control */
 struct cv_snat_pool *cv_snat_registry_at(const struct cv_snat_registry *registry, uint32_t i);
 
-/** Its key and its number, without touching the pool. @param i 0..n-1. @threads control */
+/** The i-th pool's key, without touching the pool. @param i 0..n-1. @threads control */
 const struct cv_snat_key *cv_snat_registry_key(const struct cv_snat_registry *registry, uint32_t i);
+
+/** cv_snat_pool_idx() of the i-th pool, without touching it. @param i 0..n-1. @threads control */
 uint32_t cv_snat_registry_idx(const struct cv_snat_registry *registry, uint32_t i);
 
 /** cv_snat_pool_rest_set() for all pools; those that have this already are not touched. */

@@ -225,6 +225,9 @@ void cv_view_destroy(struct cv_view *view);
 /** The specification that a view was made of: pointers into the view itself. */
 const struct cv_view_spec *cv_view_spec_get(const struct cv_view *view);
 
+/** Tell whether one of its addresses is this. @param vpc slot */
+bool cv_view_has_local(const struct cv_view *view, uint16_t vpc, cv_be32_t ip);
+
 /* ---- publishing ---- */
 
 struct cv_view_pub;

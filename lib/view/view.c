@@ -429,3 +429,8 @@ const struct cv_view_spec *cv_view_spec_get(const struct cv_view *view)
 {
 	return &view->spec;
 }
+
+bool cv_view_has_local(const struct cv_view *view, uint16_t vpc, cv_be32_t ip)
+{
+	return cv_view_local_find(view, vpc, ip) != NULL;
+}
