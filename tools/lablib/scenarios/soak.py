@@ -36,7 +36,7 @@ N_PORTS = 4000
 STEP_S = 1.5                # between two changes
 GRACE_S = 1.0               # a change is nobody's fault for so long before and after
 RSS_SLACK_KB = 6144         # pools and heaps grow with the busiest second so far
-RSS_LATE_KB = 2048          # of that, in the second half
+RSS_LATE_KB = 3072          # of that, in the second half
 MBUF_SLACK = 1024           # of 32768: bursts under way, caches of the drivers
 
 
