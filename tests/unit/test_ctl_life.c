@@ -299,6 +299,20 @@ static void one_endpoint(json_t *conf)
 	json_object_set_new(at(conf, "endpoint_services.0"), "acceptance_required", json_false());
 }
 
+/* New flows of all load balancers' nodes, as the metrics say. */
+static uint64_t nodes_new_flows(struct world *w)
+{
+	static const char name[] = "\nculvert_nlb_new_flow_count_total{";
+	struct cv_ctl_reply reply = {0};
+	uint64_t n = 0;
+
+	assert_int_equal(cv_ctl_metrics(world_ctl(w), &reply), 0);
+	for (const char *at = strstr(reply.text, name); at != NULL; at = strstr(at + 1, name))
+		n += strtoull(strstr(at, "} ") + 2, NULL, 10);
+	free(reply.text);
+	return n;
+}
+
 /* What a slot's object counted is not the next one's, and is not lost from the totals. */
 static void counts_start_from_zero(void **state)
 {
@@ -309,6 +323,7 @@ static void counts_start_from_zero(void **state)
 	json_array_remove(endpoints, 0);
 	world_until(reloads(w));
 	world_until(flows(w) == 0);
+	assert_int_equal(nodes_new_flows(w), N_DIALS);
 	json_array_append_new(endpoints, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s}]}", "name",
 						   "next", "vpc", "consumer-1", "service", "web",
 						   "subnets", "subnet", "a", "ip", "172.16.1.77"));
@@ -318,6 +333,7 @@ static void counts_start_from_zero(void **state)
 	assert_int_equal(number_at(root, "endpoints.3.new_flows"), 0);
 	assert_int_equal(number_at(root, "endpoints.3.active_flows"), 0);
 	json_decref(root);
+	assert_int_equal(nodes_new_flows(w), N_DIALS);
 	dial(w, C1, "consumer-1", "172.16.1.77", 3);
 	world_until(flows(w) == 3);
 	root = world_show_all(w, "endpoints");
@@ -325,6 +341,7 @@ static void counts_start_from_zero(void **state)
 	json_decref(root);
 	assert_int_equal(cv_stats_event_sum(cv_dp_stats(world_dp(w)), 1, CV_EV_FLOW_NEW),
 			 N_DIALS + 3);
+	assert_int_equal(nodes_new_flows(w), N_DIALS + 3);
 	world_destroy(w);
 }
 

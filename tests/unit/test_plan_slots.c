@@ -468,6 +468,61 @@ static void pools_know_where_replies_arrive(void **state)
 	cv_snat_map_destroy(map);
 }
 
+/* Of each ENI to its node, of each node alone, and each in the lists of both its ends. */
+static void paths_lead_from_endpoints_to_nodes(void **state)
+{
+	struct cv_model *m = plain_model();
+	bool eps[16] = {false}, nodes[16] = {false};
+	uint32_t ep, node, eni_path, node_path, second;
+	const struct cv_view_local *eni, *direct;
+	struct cv_plan *p = NULL, *q;
+	struct world w;
+
+	(void)state;
+	world_init(&w, roomy);
+	add_endpoint(m, "one", "b", NULL, 0); /* the zone that the provider calls a */
+	assert_int_equal(try_plan(&w, m, &p), 0);
+	ep = cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 0);
+	node = cv_plan_slot(p, CV_PLAN_NODE, 0, 0);
+	eni_path = cv_plan_slot(p, CV_PLAN_PATH, 0, 0);
+	node_path = cv_plan_slot(p, CV_PLAN_PATH, m->n_endpoints, 0);
+	second = cv_plan_slot(p, CV_PLAN_PATH, m->n_endpoints, 1);
+	assert_int_not_equal(eni_path, CV_VIEW_PATH_NONE);
+	assert_int_not_equal(node_path, CV_VIEW_PATH_NONE);
+	assert_int_equal(p->n_slots[CV_PLAN_PATH], spec_of(p)->n_paths);
+	assert_int_equal(spec_of(p)->paths[eni_path].endpoint, ep);
+	assert_int_equal(spec_of(p)->paths[eni_path].node, node);
+	assert_int_equal(spec_of(p)->paths[node_path].endpoint, CV_VIEW_DIRECT);
+	assert_int_equal(spec_of(p)->paths[node_path].node, node);
+	assert_int_equal(p->endpoint_path[ep], eni_path);
+	assert_int_equal(p->paths[eni_path].endpoint_next, CV_VIEW_NONE);
+	/* The list of a node has both, in some order; that of the other node its own alone. */
+	assert_true((p->node_path[node] == eni_path && p->paths[eni_path].node_next == node_path) ||
+		    (p->node_path[node] == node_path && p->paths[node_path].node_next == eni_path));
+	assert_int_equal(p->node_path[cv_plan_slot(p, CV_PLAN_NODE, 0, 1)], second);
+	assert_int_equal(p->paths[second].node_next, CV_VIEW_NONE);
+	eni = local(p, m->endpoints[0].vpc, m->endpoints[0].enis[0].ip);
+	direct = local(p, m->lbs[0].vpc, m->lbs[0].nodes[0].ips[0]);
+	assert_int_equal(eni->path, eni_path);
+	assert_int_equal(direct->path, node_path | CV_VIEW_PATH_DIRECT);
+	cv_model_destroy(m);
+	/* Gone, it is known on, and holds the slots of its ends. */
+	q = plan(&w, plain_model());
+	assert_int_equal(q->objs[CV_PLAN_PATH][eni_path].idx, CV_MODEL_NONE);
+	assert_int_equal(q->paths[eni_path].endpoint, ep);
+	assert_int_equal(spec_of(q)->paths[eni_path].node, node);
+	cv_plan_slots_keys(w.slots, CV_PLAN_ENDPOINT, eps, 16);
+	cv_plan_slots_keys(w.slots, CV_PLAN_NODE, nodes, 16);
+	assert_true(eps[ep] && nodes[node]);
+	cv_plan_slots_recycle(w.slots, CV_PLAN_PATH, &eni_path, 1);
+	memset(eps, 0, sizeof(eps));
+	cv_plan_slots_keys(w.slots, CV_PLAN_ENDPOINT, eps, 16);
+	assert_false(eps[ep]);
+	cv_plan_destroy(p);
+	cv_plan_destroy(q);
+	world_fini(&w);
+}
+
 static void recycled_slots_go_to_the_next(void **state)
 {
 	struct cv_model *m = plain_model();
@@ -565,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_are_stable),
+		cmocka_unit_test(paths_lead_from_endpoints_to_nodes),
 		cmocka_unit_test(recycled_slots_go_to_the_next),
 		cmocka_unit_test(flows_of_unhealthy_targets_end),
 		cmocka_unit_test(slots_lead_back_to_the_model),
