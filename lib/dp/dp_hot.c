@@ -46,20 +46,6 @@ static __attribute__((noinline)) enum cv_drop dp_ip_reason(const struct rte_ipv4
 	return ip->next_proto_id == IPPROTO_ICMP ? CV_DROP_ICMP : CV_DROP_PROTOCOL;
 }
 
-static inline bool dp_ip_csum_ok(const struct rte_ipv4_hdr *ip)
-{
-	uint64_t sum = cv_flow_load64(ip), word = cv_flow_load64(&ip->time_to_live);
-	uint32_t half;
-
-	/* Carries go round: 2^64 is 1 modulo 2^16 - 1. */
-	sum += word;
-	sum += sum < word;
-	sum = (sum >> 32) + (uint32_t)sum + ip->dst_addr;
-	sum = (sum >> 32) + (uint32_t)sum;
-	half = (uint32_t)(sum >> 16) + (uint16_t)sum;
-	return (uint16_t)(half + (half >> 16)) == 0xffff;
-}
-
 static __attribute__((noinline)) void dp_cut(struct rte_mbuf *m, unsigned int len)
 {
 	m->data_len = (uint16_t)len;
@@ -103,7 +89,7 @@ static inline __attribute__((always_inline)) enum cv_drop dp_parse_ip(struct cv_
 	if (__builtin_expect(have > RTE_MAX(len, DP_PADDED_LEN), 0))
 		dp_cut(m, ip_ofs + len);
 	tcp_len = tcp[12] >> 4;
-	if (__builtin_expect(!dp_ip_csum_ok(ip), 0))
+	if (__builtin_expect(dp_ip_sum(ip) != 0xffff, 0))
 		return CV_DROP_IP_HEADER;
 	if (__builtin_expect(tcp_len < DP_TCP_LEN / 4 || DP_IP_LEN + 4 * tcp_len > len, 0))
 		return CV_DROP_TCP_HEADER;

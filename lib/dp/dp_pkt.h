@@ -112,6 +112,26 @@ static inline uint64_t dp_ips(const struct rte_ipv4_hdr *ip)
 	return cv_flow_load64(&ip->src_addr);
 }
 
+/** One's-complement sum of 20 bytes: the words of an IP header without options. */
+static inline uint16_t dp_sum(uint64_t first, uint64_t second, uint32_t third)
+{
+	uint64_t sum = first + second;
+	uint32_t half;
+
+	/* Carries go round: 2^64 is 1 modulo 2^16 - 1. */
+	sum += sum < second;
+	sum = (sum >> 32) + (uint32_t)sum + third;
+	sum = (sum >> 32) + (uint32_t)sum;
+	half = (uint32_t)(sum >> 16) + (uint16_t)sum;
+	return (uint16_t)(half + (half >> 16));
+}
+
+/** The same of a header: 0xffff if its checksum is right. */
+static inline uint16_t dp_ip_sum(const struct rte_ipv4_hdr *ip)
+{
+	return dp_sum(cv_flow_load64(ip), cv_flow_load64(&ip->time_to_live), ip->dst_addr);
+}
+
 /** Source and destination port of a packet without IP options, as they follow each other. */
 static inline uint32_t dp_ports(const struct rte_ipv4_hdr *ip)
 {

@@ -82,7 +82,7 @@ enum cv_drop dp_vxlan_open(const struct cv_dp_worker *w, struct rte_mbuf *m, uin
 		return CV_DROP_PROTOCOL;
 	if (len < DP_OUTER_LEN + RTE_ETHER_HDR_LEN || len > m->data_len - ip_ofs)
 		return CV_DROP_RUNT;
-	if (cv_csum_fold(cv_csum_add(ip, DP_IP_LEN, 0)) != 0xffff)
+	if (dp_ip_sum(ip) != 0xffff)
 		return CV_DROP_IP_HEADER;
 	if (udp->dst_port != RTE_BE16(CV_VXLAN_PORT))
 		return CV_DROP_PROTOCOL;
@@ -113,7 +113,7 @@ void dp_vxlan_trim(struct rte_mbuf *m, uint16_t ip_ofs)
 
 	ip->total_length = cv_be16((uint16_t)(m->data_len - ip_ofs));
 	ip->hdr_checksum = 0;
-	ip->hdr_checksum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, DP_IP_LEN, 0));
+	ip->hdr_checksum = (uint16_t)~dp_ip_sum(ip);
 	udp->dgram_len = cv_be16((uint16_t)(m->data_len - ip_ofs - DP_IP_LEN));
 }
 
@@ -176,33 +176,31 @@ static bool dp_room_make(struct rte_mbuf *m, uint16_t need)
 	return true;
 }
 
+/* Whole words: what reads them next need not wait for their parts. */
 static void dp_outer_put(struct cv_dp_worker *w, struct rte_mbuf *m, const struct dp_far *far)
 {
 	const struct cv_view_vxlan *vxlan = &w->view->spec.tunnels.vxlans[far->vpc];
 	const struct cv_view_vpc *under = &w->view->spec.vpcs[vxlan->under];
-	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(void *)(l2 - DP_OUTER_LEN);
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(void *)(ip + 1);
-	struct rte_vxlan_hdr *head = (struct rte_vxlan_hdr *)(void *)(udp + 1);
+	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *), *ip = l2 - DP_OUTER_LEN, tos = 0;
 	uint16_t len = (uint16_t)(m->data_len + DP_OUTER_LEN), type;
+	uint64_t first, second, udp, head;
 
 	memcpy(&type, l2 + 12, 2);
-	memset(ip, 0, DP_OUTER_LEN);
-	ip->version_ihl = 0x45;
 	/* Class and ECN of the packet inside: the underlay treats it alike (RFC 6040, normal mode). */
-	ip->type_of_service = type == DP_TYPE_IPV4 ? l2[RTE_ETHER_HDR_LEN + 1] : 0;
-	ip->total_length = cv_be16(len);
-	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
-	ip->time_to_live = DP_TTL;
-	ip->next_proto_id = IPPROTO_UDP;
-	ip->src_addr = vxlan->vtep;
-	ip->dst_addr = far->vtep;
-	ip->hdr_checksum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, DP_IP_LEN, 0));
-	udp->src_port = dp_sport(l2);
-	udp->dst_port = RTE_BE16(CV_VXLAN_PORT);
-	udp->dgram_len = cv_be16((uint16_t)(len - DP_IP_LEN));
-	head->vx_flags = DP_VXLAN_FLAGS;
-	head->vx_vni = rte_cpu_to_be_32(vxlan->vni << 8);
+	if (type == DP_TYPE_IPV4)
+		tos = l2[RTE_ETHER_HDR_LEN + 1];
+	first = 0x45 | (uint64_t)tos << 8 | (uint64_t)cv_be16(len) << 16 |
+		(uint64_t)RTE_BE16(RTE_IPV4_HDR_DF_FLAG) << 48;
+	second = DP_TTL | IPPROTO_UDP << 8 | (uint64_t)vxlan->vtep << 32;
+	second |= (uint64_t)(uint16_t)~dp_sum(first, second, far->vtep) << 16;
+	udp = dp_sport(l2) | (uint64_t)RTE_BE16(CV_VXLAN_PORT) << 16 |
+	      (uint64_t)cv_be16((uint16_t)(len - DP_IP_LEN)) << 32;
+	head = DP_VXLAN_FLAGS | (uint64_t)rte_cpu_to_be_32(vxlan->vni << 8) << 32;
+	memcpy(ip, &first, 8);
+	memcpy(ip + 8, &second, 8);
+	memcpy(ip + 16, &far->vtep, 4);
+	memcpy(ip + 20, &udp, 8);
+	memcpy(ip + 28, &head, 8);
 	dp_l2_put(m, ip, under, far->outer_mac, vxlan->vtep, 0);
 	dp_send(w, m, under->port);
 }

@@ -24,6 +24,7 @@ static const struct {
 	{"workers", row_workers,
 	 "two workers against one: symmetric, and every reply at the wrong one"},
 	{"worst", row_worst, "all that is unkind: misses, full ports, chosen hashes, sizes"},
+	{"vxlan", row_vxlan, "established packets in VXLAN, on one side or both, against plain"},
 	{"flood", row_flood, "established flows beside a flood of SYNs"},
 };
 

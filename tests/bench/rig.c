@@ -20,8 +20,6 @@
 #define CLIENT_PORTS 50000u
 #define ISN_TARGET 1000u
 
-enum { VPC_C, VPC_P };
-
 void rig_die(const char *what)
 {
 	fprintf(stderr, "%s: %s failed\n", program_invocation_short_name, what);
@@ -84,10 +82,11 @@ static void targets_make(struct rig *r, struct cv_view_target *targets, uint32_t
 
 	for (uint32_t i = 0; i < r->cfg.n_targets; i++) {
 		targets[i] = (struct cv_view_target){true, cv_be32(r->net.target + i),
-						     cv_be16(r->net.target_port), VPC_P, i};
+						     cv_be16(r->net.target_port), RIG_VPC_P, i};
 		choice_targets[i] = i;
 		r->neigh[i] = CV_NEIGH_KNOWN | 0x020000000002ULL;
-		pools[i].key = (struct cv_snat_key){node_ip, targets[i].ip, targets[i].port, VPC_P};
+		pools[i].key =
+			(struct cv_snat_key){node_ip, targets[i].ip, targets[i].port, RIG_VPC_P};
 		if (cv_snat_registry_get(r->registry, &pools[i].key, &snat, &pools[i].pool) != 0)
 			rig_die("pool");
 	}
@@ -99,17 +98,17 @@ void rig_publish(struct rig *r)
 	static uint32_t choice_targets[RIG_TARGETS_MAX];
 	static struct cv_view_pool pools[RIG_TARGETS_MAX];
 	static uint64_t gen;
-	struct cv_view_vpc vpcs[2];
+	struct cv_view_vpc vpcs[RIG_N_VPCS] = {0};
 	const uint32_t n = r->cfg.n_targets;
 	const cv_be32_t node_ip = cv_be32(r->net.node);
 	const struct cv_view_local locals[] = {
-		{cv_be32(r->net.eni), VPC_C, CV_VIEW_ENI, 1, 0, 1},
-		{node_ip, VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0, CV_VIEW_PATH_DIRECT},
+		{cv_be32(r->net.eni), RIG_VPC_C, CV_VIEW_ENI, 1, 0, 1},
+		{node_ip, RIG_VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0, CV_VIEW_PATH_DIRECT},
 	};
 	const struct cv_view_path paths[] = {{CV_VIEW_DIRECT, 0}, {1, 0}};
 	struct cv_view_endpoint eps[2] = {{.used = true, .sg_any = true},
 					  {.used = true, .sg_any = true}};
-	const struct cv_view_node node = {true, VPC_P, 0, 0, 0, 1, true, 0, 0};
+	const struct cv_view_node node = {true, RIG_VPC_P, 0, 0, 0, 1, true, 0, 0};
 	const struct cv_view_listener listener = {true, 0, 80, 350, 0, 0};
 	const struct cv_view_choice choice = {0, n};
 	const struct cv_view_group group = {true, r->cfg.proxy, false};
@@ -117,7 +116,7 @@ void rig_publish(struct rig *r)
 		.gen = ++gen,
 		.n_ports = 2,
 		.n_zones = 1,
-		.n_vpcs = 2,
+		.n_vpcs = RIG_N_VPCS,
 		.n_locals = 2,
 		.n_paths = 2,
 		.n_endpoints = 2,
@@ -157,6 +156,7 @@ void rig_publish(struct rig *r)
 	cv_ppv2_aws_template(eps[0].ppv2, NULL);
 	cv_ppv2_aws_template(eps[1].ppv2, "vpce-00000000000000001");
 	targets_make(r, targets, choice_targets, pools);
+	rig_vxlan_put(r, &spec, vpcs);
 	if (cv_view_create(&spec, &view) != 0 || cv_view_pub_publish(r->pub, view) != 0)
 		rig_die("view");
 }
@@ -344,8 +344,8 @@ static void feed_worker(struct rig *r, uint32_t first, unsigned int n, uint8_t (
 {
 	struct cv_dp_worker *worker = cv_dp_worker_get(r->dp, w);
 	struct rte_mbuf *pkts[RIG_BURST];
-	uint8_t mine[RIG_BURST][64];
-	uint16_t n_mine = 0;
+	uint8_t mine[RIG_BURST][128];
+	uint16_t n_mine = 0, len = 0;
 	uint64_t start;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -354,10 +354,12 @@ static void feed_worker(struct rig *r, uint32_t first, unsigned int n, uint8_t (
 		if (owner == w || (owner == UINT8_MAX && w == 0))
 			memcpy(mine[n_mine++], frames[i], 64);
 	}
+	for (uint16_t i = 0; i < n_mine; i++)
+		len = rig_wrap(r, dir, mine[i], 60);
 	if (n_mine == 0)
 		return;
 	start = rte_rdtsc();
-	if (rig_rx(r, (struct rig_src){mine[0], 64, 60, r->net.port[dir]}, pkts, n_mine) == 0)
+	if (rig_rx(r, (struct rig_src){mine[0], 128, len, r->net.port[dir]}, pkts, n_mine) == 0)
 		rig_die("allocation of buffers");
 	cv_dp_burst(worker, cv_view_pub_current(r->pub), pkts, n_mine, r->now_ms);
 	cv_dp_worker_poll(worker, cv_view_pub_current(r->pub), r->now_ms);
@@ -399,6 +401,7 @@ unsigned int rig_done(struct rig *r)
 unsigned int rig_syn(struct rig *r, uint32_t first, unsigned int n)
 {
 	const uint32_t shift = r->cfg.proxy ? CV_PPV2_AWS_LEN : 0;
+	const uint16_t outer = (r->cfg.vxlan & 1 << RIG_T2C) != 0 ? RIG_OUTER_LEN : 0;
 	uint8_t frames[RIG_BURST][64];
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -407,7 +410,7 @@ unsigned int rig_syn(struct rig *r, uint32_t first, unsigned int n)
 	}
 	rig_feed(r, first, n, frames, RIG_C2T);
 	for (unsigned int i = 0; i < r->n_caught; i++) {
-		const uint8_t *out = rte_pktmbuf_mtod(r->caught[i], const uint8_t *);
+		const uint8_t *out = rte_pktmbuf_mtod_offset(r->caught[i], const uint8_t *, outer);
 		const struct rte_ipv4_hdr *ip =
 			(const struct rte_ipv4_hdr *)(const void *)(out + 14);
 		const struct rte_tcp_hdr *tcp =

@@ -22,6 +22,8 @@
 #define RIG_BURST 64
 #define RIG_TARGETS_MAX 256
 #define RIG_FRAME_MAX 1536
+/** Bytes of outer headers. */
+#define RIG_OUTER_LEN 50
 
 /** Directions, also the ports that frames come by. */
 enum rig_dir { RIG_C2T, RIG_T2C, RIG_N_DIRS };
@@ -35,6 +37,8 @@ struct rig_cfg {
 	bool proxy;             /**< PROXY header on */
 	uint32_t linger_ms;     /**< 0 = 2000 */
 	uint32_t rest_ms;       /**< of SNAT ports, 0 = 60000 */
+	unsigned int
+		vxlan; /**< bit per enum rig_dir: the VPC that its frames come from is in VXLAN */
 };
 
 /** Where the flows are: addresses in host order, and what frames need. */
@@ -66,7 +70,8 @@ struct rig {
 	struct cv_view_pub *pub;
 	struct cv_snat_registry *registry;
 	struct rte_mempool *mbufs;
-	cv_neigh_t neigh[RIG_TARGETS_MAX];
+	cv_neigh_t neigh[RIG_TARGETS_MAX + RIG_N_DIRS]; /**< targets, then the remote VTEPs */
+	struct cv_far fars[RIG_TARGETS_MAX + RIG_N_DIRS];
 	struct rig_net net;
 	uint64_t now_ms;
 	struct rig_flow *flows; /**< shape [n_slots]: flow i at i % n_slots */
@@ -152,6 +157,19 @@ unsigned int rig_done(struct rig *r);
 
 /** Write one frame of an open flow. @param f shape [len], 60 <= len <= RIG_FRAME_MAX */
 void rig_frame(const struct rig *r, uint32_t flow, enum rig_dir dir, uint16_t len, uint8_t *f);
+
+/** VPC slots: where clients and targets are, and what carries these in VXLAN. */
+enum { RIG_VPC_C, RIG_VPC_P, RIG_VPC_UNDER_C, RIG_VPC_UNDER_P, RIG_N_VPCS };
+
+/**
+ * Put VPCs of a view into VXLAN, as the rig's configuration says.
+ *
+ * @param vpcs  shape [RIG_N_VPCS]: the first two are filled
+ */
+void rig_vxlan_put(struct rig *r, struct cv_view_spec *spec, struct cv_view_vpc *vpcs);
+
+/** Put outer headers in front of a frame if its VPC is in VXLAN. @param f shape [len + RIG_OUTER_LEN] @return bytes */
+uint16_t rig_wrap(const struct rig *r, enum rig_dir dir, uint8_t *f, uint16_t len);
 
 /** A segment: numbers relative to the two ends' initial ones. */
 struct rig_seg {

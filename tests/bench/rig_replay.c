@@ -69,8 +69,10 @@ struct rig_frames rig_frames_get(const struct rig *r, uint32_t n, unsigned int d
 	uint32_t n_bursts = (n + RIG_BURST - 1) / RIG_BURST;
 	uint32_t *order = permutation(r->n_open);
 	uint32_t at[RIG_N_DIRS] = {0, 0};
-	struct rig_frames f = {
-		.n = n_bursts * RIG_BURST, .len = len, .stride = (uint16_t)((len + 63) / 64 * 64)};
+	const uint16_t outer = (r->cfg.vxlan & dirs) != 0 ? RIG_OUTER_LEN : 0;
+	struct rig_frames f = {.n = n_bursts * RIG_BURST,
+			       .len = (uint16_t)(len + outer),
+			       .stride = (uint16_t)((len + outer + 63) / 64 * 64)};
 
 	f.mem = aligned_alloc(64, (size_t)f.n * f.stride);
 	f.dir = malloc(n_bursts);
@@ -91,6 +93,7 @@ struct rig_frames rig_frames_get(const struct rig *r, uint32_t n, unsigned int d
 			}
 			rig_frame(r, order[at[dir]++ % r->n_open], dir, len,
 				  f.mem + (size_t)(i * RIG_BURST + k) * f.stride);
+			(void)rig_wrap(r, dir, f.mem + (size_t)(i * RIG_BURST + k) * f.stride, len);
 		}
 	}
 	free(order);

@@ -28,4 +28,6 @@ void row_workers(const struct row_opts *opts);
 /** Worst cases. */
 void row_worst(const struct row_opts *opts);
 /** Established flows beside half-open ones. */
+void row_vxlan(const struct row_opts *opts);
+
 void row_flood(const struct row_opts *opts);
