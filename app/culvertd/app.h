@@ -71,6 +71,9 @@ void app_aws_stop(struct app_aws *self);
  */
 int app_sns_start(const struct cv_conf_api *api, struct cv_ctl *ctl, struct app_sns **ret_sns);
 
+/** Begin. @param netns  of the APIs, where receivers are reached from: taken over; negative: our own */
+void app_sns_serve(struct app_sns *self, int netns);
+
 /** Stop delivering; what is not delivered stays. NULL is fine. */
 void app_sns_stop(struct app_sns *self);
 

@@ -144,6 +144,7 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 		app_aws_stop(self);
 		return ret;
 	}
+	app_sns_serve(self->sns, cv_api_tcp_netns(self->tcp));
 	cv_ctl_on_hup(ctl, keys_reload, self);
 	cv_ctl_on_connection(ctl, &(struct cv_ctl_tell){.connection = connection_tell,
 							.sent = tell_sent,

@@ -3,6 +3,7 @@
 /* Delivery of notifications, with a key that is made once and kept with what calls change. */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct app_sns {
 	struct cv_ctl *ctl;
 	struct cv_notify_key *key;
 	struct cv_notify *notify;
+	_Atomic bool serving; /* it is known from where */
 };
 
 struct pair {
@@ -132,9 +134,16 @@ int app_sns_start(const struct cv_conf_api *api, struct cv_ctl *ctl, struct app_
 		app_sns_stop(self);
 		return ret;
 	}
-	cv_notify_store(self->notify, cv_ctl_store(ctl));
 	*ret_sns = self;
 	return 0;
+}
+
+void app_sns_serve(struct app_sns *self, int netns)
+{
+	if (netns >= 0)
+		cv_notify_netns(self->notify, netns);
+	atomic_store(&self->serving, true);
+	app_sns_sent(self);
 }
 
 void app_sns_stop(struct app_sns *self)
@@ -170,6 +179,8 @@ void app_sns_sent(void *arg)
 {
 	struct app_sns *self = arg;
 
+	if (!atomic_load(&self->serving))
+		return;
 	cv_notify_store(self->notify, cv_ctl_store(self->ctl));
 	cv_notify_wake(self->notify);
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
 #include <unistd.h>
 
 #include "cv_aws.h"
@@ -333,6 +335,15 @@ int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,
 	}
 	*ret_tcp = tcp;
 	return 0;
+}
+
+int cv_api_tcp_netns(const struct cv_api_tcp *tcp)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(tcp->daemons[0], MHD_DAEMON_INFO_LISTEN_FD);
+	int fd = info != NULL ? ioctl(info->listen_fd, SIOCGSKNS) : -1;
+
+	return fd >= 0 ? fd : -(info != NULL ? errno : EBADF);
 }
 
 uint16_t cv_api_tcp_port(const struct cv_api_tcp *tcp, uint32_t i)

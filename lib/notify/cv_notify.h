@@ -175,6 +175,14 @@ int cv_notify_create(const struct cv_notify_cfg *cfg, struct cv_notify **ret_not
 /** Stop: what is under way is broken off and stays in the outbox. NULL is fine. */
 void cv_notify_destroy(struct cv_notify *notify);
 
+/**
+ * Reach receivers from a network namespace. At most once, before cv_notify_store(). Without the right to
+ * enter it, from our own, and the log says so.
+ *
+ * @param netns  descriptor, taken over
+ */
+void cv_notify_netns(struct cv_notify *notify, int netns);
+
 /** Say where the outbox is; before that nothing is delivered. @param store  lives longer @threads any */
 void cv_notify_store(struct cv_notify *notify, struct cv_store *store);
 

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -40,6 +43,7 @@ struct delivery {
 struct cv_notify {
 	struct cv_notify_cfg cfg;
 	_Atomic(struct cv_store *) store;
+	_Atomic int netns; /* to be entered; -1: none */
 	CURLM *multi;
 	pthread_t thread;
 	_Atomic bool stop;
@@ -402,12 +406,32 @@ static bool answers_take(struct cv_notify *notify)
 	return any;
 }
 
+/* Only this thread, and those that look up names for it. */
+static void netns_enter(struct cv_notify *notify)
+{
+	int fd = atomic_exchange(&notify->netns, -1);
+	struct stat own, other;
+	bool same;
+
+	if (fd < 0)
+		return;
+	/* To stay where one is takes the same right as to leave. */
+	same = stat("/proc/thread-self/ns/net", &own) == 0 && fstat(fd, &other) == 0 &&
+	       own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+	if (!same && setns(fd, CLONE_NEWNET) < 0)
+		cv_log(CV_LOG_WARNING,
+		       "notifications are not sent from the network namespace of the APIs: %s",
+		       strerror(errno));
+	close(fd);
+}
+
 static void *run(void *arg)
 {
 	struct cv_notify *notify = arg;
 	int n_running;
 
 	while (!atomic_load(&notify->stop)) {
+		netns_enter(notify);
 		outbox_trim(notify);
 		outbox_look(notify);
 		curl_multi_perform(notify->multi, &n_running);
@@ -426,6 +450,7 @@ int cv_notify_create(const struct cv_notify_cfg *cfg, struct cv_notify **ret_not
 	if (notify == NULL)
 		return -ENOMEM;
 	notify->cfg = *cfg;
+	atomic_store(&notify->netns, -1);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
 		notify->multi = curl_multi_init();
 	if (notify->multi == NULL) {
@@ -455,7 +480,14 @@ void cv_notify_destroy(struct cv_notify *notify)
 		delivery_fini(&notify->deliveries[i]);
 	}
 	curl_multi_cleanup(notify->multi);
+	if (atomic_load(&notify->netns) >= 0)
+		close(atomic_load(&notify->netns));
 	free(notify);
+}
+
+void cv_notify_netns(struct cv_notify *notify, int netns)
+{
+	atomic_store(&notify->netns, netns);
 }
 
 void cv_notify_store(struct cv_notify *notify, struct cv_store *store)

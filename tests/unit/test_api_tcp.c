@@ -82,6 +82,15 @@ static void taken_port_is_told(void **state)
 	(void)state;
 	assert_int_equal(cv_api_tcp_create(&cfg, &errs, &tcp), 0);
 	assert_int_not_equal(cv_api_tcp_port(tcp, 0), 0);
+	netns = cv_api_tcp_netns(tcp);
+	/* Who may not ask, may not enter it either. */
+	if (netns < 0) {
+		assert_int_equal(netns, -EPERM);
+	} else {
+		assert_int_equal(fstat(netns, &here) | stat("/proc/self/ns/net", &own), 0);
+		assert_int_equal(here.st_ino, own.st_ino);
+		close(netns);
+	}
 	snprintf(taken, sizeof(taken), "127.0.0.1:%u", cv_api_tcp_port(tcp, 0));
 	cfg = cfg_get(two, 2);
 	refused(&cfg, -EADDRINUSE, "api.listen");

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A service for many customers, as AWS's announcement of PrivateLink tells it, with the stock `aws` client:
 two load balancers behind one service, a back end on premises beside those in the VPC, customers whose
-addresses overlap with each other's and the provider's, a client on premises, and a routine that answers the
-requests of customers by a rule.
+addresses overlap with each other's and the provider's, a client on premises, and a routine that hears of the
+requests of customers by SNS and answers them by a rule.
 """
 
-from cvlab import awsstory, peers, proc
+from cvlab import awsstory, peers, proc, sns
 
 SUMMARY = 'two load balancers, overlapping customers, an approver, clients and targets on premises'
 NEEDS = ['aws']
@@ -69,18 +69,24 @@ def subscribe(it, customer, name):
     return made.pick('VpcEndpoint.VpcEndpointId')
 
 
-def approve(it, service):
-    """The provider's routine: answer whoever waits, by the list of customers. What it did, by account."""
-    rows = it.make('provider', 'ec2 describe-vpc-endpoint-connections --filters '
-                   'Name=vpc-endpoint-state,Values=pendingAcceptance '
-                   f'Name=service-id,Values={service}', 'VpcEndpointConnections')
+def approve(it, service, program):
+    """The provider's routine: it hears of each request by SNS and answers it by the list of customers. What it
+    did, by account."""
     done = {}
-    for row in rows:
-        verb = 'accept' if row['VpcEndpointOwner'] in APPROVED else 'reject'
+    for _ in CUSTOMERS:
+        event = program.next()
+        owner, endpoint = event.get('VpcEndpointOwner'), event.get('VpcEndpointId')
+        it.step('the routine hears of a request', 'Connect', event.get('EventType'), owner=owner)
+        verb = 'accept' if owner in APPROVED else 'reject'
         it.make('provider', f'ec2 {verb}-vpc-endpoint-connections --service-id {service} '
-                f'--vpc-endpoint-ids {row["VpcEndpointId"]}')
-        done[row['VpcEndpointOwner']] = verb
+                f'--vpc-endpoint-ids {endpoint}')
+        done[owner] = verb
     return done
+
+
+def heard(program):
+    """What became of the requests, as the routine is told: by account."""
+    return {e.get('VpcEndpointOwner'): e.get('EventType') for e in (program.next() for _ in CUSTOMERS)}
 
 
 def use(it, customer, endpoint):
@@ -109,12 +115,16 @@ def run(opts, say):
     """Play it."""
     conf = awsstory.config('us-east-1', [PROVIDER, *CUSTOMERS])
     hosts = {'provider': [*CLOUD.values(), ON_PREMISES]}
-    with awsstory.begin(opts, say, conf, hosts, servers) as it:
+    with awsstory.begin(opts, say, conf, hosts, servers) as it, sns.Approver(it.lab) as program:
         name, service = publish(it)
+        sns.listen(it, PROVIDER, service, program)
         endpoints = {c['name']: subscribe(it, c, name) for c in CUSTOMERS}
         it.step('the routine answers each request by its rule',
                 {ACME['account']: 'accept', GLOBEX['account']: 'accept', STRANGER['account']: 'reject'},
-                approve(it, service))
+                approve(it, service, program))
+        it.step('and hears of its answers, all of it signed',
+                ({ACME['account']: 'Accept', GLOBEX['account']: 'Accept', STRANGER['account']: 'Reject'}, 0),
+                (heard(program), len(program.bad)))
         for customer, state in ((ACME, 'available'), (GLOBEX, 'available'), (STRANGER, 'rejected')):
             who = customer['name']
             it.until(f'the endpoint of {who} becomes', who, 'ec2 describe-vpc-endpoints --vpc-endpoint-ids '
