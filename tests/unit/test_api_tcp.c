@@ -73,6 +73,8 @@ static void foreign_address_is_told(void **state)
 /* The second of two is taken: the first is given back. */
 static void taken_port_is_told(void **state)
 {
+	struct stat here, own;
+	int netns;
 	struct cv_api_tcp_cfg cfg = cfg_get(any_port, 1);
 	struct cv_errs errs = {0};
 	struct cv_api_tcp *tcp = NULL;
