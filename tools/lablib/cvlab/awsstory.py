@@ -4,6 +4,7 @@ the rest by calls, as the mission's documents do."""
 
 import contextlib
 import copy
+import ipaddress
 import json
 import os
 import re
@@ -34,6 +35,11 @@ def group_id(role):
     return apilab.two.numbered('sg', role['account'])
 
 
+def name_server(cidr):
+    """Address of the DNS server in a VPC."""
+    return str(ipaddress.ip_network(cidr)[2])
+
+
 def gateway(role, idx):
     """Part of a subnet: its router, if the network has some."""
     return {'gateway': f'{role["net"]}.{16 * idx}.254'} if role.get('routed') else {}
@@ -48,7 +54,7 @@ def config(name, roles):
         'dpdk': {'workers': 1, 'memory_mb': 512, 'mbufs': 32768,
                  'ports': [region.port(r['name'], i, 1) for i, r in enumerate(roles)]},
         'limits': {'flows': 131072},
-        'settings': {'lab_time_scale': TIME_SCALE},
+        'settings': {'lab_time_scale': TIME_SCALE}, 'dns': {'enabled': True},
         'vpcs': [{'name': r['name'], 'id': vpc_id(r), 'owner': r['name'], 'cidrs': [f'{r["net"]}.0.0/16'],
                   'attachment': {'port': r['name']},
                   'subnets': [{'name': f's{i}', 'id': subnet_id(r, i), 'zone': zone,
@@ -85,6 +91,7 @@ class AwsStory(story.Story):
     def __init__(self, made, culvert, say, url, keys):
         super().__init__(made, culvert, say)
         self.url, self.keys = url, keys
+        self.described = {}     # endpoint -> what was told of it last
 
     def env(self, role):
         """The client's environment for one role."""
@@ -127,10 +134,41 @@ class AwsStory(story.Story):
         self.step(what, expected, got.code or got.pick(path), command=f'aws {line}')
         return got
 
+    def describe(self, role, endpoint):
+        """What there is to say of an endpoint now."""
+        line = f'ec2 describe-vpc-endpoints --vpc-endpoint-ids {endpoint}'
+        self.described[endpoint] = self.make(role, line, 'VpcEndpoints.0')
+        return self.described[endpoint]
+
+    def names(self, role, endpoint):
+        """DNS names of an endpoint, as it was described last: the regional one by None, zonal ones by the
+        caller's name of the zone."""
+        known = self.described.get(endpoint) or self.describe(role, endpoint)
+        known = [e['DnsName'] for e in known['DnsEntries']]
+        found = {None: known[0]} if known else {}
+        for zone in self.zones(role):
+            found |= {zone: n for n in known if n.partition('.')[0].endswith(f'-{zone}')}
+        return found
+
+    def zones(self, role):
+        """Names that an account has for zones."""
+        return next(a['zones'] for a in self.conf['accounts'] if a['name'] == role)
+
+    def lookup(self, what, role, name, expected, ns=None):
+        """A step: the stock resolver of the role's client, or of another namespace, has the addresses."""
+        got = []
+
+        def there():
+            done = proc.run(['getent', 'ahostsv4', name or '-'], ns=ns or self.lab.ns(role), check=False)
+            got[:] = sorted({line.split()[0] for line in done.stdout.splitlines() if line})
+            return got == sorted(expected)
+        with contextlib.suppress(proc.LabError):
+            proc.wait_for(there, 30, what, step=0.2)
+        self.step(what, sorted(expected), list(got), name=name)
+
     def enis(self, role, endpoint):
         """Addresses of an endpoint's interfaces by the caller's name of their zone."""
-        line = f'ec2 describe-vpc-endpoints --vpc-endpoint-ids {endpoint}'
-        ids = ' '.join(self.make(role, line, 'VpcEndpoints.0.NetworkInterfaceIds'))
+        ids = ' '.join(self.describe(role, endpoint)['NetworkInterfaceIds'])
         rows = self.make(role, f'ec2 describe-network-interfaces --network-interface-ids {ids}',
                          'NetworkInterfaces')
         return {r['AvailabilityZone']: r['PrivateIpAddress'] for r in rows}
@@ -144,6 +182,8 @@ def begin(opts, say, conf, hosts, servers):
     with made:
         say('lab: namespaces, servers, culvertd')
         servers(made)
+        for vpc in conf['vpcs']:
+            made.resolver(made.ns(vpc['name']), name_server(vpc['cidrs'][0]))
         keys = apilab.new_keys({a['name']: a['id'] for a in conf['accounts']})
         culvert, url = apilab.start_appliance(made, copy.deepcopy(conf), keys)
         yield AwsStory(made, culvert, say, url, keys)

@@ -85,6 +85,16 @@ class Lab:
         self.state.save()
         return path
 
+    def resolver(self, ns, server):
+        """Have programs in namespace ns ask this DNS server: `ip netns exec` gives them the file as
+        /etc/resolv.conf."""
+        path = pathlib.Path('/etc/netns', ns)
+        path.mkdir(parents=True, exist_ok=True)
+        self.state.dirs.append(str(path))
+        self.state.save()
+        (path / 'resolv.conf').write_text(f'nameserver {server}\noptions timeout:2 attempts:5\n',
+                                          encoding='ascii')
+
     # Life -------------------------------------------------------------------------------------
 
     def __enter__(self):

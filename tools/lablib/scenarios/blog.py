@@ -32,6 +32,7 @@ def servers(made):
         peers.decoder(made, 'provider', ON_PREMISES, port)
     office = made.add_ns('office')
     made.add_behind(made.ns('acme', 'gw'), 'office', office, OFFICE)
+    made.resolver(office, awsstory.name_server(f'{ACME["net"]}.0.0/16'))
 
 
 def publish(it):
@@ -92,8 +93,12 @@ def heard(program):
 def use(it, customer, endpoint):
     """Requests through each interface: who answered, and which load balancer serves it."""
     who = customer['name']
-    for zone, ip in sorted(it.enis(who, endpoint).items()):
-        got = [it.get(who, ip, PORT) for _ in range(24)]
+    enis, names = it.enis(who, endpoint), it.names(who, endpoint)
+    it.lookup(f'{who}: the name of the endpoint leads to its interfaces', who, names.get(None),
+              list(enis.values()))
+    for zone, ip in sorted(enis.items()):
+        it.lookup(f'the name of {zone} leads to the one there', who, names.get(zone), [ip])
+        got = [it.get(who, names.get(zone), PORT) for _ in range(24)]
         it.step(f'{who} in {zone}: requests answered', ['HTTP 200'], sorted({status for status, _ in got}))
         it.step('the header tells the endpoint', [endpoint], sorted({str(b.get('vpce')) for _, b in got}))
         seen = {str(b.get('target')) for _, b in got}
@@ -104,8 +109,8 @@ def use(it, customer, endpoint):
 
 def office(it, endpoint):
     """A client on premises reaches the endpoint through the customer's router."""
-    ip = sorted(it.enis('acme', endpoint).items())[0][1]
-    done = proc.run(['curl', '-s', '-m', 8, f'http://{ip}:{PORT}/'], ns=f'{it.lab.prefix}.office',
+    host = it.names('acme', endpoint).get(None)
+    done = proc.run(['curl', '-s', '-m', 8, f'http://{host}:{PORT}/'], ns=f'{it.lab.prefix}.office',
                     check=False)
     it.step('a client on premises is served, and seen by its own address', True,
             f'"client": "{OFFICE}:' in done.stdout, said=done.stdout.strip())

@@ -98,10 +98,10 @@ def connect(it, name, service):
     return endpoint
 
 
-def message(it, ip, topic, broker_ip):
+def message(it, host, topic, broker_ip):
     """Publish through the endpoint, to be read at the broker itself: what arrived there."""
     sub = ['mosquitto_sub', '-h', broker_ip, '-p', MQTT, '-t', topic, '-C', 1, '-W', 15]
-    pub = ['timeout', 8, 'mosquitto_pub', '-h', ip, '-p', MQTT, '-t', topic, '-q', 1, '-r', '-m',
+    pub = ['timeout', 8, 'mosquitto_pub', '-h', host, '-p', MQTT, '-t', topic, '-q', 1, '-r', '-m',
            'from the platform']
     done = proc.run(pub, ns=it.lab.ns('platform'), check=False, timeout=30)
     if done.returncode:
@@ -111,11 +111,13 @@ def message(it, ip, topic, broker_ip):
 
 def talk(it, endpoint):
     """MQTT through each interface: zones are apart, so the broker is that of the interface's zone."""
-    enis = it.enis('platform', endpoint)
+    enis, names = it.enis('platform', endpoint), it.names('platform', endpoint)
     it.step('an interface in each zone', ['us-east-1b', 'us-east-1c'], sorted(enis))
+    it.lookup('the regional name leads to both', 'platform', names.get(None), list(enis.values()))
     for zone, ip in zip(('us-east-1b', 'us-east-1c'), BROKERS):
-        it.step(f'a message published in {zone} arrives at the broker there', 'from the platform',
-                message(it, enis.get(zone), f'lab/{zone}', ip))
+        it.lookup(f'the name of {zone} leads to its interface', 'platform', names.get(zone), [enis.get(zone)])
+        it.step(f'a message published by it in {zone} arrives at the broker there', 'from the platform',
+                message(it, names.get(zone), f'lab/{zone}', ip))
     return enis
 
 

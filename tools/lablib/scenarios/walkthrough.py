@@ -94,10 +94,12 @@ def run(opts, say):
         verify(it, name, service)
         endpoint = subscribe(it, name)
         eni, names = accept(it, name, service, endpoint)
-        status, body = it.get('consumer', eni, 80)
-        it.step('HTTP from the consumer by the address of the endpoint', 'HTTP 200', status)
-        it.step('the page is from nginx', 'nginx', body.get('server'))
         zonal = [n for n in names if 'ap-northeast-1c' in n]
         it.step('the endpoint has a regional and a zonal name', [True, 1],
                 [bool(names) and names[0].startswith(endpoint), len(zonal)])
+        for kind, host in (('regional', names[0] if names else None), ('zonal', zonal[0] if zonal else None)):
+            it.lookup(f'the {kind} name leads to the endpoint', 'consumer', host, [eni])
+            status, body = it.get('consumer', host, 80)
+            it.step(f'HTTP from the consumer by the {kind} name', 'HTTP 200', status)
+            it.step('the page is from nginx', 'nginx', body.get('server'))
         return it.result()
