@@ -169,6 +169,24 @@ static int vpcs_add(const struct cv_ctl *ctl, struct cv_dns_data *data)
 	return ret;
 }
 
+/* Names of private addresses, which AWS's resolver asks nobody outside for. @source RFC 6303 */
+static int reverse_zones_add(struct cv_dns_data *data)
+{
+	static const char *const nets[] = {"10", "168.192", "254.169"};
+	char name[32];
+	int ret = 0;
+
+	for (uint32_t i = 0; ret == 0 && i < CV_ARRAY_LEN(nets); i++) {
+		snprintf(name, sizeof(name), "%s.in-addr.arpa", nets[i]);
+		ret = cv_dns_data_zone_add(data, name);
+	}
+	for (uint32_t i = 16; ret == 0 && i < 32; i++) {
+		snprintf(name, sizeof(name), "%u.172.in-addr.arpa", i);
+		ret = cv_dns_data_zone_add(data, name);
+	}
+	return ret;
+}
+
 static int zones_add(const struct cv_ctl *ctl, struct cv_dns_data *data)
 {
 	const struct cv_conf_dns *dns = &ctl->conf->dns;
@@ -178,6 +196,8 @@ static int zones_add(const struct cv_ctl *ctl, struct cv_dns_data *data)
 	ret = cv_dns_data_zone_add(data, cv_model_endpoint_zone_dns(ctl->conf->model, buf));
 	if (ret != -ENOMEM)
 		ret = cv_dns_data_zone_add(data, cv_model_lb_zone_dns(ctl->conf->model, buf));
+	if (ret != -ENOMEM)
+		ret = reverse_zones_add(data);
 	for (uint32_t i = 0; ret != -ENOMEM && i < dns->n_forwarders; i++) {
 		const struct cv_dns_forwarder row = {dns->forwarders[i].ip,
 						     dns->forwarders[i].port};

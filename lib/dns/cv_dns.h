@@ -86,9 +86,10 @@ struct cv_dns_data *cv_dns_data_get(struct cv_dns_data *data);
 void cv_dns_data_put(struct cv_dns_data *data);
 
 /**
- * Add a zone: for names in it that are not visible the answer is that they do not exist.
+ * Add a zone: for names in it that are not visible the answer is that they do not exist. Its server,
+ * `ns.` in it, is the one that is asked, in each VPC.
  *
- * @return 0, -EINVAL (no domain name), or -ENOMEM
+ * @return 0, -EINVAL (no domain name, or too long for names in it), or -ENOMEM
  */
 int cv_dns_data_zone_add(struct cv_dns_data *data, const char *name);
 

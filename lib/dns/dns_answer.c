@@ -14,10 +14,16 @@
 #define TYPE_META 128
 #define TYPE_META_LAST 255
 #define RCODE_BADVERS 16
+/* Bytes behind a name: type and class; and TTL and length of the data. */
+#define QUESTION_MORE 4
+#define RECORD_MORE 10
 /* Fields of a zone's SOA record; the last is for how long a name does not exist. */
 #define SOA_REFRESH 7200
 #define SOA_RETRY 900
 #define SOA_EXPIRE 1209600
+/* Label of a zone's server: the one that is asked. */
+#define SERVER "\002ns"
+#define SERVER_LEN 3
 
 /* A query that is being answered. */
 struct job {
@@ -86,21 +92,38 @@ static void a_push(struct job *job, const ldns_rdf *owner, cv_be32_t ip)
 	push(job, LDNS_SECTION_ANSWER, rr);
 }
 
+/* A name in a zone: a label, and the zone's own. */
+static ldns_rdf *dname_in(const struct dns_zone *z, const char *label, uint8_t label_len)
+{
+	uint8_t name[DNS_LABEL_MAX + 1 + DNS_NAME_MAX];
+
+	memcpy(name, label, label_len);
+	memcpy(name + label_len, z->key, z->len);
+	return dname_of_key(name, (uint8_t)(label_len + z->len));
+}
+
+static void ns_push(struct job *job, uint32_t zone)
+{
+	const struct dns_zone *z = &job->data->zones[zone];
+	ldns_rr *rr = rr_make(job, dname_of_key(z->key, z->len), LDNS_RR_TYPE_NS);
+
+	if (rr == NULL)
+		return;
+	rdf_push(job, rr, dname_in(z, SERVER, SERVER_LEN));
+	push(job, LDNS_SECTION_ANSWER, rr);
+}
+
 static void soa_push(struct job *job, ldns_pkt_section section, uint32_t zone)
 {
-	static const uint8_t who[] = "\012hostmaster";
+	static const char who[] = "\012hostmaster";
 	static const uint32_t numbers[] = {1, SOA_REFRESH, SOA_RETRY, SOA_EXPIRE, CV_DNS_TTL};
 	const struct dns_zone *z = &job->data->zones[zone];
-	uint8_t mail[sizeof(who) - 1 + DNS_NAME_MAX];
 	ldns_rr *rr = rr_make(job, dname_of_key(z->key, z->len), LDNS_RR_TYPE_SOA);
 
 	if (rr == NULL)
 		return;
-	memcpy(mail, who, sizeof(who) - 1);
-	memcpy(mail + sizeof(who) - 1, z->key, z->len);
-	rdf_push(job, rr, dname_of_key(z->key, z->len));
-	/* A zone's name is shorter than the names in it by more than this. */
-	rdf_push(job, rr, dname_of_key(mail, (uint8_t)(sizeof(who) - 1 + z->len)));
+	rdf_push(job, rr, dname_in(z, SERVER, SERVER_LEN));
+	rdf_push(job, rr, dname_in(z, who, sizeof(who) - 1));
 	for (size_t i = 0; i < CV_ARRAY_LEN(numbers); i++)
 		rdf_push(job, rr,
 			 ldns_native2rdf_int32(i == 0 ? LDNS_RDF_TYPE_INT32 : LDNS_RDF_TYPE_PERIOD,
@@ -206,6 +229,55 @@ static void entry_answer(struct job *job, uint32_t idx)
 	ldns_rdf_deep_free(owner);
 }
 
+/* A zone's own name. */
+static void apex_answer(struct job *job, uint32_t zone)
+{
+	ldns_rr_type type = ldns_rr_get_type(job->question);
+	bool is_any = type == LDNS_RR_TYPE_ANY;
+
+	if (type == LDNS_RR_TYPE_NS || is_any)
+		ns_push(job, zone);
+	if (type != LDNS_RR_TYPE_NS)
+		soa_push(job,
+			 type == LDNS_RR_TYPE_SOA || is_any ? LDNS_SECTION_ANSWER
+							    : LDNS_SECTION_AUTHORITY,
+			 zone);
+}
+
+/* The name of a zone's server, which is this one: its addresses in the VPC. */
+static void server_answer(struct job *job, uint32_t zone)
+{
+	ldns_rr_type type = ldns_rr_get_type(job->question);
+	bool any = false;
+
+	for (uint32_t i = 0; i < job->data->n_vpcs; i++) {
+		if (job->data->vpcs[i].slot != job->query->vpc ||
+		    (type != LDNS_RR_TYPE_A && type != LDNS_RR_TYPE_ANY))
+			continue;
+		a_push(job, ldns_rr_owner(job->question), job->data->vpcs[i].ip);
+		any = true;
+	}
+	if (!any)
+		soa_push(job, LDNS_SECTION_AUTHORITY, zone);
+}
+
+/* What a zone says of a name that is nobody's. */
+static void zone_answer(struct job *job, uint32_t zone)
+{
+	const struct dns_zone *z = &job->data->zones[zone];
+
+	ldns_pkt_set_aa(job->out, true);
+	if (z->len == job->key_len) {
+		apex_answer(job, zone);
+	} else if (z->len + SERVER_LEN == job->key_len &&
+		   memcmp(job->key, SERVER, SERVER_LEN) == 0) {
+		server_answer(job, zone);
+	} else {
+		fail(job, LDNS_RCODE_NXDOMAIN);
+		soa_push(job, LDNS_SECTION_AUTHORITY, zone);
+	}
+}
+
 static enum cv_dns_act question_answer(struct job *job)
 {
 	const struct cv_dns_query *query = job->query;
@@ -219,19 +291,11 @@ static enum cv_dns_act question_answer(struct job *job)
 	}
 	idx = cv_dns_entry_find(job->data, query->vpc, job->key, job->key_len);
 	zone = cv_dns_zone_find(job->data, job->key, job->key_len);
-	if (zone != DNS_NONE && job->data->zones[zone].len == job->key_len) {
-		ldns_pkt_set_aa(job->out, true);
-		soa_push(job,
-			 type == LDNS_RR_TYPE_SOA || type == LDNS_RR_TYPE_ANY
-				 ? LDNS_SECTION_ANSWER
-				 : LDNS_SECTION_AUTHORITY,
-			 zone);
-	} else if (idx != DNS_NONE) {
+	/* A zone's own name exists above those in it, but has nothing of theirs. */
+	if (idx != DNS_NONE && (zone == DNS_NONE || job->data->zones[zone].len != job->key_len)) {
 		entry_answer(job, idx);
 	} else if (zone != DNS_NONE) {
-		ldns_pkt_set_aa(job->out, true);
-		fail(job, LDNS_RCODE_NXDOMAIN);
-		soa_push(job, LDNS_SECTION_AUTHORITY, zone);
+		zone_answer(job, zone);
 	} else if (query->can_forward && ldns_pkt_rd(job->in)) {
 		return CV_DNS_FORWARD;
 	} else {
@@ -302,6 +366,48 @@ static size_t out_write(struct job *job, uint8_t *buf)
 	return len;
 }
 
+/* Where a name that is not compressed ends; 0: it does not. */
+static size_t name_end(const uint8_t *bytes, size_t len, size_t at)
+{
+	while (at < len && bytes[at] != 0 && bytes[at] <= DNS_LABEL_MAX)
+		at += bytes[at] + 1U;
+	return at < len && bytes[at] == 0 ? at + 1 : 0;
+}
+
+/* Where the question ends, likewise. */
+static size_t question_end(const uint8_t *bytes, size_t len)
+{
+	size_t at = name_end(bytes, len, DNS_HEADER_LEN);
+
+	return at != 0 && len - at >= QUESTION_MORE ? at + QUESTION_MORE : 0;
+}
+
+/*
+ * Tells whether a query is one question, and behind it nothing but OPT and TSIG, without compression:
+ * nobody needs it in a query, and following pointers in circles would take a reader a thousand times as
+ * long as an honest query.
+ */
+static bool is_plain(const uint8_t *bytes, size_t len, uint16_t n_more)
+{
+	size_t at = question_end(bytes, len);
+
+	for (; at != 0 && n_more > 0; n_more--) {
+		uint16_t type, rd_len;
+
+		at = name_end(bytes, len, at);
+		if (at == 0 || len - at < RECORD_MORE)
+			return false;
+		type = load16(bytes + at);
+		rd_len = load16(bytes + at + RECORD_MORE - 2);
+		at += RECORD_MORE;
+		if (rd_len > len - at || (type != LDNS_RR_TYPE_OPT && type != LDNS_RR_TYPE_TSIG) ||
+		    (type == LDNS_RR_TYPE_TSIG && name_end(bytes, at + rd_len, at) == 0))
+			return false;
+		at += rd_len;
+	}
+	return at != 0;
+}
+
 /*
  * Reads the query. Sections that no query has are refused before they cost anything.
  *
@@ -317,7 +423,8 @@ static uint16_t in_read(struct job *job)
 		return LDNS_RCODE_NOTIMPL;
 	/* A query may end in OPT and TSIG. */
 	if (load16(bytes + 4) != 1 || load16(bytes + 6) != 0 || load16(bytes + 8) != 0 ||
-	    n_more > 2 || ldns_wire2pkt(&job->in, bytes, job->query->len) != LDNS_STATUS_OK)
+	    n_more > 2 || !is_plain(bytes, job->query->len, n_more) ||
+	    ldns_wire2pkt(&job->in, bytes, job->query->len) != LDNS_STATUS_OK)
 		return LDNS_RCODE_FORMERR;
 	job->question = ldns_rr_list_rr(ldns_pkt_question(job->in), 0);
 	owner = ldns_rr_owner(job->question);
@@ -379,16 +486,6 @@ size_t cv_dns_fail(const struct cv_dns_query *query, uint8_t *buf)
 	ldns_pkt_free(job.in);
 	ldns_pkt_free(job.out);
 	return len;
-}
-
-/* Bytes of the question, whose name is not compressed, from the start of the message; 0: there is none. */
-static size_t question_end(const uint8_t *bytes, size_t len)
-{
-	size_t at = DNS_HEADER_LEN;
-
-	while (at < len && bytes[at] != 0 && bytes[at] <= DNS_LABEL_MAX)
-		at += bytes[at] + 1U;
-	return at < len && bytes[at] == 0 && len - at >= 5 ? at + 5 : 0;
 }
 
 bool cv_dns_is_answer(const uint8_t *query, size_t query_len, const uint8_t *answer,

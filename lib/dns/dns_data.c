@@ -242,7 +242,7 @@ int cv_dns_data_zone_add(struct cv_dns_data *data, const char *name)
 	struct dns_zone zone;
 
 	zone.len = cv_dns_key_of_text(name, zone.key);
-	if (zone.len == 0)
+	if (zone.len == 0 || zone.len > DNS_NAME_MAX - DNS_ZONE_MORE)
 		return -EINVAL;
 	if (!ROOM(data, zones, 1))
 		return -ENOMEM;

@@ -14,6 +14,9 @@
 #define DNS_LABEL_MAX 63
 #define DNS_HEADER_LEN 12
 
+/** What a zone's own records put before its name, `hostmaster.` at most. */
+#define DNS_ZONE_MORE 11
+
 /** No such entry or zone. */
 #define DNS_NONE UINT32_MAX
 

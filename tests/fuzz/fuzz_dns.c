@@ -8,6 +8,7 @@
 
 #include "cv_base.h"
 #include "cv_dns.h"
+#include "dns_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -57,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		cv_assert(((buf[2] ^ data[2]) & 0x79) == 0); /* opcode and RD as asked */
 	}
 	(void)cv_dns_is_answer(data, len / 2, data + len / 2, len - len / 2, 0x1234);
+	(void)cv_dns_txt_look(data, len, "vpce:secret");
 	cv_dns_data_put(names);
 	return 0;
 }

@@ -189,6 +189,30 @@ class Dns(harness.LabCase):
         proc.wait_for(lambda: self.dig('c1', OTHER)[1] == 'REFUSED', 20, 'REFUSED')
         self.culvert.reload(self.conf)
 
+    def test_zones_have_their_records(self):
+        zone = 'us-east-1.vpce.amazonaws.com'
+        text = self.dig('c1', zone, 'NS')[2]
+        self.assertRegex(text, rf'(?m)^{zone}\.\s+60\s+IN\s+NS\s+ns\.{zone}\.$')
+        self.assertEqual(self.addresses('c1', f'ns.{zone}'), {SERVER, LINK_LOCAL})
+        text = self.dig('c1', zone, 'SOA')[2]
+        self.assertRegex(text, rf'(?m)^{zone}\.\s+60\s+IN\s+SOA\s+ns\.{zone}\. hostmaster\.{zone}\. .* 60$')
+        # Nobody is asked for names of private addresses; there are none.
+        rows, status, text = self.dig('c1', '-x', ENI)
+        self.assertEqual((rows, status), ([], 'NXDOMAIN'))
+        self.assertRegex(text, r'(?m)^16\.172\.in-addr\.arpa\.\s+60\s+IN\s+SOA')
+
+    def test_letters_types_and_versions(self):
+        name = ''.join(c.upper() if i % 3 == 0 else c for i, c in enumerate(self.name('c1')))
+        rows, status, text = self.dig('c1', name)
+        self.assertEqual(({v for _, v in rows}, status), ({ENI, ENI_B}, 'NOERROR'))
+        self.assertEqual(text.count(f'{name}.'), 3)     # the question, two records; all as it was asked
+        for kind in ('TYPE65280', 'HTTPS', 'MX'):
+            rows, status, text = self.dig('c1', name, kind)
+            self.assertEqual((rows, status), ([], 'NOERROR'))
+            self.assertIn('SOA', text)
+        self.assertEqual(self.dig('c1', name, '+edns=1', '+noednsnegotiation')[1], 'BADVERS')
+        self.assertRegex(self.dig('c1', name)[2], r'EDNS: version: 0, flags:; udp: 1232')
+
     def test_client_zone_decides_for_load_balancers(self):
         for own, node in (('10.0.2.100', NODE_B), ('10.0.1.100', NODE)):
             self.route('provider', PROVIDER_SERVER, own)
