@@ -212,6 +212,15 @@ class Traffic(unittest.TestCase):
             nlb, peps = told()
         self.assertEqual([n > 0 for n in nlb], [True, True, True, False])
         self.assertEqual(self.said('PROVIDER', 'AWS/NetworkELB', 'ProcessedBytes', zones[1]), nlb[2])
+        # Told once their ten seconds are over; two requests are more than a packet a second in that time.
+        until = time.monotonic() + 60
+        for name in ('PeakBytesPerSecond', 'PeakPacketsPerSecond'):
+            for dims in (balancer, zones[0], zones[1]):
+                while self.sums('AWS/NetworkELB', name, dims, 'Maximum') == 0:
+                    self.assertLess(time.monotonic(), until, (name, dims))
+                    time.sleep(0.3)
+            self.assertEqual(self.sums('AWS/NetworkELB', name, zones[2], 'Maximum'), 0)
+        self.assertEqual(self.sums('AWS/NetworkELB', 'ZonalHealthStatus', balancer, 'Maximum'), 3)
         # As many of the same requests: 5 to 3 through the ENIs, and in all 8 to 20 of the load balancer.
         self.assertAlmostEqual(peps[2] / peps[1], 5 / 3, delta=0.3)
         self.assertAlmostEqual(nlb[0] / peps[0], (N + 8) / 8, delta=0.5)
