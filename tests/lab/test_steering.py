@@ -36,8 +36,10 @@ def icmp_echo(seq, kind=8):
     return struct.pack('!BBH', kind, 0, ~total & 0xFFFF) + rest
 
 
-class Steering(harness.LabCase):
+class Shared(harness.LabCase):
     """One worker, two queues per port, each a device of its own: all join one program."""
+
+    host_prov = HOST_PROV
 
     @classmethod
     def make_config(cls):
@@ -49,13 +51,13 @@ class Steering(harness.LabCase):
     @classmethod
     def start_servers(cls):
         super().start_servers()
-        for iface, addr in (('cv-c1', HOST), ('cv-prov', HOST_PROV)):
+        for iface, addr in (('cv-c1', HOST), ('cv-prov', cls.host_prov)):
             proc.run(['ip', '-n', cls.lab.culvert_ns, 'addr', 'add', f'{addr}/24', 'dev', iface])
         cls.lab.spawn('echo', [sys.executable, '-c', ECHO], ns=cls.lab.culvert_ns)
         proc.wait_for(lambda: 'ready' in cls.lab.output('echo'), 10, 'the echo server')
 
-    def dial(self, ip, port, timeout=5):
-        sock = proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM)
+    def dial(self, ip, port, timeout=5, ns=None):
+        sock = proc.socket_in(ns or self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM)
         sock.settimeout(timeout)
         sock.connect((ip, port))
         return sock
@@ -71,8 +73,8 @@ class Steering(harness.LabCase):
                 got += part
         self.assertEqual(got, data)
 
-    def ping(self, vpc, host, ip):
-        with proc.socket_in(self.lab.ns(vpc, host), socket.AF_INET, socket.SOCK_RAW,
+    def ping(self, ns, ip):
+        with proc.socket_in(ns, socket.AF_INET, socket.SOCK_RAW,
                             socket.IPPROTO_ICMP) as sock:
             sock.settimeout(5)
             for seq in range(3):
@@ -83,8 +85,8 @@ class Steering(harness.LabCase):
     def assert_host_works(self):
         with self.dial(HOST, SSH) as sock:
             self.echo(sock)
-        self.ping('c1', 'client', HOST)
-        self.ping('provider', DEC, HOST_PROV)
+        self.ping(self.lab.ns('c1'), HOST)
+        self.ping(self.lab.ns('provider', DEC), HOST_PROV)
 
     def assert_served(self, ip=ENI):
         seen = curl_json(self.lab, 'c1', f'http://{ip}:{ON}/')
@@ -93,6 +95,12 @@ class Steering(harness.LabCase):
     def steering(self, name):
         port, = (p for p in self.culvert.show('steering')['steering'] if p['port'] == name)
         return port
+
+    def counts(self, name):
+        return {k: v for k, v in self.steering(name).items() if k in ('ipv4', 'arp', 'vxlan', 'host', 'deaf')}
+
+
+class Steering(Shared):
 
     def xdp(self):
         return proc.run(['ip', '-d', 'link'], ns=self.lab.culvert_ns).stdout.count('prog/xdp')
@@ -110,7 +118,7 @@ class Steering(harness.LabCase):
         ns = self.lab.ns('c1')
         proc.run(['ip', '-n', ns, 'neigh', 'flush', 'dev', 'eth0'])
         self.assert_served()
-        self.ping('c1', 'client', HOST)
+        self.ping(self.lab.ns('c1'), HOST)
         shown = proc.run(['ip', '-n', ns, 'neigh'], ns=None).stdout
         macs = {line.split()[0]: line.split()[4] for line in shown.splitlines() if 'lladdr' in line}
         links = proc.run(['ip', '-o', 'link', 'show', 'cv-c1'], ns=self.lab.culvert_ns).stdout
@@ -121,7 +129,7 @@ class Steering(harness.LabCase):
     def test_c_what_is_shown_is_what_happened(self):
         before = self.steering('c1')
         self.assert_served()
-        self.ping('c1', 'client', HOST)
+        self.ping(self.lab.ns('c1'), HOST)
         after = self.steering('c1')
         self.assertGreaterEqual(after['ipv4'] - before['ipv4'], 4)
         self.assertGreaterEqual(after['host'] - before['host'], 3)
@@ -176,3 +184,65 @@ class Steering(harness.LabCase):
         finally:
             self.start_culvert()
         self.assert_served()
+
+
+class SteeringVxlan(Shared):
+    """The provider is in VXLAN, in an underlay that the host is in as well."""
+
+    host_prov = '192.168.1.2'
+
+    @classmethod
+    def make_config(cls):
+        return harness.in_vxlan(super().make_config(), 'provider', 5000, vtep='192.168.1.1',
+                                peers=['192.168.1.9'])
+
+    @property
+    def vtep_ns(self):
+        return f'{self.lab.prefix}.vtep-cv-prov-0'
+
+    def test_a_host_shares_the_underlay(self):
+        before = self.counts('prov')
+        with self.dial(self.host_prov, SSH, ns=self.vtep_ns) as sock:
+            for _ in range(3):
+                self.echo(sock)
+                self.assert_served()
+                self.ping(self.vtep_ns, self.host_prov)
+        after = self.counts('prov')
+        self.assertGreater(after['vxlan'], before['vxlan'] + 10)
+        self.assertGreater(after['host'], before['host'] + 60)
+        self.assertEqual(after['ipv4'], before['ipv4'])
+        self.assertEqual(after['deaf'], 0)
+        self.assertEqual(self.vteps(), ['192.168.1.1'])
+
+    def test_b_vxlan_of_the_hosts_own_is_the_hosts(self):
+        """The port alone does not make a packet ours, and a packet to our VTEP never is the host's."""
+        with proc.socket_in(self.lab.culvert_ns, socket.AF_INET, socket.SOCK_DGRAM) as host, \
+                proc.socket_in(self.vtep_ns, socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            host.bind(('0.0.0.0', 4789))
+            host.settimeout(5)
+            before = self.culvert.drops()
+            peer.sendto(b'ours', ('192.168.1.1', 4789))
+            peer.sendto(b'the host\'s', (self.host_prov, 4789))
+            self.assertEqual(host.recv(100), b'the host\'s')
+            proc.wait_for(lambda: self.culvert.drops().get('runt', 0) > before.get('runt', 0), 5,
+                          'culvert to drop what is no VXLAN')
+
+    def test_c_another_vtep_is_steered_after_a_reload(self):
+        conf = copy.deepcopy(self.culvert.conf)
+        harness.in_vxlan(conf, 'provider', 5000, vtep='192.168.1.3', peers=['192.168.1.9'])
+        with self.dial(self.host_prov, SSH, ns=self.vtep_ns) as sock:
+            self.echo(sock)
+            self.culvert.reload(conf)
+            proc.wait_for(lambda: self.vteps() == ['192.168.1.3'], 5, 'the map to follow')
+            self.echo(sock)
+            self.ping(self.vtep_ns, self.host_prov)
+            self.culvert.reload(self.culvert.conf)
+            proc.wait_for(lambda: self.vteps() == ['192.168.1.1'], 5, 'the map to follow back')
+            self.echo(sock)
+        proc.wait_for(self.serves, 20, 'culvert to forward again')
+
+    def vteps(self):
+        return [a['ip'] for a in self.steering('prov')['addresses']]
+
+    def serves(self):
+        return harness.curl(self.lab, 'c1', f'http://{ENI}:{ON}/', timeout=2).returncode == 0
