@@ -28,8 +28,9 @@ N_SHORT, N_LONG = 6, 8      # requesters per listener; long connections
 N_GUESTS = 4                # long connections that may end with their target or endpoint, of each kind
 TIME_SCALE = 20             # of checks, delays and idle timeouts
 DELAY_S = 40 / TIME_SCALE   # for which a deregistered target drains
-# A check may take 0.25 s, and six must fail: a busy machine alone makes no target unhealthy.
-CHECK = {'interval_seconds': 5, 'timeout_seconds': 5, 'healthy_threshold': 2, 'unhealthy_threshold': 6}
+# A check may take 0.25 s, and ten must fail: a busy machine alone makes hardly a target unhealthy.
+CHECK = {'interval_seconds': 5, 'timeout_seconds': 5, 'healthy_threshold': 2, 'unhealthy_threshold': 10}
+LOOK_S = 1                  # between two looks at the good target of FLAKY
 OFTEN_FULL = ('handoff_full', 'tx_full', 'no_mbuf', 'flow_table_full', 'port_allocation')
 REST_S = 2
 N_PORTS = 4000
@@ -91,10 +92,11 @@ class Soak:
         self.opts, self.say, self.lab = opts, say, made
         self.conf = copy.deepcopy(made.conf)
         self.culvert = culvertd.Culvertd(made).start()
-        self.weak_down, self.c2_out, self.two_gone = Outage(), Outage(), Outage()
+        self.weak_down, self.c2_out, self.two_gone, self.one_sick = (Outage() for _ in range(4))
+        self.suspects = []              # failures behind FLAKY: what, begin, end
         self.two_drains = math.inf      # since when no new flow may go to TWO behind PARTING
         self.counts = {'requests': 0, 'long_requests': 0, 'failed_while_down': 0, 'ended_by_rule': 0,
-                       'changes': 0}
+                       'failed_while_all_unhealthy': 0, 'changes': 0}
         self.lost, self.end = [], 0
         self.rss = []                   # after each round
         self.want = ppv2_target.body_sha256(SIZE)
@@ -110,7 +112,42 @@ class Soak:
         if outage and outage.touches(begin, time.monotonic()):
             self.counts['failed_while_down'] += 1
         else:
+            self.suspect(what, begin, outage)
+
+    def suspect(self, what, begin, outage):
+        """A flow failed. Behind FLAKY it may yet turn out that no target was healthy."""
+        if outage is self.weak_down:
+            self.suspects.append((what, begin, time.monotonic()))
+        else:
             self.lose(what)
+
+    def flaky_states(self, idx):
+        """What the nodes say of a target of FLAKY."""
+        groups = {g['name']: g for g in self.culvert.show('targets')['target_groups']}
+        return set(groups['flaky']['targets'][idx]['states'].values())
+
+    async def watch_good(self):
+        """Note when FLAKY's good target fails checks, for this machine is too busy to answer them: then
+        AWS, too, sends connections to the dead one."""
+        look = asyncio.get_running_loop().run_in_executor
+        while time.monotonic() < self.end:
+            sick = await look(None, self.flaky_states, 0) != {'healthy'}
+            if sick and not self.one_sick.since:
+                self.one_sick.begin(-2 * LOOK_S)
+            elif not sick and self.one_sick.since:
+                self.one_sick.end()
+            await asyncio.sleep(LOOK_S)
+        if self.one_sick.since:
+            self.one_sick.end()
+
+    def judge_suspects(self):
+        """Once it is known how the good target was."""
+        for what, begin, end in self.suspects:
+            if self.one_sick.touches(begin, end):
+                self.counts['failed_while_all_unhealthy'] += 1
+            else:
+                self.lose(what)
+        self.suspects = []
 
     def lose(self, what):
         """A flow was lost that AWS would have kept, or is there that AWS would have ended."""
@@ -181,7 +218,7 @@ class Soak:
                 elif target is None and outage.touches(begin, time.monotonic()):
                     self.counts['failed_while_down'] += 1
                 else:
-                    self.lose(f'{vpc} on {target or port}: {err!r}')
+                    self.suspect(f'{vpc} on {target or port}: {err!r}', good, outage)
                 await asyncio.sleep(0.1)
             if stream:
                 stream[1].transport.abort()
@@ -197,10 +234,7 @@ class Soak:
 
     async def noticed(self):
         """Until both nodes have found the weak target unhealthy: from now on nothing goes to it."""
-        def is_unhealthy():
-            groups = {g['name']: g for g in self.culvert.show('targets')['target_groups']}
-            return set(groups['flaky']['targets'][1]['states'].values()) == {'unhealthy'}
-        await self.until(is_unhealthy, 'the weak target to be unhealthy')
+        await self.until(lambda: self.flaky_states(1) == {'unhealthy'}, 'the weak target to be unhealthy')
         self.weak_down.end()
 
     async def kill_weak(self):
@@ -349,7 +383,7 @@ class Soak:
 
     async def traffic(self, seconds):
         self.end = math.inf
-        jobs = [self.long(i) for i in range(N_LONG)] + [self.change(seconds)]
+        jobs = [self.long(i) for i in range(N_LONG)] + [self.change(seconds), self.watch_good()]
         for i in range(N_SHORT):
             eni = (region.ENI, region.ENI_B)[i % 2]
             jobs += [self.short('c1', eni, STEADY), self.short('c1', eni, FLAKY, self.weak_down, 4),
@@ -359,6 +393,7 @@ class Soak:
                      self.guest('c1', PARTING, f'{TWO}:{PARTING}', self.two_gone),
                      self.guest('c2', STEADY, None, self.c2_out)]
         await asyncio.gather(*jobs)
+        self.judge_suspects()
 
     def play(self):
         """A round to warm up, a look, the rounds that count, a look."""
@@ -409,6 +444,9 @@ def table(result):
            'they had to']
     out += [f'{key:<14} {result["before"][key]:>8} at the start {result["after"][key]:>8} at the end'
             + ('   LEAK' if key in result['leaks'] else '') for key in result['before']]
+    if result['failed_while_all_unhealthy']:
+        out.append(f'{result["failed_while_all_unhealthy"]} failed while a busy machine failed the good '
+                   "target's checks, too")
     out.append(f'flows lost: {result["lost"]}, packets vanished: {result["vanished_packets"]}, '
                f'dropped for want of room: {result["drops"] or "none"}')
     out += [f'lost: {x}' for x in result['lost_first']]
