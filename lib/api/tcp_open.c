@@ -101,8 +101,12 @@ int cv_api_socket_open(const char *address, struct cv_errs *errs, uint16_t *ret_
 	    bind(fd, (const struct sockaddr *)&addr, len) < 0 || listen(fd, BACKLOG) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
 		err = errno;
-		cv_errs_add(errs, "api.listen", 0, "cannot listen on %.64s: %s", address,
-			    strerror(err));
+		cv_errs_add(errs, "api.listen", 0, "cannot listen on %.64s: %s%s", address,
+			    strerror(err),
+			    err == EADDRINUSE ? ": stop the other program, or choose another port"
+			    : err == EACCES   ? ": ports below 1024 need CAP_NET_BIND_SERVICE"
+			    : err == EADDRNOTAVAIL ? ": no interface has that address"
+						   : "");
 		close(fd);
 		return -err;
 	}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,10 +23,19 @@ static const struct cv_io_driver drivers[] = {
 	 .ifkey = "iface",
 	 .caps = CAP(NET_ADMIN) | CAP(NET_RAW),
 	 .all_queues = true,
-	 .umem = true},
-	{.name = "net_af_packet", .ifkey = "iface", .caps = CAP(NET_RAW), .all_queues = true},
+	 .umem = true,
+	 .queues = "is another program or port on the interface, or is locked memory limited "
+		   "(ulimit -l)?"},
+	/* It sets the interface's MAC address, if only to the one that it has. */
+	{.name = "net_af_packet",
+	 .ifkey = "iface",
+	 .caps = CAP(NET_ADMIN) | CAP(NET_RAW),
+	 .all_queues = true},
 	{.name = "net_pcap", .all_queues = true},
-	{.name = "net_tap", .caps = CAP(NET_ADMIN)},
+	{.name = "net_tap",
+	 .caps = CAP(NET_ADMIN),
+	 .file = "/dev/net/tun",
+	 .file_hint = "modprobe tun, or let this container have it"},
 	{.name = "net_memif",
 	 .one_queue = true,
 	 .late = true,
@@ -95,17 +105,31 @@ static int check_caps(const struct cv_io_driver *driver, const char *device, con
 	} names[] = {{CAP(NET_ADMIN), "CAP_NET_ADMIN"}, {CAP(NET_RAW), "CAP_NET_RAW"}};
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2] = {0};
-	size_t i;
+	char missing[64] = "";
+	size_t i, len = 0;
 
 	if (driver->caps == 0 || syscall(SYS_capget, &head, data) != 0)
 		return 0;
 	for (i = 0; i < CV_ARRAY_LEN(names); i++) {
 		if ((driver->caps & names[i].bit) == 0 || (data[0].effective & names[i].bit) != 0)
 			continue;
-		cv_errs_add(errs, path, 0, "'%s' needs %s: run as root", device, names[i].name);
-		return -EPERM;
+		len += (size_t)snprintf(missing + len, sizeof(missing) - len, "%s%s",
+					len > 0 ? " and " : "", names[i].name);
 	}
-	return 0;
+	if (len == 0)
+		return 0;
+	cv_errs_add(errs, path, 0, "'%s' needs %s: run as root", device, missing);
+	return -EPERM;
+}
+
+static int check_file(const struct cv_io_driver *driver, const char *device, const char *path,
+		      struct cv_errs *errs)
+{
+	if (driver->file == NULL || access(driver->file, R_OK | W_OK) == 0)
+		return 0;
+	cv_errs_add(errs, path, 0, "'%s' needs %s: %s: %s", device, driver->file, strerror(errno),
+		    driver->file_hint);
+	return -ENODEV;
 }
 
 static int check_iface(const struct cv_io_driver *driver, const struct cv_io_devname *name,
@@ -215,6 +239,8 @@ int cv_io_dev_probe(struct cv_io_dev *dev, const char *device, const char *path,
 	if (name.pci)
 		return pci_missing(name.name, path, cv_io_log_text(log), errs);
 	rc = check_caps(dev->driver, name.name, path, errs);
+	if (rc == 0)
+		rc = check_file(dev->driver, name.name, path, errs);
 	if (rc == 0)
 		rc = check_iface(dev->driver, &name, path, errs);
 	if (rc == 0)

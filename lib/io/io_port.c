@@ -43,15 +43,14 @@ static int failed(int rc, const char *what, const char *path, struct cv_io_log *
 	return -ENODEV;
 }
 
-static int start_failed(int rc, const struct cv_io_dev *dev, const char *path,
-			struct cv_io_log *log, struct cv_errs *errs)
+/* @param hint  may be NULL */
+static int failed_with(int rc, const char *what, const char *hint, const char *path,
+		       struct cv_io_log *log, struct cv_errs *errs)
 {
-	char what[160] = "the device does not start";
-	size_t len = strlen(what);
+	char text[160];
 
-	if (dev->driver->start != NULL)
-		snprintf(what + len, sizeof(what) - len, " (%s)", dev->driver->start);
-	return failed(rc, what, path, log, errs);
+	snprintf(text, sizeof(text), hint != NULL ? "%s (%s)" : "%s", what, hint);
+	return failed(rc, text, path, log, errs);
 }
 
 static void choose_queues(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
@@ -191,10 +190,12 @@ int cv_io_dev_start(struct cv_io_dev *dev, const struct cv_io_port_cfg *cfg,
 		return failed(rc, "the MTU cannot be set", path, log, errs);
 	rc = setup_queues(dev, mbufs);
 	if (rc != 0)
-		return failed(rc, "the queues cannot be set up", path, log, errs);
+		return failed_with(rc, "the queues cannot be set up", dev->driver->queues, path,
+				   log, errs);
 	rc = rte_eth_dev_start(dev->id);
 	if (rc != 0)
-		return start_failed(rc, dev, path, log, errs);
+		return failed_with(rc, "the device does not start", dev->driver->start, path, log,
+				   errs);
 	dev->started = true;
 	/* A device without address filter has nothing to switch. */
 	rc = cfg->promiscuous ? rte_eth_promiscuous_enable(dev->id) : 0;

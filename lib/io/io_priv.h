@@ -114,7 +114,10 @@ struct cv_io_driver {
 	bool one_queue;    /**< others work only if the peer has them too: one unless told */
 	bool late; /**< interrupts of a closed device may still come, and look at its memory */
 	bool umem; /**< the packet pool is the device's own memory (AF_XDP) */
-	const char *start; /**< what to know when it does not start, or NULL */
+	const char *start;     /**< what to know when it does not start, or NULL */
+	const char *queues;    /**< likewise when its queues cannot be set up */
+	const char *file;      /**< it must be there to read and write, or NULL... */
+	const char *file_hint; /**< ...and what to do about it */
 };
 
 /** What is known of a driver by a device's name; never NULL. */

@@ -41,8 +41,8 @@ struct cv_store {
 	pthread_mutex_t lock;
 	sqlite3 *db;
 	sqlite3_stmt *stmts[STMT_N];
-	int lock_fd;   /**< -1: in memory */
-	char *path;    /**< NULL: in memory */
+	int lock_fd; /**< -1: in memory */
+	char *path;  /**< NULL: in memory */
 	/** What was under the names of the file and its log when it was opened. */
 	struct store_place {
 		dev_t dev;

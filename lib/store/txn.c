@@ -140,10 +140,8 @@ static int op_do(struct cv_store *store, const struct cv_store_op *op, uint64_t 
 		 struct cv_errs *errs)
 {
 	static const enum store_stmt stmts[] = {
-		[CV_STORE_PUT] = STMT_ITEM_PUT,
-		[CV_STORE_DELETE] = STMT_ITEM_DELETE,
-		[CV_STORE_CHECK] = STMT_N,
-		[CV_STORE_SEND] = STMT_SEND,
+		[CV_STORE_PUT] = STMT_ITEM_PUT,  [CV_STORE_DELETE] = STMT_ITEM_DELETE,
+		[CV_STORE_CHECK] = STMT_N,       [CV_STORE_SEND] = STMT_SEND,
 		[CV_STORE_UNSEND] = STMT_UNSEND,
 	};
 	sqlite3_stmt *stmt;

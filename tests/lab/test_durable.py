@@ -35,7 +35,8 @@ def config():
                              for name in ('web', 'asks', 'for-b0', 'for-b1', 'for-b2')]
     conf['load_balancers'] = [{
         'name': name, 'vpc': 'provider', 'subnets': [{'subnet': 'provider-1'}, {'subnet': 'provider-2'}],
-        'listeners': [{'port': 80, 'target_group': tg}]} for name, tg in (('nlb', 'web'), ('nlb-asks', 'asks'))]
+        'listeners': [{'port': 80, 'target_group': tg}]}
+        for name, tg in (('nlb', 'web'), ('nlb-asks', 'asks'))]
     conf['endpoint_services'] = [{
         'name': name, 'load_balancers': [lb], 'acceptance_required': asks,
         'allowed_principals': [f'arn:aws:iam::{CONSUMER}:root']}
@@ -229,9 +230,9 @@ class Endpoints(Client):
         super().__init__(it, seed)
         self.ec2 = it.boto('ec2')
         self.vpc = self.ec2.describe_vpcs()['Vpcs'][0]['VpcId']
-        self.service = next(
-            s['ServiceName'] for s in it.boto('ec2', 'provider').describe_vpc_endpoint_service_configurations()[
-                'ServiceConfigurations'] if not s['AcceptanceRequired'])
+        services = it.boto('ec2', 'provider').describe_vpc_endpoint_service_configurations()
+        self.service = next(s['ServiceName'] for s in services['ServiceConfigurations']
+                            if not s['AcceptanceRequired'])
         self.subnet = self.ec2.describe_subnets()['Subnets'][0]['SubnetId']
         self.tokens = {}  # token: endpoint's id, or None: not known
         self.deleted = set()

@@ -179,6 +179,23 @@ def second_culvertd_on_the_socket_is_refused(home):
     expect(finish(first)[0] == 0)
 
 
+def taken_port_of_the_api_is_named(home):
+    (home.path / 'keys.json').write_text('{"keys": []}', encoding='utf-8')
+    (home.path / 'keys.json').chmod(0o600)
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        address = '127.0.0.1:%d' % other.getsockname()[1]
+        home.conf['control']['state'] = 'none'
+        home.conf['api'] = {'listen': [address], 'credentials_file': str(home.path / 'keys.json')}
+        home.write()
+        code, _out, err = home.run('-c', home.file)
+    expect(code == 3 and f'api.listen: cannot listen on {address}' in err and 'another port' in err, err)
+    (home.path / 'keys.json').chmod(0o644)
+    code, _out, err = home.run('-c', home.file)
+    expect(code != 0 and 'chmod 600' in err, err)
+
+
 # Life -------------------------------------------------------------------------------------------
 
 def ready_and_stopping_are_notified(home):
@@ -257,7 +274,7 @@ CASES = (
     help_and_version_are_printed, wrong_command_lines_are_refused, check_prints_what_would_be_served,
     check_prints_every_error, missing_file_is_an_error_of_the_configuration, bad_port_is_named,
     eal_arguments_override, impossible_socket_ends_a_start_cleanly,
-    second_culvertd_on_the_socket_is_refused, ready_and_stopping_are_notified,
+    second_culvertd_on_the_socket_is_refused, taken_port_of_the_api_is_named, ready_and_stopping_are_notified,
     each_signal_stops_with_a_summary, killed_one_can_be_followed_by_another,
     reload_is_whole_or_nothing, several_workers_run_on_few_cpus,
     known_rss_is_used_and_shown,

@@ -570,11 +570,8 @@ static size_t n_closed(const int *fds, size_t n)
 {
 	size_t n_seen = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		struct pollfd one = {.fd = fds[i], .events = POLLIN};
-
-		n_seen += poll(&one, 1, 0) == 1;
-	}
+	for (size_t i = 0; i < n; i++)
+		n_seen += poll(&(struct pollfd){.fd = fds[i], .events = POLLIN}, 1, 0) == 1;
 	return n_seen;
 }
 
@@ -602,7 +599,6 @@ static void connections_are_limited(void **state)
 	for (size_t i = 0; i < CV_ARRAY_LEN(fds); i++)
 		close(fds[i]);
 	assert_int_equal(n_open, CV_API_CONNECTIONS_MAX);
-	/* The server sees that they are closed, in its own time. */
 	for (int i = 0; i < 1000 && get(s, "/v1/config", answer) != 200; i++)
 		usleep(10000);
 	assert_int_equal(get(s, "/v1/config", answer), 200);

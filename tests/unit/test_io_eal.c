@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -328,18 +329,17 @@ static void memif_has_one_queue_unless_told_body(void)
 	uint16_t i;
 
 	world_init(&w, 2);
-	/* The name is one of abstract sockets, the machine's: another run may be under way. */
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 2; i++) { /* abstract sockets are the machine's: another run may be on */
 		snprintf(names[i], sizeof(names[i]),
 			 "net_memif%u,role=server,id=%u,socket=cv-test-io-%d", i, i, getpid());
 		port_add(&w, i == 0 ? "a" : "b", &devices[i], 1);
 	}
 	w.ports[1].n_queues = 2;
 	CHECK(world_create(&w) == 0);
-	for (i = 0; i < 2; i++) {
-		cv_io_port_info(w.io, i, &info);
-		CHECK(info.n_rx_queues == i + 1 && info.n_tx_queues == i + 1);
-	}
+	cv_io_port_info(w.io, 0, &info);
+	CHECK(info.n_rx_queues == 1 && info.n_tx_queues == 1);
+	cv_io_port_info(w.io, 1, &info);
+	CHECK(info.n_rx_queues == 2 && info.n_tx_queues == 2);
 	cv_io_destroy(w.io);
 }
 IN_CHILD(memif_has_one_queue_unless_told)
@@ -628,9 +628,22 @@ static void capabilities_are_checked_body(void)
 	setenv("XDG_RUNTIME_DIR", "/tmp", 1);
 	world_init(&w, 1);
 	port_add(&w, "a", (const char *const[]){"net_af_packet0,iface=lo"}, 1);
-	fails(&w, -EPERM, "dpdk.ports[0].device", "CAP_NET_RAW");
+	fails(&w, -EPERM, "dpdk.ports[0].device", "CAP_NET_ADMIN and CAP_NET_RAW: run as root");
 }
 IN_CHILD(capabilities_are_checked)
+
+static void tap_without_its_device_file_body(void)
+{
+	struct world w;
+
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/dev/net", "tmpfs", 0, NULL) != 0)
+		_exit(SKIPPED);
+	world_init(&w, 1);
+	port_add(&w, "a", (const char *const[]){"net_tap0,iface=cv-t"}, 1);
+	fails(&w, -ENODEV, "dpdk.ports[0].device", "No such file or directory: modprobe tun");
+}
+IN_CHILD(tap_without_its_device_file)
 
 /* ---- the kernel's interfaces; need root and network namespaces ---- */
 
@@ -776,6 +789,7 @@ int main(void)
 		cmocka_unit_test(stray_eal_argument),
 		cmocka_unit_test(too_few_lcores),
 		cmocka_unit_test(capabilities_are_checked),
+		cmocka_unit_test(tap_without_its_device_file),
 		cmocka_unit_test(interface_that_is_down),
 		cmocka_unit_test(mtu_beyond_the_device),
 		cmocka_unit_test(xdp_packets_must_fit_a_page),

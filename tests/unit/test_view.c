@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -638,10 +637,8 @@ static void *reader_run(void *arg)
 		cv_assert(*(const uint64_t *)cv_view_pool_find(v, 0, cv_be32(0x0a010000),
 							       cv_be32(0x0a020000),
 							       cv_be16(443)) == gen);
-		if (gen != last)
-			atomic_fetch_add(&r->n_changes, 1);
-		else
-			sched_yield(); /* there may be fewer CPUs than readers */
+		atomic_fetch_add(&r->n_changes, gen != last);
+		sched_yield(); /* there may be fewer CPUs than readers */
 		last = gen;
 		cv_view_quiescent(r->pub, r->id);
 	}
