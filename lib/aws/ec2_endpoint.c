@@ -168,6 +168,10 @@ static int type_check(struct aws_call *call)
 	bool interface = type != NULL && strcmp(type, "Interface") == 0;
 	uint32_t n;
 
+	if (!interface && type != NULL && strcmp(type, "Gateway") != 0 &&
+	    strcmp(type, "GatewayLoadBalancer") != 0)
+		return cv_aws_fail(call, "InvalidVpcEndpointType",
+				   "The Vpc Endpoint type '%.64s' is not valid", type);
 	if (!interface && (type == NULL || strcmp(type, "Gateway") == 0)) {
 		(void)cv_aws_strs(call, "SubnetId", &n);
 		if (n > 0)
@@ -428,7 +432,7 @@ static const struct aws_param create_params[] = {
 	AWS_DRY_RUN,
 	AWS_CLIENT_TOKEN,
 	AWS_TAG_SPECS,
-	AWS_ENUM("VpcEndpointType", 0, "Interface|Gateway|GatewayLoadBalancer"),
+	AWS_STR("VpcEndpointType", 0, 1, 64),
 	AWS_ID("VpcId", AWS_REQUIRED),
 	AWS_STR("ServiceName", AWS_REQUIRED, 1, 255),
 	AWS_STR("PolicyDocument", 0, 0, 20480),

@@ -258,6 +258,34 @@ static int delete_subnet(struct aws_call *call)
 	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 
+/* Clients and tools set some of them whatever they are; here they are what they are at first. */
+static int modify_subnet_attribute(struct aws_call *call)
+{
+	static const char *const flags[] = {
+		"AssignIpv6AddressOnCreation.Value",
+		"EnableDns64.Value",
+		"EnableResourceNameDnsAAAARecordOnLaunch.Value",
+		"EnableResourceNameDnsARecordOnLaunch.Value",
+		"MapCustomerOwnedIpOnLaunch.Value",
+		"MapPublicIpOnLaunch.Value",
+	};
+	const char *host = cv_query_str(&call->params, "PrivateDnsHostnameTypeOnLaunch");
+	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_subnet, cv_query_str(&call->params, "SubnetId"),
+				  NULL);
+
+	for (size_t i = 0; ret == 0 && i < CV_ARRAY_LEN(flags); i++) {
+		if (cv_aws_bool(&call->params, flags[i], false))
+			ret = cv_aws_fail(call, "UnsupportedOperation",
+					  "The attribute %.*s is always false here",
+					  (int)strcspn(flags[i], "."), flags[i]);
+	}
+	if (ret == 0 && host != NULL && strcmp(host, "ip-name") != 0)
+		ret = cv_aws_fail(call, "UnsupportedOperation",
+				  "The attribute PrivateDnsHostnameTypeOnLaunch is always ip-name "
+				  "here");
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
+}
+
 /* ---- what there is none of ---- */
 
 static int describe_account_attributes(struct aws_call *call)
@@ -343,6 +371,17 @@ static const struct aws_param create_subnet_params[] = {
 	AWS_REFUSE("OutpostArn"),
 	AWS_REFUSE("Ipv6Native"),
 };
+static const struct aws_param modify_subnet_attribute_params[] = {
+	AWS_ID("SubnetId", AWS_REQUIRED),
+	AWS_BOOL("AssignIpv6AddressOnCreation.Value"),
+	AWS_BOOL("EnableDns64.Value"),
+	AWS_BOOL("EnableResourceNameDnsAAAARecordOnLaunch.Value"),
+	AWS_BOOL("EnableResourceNameDnsARecordOnLaunch.Value"),
+	AWS_BOOL("MapCustomerOwnedIpOnLaunch.Value"),
+	AWS_BOOL("MapPublicIpOnLaunch.Value"),
+	AWS_ENUM("PrivateDnsHostnameTypeOnLaunch", 0, "ip-name|resource-name"),
+	AWS_REFUSE("CustomerOwnedIpv4Pool"),
+};
 static const struct aws_param delete_subnet_params[] = {AWS_DRY_RUN,
 							AWS_ID("SubnetId", AWS_REQUIRED)};
 static const struct aws_param account_params[] = {AWS_DRY_RUN,
@@ -413,6 +452,11 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(vpc_attribute_params),
 		.answers = "vpcId enableDnsHostnames.value enableDnsSupport.value "
 			   "enableNetworkAddressUsageMetrics.value",
+	},
+	{
+		.name = "ModifySubnetAttribute",
+		.handle = modify_subnet_attribute,
+		AWS_PARAMS(modify_subnet_attribute_params),
 	},
 	{
 		.name = "ModifyVpcAttribute",

@@ -322,6 +322,9 @@ static void endpoint_that_cannot_be_is_refused(void **state)
 				      "GatewayLoadBalancer type VPC Endpoints.");
 	ec2_fails(CONS, "InvalidParameter", "Action=CreateVpcEndpoint&VpcId=%s&ServiceName=%s",
 		  vpc_c, svc_name);
+	ec2_fails(CONS, "InvalidVpcEndpointType",
+		  "Action=CreateVpcEndpoint&VpcId=%s&ServiceName=%s&VpcEndpointType=interface",
+		  vpc_c, svc_name);
 	ec2_fails(CONS, "InvalidParameter",
 		  "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s&PrivateDnsEnabled=true", create, vpc_c,
 		  svc_name, sub_cb);

@@ -320,6 +320,20 @@ static void subnet_is_made_and_removed(void **state)
 		  "%s%s&CidrBlock=10.0.11.0/24&AvailabilityZoneId=use1-az3", create, vpc_c);
 	ec2_fails(CONS, "MissingParameter", "%s%s", create, vpc_c);
 	ec2_fails(CONS, "InvalidVpcID.NotFound", "%s%s&CidrBlock=10.0.11.0/24", create, vpc_p);
+	/* Attributes are what they are. */
+	ec2(CONS, "Action=ModifySubnetAttribute&SubnetId=%s&MapPublicIpOnLaunch.Value=false", id);
+	assert_string_equal(got, "<return>true</return>");
+	ec2(CONS, "Action=ModifySubnetAttribute&SubnetId=%s&PrivateDnsHostnameTypeOnLaunch=ip-name",
+	    id);
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=ModifySubnetAttribute&SubnetId=%s&MapPublicIpOnLaunch.Value=true", id);
+	assert_string_equal(err_text, "The attribute MapPublicIpOnLaunch is always false here");
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=ModifySubnetAttribute&SubnetId=%s"
+		  "&PrivateDnsHostnameTypeOnLaunch=resource-name",
+		  id);
+	ec2_fails(PROV, "InvalidSubnetID.NotFound", "Action=ModifySubnetAttribute&SubnetId=%s", id);
+	ec2_fails(CONS, "MissingParameter", "Action=ModifySubnetAttribute");
 	make_service();
 	ec2(CONS,
 	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s"
