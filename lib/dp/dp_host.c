@@ -12,6 +12,8 @@
 
 /* Packets of the kernel per turn at most. */
 #define DP_HOST_PER_TURN 32
+/* Room that is kept for answers to health checks: a flood of queries must not make targets unhealthy. */
+#define DP_HOST_SPARE (DP_HOST_RING / 2)
 /* What an ICMP error must quote: a header without options, and both ports. */
 #define DP_QUOTE_LEN (DP_IP_LEN + 8)
 
@@ -55,10 +57,11 @@ static const uint8_t *dp_host_l2(const struct cv_dp_worker *w, const struct rte_
 	return (const uint8_t *)ip - (w->view->spec.vpcs[vpc].vlan == 0 ? 14 : 18);
 }
 
-/* Takes the packet. The copy leaves the buffer to the workers. */
+/* Takes the packet, unless less room than this is left. The copy leaves the buffer to the workers. */
 static void dp_host_pass(struct cv_dp_worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip,
-			 uint16_t len, uint16_t vpc)
+			 uint16_t vpc, uint32_t left)
 {
+	const uint16_t len = cv_be16_host(ip->total_length);
 	const uint8_t *l2 = dp_host_l2(w, ip, vpc);
 	struct cv_pkt_rec rec = {.ip = ip, .len = len, .vpc = vpc};
 	bool put;
@@ -66,7 +69,7 @@ static void dp_host_pass(struct cv_dp_worker *w, struct rte_mbuf *m, const struc
 	memcpy(&rec.mac, l2 + 6, 6);
 	if (cv_view_is_vxlan(w->view, vpc))
 		dp_vxlan_note(w, l2, &rec);
-	put = cv_pkt_ring_put(w->host_up, &rec);
+	put = cv_pkt_ring_put_below(w->host_up, &rec, left);
 	dp_drop(w, m, put ? CV_DROP_HOST_TAKEN : CV_DROP_HOST_FULL);
 }
 
@@ -79,11 +82,14 @@ bool dp_host_take(struct cv_dp_worker *w, const struct dp_pkt *p)
 
 	if (host == NULL)
 		return false;
+	if (dp_is_service(w->view, host, ip, IPPROTO_TCP, tcp->dst_port)) {
+		dp_host_pass(w, p->m, p->ip, p->vpc, DP_HOST_SPARE);
+		return true;
+	}
 	/* A SYN is nobody's answer: to the kernel's own ports culvert stays as silent as to any other. */
-	if (!dp_is_service(w->view, host, ip, IPPROTO_TCP, tcp->dst_port) &&
-	    (flags == RTE_TCP_SYN_FLAG || !dp_is_host_port(w->view, p->vpc, ip, tcp->dst_port)))
+	if (flags == RTE_TCP_SYN_FLAG || !dp_is_host_port(w->view, p->vpc, ip, tcp->dst_port))
 		return false;
-	dp_host_pass(w, p->m, p->ip, p->len, p->vpc);
+	dp_host_pass(w, p->m, p->ip, p->vpc, 0);
 	return true;
 }
 
@@ -131,7 +137,7 @@ bool dp_host_take_other(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc
 	if (taken && dp_is_bad_source(ip->src_addr, dp_host_l2(w, ip, vpc)))
 		dp_drop(w, m, CV_DROP_SOURCE);
 	else if (taken)
-		dp_host_pass(w, m, ip, len, vpc);
+		dp_host_pass(w, m, ip, vpc, DP_HOST_SPARE);
 	return taken;
 }
 

@@ -44,6 +44,9 @@ void cv_pkt_ring_destroy(struct cv_pkt_ring *ring);
 /** Put a copy of a packet. @return false if it is full. @threads the one that puts */
 bool cv_pkt_ring_put(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec);
 
+/** Put one that leaves room for others: false if not so many bytes stay free. @threads as above */
+bool cv_pkt_ring_put_below(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec, uint32_t free);
+
 /**
  * Look at the oldest packet.
  *

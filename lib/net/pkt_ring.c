@@ -78,14 +78,14 @@ static bool has_room(struct cv_pkt_ring *ring, uint64_t tail, uint32_t want)
 	return tail + want - ring->head_seen <= ring->n_bytes;
 }
 
-bool cv_pkt_ring_put(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec)
+bool cv_pkt_ring_put_below(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec, uint32_t free)
 {
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	uint32_t to_end = ring->n_bytes - (uint32_t)(tail & (ring->n_bytes - 1));
 	uint32_t room = room_of(rec->len), skip = room > to_end ? to_end : 0;
 	struct head *head;
 
-	if (!has_room(ring, tail, skip + room))
+	if (!has_room(ring, tail, skip + room + free))
 		return false;
 	if (skip > 0) {
 		head_at(ring, tail)->len = SKIP;
@@ -100,6 +100,11 @@ bool cv_pkt_ring_put(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec)
 	memcpy(head + 1, rec->ip, rec->len);
 	atomic_store_explicit(&ring->tail, tail + room, memory_order_release);
 	return true;
+}
+
+bool cv_pkt_ring_put(struct cv_pkt_ring *ring, const struct cv_pkt_rec *rec)
+{
+	return cv_pkt_ring_put_below(ring, rec, 0);
 }
 
 /* The position of the oldest packet. @return false if there is none */

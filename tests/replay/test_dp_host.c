@@ -303,6 +303,29 @@ static void full_ring_is_counted(void **state)
 	world_destroy(w);
 }
 
+/* Queries that nobody takes fill no more than half of the ring: answers to checks find room yet. */
+static void queries_leave_room_for_checks(void **state)
+{
+	struct world *w = host_world(1);
+	struct seg check = to_node(w, 2500, F_ACK);
+	uint8_t udp[] = {0x30, 0x39, 0, 53, 0, 12, 0, 0, 'a', 'b', 'c', 'd'};
+	uint8_t frame[256];
+	uint16_t len = ip_frame(w, &(struct message){VPC_A, SERVICE, IPPROTO_UDP, udp, sizeof(udp)},
+				frame);
+	uint64_t n;
+
+	(void)state;
+	for (n = 0; world_drops(w, CV_DROP_HOST_FULL) == 0 && n < 100000; n++)
+		world_rx(w, 0, 0, frame, len);
+	assert_int_equal(world_drops(w, CV_DROP_HOST_FULL), 1);
+	for (uint64_t i = 0; i < n / 2; i++)
+		send_by(w, 0, 1, &check);
+	assert_int_equal(world_drops(w, CV_DROP_HOST_FULL), 1);
+	world_rx(w, 0, 0, frame, len);
+	assert_int_equal(world_drops(w, CV_DROP_HOST_FULL), 2);
+	world_destroy(w);
+}
+
 /* Sends a packet as the kernel would. @return what came out is in w->out */
 static void down(struct world *w, unsigned int vpc, cv_be32_t src, cv_be32_t dst, uint16_t len)
 {
@@ -417,6 +440,7 @@ int main(void)
 		cmocka_unit_test(services_get_tcp_and_udp_of_their_port_alone),
 		cmocka_unit_test(errors_about_the_kernels_packets_are_handed_over),
 		cmocka_unit_test(full_ring_is_counted),
+		cmocka_unit_test(queries_leave_room_for_checks),
 		cmocka_unit_test(packets_of_the_kernel_leave_by_their_vpc),
 		cmocka_unit_test(packets_of_the_kernel_that_cannot_leave_are_counted),
 		cmocka_unit_test(any_worker_hands_over),
