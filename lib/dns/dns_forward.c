@@ -137,7 +137,7 @@ bool cv_dns_forward(struct cv_dns_server *server, struct dns_site *site, struct 
 {
 	struct dns_forward *f;
 
-	if (server->n_forwards >= DNS_FORWARDS_MAX || site->n_forwards >= DNS_FORWARDS_OF_VPC) {
+	if (server->n_forwards >= DNS_FORWARDS_MAX || site->n_forwards >= DNS_FORWARDS_OF_SITE) {
 		DNS_COUNT(server, forward_full);
 		return false;
 	}

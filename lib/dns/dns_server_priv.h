@@ -16,14 +16,14 @@
 
 /** Longest query that is looked at, in bytes. */
 #define DNS_QUERY_MAX 4096
-/** Queries passed on at a time, of all VPCs and of one. */
+/** Queries passed on at a time, of all VPCs and of one address in one. */
 #define DNS_FORWARDS_MAX 1024
-#define DNS_FORWARDS_OF_VPC 256
+#define DNS_FORWARDS_OF_SITE 128
 /** A forwarder answers within this time, or the next one is asked. */
 #define DNS_FORWARD_MS 2000
-/** TCP connections at a time, of all VPCs and of one; an idle one is ended. */
+/** TCP connections at a time, of all VPCs and of one address in one; an idle one is ended. */
 #define DNS_CONNS_MAX 512
-#define DNS_CONNS_OF_VPC 64
+#define DNS_CONNS_OF_SITE 64
 #define DNS_CONN_IDLE_MS 10000
 /** Length before each message over TCP. */
 #define DNS_TCP_HEAD 2

@@ -53,6 +53,32 @@ void cv_dns_conn_end(struct cv_dns_server *server, struct dns_conn *conn)
 	cv_dns_watch_end(server, &conn->watch);
 }
 
+/*
+ * Makes room for a connection of a site: among those that wait for nothing of ours, the oldest of the site
+ * with the most goes, if that has more. So nobody's idle connections keep others away.
+ */
+static bool room_make(struct cv_dns_server *server, const struct dns_site *site)
+{
+	struct dns_conn *spare = NULL;
+
+	if (server->n_conns < DNS_CONNS_MAX)
+		return true;
+	for (struct dns_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+		uint32_t n = conn->site->n_conns;
+
+		if (conn->waits || conn->out != NULL)
+			continue;
+		if (spare == NULL || n > spare->site->n_conns ||
+		    (n == spare->site->n_conns && conn->until_ms < spare->until_ms))
+			spare = conn;
+	}
+	if (spare == NULL || spare->site->n_conns <= site->n_conns)
+		return false;
+	DNS_COUNT(server, tcp_cut);
+	cv_dns_conn_end(server, spare);
+	return true;
+}
+
 void cv_dns_accept(struct cv_dns_server *server, struct dns_site *site)
 {
 	struct sockaddr_in client = {0};
@@ -62,7 +88,7 @@ void cv_dns_accept(struct cv_dns_server *server, struct dns_site *site)
 
 	if (fd < 0)
 		return;
-	if (server->n_conns >= DNS_CONNS_MAX || site->n_conns >= DNS_CONNS_OF_VPC) {
+	if (site->n_conns >= DNS_CONNS_OF_SITE || !room_make(server, site)) {
 		DNS_COUNT(server, tcp_refused);
 		close(fd);
 		return;

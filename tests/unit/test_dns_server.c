@@ -381,6 +381,36 @@ static void tcp_is_bounded(void **state)
 	}
 }
 
+/* Eight VPCs take all connections there may be; one that has none gets one all the same. */
+static void idle_connections_make_room_for_others(void **state)
+{
+	uint64_t end_ms = cv_clock_ms() + WAIT_MS;
+	static int fds[8][64];
+	uint8_t query[300] = {0, 0}; /* a message without bytes comes first, and is passed over */
+	size_t len = 2 + tcp_query_make(query + 2, OURS, 3);
+	int fd;
+
+	(void)state;
+	cv_dns_server_publish(server, data_make(9, 7));
+	for (uint16_t i = 1; i <= 9; i++)
+		state_wait((uint16_t)(10 - i), 0);
+	for (unsigned int i = 0; i < 8; i++)
+		for (unsigned int k = 0; k < 64; k++)
+			fds[i][k] = client_open(i + 1, SOCK_STREAM);
+	fd = client_open(9, SOCK_STREAM);
+	assert_int_equal(send(fd, query, len, 0), len);
+	assert_int_equal(tcp_get(fd, 3), QUERY_LEN(OURS) + 16);
+	while (stats().tcp_cut != 1) {
+		assert_true(cv_clock_ms() < end_ms);
+		usleep(2000);
+	}
+	assert_int_equal(stats().tcp_refused, 0);
+	close(fd);
+	for (unsigned int i = 0; i < 8; i++)
+		for (unsigned int k = 0; k < 64; k++)
+			close(fds[i][k]);
+}
+
 static void others_are_asked(void **state)
 {
 	struct cv_dns_data *data = data_make(1, 7);
@@ -447,7 +477,7 @@ static void waiting_queries_are_bounded(void **state)
 	cv_dns_server_publish(server, data);
 	state_wait(9, 0);
 	fd = client_open(1, SOCK_DGRAM);
-	for (uint16_t i = 0; i < 256; i++) {
+	for (uint16_t i = 0; i < 128; i++) {
 		udp_ask(fd, THEIRS, i);
 		if (i % 32 == 31)
 			usleep(2000); /* within its receive buffer */
@@ -557,6 +587,7 @@ int main(void)
 		TEST(newest_data_is_served),
 		TEST(answers_over_tcp),
 		TEST(tcp_is_bounded),
+		TEST(idle_connections_make_room_for_others),
 		TEST(others_are_asked),
 		TEST(next_one_is_asked_then_failure_is_told),
 		TEST(waiting_queries_are_bounded),
