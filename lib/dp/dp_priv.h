@@ -27,14 +27,12 @@
 #define DP_OUT_MAX 128
 /** Entries of the rings between two workers: 40 ms of 100,000 packets/s while a worker is not run. */
 #define DP_HANDOFF_RING 4096
-/** Of those towards control and from control. */
+/** Of those towards control and from control; bytes of those to and from the kernel's sockets. */
 #define DP_EVENT_RING 1024
 #define DP_CMD_RING 1024
-/** Bytes of the rings to and from the kernel's sockets. */
 #define DP_HOST_RING (256 << 10)
-/** Header timers that can wait per worker; a flow beyond relies on its peers' own timers. */
+/** PROXY headers that wait for their ACK per worker, and for how long; beyond, peers' timers must do. */
 #define DP_TIMERS 65536
-/** Period at which an unacknowledged PROXY header is looked at. */
 #define DP_TIMER_MS 250
 /** In hash.fdir.hi of a packet handed over: it is a client's, whatever pool its addresses name. */
 #define DP_AS_CLIENT 1
