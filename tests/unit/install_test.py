@@ -6,6 +6,7 @@ Prints TAP.
 """
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -13,6 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 BUILD = pathlib.Path(sys.argv[1])
 SHARE = 'usr/local/share'
@@ -89,8 +91,38 @@ def completion_completes(root):
     expect(done.stdout.split() == ['show'], done.stdout + done.stderr)
 
 
+def what_the_unit_allows_is_enough(root):
+    """With its capabilities and no others, DNS answers in every VPC: namespaces, TAP, port 53."""
+    if os.geteuid() or not os.access('/dev/net/tun', os.W_OK):
+        return 'needs root and /dev/net/tun'
+    caps = re.search(r'^CapabilityBoundingSet=(.*)', (root / UNIT).read_text(encoding='utf-8'), re.M)[1]
+    conf = json.loads((root / SHARE / 'doc/culvert/examples/quickstart.json').read_text(encoding='utf-8'))
+    conf |= {'control': {'socket': f'{root}/sock', 'state': f'{root}/state.db'}, 'limits': {'flows': 1024},
+             'dns': {'enabled': True}}
+    conf['dpdk'].update(huge_pages=False, memory_mb=128, mbufs=16384)
+    for i, port in enumerate(conf['dpdk']['ports']):
+        port.update(device=f'net_ring{i}', rx_desc=256, tx_desc=256)
+    (root / 'conf.json').write_text(json.dumps(conf), encoding='utf-8')
+    allowed = ','.join('+' + cap.removeprefix('CAP_').lower() for cap in caps.split())
+    child = subprocess.Popen(
+        ['setpriv', '--no-new-privs', '--inh-caps=-all', f'--bounding-set=-all,{allowed}',
+         f'{root}/usr/local/bin/culvertd', '-c', f'{root}/conf.json'], stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env={**os.environ, 'RUNTIME_DIRECTORY': str(root)})
+    try:
+        states, end = [], time.monotonic() + 60
+        while (not states or set(states) != {'up'}) and time.monotonic() < end and child.poll() is None:
+            time.sleep(0.1)
+            shown = run(root / 'usr/local/bin/culvertctl', '-s', root / 'sock', 'show', 'dns', '--json')
+            states = re.findall(r'"state": "(\w+)"', shown.stdout)
+        expect(states and set(states) == {'up'}, f'{child.poll()} {shown.stdout} {shown.stderr}')
+    finally:
+        child.terminate()
+        child.wait(60)
+    return None
+
+
 CASES = (files_are_where_they_are_looked_for, programs_run, examples_are_good, unit_starts_what_is_installed,
-         systemd_finds_nothing_wrong, completion_completes)
+         systemd_finds_nothing_wrong, completion_completes, what_the_unit_allows_is_enough)
 
 
 def main():
