@@ -323,28 +323,28 @@ static void damaged_answers_say_nothing(void **state)
 	assert_int_equal(end_of(), -ETIMEDOUT);
 }
 
+/* Steps until a descriptor can be read. */
+static void step_until_readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t end_ms = cv_clock_ms() + WAIT_MS;
+
+	while (poll(&p, 1, 10) == 0) {
+		assert_true(cv_clock_ms() < end_ms);
+		assert_int_equal(step(), -EAGAIN);
+	}
+}
+
 /* Takes the query over TCP. @return the connection */
 static int tcp_asked(const char *name)
 {
 	uint8_t head[2];
 	int fd;
 
-	while (true) {
-		struct pollfd p = {.fd = tcp[0], .events = POLLIN};
-
-		assert_int_equal(step(), -EAGAIN);
-		if (poll(&p, 1, 10) == 1)
-			break;
-	}
+	step_until_readable(tcp[0]);
 	fd = accept(tcp[0], NULL, NULL);
 	assert_true(fd >= 0);
-	while (true) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-
-		assert_int_equal(step(), -EAGAIN);
-		if (poll(&p, 1, 10) == 1)
-			break;
-	}
+	step_until_readable(fd);
 	assert_int_equal(recv(fd, head, 2, MSG_WAITALL), 2);
 	query_len = (size_t)(head[0] << 8 | head[1]);
 	assert_int_equal(recv(fd, query, query_len, MSG_WAITALL), query_len);
