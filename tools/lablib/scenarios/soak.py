@@ -30,6 +30,7 @@ TIME_SCALE = 20             # of checks, delays and idle timeouts
 DELAY_S = 40 / TIME_SCALE   # for which a deregistered target drains
 # A check may take 0.25 s, and ten must fail: a busy machine alone makes hardly a target unhealthy.
 CHECK = {'interval_seconds': 5, 'timeout_seconds': 5, 'healthy_threshold': 2, 'unhealthy_threshold': 10}
+ANSWER_S = 20               # for an answer, whatever else this machine does
 LOOK_S = 1                  # between two looks at the good target of FLAKY
 OFTEN_FULL = ('handoff_full', 'tx_full', 'no_mbuf', 'flow_table_full', 'port_allocation')
 REST_S = 2
@@ -154,9 +155,9 @@ class Soak:
         self.lost.append(what)
         self.say(f'lost: {what}')
 
-    async def short(self, vpc, eni, port, outage=None, timeout=20):
+    async def short(self, vpc, eni, port, outage=None):
         """Requests, each on a connection of its own; downloads and uploads."""
-        load, n = client.Load(self.lab.ns(vpc), eni, port, timeout), 0
+        load, n = client.Load(self.lab.ns(vpc), eni, port, ANSWER_S), 0
         while time.monotonic() < self.end:
             begin, n = time.monotonic(), n + 1
             if n % 4:
@@ -172,17 +173,17 @@ class Soak:
         """A connection: reader and writer."""
         sock = proc.socket_in(self.lab.ns(vpc), socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, (eni, port)), 20)
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, (eni, port)), ANSWER_S)
         return await asyncio.open_connection(sock=sock, limit=1 << 20)
 
-    async def ask(self, stream, path, timeout):
+    async def ask(self, stream, path):
         """One request on a connection: the answer's body."""
         reader, writer = stream
         writer.write(f'GET {path} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
-        head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), timeout)
+        head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), ANSWER_S)
         size = next(int(x.split(b':')[1]) for x in head.lower().split(b'\r\n')
                     if x.startswith(b'content-length'))
-        body = await asyncio.wait_for(reader.readexactly(size), timeout)
+        body = await asyncio.wait_for(reader.readexactly(size), ANSWER_S)
         self.counts['long_requests'] += 1
         return body
 
@@ -191,7 +192,7 @@ class Soak:
         try:
             stream = await self.dial('c1', (region.ENI, region.ENI_B)[idx % 2], STEADY)
             while time.monotonic() < self.end:
-                if hashlib.sha256(await self.ask(stream, f'/bytes/{SIZE}', 20)).hexdigest() != self.want:
+                if hashlib.sha256(await self.ask(stream, f'/bytes/{SIZE}')).hexdigest() != self.want:
                     raise ValueError('the payload is not what the server sent')
                 await asyncio.sleep(0.25)
             stream[1].close()
@@ -206,7 +207,7 @@ class Soak:
             try:
                 stream = await self.dial(vpc, region.ENI, port)
                 while time.monotonic() < self.end:
-                    target = json.loads(await self.ask(stream, '/', 4))['target']
+                    target = json.loads(await self.ask(stream, '/'))['target']
                     if port == PARTING and target == f'{TWO}:{PARTING}' and good == begin \
                             and begin > self.two_drains:
                         self.lose('a new connection went to a target that drains')
@@ -386,8 +387,8 @@ class Soak:
         jobs = [self.long(i) for i in range(N_LONG)] + [self.change(seconds), self.watch_good()]
         for i in range(N_SHORT):
             eni = (region.ENI, region.ENI_B)[i % 2]
-            jobs += [self.short('c1', eni, STEADY), self.short('c1', eni, FLAKY, self.weak_down, 4),
-                     self.short('c2', eni, STEADY, self.c2_out, 4)]
+            jobs += [self.short('c1', eni, STEADY), self.short('c1', eni, FLAKY, self.weak_down),
+                     self.short('c2', eni, STEADY, self.c2_out)]
         for _ in range(N_GUESTS):
             jobs += [self.guest('c1', FLAKY, f'{WEAK}:{FLAKY}', self.weak_down),
                      self.guest('c1', PARTING, f'{TWO}:{PARTING}', self.two_gone),
