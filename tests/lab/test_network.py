@@ -104,7 +104,7 @@ class SourcePorts(harness.LastTests, harness.LabCase):
         return pool
 
     def test_last_port_is_served_and_the_next_is_not(self):
-        proc.wait_for(self._is_idle, 10, 'ports of earlier tests to rest')
+        proc.wait_for(self._is_idle, 30, 'ports of earlier tests to rest')
         with contextlib.ExitStack() as stack:
             socks = [self._open(stack, ENI) for _ in range(self.ports)]
             self.assertNotIn(None, socks)
@@ -128,7 +128,7 @@ class SourcePorts(harness.LastTests, harness.LabCase):
         self.assertEqual(seen, want)
 
     def test_port_rests_before_its_next_use(self):
-        proc.wait_for(self._is_idle, 10, 'ports of earlier tests to rest')
+        proc.wait_for(self._is_idle, 30, 'ports of earlier tests to rest')
         with contextlib.ExitStack() as stack:
             socks = [self._open(stack, ENI) for _ in range(self.ports)]
             self.assertNotIn(None, socks)

@@ -224,9 +224,9 @@ class PcapFiles(Base):
         self.addCleanup(raw.close)
         proc.wait_for(lambda: self.culvert.show('neighbours')['neighbours'][0]['mac'] == HOST_MAC, 5,
                       'the target to be known from its file')
-        proc.wait_for(lambda: self.culvert.drops()['not_for_us'] >= N_MACS - 1, 5, 'c2.in to be read')
+        proc.wait_for(lambda: self.culvert.drops()['not_for_us'] >= N_MACS - 1, 30, 'c2.in to be read')
         raw.send(5000, ON, harness.SYN, seq=1000)
-        proc.wait_for(lambda: self.culvert.events()['new_flows'], 5, 'a flow')
+        proc.wait_for(lambda: self.culvert.events()['new_flows'], 30, 'a flow')
         self.assertEqual(self.culvert.drops()['not_for_us'], N_MACS - 1)
         self.assertEqual(self.culvert.stop()[0], 0)
 

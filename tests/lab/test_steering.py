@@ -54,7 +54,7 @@ class Shared(harness.LabCase):
         for iface, addr in (('cv-c1', HOST), ('cv-prov', cls.host_prov)):
             proc.run(['ip', '-n', cls.lab.culvert_ns, 'addr', 'add', f'{addr}/24', 'dev', iface])
         cls.lab.spawn('echo', [sys.executable, '-c', ECHO], ns=cls.lab.culvert_ns)
-        proc.wait_for(lambda: 'ready' in cls.lab.output('echo'), 10, 'the echo server')
+        proc.wait_for(lambda: 'ready' in cls.lab.output('echo'), 30, 'the echo server')
 
     def dial(self, ip, port, timeout=5, ns=None):
         sock = proc.socket_in(ns or self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM)
@@ -162,7 +162,7 @@ class Steering(Shared):
             self.culvert.stop(sig=signal.SIGKILL)
             self.echo(sock)
             self.assert_host_works()
-            proc.wait_for(lambda: self.xdp() == 0, 10, 'the kernel to take the programs off')
+            proc.wait_for(lambda: self.xdp() == 0, 30, 'the kernel to take the programs off')
             self.start_culvert()
             self.echo(sock)
             self.assert_served()
@@ -233,11 +233,11 @@ class SteeringVxlan(Shared):
         with self.dial(self.host_prov, SSH, ns=self.vtep_ns) as sock:
             self.echo(sock)
             self.culvert.reload(conf)
-            proc.wait_for(lambda: self.vteps() == ['192.168.1.3'], 5, 'the map to follow')
+            proc.wait_for(lambda: self.vteps() == ['192.168.1.3'], 30, 'the map to follow')
             self.echo(sock)
             self.ping(self.vtep_ns, self.host_prov)
             self.culvert.reload(self.culvert.conf)
-            proc.wait_for(lambda: self.vteps() == ['192.168.1.1'], 5, 'the map to follow back')
+            proc.wait_for(lambda: self.vteps() == ['192.168.1.1'], 30, 'the map to follow back')
             self.echo(sock)
         proc.wait_for(self.serves, 20, 'culvert to forward again')
 

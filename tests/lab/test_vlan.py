@@ -41,4 +41,4 @@ class Vlan(harness.LabCase):
             sock.bind(('wire', 0))
             for tag in (struct.pack('!HH', 0x8100, 12), b''):
                 sock.send(b'\xff' * 6 + b'\x02\0\0\0\0\x01' + tag + b'\x08\x06' + bytes(28))
-        proc.wait_for(lambda: self.culvert.drops().get('no_vpc', 0) - before == 2, 3, 'two drops counted')
+        proc.wait_for(lambda: self.culvert.drops().get('no_vpc', 0) - before == 2, 30, 'two drops counted')

@@ -114,13 +114,13 @@ class Vxlan(harness.LastTests, harness.LabCase):
         true, forged = self._mac(DEC2), '02:ee:ee:ee:ee:ee'
         before = self.culvert.drops().get('arp_consumed', 0)
         self._send(5000, self._announcement(forged), stranger)
-        proc.wait_for(lambda: self.culvert.drops().get('arp_consumed', 0) > before, 5, 'the ARP to be seen')
+        proc.wait_for(lambda: self.culvert.drops().get('arp_consumed', 0) > before, 30, 'the ARP to be seen')
         time.sleep(0.3)
         self.assertEqual(self._mac(DEC2), true)
         # The same from a peer is believed.
         for mac in (forged, true):
             self._send(5000, self._announcement(mac))
-            proc.wait_for(lambda mac=mac: self._mac(DEC2) == mac, 5, 'the peer to be believed')
+            proc.wait_for(lambda mac=mac: self._mac(DEC2) == mac, 30, 'the peer to be believed')
 
     def _announcement(self, mac):
         mac, ip = bytes.fromhex(mac.replace(':', '')), socket.inet_aton(DEC2)
@@ -151,7 +151,7 @@ class Vxlan(harness.LastTests, harness.LabCase):
     def test_unknown_vni_is_dropped(self):
         before = self.culvert.drops().get('vxlan_vni', 0)
         self._send(5001, bytes(60))
-        proc.wait_for(lambda: self.culvert.drops().get('vxlan_vni', 0) == before + 1, 5, 'a drop')
+        proc.wait_for(lambda: self.culvert.drops().get('vxlan_vni', 0) == before + 1, 30, 'a drop')
 
 
 class VxlanTwoWorkers(Vxlan):

@@ -156,7 +156,7 @@ class Culvertd:
         self.send_signal(signal.SIGHUP)
         proc.wait_for(lambda: 'reload' in self.lab.output(self.name)[before:].lower(), 10,
                       'culvertd to say what became of the reload')
-        proc.wait_for(self._is_in_force, 10, 'every worker to run the new configuration')
+        proc.wait_for(self._is_in_force, 30, 'every worker to run the new configuration')
         return self.lab.output(self.name)[before:]
 
     def _is_in_force(self):
