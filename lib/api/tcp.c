@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <linux/sockios.h>
 #include <unistd.h>
 
 #include "cv_aws.h"
@@ -20,6 +19,8 @@
 /* Bytes of request line and headers at most: a session token alone may have 2 KB. */
 #define HEAD_LEN_MAX (48 * 1024)
 #define STACK_LEN (512 * 1024)
+/* SIOCGSKNS of linux/sockios.h: the network namespace of a socket. */
+#define NETNS_GET 0x894C
 /* As AWS: TLS 1.2 and later, in GnuTLS's words. */
 #define TLS_PRIORITIES "NORMAL:-VERS-TLS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -341,7 +342,7 @@ int cv_api_tcp_netns(const struct cv_api_tcp *tcp)
 {
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(tcp->daemons[0], MHD_DAEMON_INFO_LISTEN_FD);
-	int fd = info != NULL ? ioctl(info->listen_fd, SIOCGSKNS) : -1;
+	int fd = info != NULL ? ioctl(info->listen_fd, NETNS_GET) : -1;
 
 	return fd >= 0 ? fd : -(info != NULL ? errno : EBADF);
 }

@@ -104,7 +104,8 @@ struct cv_aws_cfg {
 	/** Signs notifications, its certificate is served. NULL: there is no SNS. Lives longer. */
 	const struct cv_notify_key *key;
 	bool tls; /**< the API is reached by HTTPS */
-	const char *base_url; /**< in messages, of the API without path; copied; NULL: as it was reached */
+	/** In messages, of the API without path; copied; NULL: as the caller reached it. */
+	const char *base_url;
 };
 
 struct cv_aws;

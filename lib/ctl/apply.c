@@ -319,9 +319,16 @@ static int reload_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs
 	ret = cv_ctl_apply(ctl, conf, errs);
 	if (ret < 0)
 		cv_store_batch_cut(&ctl->keep.next, n_kept);
-	else if (ctl->keep.next.n > n_kept)
-		cv_ctl_tell_sent(ctl);
 	return ret;
+}
+
+/* Nobody compares with this file once the next one is read: what was told is kept before that is said. */
+static void reload_tell(struct cv_ctl *ctl)
+{
+	if (ctl->keep.next.n == 0)
+		return;
+	cv_ctl_keep_flush(ctl);
+	cv_ctl_tell_sent(ctl);
 }
 
 static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
@@ -351,6 +358,7 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 		/* What the plan refuses is wrong in the file, whichever way. */
 		return ret == -EBUSY || ret == -ENOMEM ? ret : -EINVAL;
 	}
+	reload_tell(ctl);
 	return 0;
 }
 

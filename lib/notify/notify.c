@@ -121,22 +121,11 @@ static bool headers_make(struct delivery *delivery, const struct notify_order *o
 	       (!order->raw || header_add(delivery, "x-amz-sns-rawdelivery", "true"));
 }
 
-static bool easy_make(struct delivery *delivery)
+/* Callers choose the URL: it leads to a receiver by HTTP, to no other place, and not for long. */
+static bool easy_guard(CURL *easy, struct delivery *delivery)
 {
-	CURL *easy = curl_easy_init();
-
-	delivery->easy = easy;
-	return easy != NULL &&
-	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_URL, delivery->url) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-				(curl_off_t)strlen(delivery->body)) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, delivery->body) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, delivery->headers) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_USERAGENT,
-				"Amazon Simple Notification Service Agent") == CURLE_OK &&
+	return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)CV_NOTIFY_SECONDS) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
@@ -144,7 +133,23 @@ static bool easy_make(struct delivery *delivery)
 	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, delivery) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_drop) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, delivery) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, delivery) == CURLE_OK;
+}
+
+static bool easy_make(struct delivery *delivery)
+{
+	CURL *easy = curl_easy_init();
+
+	delivery->easy = easy;
+	return easy != NULL && easy_guard(easy, delivery) &&
+	       curl_easy_setopt(easy, CURLOPT_URL, delivery->url) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				(curl_off_t)strlen(delivery->body)) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, delivery->body) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, delivery->headers) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_USERAGENT,
+				"Amazon Simple Notification Service Agent") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PRIVATE, delivery) == CURLE_OK;
 }
 

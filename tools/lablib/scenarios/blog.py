@@ -71,8 +71,8 @@ def subscribe(it, customer, name):
 
 
 def approve(it, service, program):
-    """The provider's routine: it hears of each request by SNS and answers it by the list of customers. What it
-    did, by account."""
+    """The provider's routine: it hears of each request by SNS and answers it by the list of customers. What
+    it did, by account."""
     done = {}
     for _ in CUSTOMERS:
         event = program.next()
