@@ -509,10 +509,65 @@ static void too_big_reaches_the_client_when_told(void **state)
 	}
 }
 
+/* The same message, changed at a place, its checksums right again. */
+static void too_big_altered(struct world *w, const uint8_t *good, uint16_t len, int at,
+			    uint8_t value)
+{
+	uint64_t before = world_drops(w, CV_DROP_ICMP);
+	uint8_t frame[WORLD_FRAME_MAX], *ip = frame + 14;
+	uint16_t csum, n;
+
+	memcpy(frame, good, len);
+	memset(frame + len, 0, 8);
+	ip[at] = value;
+	n = (uint16_t)(ip[3] - 20);
+	memset(ip + 10, 0, 2);
+	csum = (uint16_t)~cv_csum_fold(cv_csum_add(ip, 20, 0));
+	memcpy(ip + 10, &csum, 2);
+	if (at != 22) {
+		memset(ip + 22, 0, 2);
+		csum = (uint16_t)~cv_csum_fold(cv_csum_add(ip + 20, n, 0));
+		memcpy(ip + 22, &csum, 2);
+	}
+	w->n_out = 0;
+	world_rx(w, 0, 1, frame, len);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_drops(w, CV_DROP_ICMP), before + 1);
+}
+
+static void too_big_must_be_whole_and_right(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	uint8_t frame[WORLD_FRAME_MAX];
+	struct seg s;
+	uint16_t len;
+
+	(void)state;
+	w->settings.icmp_too_big = true;
+	world_publish(w);
+	open_plain(&t);
+	s = c2t(&t, F_PSH, "hello");
+	len = too_big_put(&t, &s, 1400, frame);
+	too_big_altered(w, frame, len, 22, (uint8_t)(frame[14 + 22] ^ 1)); /* checksum */
+	too_big_altered(w, frame, len, 3, 20 + 8 + 27);                    /* quote cut */
+	too_big_altered(w, frame, len, 3, 20 + 8 + 29);                    /* frame cut */
+	too_big_altered(w, frame, len, 20, 11);                            /* time exceeded */
+	too_big_altered(w, frame, len, 21, 3);                             /* port unreachable */
+	too_big_altered(w, frame, len, 28, 0x46);                          /* options quoted */
+	too_big_altered(w, frame, len, 28 + 9, 17);                        /* UDP quoted */
+	too_big_altered(w, frame, len, 28 + 15, 11); /* what our other node sent */
+	/* To one node about another's packet. */
+	world_mac(w, VPC_P, NODE_1, true, frame);
+	too_big_altered(w, frame, len, 18, 1);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(too_big_reaches_the_client_when_told),
+		cmocka_unit_test(too_big_must_be_whole_and_right),
 		cmocka_unit_test(plain_flow_is_rewritten_both_ways),
 		cmocka_unit_test(ethernet_padding_is_not_payload),
 		cmocka_unit_test(bytes_behind_the_packet_do_not_leave),

@@ -327,6 +327,93 @@ static void table_of_clients_is_bounded_and_recovers(void **state)
 	world_destroy(w);
 }
 
+/* More VTEPs than one bucket of the table has; the client's MAC is the same behind each. */
+static void equal_clients_of_many_vteps_are_told_apart(void **state)
+{
+	enum { VTEPS = 1500 };
+	static struct far_talk f[VTEPS];
+	struct world *w =
+		world_create(&(struct world_cfg){.vxlan = true, .n_ports = 2000, .n_flows = 4096});
+
+	(void)state;
+	for (uint32_t i = 0; i < VTEPS; i++) {
+		f[i] = far_talk(w, L_PLAIN);
+		f[i].t.cport = (uint16_t)(1024 + i);
+		f[i].client.src = IP4(192, 168, 100 + (i >> 8), i & 255);
+		(void)far_c2t(&f[i], F_SYN, "");
+	}
+	for (uint32_t i = 0; i < VTEPS; i++)
+		(void)far_t2c(&f[i], ISN + 1, F_SYN | F_ACK, "");
+	world_destroy(w);
+}
+
+static void client_stays_known_while_it_has_a_flow(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct far_talk a = far_open(w, L_PLAIN, 0), b = far_talk(w, L_PLAIN);
+
+	(void)state;
+	b.t.cport++;
+	(void)far_c2t(&b, F_SYN, "");
+	(void)far_c2t(&b, CV_TCP_RST, "");
+	world_wait(w, 5000);
+	assert_int_equal(world_flows(w), 1);
+	/* Another client takes no place of one that is known. */
+	b.t.cport++;
+	b.client.src = STRANGER;
+	memcpy(b.client.src_mac, STRANGER_MAC, 6);
+	(void)far_c2t(&b, F_SYN, "");
+	(void)far_t2c(&a, ISN + 1, F_PSH, "still there");
+	world_destroy(w);
+}
+
+/* A VTEP whose MAC is another now, as of a router that took over: its next new flow tells. */
+static void latest_new_flow_tells_the_way_to_a_vtep(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct far_talk a = far_open(w, L_PLAIN, 0), b = far_talk(w, L_PLAIN);
+
+	(void)state;
+	b.t.cport++;
+	b.client.src_mac[5] ^= 0x40;
+	(void)far_c2t(&b, F_SYN, "");
+	a.client.src_mac[5] ^= 0x40;
+	(void)far_t2c(&a, ISN + 1, F_PSH, "by the other way");
+	world_destroy(w);
+}
+
+/* What control wrote meanwhile, or damaged: the packet is dropped at the tunnel's mouth. */
+static void ways_to_nowhere_are_dropped(void **state)
+{
+	const uint64_t words[] = {cv_ticket(CV_TICKET_NEIGH, 4),
+				  cv_ticket(CV_TICKET_NEIGH, 1u << 30),
+				  cv_ticket(CV_TICKET_CLIENT, 5),
+				  cv_ticket(CV_TICKET_CLIENT, UINT32_MAX), cv_ticket(2, 0)};
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct far_talk f = far_open(w, L_PLAIN, 0);
+	struct seg s = client_seg(&f.t, F_PSH, "x");
+	uint64_t drops = 0;
+	struct cv_far far;
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(words); i++) {
+		w->neigh[0] = words[i] | CV_NEIGH_KNOWN;
+		put_seg(w, 0, &f.client, &s);
+		assert_int_equal(w->n_out, 0);
+		assert_int_equal(world_drops(w, CV_DROP_NEIGHBOUR), ++drops);
+	}
+	w->neigh[0] = cv_ticket(CV_TICKET_NEIGH, 0) | CV_NEIGH_KNOWN;
+	far = w->fars[0];
+	w->fars[0].vtep = 4ULL << 32 | PEER_1;
+	put_seg(w, 0, &f.client, &s);
+	w->fars[0].vtep = far.vtep;
+	w->fars[0].mac_vpc = (far.mac_vpc << 16 >> 16) | (uint64_t)VPC_A << 48;
+	put_seg(w, 0, &f.client, &s);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_drops(w, CV_DROP_NEIGHBOUR), drops + 2);
+	world_destroy(w);
+}
+
 static void flows_end_when_the_vpc_leaves_vxlan(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
@@ -434,6 +521,10 @@ int main(void)
 		cmocka_unit_test(sockets_answer_through_the_tunnel_it_came_from),
 		cmocka_unit_test(clients_are_listed_where_they_are),
 		cmocka_unit_test(table_of_clients_is_bounded_and_recovers),
+		cmocka_unit_test(equal_clients_of_many_vteps_are_told_apart),
+		cmocka_unit_test(client_stays_known_while_it_has_a_flow),
+		cmocka_unit_test(latest_new_flow_tells_the_way_to_a_vtep),
+		cmocka_unit_test(ways_to_nowhere_are_dropped),
 		cmocka_unit_test(flows_end_when_the_vpc_leaves_vxlan),
 	};
 

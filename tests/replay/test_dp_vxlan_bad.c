@@ -218,11 +218,25 @@ static void what_is_inside_must_be_for_us(void **state)
 	memcpy(eth + 12, "\x81\x00\x00\x07", 4);
 	world_rx(w, 0, 0, once, len);
 	assert_int_equal(world_drops(w, CV_DROP_ETHERTYPE), 1);
+	/* No IP header behind an IP type, so nothing to mark as congested. */
+	o.tos = 3;
+	o.len = 14;
+	memset(once, 0, sizeof(once));
+	memcpy(once + 12, "\x08\x00", 2);
+	o.frame = once;
+	world_rx(w, 0, 0, twice, wrap(&o, twice));
+	assert_int_equal(world_drops(w, CV_DROP_RUNT), 1);
+	o.tos = 0;
 	/* From a group. */
 	len = inside(w, &o, once);
 	eth[6] |= 1;
 	world_rx(w, 0, 0, once, len);
 	assert_int_equal(world_drops(w, CV_DROP_SOURCE), 1);
+	/* For another of our VTEPs. */
+	w->vxlans[VPC_B].vtep = IP4(192, 168, 0, 2);
+	world_publish(w);
+	world_rx(w, 0, 0, once, inside(w, &o, once));
+	assert_int_equal(world_drops(w, CV_DROP_VXLAN_VNI), 1);
 	assert_int_equal(w->n_out, 0);
 	assert_int_equal(world_flows(w), 0);
 	world_destroy(w);

@@ -230,6 +230,26 @@ static void arp_about_our_address_is_ours(void **state)
 	assert_hosts(arp(-1, THEIRS));
 }
 
+/* Each CPU counts for itself; what is shown is their sum. */
+static void packets_of_every_cpu_are_counted(void **state)
+{
+	cpu_set_t all, one;
+
+	(void)state;
+	NEEDS_ROOT();
+	sync_one(0);
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		assert_ours(ipv4(our_mac, -1, OURS, 6, 80), ipv4);
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 static void vxlan_is_counted_apart(void **state)
 {
 	struct frame f;
@@ -460,6 +480,7 @@ int main(void)
 		cmocka_unit_test(ipv4_to_our_address_is_ours),
 		cmocka_unit_test(ipv4_with_another_mac_is_the_hosts),
 		cmocka_unit_test(arp_about_our_address_is_ours),
+		cmocka_unit_test(packets_of_every_cpu_are_counted),
 		cmocka_unit_test(vxlan_is_counted_apart),
 		cmocka_unit_test(vlans_are_told_apart),
 		cmocka_unit_test(other_types_are_the_hosts),
