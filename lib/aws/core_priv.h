@@ -32,6 +32,17 @@ struct cv_aws {
 	uint64_t keep_seed[2];  /**< of client and page tokens, which outlive the process */
 };
 
+/* ---- cloudwatch_json.c ---- */
+
+/** Tell whether a request is one to CloudWatch in JSON. */
+bool cv_aws_json_is(const struct cv_sigv4_request *request);
+
+/** Add the parameters of such a request. @return as cv_query_parse() */
+int cv_aws_json_params(const struct cv_sigv4_request *request, struct cv_query *query);
+
+/** Turn an answer, as another client would get it, into one in JSON. */
+void cv_aws_json_answer(struct cv_aws_answer *answer);
+
 /* ---- table.c ---- */
 
 /** The service of a credential scope; NULL if there is none. */

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The AWS APIs: who may call, what is refused and how, the first actions; stock clients throughout."""
 
+import json
 import re
 import socket
 import time
 
 import botocore.exceptions
+from botocore.parsers import JSONParser
 
 import api_world
 from api_world import CONSUMER, KEYS, PROVIDER
@@ -254,3 +256,71 @@ class Networks(api_world.ApiCase):
             marker = {'Marker': page['NextMarker']}
         self.assertEqual(rows, whole['Limits'])
         self.assertIn({'Name': 'network-load-balancers', 'Max': '50'}, rows)
+
+
+class Json(api_world.ApiCase):
+    """CloudWatch as newer clients ask it; botocore's own parser of that protocol reads the answers."""
+
+    def ask(self, action, params, **how):
+        """(status, what it says)."""
+        body = params if isinstance(params, str) else json.dumps(params)
+        headers = {'Content-Type': 'application/x-amz-json-1.0',
+                   'X-Amz-Target': f'GraniteServiceVersion20100801.{action}'}
+        path, headers = self.it.sign('monitoring', body, who='provider', headers=headers | how)
+        status, headers, text = self.it.send(path, headers, body)
+        if 'application/x-amz-json-1.0' not in headers['Content-Type']:
+            return status, text
+        shape = None
+        if status == 200:
+            model = self.it.boto('cloudwatch').meta.service_model.operation_model(action)
+            shape = model.output_shape
+        return status, JSONParser().parse({'status_code': status, 'headers': dict(headers),
+                                           'body': text.encode()}, shape)
+
+    def test_same_answers(self):
+        self.it.boto('elbv2', 'provider').create_load_balancer(
+            Name='json', Type='network', Scheme='internal', Subnets=[self.subnet()])
+        cw = self.it.boto('cloudwatch', 'provider')
+        until = time.monotonic() + 30
+        want = {'Namespace': 'AWS/NetworkELB', 'MetricName': 'NewFlowCount'}
+        while len(cw.list_metrics(**want)['Metrics']) < 2:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.2)
+        status, got = self.ask('ListMetrics', want)
+        self.assertEqual(status, 200)
+        self.assertEqual(got['Metrics'], cw.list_metrics(**want)['Metrics'])
+        now = time.time()
+        dims = min((m['Dimensions'] for m in got['Metrics']), key=len)
+        self.assertEqual([d['Name'] for d in dims], ['LoadBalancer'])
+        span = {'StartTime': int(now) - 7200, 'EndTime': now + 60.5}
+        status, got = self.ask('GetMetricStatistics', want | span | {
+            'Dimensions': dims, 'Period': 86400, 'Statistics': ['Sum', 'SampleCount']})
+        self.assertEqual((status, got['Label']), (200, 'NewFlowCount'))
+        self.assertEqual({(p['Sum'], p['Unit'], p['SampleCount'] >= 1) for p in got['Datapoints']},
+                         {(0, 'Count', True)})
+        self.assertLess(abs(got['Datapoints'][0]['Timestamp'].timestamp() - now), 2 * 86400)
+        status, got = self.ask('GetMetricData', span | {'MetricDataQueries': [{'Id': 'a', 'MetricStat': {
+            'Metric': want | {'Dimensions': dims}, 'Period': 60, 'Stat': 'Sum'}}]})
+        result, = got['MetricDataResults']
+        self.assertEqual((status, result['Id'], set(result['Values'])), (200, 'a', {0}))
+        self.assertEqual(len(result['Timestamps']), len(result['Values']))
+        self.assertEqual(self.ask('ListMetrics', {'MetricName': 'no'})[1]['Metrics'], [])
+
+    def subnet(self):
+        return self.it.boto('ec2', 'provider').describe_subnets()['Subnets'][0]['SubnetId']
+
+    def test_errors(self):
+        for params, status, code in (({'Nonsense': 1}, 400, 'ValidationError'), ('[]', 400, None),
+                                     ('{"MetricName": ', 400, None), ({'MetricName': {'A': ['b']}}, 400, None)):
+            got = self.ask('ListMetrics', params)
+            self.assertEqual(got[0], status, got)
+            self.assertTrue(got[1]['Error']['Message'], got)
+            self.assertIn(code, (None, got[1]['Error']['Code']), got)
+        status, got = self.ask('PutMetricData', {})
+        self.assertEqual((status, got['Error']['Code']), (400, 'InvalidAction'))
+        deep = '{"A":' * 40 + '1' + '}' * 40
+        self.assertEqual(self.ask('ListMetrics', deep)[0], 400)
+        # No other service has it.
+        status, text = self.ask('ListMetrics', {}, **{'X-Amz-Target': 'Other.ListMetrics'})
+        self.assertEqual(status, 415)
+        self.assertIn('query protocols only', text)
