@@ -146,7 +146,8 @@ class Traffic(unittest.TestCase):
         ec2, mine = self.boto('ec2'), self.boto('ec2', 'CONSUMER')
         service = ec2.create_vpc_endpoint_service_configuration(
             NetworkLoadBalancerArns=[lb['LoadBalancerArn']], AcceptanceRequired=False)['ServiceConfiguration']
-        ec2.modify_vpc_endpoint_service_permissions(ServiceId=service['ServiceId'], AddAllowedPrincipals=['*'])
+        ec2.modify_vpc_endpoint_service_permissions(ServiceId=service['ServiceId'],
+                                                    AddAllowedPrincipals=['*'])
         endpoint = mine.create_vpc_endpoint(
             VpcId=self.env['CONSUMER_VPC'], VpcEndpointType='Interface', ServiceName=service['ServiceName'],
             SubnetIds=self.env['CONSUMER_SUBNETS'].split(',')[:2],

@@ -310,10 +310,10 @@ class Json(api_world.ApiCase):
         return self.it.boto('ec2', 'provider').describe_subnets()['Subnets'][0]['SubnetId']
 
     def test_errors(self):
-        for params, status, code in (({'Nonsense': 1}, 400, 'ValidationError'), ('[]', 400, None),
-                                     ('{"MetricName": ', 400, None), ({'MetricName': {'A': ['b']}}, 400, None)):
+        for params, code in (({'Nonsense': 1}, 'ValidationError'), ('[]', None), ('{"MetricName": ', None),
+                             ({'MetricName': {'A': ['b']}}, None)):
             got = self.ask('ListMetrics', params)
-            self.assertEqual(got[0], status, got)
+            self.assertEqual(got[0], 400, got)
             self.assertTrue(got[1]['Error']['Message'], got)
             self.assertIn(code, (None, got[1]['Error']['Code']), got)
         status, got = self.ask('PutMetricData', {})
