@@ -11,6 +11,7 @@ import unittest
 
 import boto3
 
+from cvlab.lab import TRUNK
 from harness import proc
 from test_scenarios import begin, end
 
@@ -80,6 +81,66 @@ class Traffic(unittest.TestCase):
             self.assertLess(time.monotonic(), until, self.states(arn))
             time.sleep(0.2)
         self.cli('elbv2', 'wait', 'target-in-service', '--target-group-arn', arn)
+
+    def made_vpc(self):
+        """(VPC, subnet) of the consumer that calls make, and a client in it: VLAN 100 is the first that is
+        set aside."""
+        ec2 = self.boto('ec2', 'CONSUMER')
+        shared = ec2.describe_subnets(SubnetIds=self.env['CONSUMER_SUBNETS'].split(',')[:1])['Subnets'][0]
+        vpc = ec2.create_vpc(CidrBlock='10.77.0.0/16')['Vpc']['VpcId']
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock='10.77.1.0/24',
+                                   AvailabilityZone=shared['AvailabilityZone'])['Subnet']['SubnetId']
+        ns = f'{PREFIX}.consumer.client'
+        links = proc.run(['ip', '-o', 'link', 'show', 'up'], ns=ns).stdout
+        port = next(name for name in re.findall(r'^\d+: ([^:@]+)', links, re.M) if name != 'lo')
+        trunk = subprocess.Popen(['ip', 'netns', 'exec', ns, TRUNK, port, '100:made'],
+                                 stdout=subprocess.DEVNULL)
+        self.addCleanup(trunk.wait)
+        self.addCleanup(trunk.terminate)
+        until = time.monotonic() + 30
+        while proc.run(['ip', 'link', 'set', 'made', 'up'], ns=ns, check=False).returncode != 0:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+        proc.run(['ip', 'addr', 'add', '10.77.1.20/24', 'dev', 'made'], ns=ns)
+        return vpc, subnet
+
+    def test_a_vpc_that_calls_made_carries_traffic(self):
+        elb, ec2, mine = self.boto('elbv2'), self.boto('ec2'), self.boto('ec2', 'CONSUMER')
+        vpc, subnet = self.made_vpc()
+        shared = self.env['PROVIDER_SUBNETS'].split(',')[:2]
+        lb, = elb.create_load_balancer(Name='vlan', Type='network', Scheme='internal',
+                                       Subnets=shared)['LoadBalancers']
+        group, = elb.create_target_group(
+            Name='vlan', Protocol='TCP', Port=int(self.env['HEALTHY_TARGET'].split(':')[1]),
+            VpcId=self.env['PROVIDER_VPC'], TargetType='ip', HealthCheckIntervalSeconds=5,
+            HealthCheckTimeoutSeconds=2)['TargetGroups']
+        arn = group['TargetGroupArn']
+        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
+            {'Key': 'load_balancing.cross_zone.enabled', 'Value': 'true'}])
+        elb.register_targets(TargetGroupArn=arn, Targets=[{'Id': self.env['TARGET_IPS'].split(',')[0]}])
+        elb.create_listener(LoadBalancerArn=lb['LoadBalancerArn'], Protocol='TCP', Port=80, DefaultActions=[
+            {'Type': 'forward', 'TargetGroupArn': arn}])
+        service = ec2.create_vpc_endpoint_service_configuration(
+            NetworkLoadBalancerArns=[lb['LoadBalancerArn']], AcceptanceRequired=False)['ServiceConfiguration']
+        ec2.modify_vpc_endpoint_service_permissions(ServiceId=service['ServiceId'],
+                                                    AddAllowedPrincipals=['*'])
+        endpoint = mine.create_vpc_endpoint(
+            VpcId=vpc, VpcEndpointType='Interface', ServiceName=service['ServiceName'],
+            SubnetIds=[subnet])['VpcEndpoint']
+        eni, = mine.describe_network_interfaces(
+            NetworkInterfaceIds=endpoint['NetworkInterfaceIds'])['NetworkInterfaces']
+        until = time.monotonic() + 60
+        while set(self.states(arn).values()) != {'healthy'}:
+            self.assertLess(time.monotonic(), until, self.states(arn))
+            time.sleep(0.2)
+        self.dial(eni['PrivateIpAddress'], N, 'consumer')
+        # It goes, and nobody answers there any more.
+        mine.delete_vpc_endpoints(VpcEndpointIds=[endpoint['VpcEndpointId']])
+        mine.delete_subnet(SubnetId=subnet)
+        mine.delete_vpc(VpcId=vpc)
+        done = proc.run(['curl', '-s', '-m', '2', f'http://{eni["PrivateIpAddress"]}/'],
+                        ns=f'{PREFIX}.consumer.client', check=False)
+        self.assertNotEqual(done.returncode, 0)
 
     def dial(self, ip, n, vpc='provider'):
         done = proc.run(['curl', '-s', '-S', '-m', '20', '-w', '%{http_code} ', '-H', 'Connection: close'] +

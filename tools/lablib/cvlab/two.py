@@ -53,6 +53,8 @@ def config():
                  'ports': [region.port(r, i, 1) for i, r in enumerate(ACCOUNTS)]},
         'limits': {'flows': 131072},
         'vpcs': [vpc(role) for role in ACCOUNTS],
+        # For CreateVpc: VLANs of the same ports.
+        'vpc_attachments': [{'port': role, 'vlans': '100-199', 'accounts': [role]} for role in ACCOUNTS],
     }
 
 
