@@ -530,7 +530,7 @@ static void attributes_are_checked(void **state)
 	no_error(cv_model_attrs_change(m, by_of(PROV), &req, &errs));
 	while (cv_model_attr_at(m, CV_MODEL_LB, 1, 0, n, &got))
 		n++;
-	assert_int_equal(n, 8);
+	assert_int_equal(n, 9);
 	no_error(gone(PROV, CV_MODEL_LB, spare));
 	req = (struct cv_model_attrs_change){
 		.kind = CV_MODEL_TG, .ref = make_tg("t"), .attrs = &attr, .n_attrs = 1};
