@@ -248,11 +248,13 @@ static const struct ctl_meter meters[] = {
 	{NLB, "TCP_ELB_Reset_Count", "Count", PROM_LB "tcp_elb_reset_count_total",
 	 "RSTs that culvert made (AWS: TCP_ELB_Reset_Count).", false, true, SETS_NODE,
 	 cv_ctl_meter_nodes_walk, WHAT_ELB_RST},
-	{NLB, "SecurityGroupBlockedFlowCount_Inbound_TCP", "Count", PROM_LB "security_group_blocked_flow_count_inbound_tcp_total",
+	{NLB, "SecurityGroupBlockedFlowCount_Inbound_TCP", "Count",
+	 PROM_LB "security_group_blocked_flow_count_inbound_tcp_total",
 	 "SYNs that the load balancer's security groups refused (AWS: "
 	 "SecurityGroupBlockedFlowCount_Inbound_TCP).", false, true, SETS_NODE,
 	 cv_ctl_meter_nodes_walk, WHAT_SG_TCP},
-	{NLB, "SecurityGroupBlockedFlowCount_Inbound_ICMP", "Count", PROM_LB "security_group_blocked_flow_count_inbound_icmp_total",
+	{NLB, "SecurityGroupBlockedFlowCount_Inbound_ICMP", "Count",
+	 PROM_LB "security_group_blocked_flow_count_inbound_icmp_total",
 	 "ICMP packets that the load balancer's security groups do not allow (AWS: "
 	 "SecurityGroupBlockedFlowCount_Inbound_ICMP).", false, true, SETS_NODE,
 	 cv_ctl_meter_nodes_walk, WHAT_SG_ICMP},
@@ -314,7 +316,8 @@ static const struct ctl_meter meters[] = {
 	 "RSTs of a service's flows (AWS: RstPacketsSent).", false, false, SETS_SERVICE,
 	 cv_ctl_meter_services_walk, WHAT_RESETS},
 	{SERVICES, "EndpointsCount", "Count", PROM_SERVICE "endpoints_count",
-	 "Endpoints attached to a service (AWS: EndpointsCount).", true, true, 1, {1}, cv_ctl_meter_attached_walk,
+	 "Endpoints attached to a service (AWS: EndpointsCount).", true, true, 1, {1},
+	 cv_ctl_meter_attached_walk,
 	 0},
 };
 /* clang-format on */

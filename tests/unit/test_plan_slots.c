@@ -518,6 +518,9 @@ static void paths_lead_from_endpoints_to_nodes(void **state)
 	memset(eps, 0, sizeof(eps));
 	cv_plan_slots_keys(w.slots, CV_PLAN_ENDPOINT, eps, 16);
 	assert_false(eps[ep]);
+	memset(nodes, 0, sizeof(nodes));
+	cv_plan_slots_keys(w.slots, CV_PLAN_NODE, nodes, 16);
+	assert_true(nodes[0] && nodes[1]); /* by their own paths */
 	cv_plan_destroy(p);
 	cv_plan_destroy(q);
 	world_fini(&w);
