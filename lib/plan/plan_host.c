@@ -67,8 +67,9 @@ int cv_plan_host_fill(struct plan_build *b)
 
 	b->spec.n_hosts = b->plan->n_slots[CV_PLAN_VPC];
 	b->hosts = cv_plan_mem_get(&b->tmp, b->spec.n_hosts, sizeof(*b->hosts));
-	b->services = cv_plan_mem_get(&b->tmp, (size_t)m->n_vpcs * N_SERVERS * b->in->cfg->n_services,
-				      sizeof(*b->services));
+	b->services =
+		cv_plan_mem_get(&b->tmp, (size_t)m->n_vpcs * N_SERVERS * b->in->cfg->n_services,
+				sizeof(*b->services));
 	if (needs == NULL || b->hosts == NULL || b->services == NULL)
 		return -ENOMEM;
 	needs_find(b, needs);
