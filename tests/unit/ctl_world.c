@@ -321,6 +321,8 @@ struct world *world_create(void (*edit)(json_t *conf))
 	struct cv_ctl_cfg cfg = {.file = w->file, .version = "9\"\\9"};
 	struct cv_conf *conf;
 
+	/* A test that failed may have left its own. */
+	json_set_alloc_funcs(malloc, free);
 	world_once();
 	cfg.tsc_hz = rte_get_tsc_hz();
 	pthread_mutex_init(&w->wire.lock, NULL);

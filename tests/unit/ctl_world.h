@@ -84,14 +84,14 @@ void world_syn(struct world *w, uint16_t port, const char *vpc, uint16_t client_
 	       const char *eni, uint16_t eni_port);
 
 /** Wait until a condition holds; fails the test after some seconds. */
-#define world_until(cond)                                               \
-	do {                                                            \
-		int tries_ = 0;                                         \
-		while (!(cond)) {                                       \
-			if (++tries_ > 1000)                            \
-				fail_msg("not within 10 s: %s", #cond); \
-			usleep(10000);                                  \
-		}                                                       \
+#define world_until(cond)                                                   \
+	do {                                                                \
+		int tries_ = 0;                                             \
+		while (!(cond)) {                                           \
+			if (++tries_ > 6000)                                \
+				fail_msg("not within a minute: %s", #cond); \
+			usleep(10000);                                      \
+		}                                                           \
 	} while (0)
 
 /** Member by a path such as `vpcs.0.name`; NULL if there is none. */
