@@ -264,4 +264,3 @@ class Crowded(api_world.ApiCase):
                     return
             time.sleep(0.1)
         self.fail('nobody is let in any more')
-
