@@ -57,7 +57,11 @@ int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,
 /** The port of the i-th address. */
 uint16_t cv_api_tcp_port(const struct cv_api_tcp *tcp, uint32_t i);
 
-/** The network namespace that the first address is in. @return descriptor, or -errno @owner caller; close() */
+/**
+ * The network namespace that the first address is in.
+ * @return descriptor, or -errno
+ * @owner caller; close()
+ */
 int cv_api_tcp_netns(const struct cv_api_tcp *tcp);
 
 /** Stop: no connection is taken any more, requests under way are answered. NULL is fine. */

@@ -39,7 +39,8 @@ static bool parts_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
 	aws->sns = cfg->key != NULL ? calloc(1, sizeof(*aws->sns)) : NULL;
 	aws->base_url = cfg->base_url != NULL ? strdup(cfg->base_url) : NULL;
 	return aws->credentials_file != NULL && aws->region != NULL && aws->limit != NULL &&
-	       (aws->base_url != NULL || cfg->base_url == NULL) && aws->idem != NULL && (aws->sns != NULL || cfg->key == NULL);
+	       aws->idem != NULL && (aws->base_url != NULL || cfg->base_url == NULL) &&
+	       (aws->sns != NULL || cfg->key == NULL);
 }
 
 static void seeds_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)

@@ -192,8 +192,8 @@ static const struct conf_row schema[] = {
 
 	OBJECT("api.notifications", 0, "messages to receivers (doc/notifications.md)"),
 	LIST("api.notifications.receivers", 0, 0, CV_CONF_RECEIVERS_MAX,
-	     "networks in which receivers may be, `0.0.0.0/0` for any; if absent: all but 0.0.0.0/8, link-local "
-	     "and multicast ones, and the loopback unless the APIs are served there alone"),
+	     "networks in which receivers may be, `0.0.0.0/0` for any; if absent: all but 0.0.0.0/8, "
+	     "link-local and multicast ones, and the loopback unless the APIs are served there alone"),
 	PREFIX("api.notifications.receivers[]", 0, "/0 to /32"),
 	INT("api.notifications.messages", 1, 10000000, "100000", "",
 	    "that may wait; beyond it the oldest are dropped"),

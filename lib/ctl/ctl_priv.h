@@ -115,7 +115,6 @@ struct ctl_checks {
 struct ctl_peak {
 	uint64_t bytes, pkts;         /**< what was counted at the last look */
 	uint64_t top_bytes, top_pkts; /**< a second */
-	bool seen;
 };
 
 /** By slot. */

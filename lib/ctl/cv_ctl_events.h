@@ -66,8 +66,8 @@ struct cv_ctl_notified {
 /** Whom to tell of connections. */
 struct cv_ctl_tell {
 	/**
-	 * An operator or the file has changed a connection, or is about to: what the call sends by cv_ctl_send()
-	 * goes out with the change. Called on control, within a change.
+	 * An operator or the file has changed a connection, or is about to: what the call sends by
+	 * cv_ctl_send() goes out with the change. Called on control, within a change.
 	 *
 	 * @param model     with the endpoint in it
 	 * @param endpoint  id

@@ -113,15 +113,14 @@ static bool peaks_grow(struct ctl_peaks *peaks, uint32_t n)
 /* Takes note of what something has counted, `ms` after the look before. */
 static void peak_note(struct ctl_peak *peak, uint64_t bytes, uint64_t pkts, uint64_t ms)
 {
-	/* Less than before: the slot is another's now. */
-	if (peak->seen && bytes >= peak->bytes && pkts >= peak->pkts) {
+	/* What is new has counted from 0. Less than before: the slot is another's now. */
+	if (bytes >= peak->bytes && pkts >= peak->pkts) {
 		uint64_t bytes_s = (bytes - peak->bytes) * 1000 / ms;
 		uint64_t pkts_s = (pkts - peak->pkts) * 1000 / ms;
 
 		peak->top_bytes = bytes_s > peak->top_bytes ? bytes_s : peak->top_bytes;
 		peak->top_pkts = pkts_s > peak->top_pkts ? pkts_s : peak->top_pkts;
 	}
-	peak->seen = true;
 	peak->bytes = bytes;
 	peak->pkts = pkts;
 }

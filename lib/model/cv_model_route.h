@@ -34,7 +34,7 @@ enum cv_model_client_routing {
 /** A target group's share of a listener's new flows. */
 struct cv_model_forward {
 	uint32_t tg;
-	uint16_t weight; /**< 0..CV_MODEL_WEIGHT_MAX; 0: no new flows */
+	uint16_t weight; /**< 0..CV_MODEL_WEIGHT_MAX; 0: no flows */
 };
 
 /** Request: likewise. */

@@ -28,8 +28,8 @@ def names(it):
 def run(it, path, seconds, rate, mode):
     """One run of dnsperf: answers a second, share of queries lost, mean latency, all as text."""
     limit = ['-Q', rate] if rate else []
-    done = proc.run(['dnsperf', '-m', mode, '-s', test_dns.SERVER, '-d', path, '-l', seconds, '-c', 8, '-q', 200,
-                     *limit], ns=it.lab.ns('c1'), timeout=seconds + 60).stdout
+    done = proc.run(['dnsperf', '-m', mode, '-s', test_dns.SERVER, '-d', path, '-l', seconds,
+                     '-c', 8, '-q', 200, *limit], ns=it.lab.ns('c1'), timeout=seconds + 60).stdout
 
     def value(what):
         return re.search(rf'{what}:?\s+([0-9.]+)(?: \(([0-9.]+)%)?', done)

@@ -168,7 +168,11 @@ enum { RIG_VPC_C, RIG_VPC_P, RIG_VPC_UNDER_C, RIG_VPC_UNDER_P, RIG_N_VPCS };
  */
 void rig_vxlan_put(struct rig *r, struct cv_view_spec *spec, struct cv_view_vpc *vpcs);
 
-/** Put outer headers in front of a frame if its VPC is in VXLAN. @param f shape [len + RIG_OUTER_LEN] @return bytes */
+/**
+ * Put outer headers in front of a frame if its VPC is in VXLAN.
+ * @param f  shape [len + RIG_OUTER_LEN]
+ * @return bytes
+ */
 uint16_t rig_wrap(const struct rig *r, enum rig_dir dir, uint8_t *f, uint16_t len);
 
 /** A segment: numbers relative to the two ends' initial ones. */

@@ -140,7 +140,8 @@ class Wire(api_world.ApiCase):
         # What is signed is the body, not what it is cut into.
         other = chunks.replace(b'2011-06-15', b'2011-06-16')
         self.assertEqual(self.status(more=['Transfer-Encoding: chunked'], send=other)[0], 403)
-        for wrong in (b'zz\r\nx\r\n0\r\n\r\n', b'ffffffffffffffffff\r\nx', b'-1\r\nx\r\n0\r\n\r\n', b'5\r\nab'):
+        for wrong in (b'zz\r\nx\r\n0\r\n\r\n', b'ffffffffffffffffff\r\nx', b'-1\r\nx\r\n0\r\n\r\n',
+                      b'5\r\nab'):
             self.assertNotEqual(self.status(more=['Transfer-Encoding: chunked'], send=wrong)[0], 200)
 
     def test_what_is_no_request_is_refused(self):
@@ -186,8 +187,9 @@ class Wire(api_world.ApiCase):
             self.assertIn('more than once', got[1])
         got = self.it.call('ec2', 'DescribeVpcs', '&Filter.1.Name=vpc-id&Filter.01.Name=vpc-id')
         self.assert_error(got, 400, 'UnknownParameter')
-        for name in ('Filter.4294967296.Name', 'Filter.18446744073709551617.Name', 'Filter.-1.Name', 'VpcId.0',
-                     'Filter.1.Name.1', '.', 'VpcId..1', 'VpcId.1.', 'A.' * 40 + 'A', 'A' * 300, '%00', '%ff'):
+        for name in ('Filter.4294967296.Name', 'Filter.18446744073709551617.Name', 'Filter.-1.Name',
+                     'VpcId.0', 'Filter.1.Name.1', '.', 'VpcId..1', 'VpcId.1.', 'A.' * 40 + 'A',
+                     'A' * 300, '%00', '%ff'):
             got = self.it.call('ec2', 'DescribeVpcs', f'&{name}=vpc-id')
             self.assertEqual(got[0], 400, (name, got[1]))
 

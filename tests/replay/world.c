@@ -65,6 +65,17 @@ static void world_paths(struct world *w)
 	}
 }
 
+static void world_nodes(struct world *w)
+{
+	for (uint16_t i = 0; i < 2; i++)
+		w->nodes[i] = (struct cv_view_node){.used = true,
+						    .vpc = VPC_P,
+						    .zone = i,
+						    .ip_first = i,
+						    .n_ips = 1,
+						    .sg_any = true};
+}
+
 static void world_parts(struct world *w, uint16_t mtu)
 {
 	static const struct cv_view_local locals[N_LOCALS] = {
@@ -128,13 +139,7 @@ static void world_parts(struct world *w, uint16_t mtu)
 		(struct cv_view_settings){.syn_ms = 30000, .fin_ms = 60000, .linger_ms = 2000};
 	memcpy(w->locals, locals, sizeof(locals));
 	world_paths(w);
-	for (uint16_t i = 0; i < 2; i++)
-		w->nodes[i] = (struct cv_view_node){.used = true,
-						    .vpc = VPC_P,
-						    .zone = i,
-						    .ip_first = i,
-						    .n_ips = 1,
-						    .sg_any = true};
+	world_nodes(w);
 }
 
 static void world_vxlan(struct world *w)

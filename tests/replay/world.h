@@ -107,7 +107,7 @@ struct world {
 	struct cv_view_endpoint endpoints[N_EPS];
 	struct cv_view_listener listeners[4];
 	struct cv_view_forward forwards[2];
-	bool sticky; /**< all groups are */
+	bool sticky;    /**< all groups are */
 	bool unhealthy; /**< zone 0 has no healthy target */
 	struct cv_view_target targets[2];
 	struct cv_view_settings settings;

@@ -205,8 +205,7 @@ static void path_drops_are_kept_apart_by_path_and_reason(void **state)
 			assert_true(cv_stats_path_drop_sum(stats, 2, slot, (enum cv_drop)i) ==
 				    slot * 1000 + (uint64_t)i +
 					    (slot == 0 && i == last ? 100000 : 0));
-	assert_true(cv_stats_path_drop_sum(stats, 2, some[CV_STATS_PATH], CV_DROP_TTL) ==
-		    0);
+	assert_true(cv_stats_path_drop_sum(stats, 2, some[CV_STATS_PATH], CV_DROP_TTL) == 0);
 	cv_stats_destroy(stats[0]);
 	cv_stats_destroy(stats[1]);
 }
