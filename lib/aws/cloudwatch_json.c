@@ -21,6 +21,8 @@
 #define TARGET "GraniteServiceVersion20100801."
 /* Requests are not deep: a list of structures with a list in them. */
 #define DEPTH_MAX 12
+/* The first second after the last year of four digits. */
+#define TIME_END 253402300800.0
 
 static const char *target_find(const struct cv_sigv4_request *request)
 {
@@ -62,6 +64,13 @@ static bool is_time(const char *name)
 	return len >= 4 && strcmp(name + len - 4, "Time") == 0;
 }
 
+/* A time that has a date; others stay the numbers that they are, and are refused as values. */
+static bool is_date(const char *name, const json_t *value)
+{
+	return json_is_number(value) && is_time(name) && json_number_value(value) >= 0 &&
+	       json_number_value(value) < TIME_END;
+}
+
 static void leaf_write(FILE *out, const char *name, const json_t *value)
 {
 	char text[48];
@@ -71,7 +80,7 @@ static void leaf_write(FILE *out, const char *name, const json_t *value)
 	fputc('=', out);
 	if (json_is_string(value)) {
 		escape(out, json_string_value(value));
-	} else if (json_is_number(value) && is_time(name)) {
+	} else if (is_date(name, value)) {
 		time_t at = (time_t)json_number_value(value);
 		struct tm tm;
 
@@ -87,8 +96,13 @@ static void leaf_write(FILE *out, const char *name, const json_t *value)
 	}
 }
 
-/* A value and what is in it. @return 0, -ENAMETOOLONG (too deep) or -ENOMEM */
-static int value_write(FILE *out, const char *name, json_t *value, int depth)
+/*
+ * A value and what is in it. Whoever asks is not known yet: the text must not grow beyond what
+ * cv_query_parse() would take.
+ * @param n  how many values were written so far
+ * @return 0, -ENAMETOOLONG (too long or too deep), -E2BIG (too many) or -ENOMEM
+ */
+static int value_write(FILE *out, const char *name, json_t *value, int depth, uint32_t *n)
 {
 	const char *key, *dot = *name != '\0' ? "." : "";
 	char *inner;
@@ -96,38 +110,41 @@ static int value_write(FILE *out, const char *name, json_t *value, int depth)
 	size_t i;
 	int ret = 0;
 
-	if (depth > DEPTH_MAX)
+	if (depth > DEPTH_MAX || strlen(name) > CV_QUERY_NAME_LEN_MAX)
 		return -ENAMETOOLONG;
 	if (json_is_object(value)) {
 		json_object_foreach(value, key, item)
 		{
-			if (ret == 0 && asprintf(&inner, "%s%s%s", name, dot, key) < 0)
+			if (asprintf(&inner, "%s%s%s", name, dot, key) < 0)
 				return -ENOMEM;
-			if (ret == 0) {
-				ret = value_write(out, inner, item, depth + 1);
-				free(inner);
-			}
+			ret = value_write(out, inner, item, depth + 1, n);
+			free(inner);
+			if (ret < 0)
+				return ret;
 		}
 	} else if (json_is_array(value)) {
 		json_array_foreach(value, i, item)
 		{
-			if (ret == 0 && asprintf(&inner, "%s.member.%zu", name, i + 1) < 0)
+			if (asprintf(&inner, "%s.member.%zu", name, i + 1) < 0)
 				return -ENOMEM;
-			if (ret == 0) {
-				ret = value_write(out, inner, item, depth + 1);
-				free(inner);
-			}
+			ret = value_write(out, inner, item, depth + 1, n);
+			free(inner);
+			if (ret < 0)
+				return ret;
 		}
 	} else if (!json_is_null(value)) {
+		if (++*n > CV_QUERY_PARAMS_MAX)
+			return -E2BIG;
 		leaf_write(out, name, value);
 	}
-	return ret;
+	return 0;
 }
 
 int cv_aws_json_params(const struct cv_sigv4_request *request, struct cv_query *query)
 {
 	json_t *root = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
 	char *text = NULL;
+	uint32_t n = 0;
 	size_t len;
 	FILE *out;
 	int ret;
@@ -143,7 +160,7 @@ int cv_aws_json_params(const struct cv_sigv4_request *request, struct cv_query *
 	}
 	fputs("Version=2010-08-01&Action=", out);
 	escape(out, target_find(request));
-	ret = value_write(out, "", root, 0);
+	ret = value_write(out, "", root, 0, &n);
 	json_decref(root);
 	if (fclose(out) != 0)
 		ret = -ENOMEM;

@@ -111,6 +111,59 @@ static void filters_that_take_too_long_are_ended(void **state)
 	assert_int_equal(times("<vpcId>"), 1);
 }
 
+static int json_read(size_t len, struct cv_query *query)
+{
+	const struct cv_sigv4_header headers[] = {
+		{"Content-Type", "application/x-amz-json-1.0"},
+		{"X-Amz-Target", "GraniteServiceVersion20100801.GetMetricData"}};
+	const struct cv_sigv4_request request = {.method = "POST",
+						 .headers = headers,
+						 .n_headers = 2,
+						 .body = long_text,
+						 .body_len = len};
+
+	*query = (struct cv_query){0};
+	return cv_aws_json_params(&request, query);
+}
+
+static const char *param(const struct cv_query *query, const char *name)
+{
+	for (uint32_t i = 0; i < query->n; i++) {
+		if (strcmp(query->params[i].name, name) == 0)
+			return query->params[i].value;
+	}
+	fail_msg("no %s", name);
+	return "";
+}
+
+/* Each value takes its whole name with it: a long name of many values would be without end. */
+static void json_does_not_grow(void **state)
+{
+	struct cv_query query;
+	size_t at;
+
+	(void)state;
+	at = add(0, "{\"%0256d\":[0", 0);
+	for (int i = 0; i < 9000; i++)
+		at = add(at, ",0");
+	at = add(at, "]}");
+	assert_int_equal(json_read(at, &query), -ENAMETOOLONG);
+	cv_query_fini(&query);
+	at = add(0, "{\"a\":[0");
+	for (int i = 0; i < 9000; i++)
+		at = add(at, ",0");
+	at = add(at, ",[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]}");
+	assert_int_equal(json_read(at, &query), -E2BIG);
+	cv_query_fini(&query);
+	at = add(0, "{\"a\":[1,2],\"StartTime\":0,\"EndTime\":1e300,\"OtherTime\":-1}");
+	assert_int_equal(json_read(at, &query), 0);
+	assert_string_equal(param(&query, "a.member.2"), "2");
+	assert_string_equal(param(&query, "StartTime"), "1970-01-01T00:00:00Z");
+	assert_non_null(strstr(param(&query, "EndTime"), "e+300"));
+	assert_string_equal(param(&query, "OtherTime"), "-1");
+	cv_query_fini(&query);
+}
+
 #define TARGETS 900
 
 static struct cv_model served;
@@ -122,15 +175,23 @@ static const struct cv_model *served_get(struct cv_ctl *ctl, const struct cv_hea
 	return &served;
 }
 
+static uint32_t n_walks;
+
 /* Half of the targets of two groups drain; one of them has come back since. */
-static bool draining_get(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret)
+static void draining_each(struct cv_ctl *ctl, cv_aws_draining_fn *fn, void *fn_arg)
 {
 	(void)ctl;
-	*ret = (struct cv_aws_draining){.tg_arn = i % 2 == 0 ? tg : web_tg,
-					.ip = i == 0 ? ip("10.0.50.1") : cv_be32(0x0a006400 + i),
-					.port = 80,
-					.zone = CV_MODEL_NONE};
-	return i < TARGETS;
+	n_walks++;
+	for (uint32_t i = 0; i < TARGETS; i++) {
+		const struct cv_aws_draining draining = {
+			.tg_arn = i % 2 == 0 ? tg : web_tg,
+			.ip = i == 0 ? ip("10.0.50.1") : cv_be32(0x0a006400 + i),
+			.port = 80,
+			.zone = CV_MODEL_NONE,
+		};
+
+		fn(fn_arg, &draining);
+	}
 }
 
 /* Looking for each target among each other one three times over would take hours. */
@@ -147,11 +208,12 @@ static void health_of_many_targets_is_told_at_once(void **state)
 		fail_msg("%s", err_text);
 	served = *m;
 	calls_aws.ops.served = served_get;
-	calls_aws.ops.draining = draining_get;
+	calls_aws.ops.draining = draining_each;
 	at = add(0, "Action=DescribeTargetHealth&TargetGroupArn=%s", tg);
 	assert_true(calls_make(AWS_ELBV2, PROV, long_text));
 	assert_int_equal(times("<State>draining</State>"), TARGETS / 2 - 1);
 	assert_int_equal(times("<State>unused</State>"), TARGETS);
+	assert_in_range(n_walks, 1, 2);
 	for (unsigned int i = 0; i < 4000; i++)
 		at = add(at, "&Targets.member.%u.Id=10.0.%u.%u", i + 1, 200 + i / 250, i % 250);
 	at = add(at, "&Targets.member.5000.Id=10.0.100.2&Targets.member.5001.Id=10.0.50.1");
@@ -159,6 +221,35 @@ static void health_of_many_targets_is_told_at_once(void **state)
 	assert_int_equal(times("<Reason>Target.NotRegistered</Reason>"), 4000);
 	assert_int_equal(times("<State>draining</State>"), 1);
 	assert_int_equal(times("<State>unused</State>"), 4001);
+}
+
+static uint32_t n_gone;
+
+static uint32_t gone_get(struct cv_ctl *ctl)
+{
+	(void)ctl;
+	return n_gone;
+}
+
+/* Registering and deregistering others again and again would use up the targets of all accounts. */
+static void draining_targets_take_room(void **state)
+{
+	(void)state;
+	make_tg("room");
+	calls_aws.ops.gone = gone_get;
+	m->limits[CV_MODEL_TG] = m->n_targets + 10;
+	n_gone = 9;
+	elb_fails(PROV, "TooManyTargets",
+		  "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.50.1"
+		  "&Targets.member.2.Id=10.0.50.2",
+		  tg);
+	elb(PROV, "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.50.1", tg);
+	elb_fails(PROV, "TooManyTargets",
+		  "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.50.2", tg);
+	elb(PROV, "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.50.1", tg);
+	/* Without a limit there is always room. */
+	m->limits[CV_MODEL_TG] = 0;
+	elb(PROV, "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.50.1", tg);
 }
 
 static int end(void **state)
@@ -176,7 +267,9 @@ int main(void)
 		TEST(wanted_ids_are_found_among_many),
 		TEST(filters_have_limits),
 		TEST(filters_that_take_too_long_are_ended),
+		TEST(json_does_not_grow),
 		TEST(health_of_many_targets_is_told_at_once),
+		TEST(draining_targets_take_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
