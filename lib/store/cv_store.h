@@ -169,8 +169,10 @@ typedef int cv_store_message_fn(void *arg, const struct cv_store_message *messag
  * oldest first. One that would wait for more than an hour is due: the clock was put back. O(queues).
  *
  * @param now  seconds since 1970
+ * A message that is damaged is dropped: errs says so, the others are gone through.
+ *
  * @param max  at most so many
- * @return 0, what fn returned, or as cv_store_commit()
+ * @return 0, what fn returned, or as cv_store_commit(); -EBADMSG also if one was dropped
  */
 int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 			 cv_store_message_fn *fn, void *arg, struct cv_errs *errs);

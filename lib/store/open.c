@@ -311,8 +311,14 @@ int cv_store_open(const char *path, struct cv_errs *errs, struct cv_store **ret_
 
 void cv_store_close(struct cv_store *store)
 {
+	struct cv_errs errs = {0};
+
 	if (store == NULL)
 		return;
+	/* One that could not be opened is not ours. */
+	if (store->file.ino != 0 && cv_store_place_check(store, &errs) < 0)
+		cv_store_place_leave(store);
+	cv_errs_fini(&errs);
 	cv_store_db_close(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);

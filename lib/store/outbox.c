@@ -28,33 +28,51 @@ static int message_check(sqlite3_stmt *stmt, const struct cv_store_message *mess
 	    cv_store_sum(message->queue, message->text, strlen(message->text)) ==
 		    sqlite3_column_int64(stmt, 5))
 		return 0;
-	cv_errs_add(errs, NULL, 0, "it is damaged: message %llu is not what was written",
+	cv_errs_add(errs, NULL, 0,
+		    "it is damaged: message %llu is not what was written, and is dropped",
 		    (unsigned long long)message->id);
 	return -EBADMSG;
+}
+
+/* Under the lock. @return -EBADMSG, or why it cannot be */
+static int forget(struct cv_store *store, uint64_t id, struct cv_errs *errs)
+{
+	int ret = cv_store_begin(store, errs);
+
+	sqlite3_bind_int64(store->stmts[STMT_DONE], 1, (int64_t)id);
+	if (ret == 0)
+		ret = cv_store_finish(store, cv_store_run(store, STMT_DONE, errs), errs);
+	return ret < 0 ? ret : -EBADMSG;
 }
 
 int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 			 cv_store_message_fn *fn, void *arg, struct cv_errs *errs)
 {
-	sqlite3_stmt *stmt = store->stmts[STMT_PEEK];
+	uint64_t damaged = 0;
+	sqlite3_stmt *stmt;
 	int rc, ret = 0;
 
 	pthread_mutex_lock(&store->lock);
+	stmt = store->stmts[STMT_PEEK]; /* another once the file is */
 	sqlite3_bind_int64(stmt, 1, (int64_t)now);
 	sqlite3_bind_int64(stmt, 2, max);
 	sqlite3_bind_int64(stmt, 3, WAIT_MAX);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && ret == 0) {
 		struct cv_store_message message = message_get(stmt);
 
-		ret = message.queue != NULL && message.text != NULL
-			      ? message_check(stmt, &message, errs)
-			      : cv_store_fault(store->db, SQLITE_NOMEM, errs);
-		if (ret == 0)
+		if (message.queue == NULL || message.text == NULL)
+			ret = cv_store_fault(store->db, SQLITE_NOMEM, errs);
+		else if (message_check(stmt, &message, errs) < 0)
+			damaged = message.id;
+		else
 			ret = fn(arg, &message);
 	}
 	if (ret == 0 && rc != SQLITE_DONE)
 		ret = cv_store_fault(store->db, rc, errs);
 	sqlite3_reset(stmt);
+	/* It would be the first of its queue for good. */
+	if (ret == 0 && damaged != 0)
+		ret = forget(store, damaged, errs);
 	pthread_mutex_unlock(&store->lock);
 	return ret;
 }
@@ -88,11 +106,12 @@ int cv_store_outbox_later(struct cv_store *store, uint64_t id, uint64_t next, st
 int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_waiting,
 			 uint64_t *ret_dropped, struct cv_errs *errs)
 {
-	sqlite3_stmt *stmt = store->stmts[STMT_WAITING];
 	uint64_t n = 0, over = 0;
+	sqlite3_stmt *stmt;
 	int rc, ret = 0;
 
 	pthread_mutex_lock(&store->lock);
+	stmt = store->stmts[STMT_WAITING];
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
 		n = (uint64_t)sqlite3_column_int64(stmt, 0);

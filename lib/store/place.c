@@ -18,8 +18,10 @@
 
 /* Its log, which holds what was written last. */
 #define WAL "-wal"
+/* And the index of that, which is made from it. */
+#define SHM "-shm"
 
-/* @return 0, -ENOENT or -ENOMEM; untouched on failure */
+/* @return 0, -ENOENT, -EIO (who knows) or -ENOMEM; untouched on failure */
 static int place_get(const struct cv_store *store, const char *end, struct store_place *ret_place)
 {
 	struct stat st;
@@ -28,7 +30,9 @@ static int place_get(const struct cv_store *store, const char *end, struct store
 
 	if (asprintf(&name, "%s%s", store->path, end) < 0)
 		return -ENOMEM;
-	ret = stat(name, &st) < 0 ? -ENOENT : 0;
+	ret = 0;
+	if (stat(name, &st) < 0)
+		ret = errno == ENOENT ? -ENOENT : -EIO;
 	free(name);
 	if (ret == 0)
 		*ret_place = (struct store_place){st.st_dev, st.st_ino};
@@ -60,22 +64,31 @@ int cv_store_place_check(const struct cv_store *store, struct cv_errs *errs)
 	return -ENXIO;
 }
 
-/* What belongs to the old file must not be taken for the new one's. */
-static int companions_remove(const struct cv_store *store, struct cv_errs *errs)
+static int companion_remove(const struct cv_store *store, const char *end, struct cv_errs *errs)
 {
-	static const char *const ends[] = {WAL, "-shm"};
+	char *name;
 	int ret = 0;
 
-	for (size_t i = 0; i < CV_ARRAY_LEN(ends) && ret == 0; i++) {
-		char *name;
-
-		if (asprintf(&name, "%s%s", store->path, ends[i]) < 0)
-			return -ENOMEM;
-		if (unlink(name) < 0 && errno != ENOENT)
-			ret = cv_store_fault_errno("cannot remove", name, errs);
-		free(name);
-	}
+	if (asprintf(&name, "%s%s", store->path, end) < 0)
+		return -ENOMEM;
+	if (unlink(name) < 0 && errno != ENOENT)
+		ret = cv_store_fault_errno("cannot remove", name, errs);
+	free(name);
 	return ret;
+}
+
+/* What belongs to the old file must not be taken for the new one's. @param wal  the log, too */
+static int companions_remove(const struct cv_store *store, bool wal, struct cv_errs *errs)
+{
+	int ret = wal ? companion_remove(store, WAL, errs) : 0;
+
+	return ret < 0 ? ret : companion_remove(store, SHM, errs);
+}
+
+/* SQLite leaves a file alone that was moved: its log would be a stranger's to whatever is opened next. */
+void cv_store_place_leave(struct cv_store *store)
+{
+	(void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 static int file_sync(const char *path, struct cv_errs *errs)
@@ -125,7 +138,7 @@ static int rescue(struct cv_store *store, struct cv_errs *errs)
 	}
 	ret = copy_make(store, name, errs);
 	if (ret == 0)
-		ret = companions_remove(store, errs);
+		ret = companions_remove(store, true, errs);
 	if (ret == 0 && rename(name, store->path) < 0)
 		ret = cv_store_fault_errno("cannot make", store->path, errs);
 	if (ret == 0)
@@ -158,15 +171,24 @@ static int swap(struct cv_store *store, struct cv_errs *errs)
 
 int cv_store_place_mend(struct cv_store *store, struct cv_errs *errs)
 {
-	struct store_place now;
-	int ret;
+	struct store_place now, wal;
+	int ret, ret_wal;
 
 	if (store->path == NULL ||
 	    (is_at(store, "", &store->file) && is_at(store, WAL, &store->wal)))
 		return 0;
-	if (place_get(store, "", &now) < 0 || is_at(store, "", &store->file))
+	ret = place_get(store, "", &now);
+	ret_wal = place_get(store, WAL, &wal);
+	if ((ret < 0 && ret != -ENOENT) || (ret_wal < 0 && ret_wal != -ENOENT)) {
+		cv_errs_add(errs, NULL, 0, "its directory cannot be read");
+		return ret < 0 && ret != -ENOENT ? ret : ret_wal;
+	}
+	if (ret < 0 || is_at(store, "", &store->file)) {
 		ret = rescue(store, errs);
-	else
-		ret = companions_remove(store, errs);
+	} else {
+		/* The old file keeps what was in its log, the new one the log that came with it. */
+		cv_store_place_leave(store);
+		ret = companions_remove(store, is_at(store, WAL, &store->wal), errs);
+	}
 	return ret < 0 ? ret : swap(store, errs);
 }

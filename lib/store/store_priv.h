@@ -88,6 +88,9 @@ void cv_store_place_note(struct cv_store *store);
 /** See whether the file still is what is under its name. @return 0 or -ENXIO */
 int cv_store_place_check(const struct cv_store *store, struct cv_errs *errs);
 
+/** Before a file that was moved is closed: nothing of it stays in its log. */
+void cv_store_place_leave(struct cv_store *store);
+
 /** Make it so again. @return 0 or as cv_store_open() */
 int cv_store_place_mend(struct cv_store *store, struct cv_errs *errs);
 

@@ -314,10 +314,11 @@ static int rows_take(struct cv_store *store, sqlite3_stmt *stmt, enum cv_store_s
 int cv_store_changes(struct cv_store *store, struct cv_store_since since, cv_store_item_fn *fn,
 		     void *arg, uint64_t *ret_rev, struct cv_errs *errs)
 {
-	sqlite3_stmt *stmt = store->stmts[since.rev == 0 ? STMT_LIST : STMT_CHANGES];
+	sqlite3_stmt *stmt;
 	int ret = 0;
 
 	pthread_mutex_lock(&store->lock);
+	stmt = store->stmts[since.rev == 0 ? STMT_LIST : STMT_CHANGES];
 	if (since.rev != 0 && since.rev < store->gone) {
 		cv_errs_add(errs, NULL, 0, "deletions since revision %llu are forgotten",
 			    (unsigned long long)since.rev);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,6 +397,124 @@ static void a_file_that_is_replaced_is_opened(void **state)
 	is_put_right(store, "theirs=1@1 ", "theirs=1@1 new=1@2 ");
 }
 
+static void copy(const char *from, const char *to)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), "cp '%s' '%s'", from, to);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void assert_file(const char *path, const char *want)
+{
+	struct cv_store *store = open_ok(path);
+
+	assert_changes(store, 0, want);
+	cv_store_close(store);
+}
+
+/* Neither what was kept in the log of the one that went nor in that of the one that came is lost. */
+static void a_file_that_is_replaced_keeps_its_own_log(void **state)
+{
+	const struct cv_store_op mine = put("mine", "1"), theirs = put("theirs", "1");
+	char old[128], fresh[128], from[160], to[160];
+	struct cv_store *store, *other;
+	struct cv_errs errs = {0};
+
+	(void)state;
+	name_of(".old", old, sizeof(old));
+	name_of(".fresh", fresh, sizeof(fresh));
+	store = open_ok(file);
+	other = open_ok(fresh);
+	assert_int_equal(commit(store, &mine, 1, CV_STORE_ANY), 0);
+	assert_int_equal(commit(other, &theirs, 1, CV_STORE_ANY), 0);
+	/* With its log, as of a machine that ended. */
+	assert_int_equal(rename(file, old), 0);
+	copy(fresh, file);
+	name_of("-wal", to, sizeof(to));
+	assert_int_equal(unlink(to), 0);
+	snprintf(from, sizeof(from), "%s-wal", fresh);
+	copy(from, to);
+	cv_store_close(other);
+	assert_int_equal(commit(store, &mine, 1, CV_STORE_ANY), -ENXIO);
+	assert_int_equal(cv_store_probe(store, &errs), 0);
+	assert_changes(store, 0, "theirs=1@1 ");
+	cv_store_close(store);
+	assert_file(file, "theirs=1@1 ");
+	assert_file(old, "mine=1@1 ");
+}
+
+static void a_file_that_is_moved_takes_its_log_with_it(void **state)
+{
+	const struct cv_store_op mine = put("mine", "1");
+	struct cv_store *store = open_ok(file);
+	char old[128];
+
+	(void)state;
+	name_of(".old", old, sizeof(old));
+	assert_int_equal(commit(store, &mine, 1, CV_STORE_ANY), 0);
+	assert_int_equal(rename(file, old), 0);
+	cv_store_close(store);
+	assert_file(old, "mine=1@1 ");
+	assert_file(file, "");
+}
+
+static void a_damaged_message_holds_up_nobody(void **state)
+{
+	const struct cv_store_op ops[] = {mail_op("a", "1"), mail_op("a", "2"), mail_op("b", "1")};
+	struct cv_store *store = open_ok(file);
+	struct mail mail = {.first = 0};
+	struct cv_errs errs = {0};
+
+	(void)state;
+	assert_int_equal(commit(store, ops, 3, CV_STORE_ANY), 0);
+	cv_store_close(store);
+	sql("UPDATE outbox SET text = '7' WHERE id = 1");
+	store = open_ok(file);
+	assert_int_equal(cv_store_outbox_peek(store, 1, 9, mail_take, &mail, &errs), -EBADMSG);
+	assert_string_equal(mail.text, "b:1/0 ");
+	assert_non_null(strstr(errs.items[0].text, "message 1 "));
+	errs_done(&errs);
+	assert_mail(store, 1, 9, "a:2/0 b:1/0 ");
+	cv_store_close(store);
+}
+
+static void *look_again(void *arg)
+{
+	struct cv_store *store = arg;
+
+	for (int i = 0; i < 2000; i++) {
+		struct mail mail = {.first = 0};
+		uint64_t n, n_dropped;
+		struct cv_errs errs = {0};
+
+		assert_int_equal(cv_store_outbox_peek(store, 1, 9, mail_take, &mail, &errs), 0);
+		assert_string_equal(mail.text, "q:m/0 ");
+		assert_int_equal(cv_store_outbox_trim(store, 9, &n, &n_dropped, &errs), 0);
+		assert_int_equal(n, 1);
+	}
+	return NULL;
+}
+
+/* With the sanitizer: nobody uses what belonged to the old file. */
+static void a_file_may_be_made_anew_while_messages_are_looked_at(void **state)
+{
+	const struct cv_store_op op = mail_op("q", "m");
+	struct cv_store *store = open_ok(file);
+	struct cv_errs errs = {0};
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
+	assert_int_equal(pthread_create(&thread, NULL, look_again, store), 0);
+	for (int i = 0; i < 30; i++) {
+		assert_int_equal(unlink(file), 0);
+		assert_int_equal(cv_store_probe(store, &errs), 0);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	cv_store_close(store);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, dir_make, dir_remove)
@@ -408,6 +527,10 @@ int main(void)
 		CASE(each_damaged_page_is_told_or_does_no_harm),
 		CASE(a_file_that_vanishes_is_made_anew_with_all_it_held),
 		CASE(a_file_that_is_replaced_is_opened),
+		CASE(a_file_that_is_replaced_keeps_its_own_log),
+		CASE(a_file_that_is_moved_takes_its_log_with_it),
+		CASE(a_damaged_message_holds_up_nobody),
+		CASE(a_file_may_be_made_anew_while_messages_are_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
