@@ -51,11 +51,28 @@ static int attachment_take(struct aws_call *call, struct cv_model_vpc_req *req)
 	}
 }
 
+/* Networks that hosts do not route, as AWS refuses them: this one, loopback, link, multicast and above. */
+static bool is_special(const struct cv_prefix *cidr)
+{
+	static const struct {
+		uint32_t addr; /* host order */
+		uint8_t len;
+	} special[] = {{0, 8}, {0x7f000000, 8}, {0xa9fe0000, 16}, {0xe0000000, 3}};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(special); i++) {
+		struct cv_prefix other = {.addr = cv_be32(special[i].addr), .len = special[i].len};
+
+		if (cv_prefix_overlaps(cidr, &other))
+			return true;
+	}
+	return false;
+}
+
 static int vpc_read(struct aws_call *call, struct cv_prefix *cidr)
 {
 	int ret = cidr_read(call, cidr);
 
-	if (ret == 0 && (cidr->len < VPC_LEN_MIN || cidr->len > VPC_LEN_MAX))
+	if (ret == 0 && (cidr->len < VPC_LEN_MIN || cidr->len > VPC_LEN_MAX || is_special(cidr)))
 		ret = cv_aws_fail(call, "InvalidVpc.Range", "The CIDR '%s' is invalid.",
 				  cv_aws_ec2_prefix(call, *cidr));
 	if (ret == 0 && cv_aws_bool(&call->params, "AmazonProvidedIpv6CidrBlock", false))

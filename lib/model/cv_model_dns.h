@@ -24,6 +24,9 @@
 /** The address that the DNS server has in a VPC beside that: the third of its first CIDR. */
 cv_be32_t cv_model_dns_server(const struct cv_model_vpc *vpc);
 
+/** Tell whether the DNS server has this address in a VPC: nobody else may have it there. */
+bool cv_model_dns_has(const struct cv_model_vpc *vpc, cv_be32_t addr);
+
 /**
  * Id of the hosted zone that names lie in.
  *

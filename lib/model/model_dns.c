@@ -37,6 +37,11 @@ cv_be32_t cv_model_dns_server(const struct cv_model_vpc *vpc)
 	return cv_be32(cv_be32_host(vpc->cidrs[0].addr) + SERVER_OFFSET);
 }
 
+bool cv_model_dns_has(const struct cv_model_vpc *vpc, cv_be32_t addr)
+{
+	return addr == cv_be32(CV_MODEL_DNS_LINK_LOCAL) || addr == cv_model_dns_server(vpc);
+}
+
 const char *cv_model_hosted_zone(const char *basis, char *buf)
 {
 	if (strcmp(basis, "us-east-1") == 0) {

@@ -152,7 +152,7 @@ static void check_target_addr(struct model_ctx *ctx, uint32_t vpc, cv_be32_t ip)
 		cv_model_err(ctx, EINVAL, "InvalidTarget", "ip", "target %s is %s of this VPC",
 			     text,
 			     use == MODEL_ADDR_NODE ? "a load balancer node" : "an endpoint's ENI");
-	else if (ip == cv_model_dns_server(&ctx->model->vpcs[vpc]))
+	else if (cv_model_dns_has(&ctx->model->vpcs[vpc], ip))
 		cv_model_err(ctx, EINVAL, "InvalidTarget", "ip",
 			     "target %s is reserved: the VPC's DNS server has it", text);
 }

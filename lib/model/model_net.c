@@ -380,7 +380,7 @@ static void check_gateway(struct model_ctx *ctx, const struct cv_model_subnet_re
 		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "gateway",
 			     "gateway %s is the network or broadcast address of %s", a,
 			     cv_prefix_str(&req->cidr, b));
-	else if (req->gateway == cv_model_dns_server(&ctx->model->vpcs[req->vpc]))
+	else if (cv_model_dns_has(&ctx->model->vpcs[req->vpc], req->gateway))
 		cv_model_err(ctx, EINVAL, "InvalidParameterValue", "gateway",
 			     "gateway %s is reserved: the VPC's DNS server has it", a);
 	else if (use != CV_MODEL_NONE && use != MODEL_ADDR_TARGET)
@@ -580,6 +580,9 @@ void cv_model_check_addr(struct model_ctx *ctx, uint32_t subnet, cv_be32_t addr,
 	else if (host < 4 || host == last)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", field,
 			     "address %s is reserved: the first four and the last of %s are", a, b);
+	else if (cv_model_dns_has(&ctx->model->vpcs[net->vpc], addr))
+		cv_model_err(ctx, EINVAL, "InvalidParameter", field,
+			     "address %s is reserved: the VPC's DNS server has it", a);
 	else if (use != CV_MODEL_NONE)
 		cv_model_err(ctx, EEXIST, "InvalidIPAddress.InUse", field,
 			     "address %s is already in use in VPC '%s' by %s", a,

@@ -2,6 +2,7 @@
 
 /* What is done once the whole is known: free addresses, and checks across resources. */
 
+#include "cv_model_dns.h"
 #include "model_change_priv.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@ static cv_be32_t find_free(const struct cv_model *model, uint32_t subnet, const 
 	for (uint32_t i = 0; i < n_hosts; i++) {
 		cv_be32_t addr = cv_be32(base + (start + i) % n_hosts);
 
-		if (cv_model_addr_use(model, net->vpc, addr) == CV_MODEL_NONE)
+		if (cv_model_addr_use(model, net->vpc, addr) == CV_MODEL_NONE &&
+		    !cv_model_dns_has(&model->vpcs[net->vpc], addr))
 			return addr;
 	}
 	return 0;

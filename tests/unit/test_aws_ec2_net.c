@@ -408,6 +408,10 @@ static void vpc_is_made_used_and_removed(void **state)
 
 static void vpc_that_cannot_be_is_refused(void **state)
 {
+	static const char *const special[] = {"0.0.0.0/16",     "127.1.0.0/16",
+					      "169.254.0.0/16", "169.254.169.240/28",
+					      "224.0.0.0/16",   "255.255.255.240/28"};
+
 	(void)state;
 	set_aside("p0", 100, 101, "222222222222");
 	ec2_fails(CONS, "MissingParameter", "Action=CreateVpc");
@@ -415,6 +419,8 @@ static void vpc_that_cannot_be_is_refused(void **state)
 	ec2_fails(CONS, "InvalidParameterValue", "Action=CreateVpc&CidrBlock=10.0.0.0/33");
 	ec2_fails(CONS, "InvalidVpc.Range", "Action=CreateVpc&CidrBlock=10.0.0.0/15");
 	ec2_fails(CONS, "InvalidVpc.Range", "Action=CreateVpc&CidrBlock=10.0.0.0/29");
+	for (size_t i = 0; i < CV_ARRAY_LEN(special); i++)
+		ec2_fails(CONS, "InvalidVpc.Range", "Action=CreateVpc&CidrBlock=%s", special[i]);
 	ec2_fails(CONS, "InvalidParameterValue",
 		  "Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=host");
 	ec2_fails(CONS, "UnsupportedOperation",

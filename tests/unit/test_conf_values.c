@@ -292,6 +292,22 @@ static void warnings_have_a_place(void **state)
 	cv_conf_destroy(conf);
 }
 
+static void address_of_the_dns_server_is_refused(void **state)
+{
+	(void)state;
+	assert_null(parse(
+		"{\"region\": \"r\", \"zones\": [\"z\"], \"accounts\": [{\"id\": \"111111111111\"}],\n"
+		"\"dpdk\": " PORT ",\n"
+		"\"vpcs\": [{\"name\": \"v\", \"owner\": \"111111111111\",\n"
+		"\"cidrs\": [\"169.254.0.0/16\"], \"attachment\": {\"port\": \"p\"},\n"
+		"\"subnets\": [{\"name\": \"a\", \"cidr\": \"169.254.169.240/28\", "
+		"\"zone\": \"z\"}]}],\n"
+		"\"load_balancers\": [{\"name\": \"l\", \"vpc\": \"v\", \"subnets\": [\n"
+		"{\"subnet\": \"a\", \"ips\": [\"169.254.169.253\"]}]}]}"));
+	one_error("load_balancers[0].subnets[0].ips[0]: address 169.254.169.253 is reserved: the "
+		  "VPC's DNS server has it (line 7)");
+}
+
 static void escaped_keys_are_keys(void **state)
 {
 	(void)state;
@@ -545,6 +561,7 @@ int main(void)
 		CASE(choices_arrive),
 		CASE(ends_of_flows_arrive),
 		CASE(warnings_have_a_place),
+		CASE(address_of_the_dns_server_is_refused),
 		CASE(escaped_keys_are_keys),
 		CASE(what_is_not_json_is_said_so),
 		CASE(files_that_cannot_be_read_are_errors),

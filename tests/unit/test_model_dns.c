@@ -210,6 +210,30 @@ static void addresses_of_the_server_are_taken(void **state)
 	no_error(add_target(m->tgs[0].name, "10.0.0.3", 80, "all"));
 }
 
+/* Where the file has such a network, nobody else gets the address. */
+static void address_of_the_server_on_the_link_is_taken(void **state)
+{
+	(void)state;
+	no_error(add_vpc("link", "cons", "169.254.0.0/16", 9));
+	no_error(add_subnet("link", "s", "169.254.169.240/28", "use1-az1", NULL));
+	assert_int_equal(add_lb("given", "link", PLACES({"s", IPS(ip("169.254.169.253")), 1}), 1),
+			 -EINVAL);
+	one_error("InvalidParameter", "subnets[0].ips[0]",
+		  "169.254.169.253 is reserved: the VPC's DNS server has it");
+	for (uint32_t i = 0; i < 10; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "lb%u", i);
+		no_error(add_lb(name, "link", PLACES({"s", NULL, 0}), 1));
+	}
+	no_error(cv_model_settle(m, &errs));
+	for (uint32_t i = m->n_lbs - 10; i < m->n_lbs; i++)
+		assert_int_not_equal(m->lbs[i].nodes[0].ips[0], ip("169.254.169.253"));
+	no_error(add_lb("one-more", "link", PLACES({"s", NULL, 0}), 1));
+	assert_int_equal(cv_model_settle(m, &errs), -ENOSPC);
+	one_error("InsufficientFreeAddressesInSubnet", "subnets[0]", "no free address is left");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +242,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(private_name_is_there_once_in_a_vpc, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(addresses_of_the_server_are_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(address_of_the_server_on_the_link_is_taken, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("model_dns", tests, NULL, NULL);
