@@ -451,7 +451,14 @@ static void shift_lb(struct conf_run *run, uint32_t node, uint32_t lb)
 	if (away_from == NULL)
 		return;
 	(void)cv_model_zonal_shift(run->conf->model, run->by, lb, away_from, &errs);
-	cv_conf_report(run, node, &errs);
+	/* One that was kept and no longer fits does not take its load balancer along. */
+	for (uint32_t i = 0; run->by != NULL && i < errs.n; i++)
+		cv_errs_add(&run->conf->warnings, run->conf->model->lbs[lb].arn, 0,
+			    "a zonal shift does not fit and is left out: %s", errs.items[i].text);
+	if (run->by != NULL)
+		cv_model_errs_fini(&errs);
+	else
+		cv_conf_report(run, node, &errs);
 }
 
 static void build_lb(struct conf_run *run, uint32_t node, uint32_t arg)

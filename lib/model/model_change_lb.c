@@ -498,6 +498,12 @@ static void subnets_serve(struct cv_model *model, uint32_t idx, struct cv_model_
 	free(from->nodes);
 	from->nodes = to->nodes;
 	from->n_nodes = to->n_nodes;
+	/* A shift ends with its zone, or with the last other one. */
+	if (from->shifted_zone != CV_MODEL_NONE &&
+	    (from->n_nodes < 2 || cv_model_node_find(from, from->shifted_zone) == CV_MODEL_NONE)) {
+		from->shifted_zone = CV_MODEL_NONE;
+		from->shift_decided = false;
+	}
 	if (from->service == CV_MODEL_NONE)
 		return;
 	/* A zone that is gone is not offered; a new one is when the service is modified. */

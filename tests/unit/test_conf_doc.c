@@ -438,11 +438,11 @@ static void every_attribute_is_written(void **state)
 	assert_null(text_of(CV_MODEL_VPC, m->vpcs[0].id));
 }
 
-#define SHIFTABLE                                                                          \
-	"{'name':'p','owner':'prov','cidrs':['10.0.0.0/16'],'attachment':{'port':'p0'},"   \
-	"'subnets':[{'name':'a','cidr':'10.0.1.0/24','zone':'use1-az1'},"                  \
-	"{'name':'b','cidr':'10.0.2.0/24','zone':'use1-az2'}]}],"                          \
-	"'load_balancers':[{'name':'web','vpc':'p','subnets':[{'subnet':'a'},{'subnet':"   \
+#define SHIFTABLE                                                                        \
+	"{'name':'p','owner':'prov','cidrs':['10.0.0.0/16'],'attachment':{'port':'p0'}," \
+	"'subnets':[{'name':'a','cidr':'10.0.1.0/24','zone':'use1-az1'},"                \
+	"{'name':'b','cidr':'10.0.2.0/24','zone':'use1-az2'}]}],"                        \
+	"'load_balancers':[{'name':'web','vpc':'p','subnets':[{'subnet':'a'},{'subnet':" \
 	"'b'}],'attributes':{'zonal_shift.config.enabled':true}%s}]}"
 
 static void shift_by_hand(const char *zone)
@@ -480,6 +480,34 @@ static void shifts_by_hand_stand_over_the_file(void **state)
 	assert_true(m->lbs[0].shift_decided);
 }
 
+static void a_shift_that_does_not_fit_is_left_out_alone(void **state)
+{
+	uint32_t at = 0;
+	json_t *root;
+
+	(void)state;
+	while (at < n_docs && docs[at].kind != CV_MODEL_LB)
+		at++;
+	assert_true(at < n_docs);
+	root = json_loads(docs[at].text, 0, NULL);
+	json_object_set_new(json_object_get(root, "resource"), "zonal_shift",
+			    json_pack("{s:s}", "away_from", "use1-az9"));
+	free((void *)(uintptr_t)docs[at].text);
+	docs[at].text = json_dumps(root, 0);
+	json_decref(root);
+	conf = parse(file_text(""), true);
+	check_all();
+	for (uint32_t i = 0; i < n_docs; i++)
+		assert_true(applied[i]);
+	assert_int_equal(conf->warnings.n, 1);
+	assert_string_equal(conf->warnings.items[0].path, docs[at].id);
+	assert_non_null(strstr(conf->warnings.items[0].text, "no node in 'use1-az9'"));
+	at = cv_model_find(m, CV_MODEL_LB, CV_MODEL_NONE, docs[at].id);
+	assert_int_not_equal(at, CV_MODEL_NONE);
+	assert_int_equal(m->lbs[at].shifted_zone, CV_MODEL_NONE);
+	assert_int_equal(m->lbs[at].n_listeners, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +517,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_file_is_followed_and_runtime_kept, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_reported_and_left_out, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_shift_that_does_not_fit_is_left_out_alone, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_document_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_attribute_is_written, setup, teardown),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "cv_base.h"
+#include "cv_model_route.h"
 
 #include "model_world.h"
 
@@ -459,6 +460,36 @@ static void load_balancers_change_by_the_rules(void **state)
 		"InvalidConfigurationRequest", "at least one");
 }
 
+static void a_shift_ends_with_its_zone(void **state)
+{
+	struct cv_model_place_req places[] = {{.subnet = m->subnets[0].id},
+					      {.subnet = m->subnets[1].id}};
+	struct cv_model_subnets_set set = {.places = places, .n_places = 2};
+	uint32_t idx;
+
+	(void)state;
+	no_error(add_subnet("p", "third", "10.0.9.0/24", "use1-az3", NULL));
+	no_error(add_made_lb("shifted", m->subnets[0].id, NULL));
+	set.lb = m->changes[m->n_changes - 1].id;
+	idx = cv_model_find(m, CV_MODEL_LB, CV_MODEL_NONE, set.lb);
+	no_error(cv_model_subnets_set(m, by_of(PROV), &set, &errs));
+	m->lbs[idx].zonal_shift = true;
+	no_error(cv_model_zonal_shift(m, by_of(PROV), idx, "use1-az2", &errs));
+	/* What is left alone goes on. */
+	no_error(cv_model_subnets_set(m, by_of(PROV), &set, &errs));
+	assert_int_equal(m->lbs[idx].shifted_zone, 1);
+	assert_true(m->lbs[idx].shift_decided);
+	places[1].subnet = m->subnets[m->n_subnets - 1].id;
+	no_error(cv_model_subnets_set(m, by_of(PROV), &set, &errs));
+	assert_int_equal(m->lbs[idx].shifted_zone, CV_MODEL_NONE);
+	assert_false(m->lbs[idx].shift_decided);
+	/* No other zone is left: a shift would leave none. */
+	no_error(cv_model_zonal_shift(m, by_of(PROV), idx, "use1-az1", &errs));
+	set.n_places = 1;
+	no_error(cv_model_subnets_set(m, by_of(PROV), &set, &errs));
+	assert_int_equal(m->lbs[idx].shifted_zone, CV_MODEL_NONE);
+}
+
 static void listeners_and_targets_change_by_the_rules(void **state)
 {
 	struct cv_model_target_req targets[] = {{.ip = ip("10.0.1.99")}, {.ip = ip("8.8.8.8")}};
@@ -677,6 +708,7 @@ int main(void)
 		TEST(services_change_by_the_rules),
 		TEST(endpoints_change_by_the_rules),
 		TEST(load_balancers_change_by_the_rules),
+		TEST(a_shift_ends_with_its_zone),
 		TEST(listeners_and_targets_change_by_the_rules),
 		TEST(attributes_are_checked),
 		TEST(tags_are_checked),
