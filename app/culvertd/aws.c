@@ -36,14 +36,31 @@ static void keys_reload(void *arg)
 	cv_errs_fini(&errs);
 }
 
-static bool draining_get(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret)
-{
-	struct cv_ctl_draining draining;
+/* Who takes what drains. */
+struct taker {
+	cv_aws_draining_fn *fn;
+	void *arg;
+};
 
-	if (!cv_ctl_draining_at(ctl, i, &draining))
-		return false;
-	*ret = (struct cv_aws_draining){draining.tg_arn, draining.ip, draining.port, draining.zone};
-	return true;
+static void draining_take(void *arg, const struct cv_ctl_draining *draining)
+{
+	const struct taker *taker = arg;
+	const struct cv_aws_draining target = {draining->tg_arn, draining->ip, draining->port,
+					       draining->zone};
+
+	taker->fn(taker->arg, &target);
+}
+
+static void draining_each(struct cv_ctl *ctl, cv_aws_draining_fn *fn, void *fn_arg)
+{
+	struct taker taker = {fn, fn_arg};
+
+	cv_ctl_draining(ctl, draining_take, &taker);
+}
+
+static uint32_t targets_gone(struct cv_ctl *ctl)
+{
+	return cv_ctl_targets_gone(ctl);
 }
 
 /* What is wrong with the file is said with the file's own paths and lines. */
@@ -60,7 +77,8 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 			.arg = ctl,
 			.served = cv_ctl_served,
 			.points = cv_ctl_points,
-			.draining = draining_get,
+			.draining = draining_each,
+			.gone = targets_gone,
 			.why = cv_ctl_keep_why,
 			.keep = cv_ctl_keep,
 			.kept = cv_ctl_kept,

@@ -50,6 +50,9 @@ struct cv_aws_draining {
 	uint32_t zone; /**< as in struct cv_model_target */
 };
 
+/** Takes one of them. */
+typedef void cv_aws_draining_fn(void *arg, const struct cv_aws_draining *draining);
+
 /** Takes what is kept. @return 0, or -errno to stop */
 typedef int cv_aws_kept_fn(void *arg, const char *key, const char *value, size_t len);
 
@@ -72,8 +75,10 @@ struct cv_aws_ops {
 	const struct cv_model *(*served)(struct cv_ctl *ctl, const struct cv_health **ret_health);
 	/** AWS's metrics over time, up to now. @return NULL if there are none */
 	const struct cv_points *(*points)(struct cv_ctl *ctl);
-	/** The i-th target that drains. @return false past the last */
-	bool (*draining)(struct cv_ctl *ctl, uint32_t i, struct cv_aws_draining *ret);
+	/** Go through the targets that drain. NULL here: none does. */
+	void (*draining)(struct cv_ctl *ctl, cv_aws_draining_fn *fn, void *fn_arg);
+	/** Targets that are gone from the model and still take room. NULL here: none. */
+	uint32_t (*gone)(struct cv_ctl *ctl);
 	/** Why changes are refused with -EROFS, for people, into buf, shape [cap]. NULL here: unknown. */
 	void (*why)(void *arg, char *buf, size_t cap);
 	/** Keep a value with what a call changes, or forget it (NULL). Within a call. NULL here: nothing is

@@ -69,6 +69,23 @@ static int targets_read(struct aws_call *call, const struct cv_model_target_grou
 	return 0;
 }
 
+/* Targets that drain take room, too; without this the next plan would fail, for all accounts. */
+static int room_check(struct aws_call *call, uint32_t n_add)
+{
+	const struct cv_model *model = call->model;
+	uint32_t limit = model->limits[CV_MODEL_TG], n_gone;
+
+	if (limit == 0 || call->ops == NULL || call->ops->gone == NULL)
+		return 0;
+	n_gone = call->ops->gone(call->ctl);
+	if (n_gone == 0 || (uint64_t)model->n_targets + n_gone + n_add <= limit)
+		return 0;
+	return cv_aws_fail(call, "TooManyTargets",
+			   "The maximum number of targets has been reached: %u that were "
+			   "deregistered still drain",
+			   n_gone);
+}
+
 static int change(struct aws_call *call, bool add)
 {
 	struct cv_model_targets_change req = {.tg = cv_query_str(&call->params, "TargetGroupArn")};
@@ -88,6 +105,8 @@ static int change(struct aws_call *call, bool add)
 	if (add) {
 		req.add = targets.reqs;
 		req.n_add = targets.n;
+		if (room_check(call, targets.n) < 0)
+			return -EINVAL;
 	} else {
 		req.remove = targets.reqs;
 		req.n_remove = targets.n;
@@ -209,60 +228,66 @@ static bool is_asked(const struct targets *asked, cv_be32_t ip, uint16_t port)
 	return asked->n == 0;
 }
 
-/* Targets that are deregistered and drain. */
+/* Targets of a group that are deregistered and drain. */
 struct drains {
-	struct cv_model_target *items; /* shape [n] */
-	uint32_t n;
+	const struct known *known;
+	struct cv_model_target *items; /* shape [n]; NULL: they are only counted */
+	size_t n;
 };
 
-static void drain_add(const struct known *known, struct drains *drains,
-		      struct cv_model_target target, uint32_t likely)
+static void drain_add(struct drains *drains, struct cv_model_target target, uint32_t likely)
 {
-	if (target_find(known->tg, target.ip, target.port, likely) == CV_MODEL_NONE)
-		drains->items[drains->n++] = target;
+	if (drains->items != NULL &&
+	    target_find(drains->known->tg, target.ip, target.port, likely) != CV_MODEL_NONE)
+		return;
+	if (drains->items != NULL)
+		drains->items[drains->n] = target;
+	drains->n++;
 }
 
-/* The k-th that drains in the data plane. */
-static bool draining_at(struct aws_call *call, uint32_t k, struct cv_aws_draining *draining)
+static void drain_take(void *arg, const struct cv_aws_draining *draining)
 {
-	return call->ops != NULL && call->ops->draining != NULL &&
-	       call->ops->draining(call->ctl, k, draining);
+	struct drains *drains = arg;
+
+	if (strcmp(draining->tg_arn, drains->known->tg->arn) == 0)
+		drain_add(drains,
+			  (struct cv_model_target){.ip = draining->ip,
+						   .port = draining->port,
+						   .zone = draining->zone},
+			  0);
 }
 
 /* Those of the data plane, and those that it is about to be told of. */
-static int drains_get(struct aws_call *call, const struct known *known, struct drains *drains)
+static void drains_walk(struct aws_call *call, struct drains *drains)
 {
+	const struct known *known = drains->known;
 	const struct cv_model_target_group *was = NULL;
-	struct cv_aws_draining draining;
-	uint32_t n = 0;
 
 	if (known->served_tg != CV_MODEL_NONE)
 		was = &known->served->tgs[known->served_tg];
 	if (was != NULL && was->lb == CV_MODEL_NONE)
 		was = NULL;
-	while (draining_at(call, n, &draining))
-		n++;
-	drains->items = cv_aws_alloc(call, ((was != NULL ? was->n_targets : 0) + (size_t)n + 1) *
-						   sizeof(*drains->items));
+	drains->n = 0;
+	for (uint32_t k = 0; was != NULL && k < was->n_targets; k++)
+		drain_add(drains, was->targets[k], k);
+	if (call->ops != NULL && call->ops->draining != NULL)
+		call->ops->draining(call->ctl, drain_take, drains);
+}
+
+static int drains_get(struct aws_call *call, struct drains *drains)
+{
+	drains_walk(call, drains);
+	drains->items = cv_aws_alloc(call, (drains->n + 1) * sizeof(*drains->items));
 	if (drains->items == NULL)
 		return -EINVAL;
-	for (uint32_t k = 0; was != NULL && k < was->n_targets; k++)
-		drain_add(known, drains, was->targets[k], k);
-	for (uint32_t k = 0; k < n && draining_at(call, k, &draining); k++) {
-		if (strcmp(draining.tg_arn, known->tg->arn) == 0)
-			drain_add(known, drains,
-				  (struct cv_model_target){.ip = draining.ip,
-							   .port = draining.port,
-							   .zone = draining.zone},
-				  0);
-	}
+	drains_walk(call, drains);
 	return 0;
 }
 
-static bool is_among(const struct cv_model_target *targets, uint32_t n,
+static bool is_among(const struct cv_model_target *targets, size_t n,
 		     const struct cv_model_target_req *req)
 {
-	for (uint32_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (targets[i].ip == req->ip && (req->port == 0 || targets[i].port == req->port))
 			return true;
 	}
@@ -296,14 +321,14 @@ static int describe_health(struct aws_call *call)
 {
 	uint32_t idx = cv_aws_elb_find(call, CV_MODEL_TG,
 				       cv_query_str(&call->params, "TargetGroupArn"), NULL);
-	struct drains drains = {0};
 	struct targets asked;
 	struct known known;
+	struct drains drains = {.known = &known};
 
 	if (idx == CV_MODEL_NONE || targets_read(call, NULL, &asked) < 0)
 		return -EINVAL;
 	known_get(call, idx, &known);
-	if (drains_get(call, &known, &drains) < 0)
+	if (drains_get(call, &drains) < 0)
 		return -EINVAL;
 	cv_xml_open(call->out, "TargetHealthDescriptions");
 	for (uint32_t i = 0; i < known.tg->n_targets; i++) {
@@ -315,7 +340,7 @@ static int describe_health(struct aws_call *call)
 		health_get(&known, i, &info);
 		health_write(call, &known, target, &info);
 	}
-	for (uint32_t i = 0; i < drains.n; i++) {
+	for (size_t i = 0; i < drains.n; i++) {
 		if (is_asked(&asked, drains.items[i].ip, drains.items[i].port))
 			draining_write(call, &known, drains.items[i]);
 	}

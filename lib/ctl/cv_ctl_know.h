@@ -37,5 +37,14 @@ struct cv_ctl_draining {
 /** AWS's metrics, minute by minute, up to now; NULL: not yet. */
 const struct cv_points *cv_ctl_points(struct cv_ctl *ctl);
 
-/** The i-th of them, all groups together. @return false past the last */
-bool cv_ctl_draining_at(const struct cv_ctl *ctl, uint32_t i, struct cv_ctl_draining *ret);
+/** Takes one of them; what it points to lives until the call is over. */
+typedef void cv_ctl_draining_fn(void *arg, const struct cv_ctl_draining *draining);
+
+/** Go through them, all groups together. */
+void cv_ctl_draining(const struct cv_ctl *ctl, cv_ctl_draining_fn *fn, void *arg);
+
+/**
+ * How much of `limits.targets` those take that were deregistered: a target's place is given out again when
+ * it has drained and no flow goes to it. Those that the data plane is about to be told of are in it.
+ */
+uint32_t cv_ctl_targets_gone(const struct cv_ctl *ctl);

@@ -17,6 +17,7 @@
 #include "ctl_world.h"
 
 #include "cv_base.h"
+#include "cv_ctl_know.h"
 #include "cv_stats.h"
 
 /* The first target group's targets: 10.0.1.21 serves zone 1 alone. */
@@ -151,6 +152,38 @@ static void delay_of_zero_ends_flows_at_once(void **state)
 	world_destroy(w);
 }
 
+/* What the APIs learn of draining targets. */
+struct learnt {
+	uint32_t n_draining, n_gone;
+};
+
+static void draining_count(void *arg, const struct cv_ctl_draining *draining)
+{
+	struct learnt *learnt = arg;
+
+	assert_int_equal(draining->port, 80);
+	learnt->n_draining++;
+}
+
+static int learn(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	struct learnt *learnt = arg;
+
+	(void)model;
+	cv_ctl_draining(ctl, draining_count, learnt);
+	learnt->n_gone = cv_ctl_targets_gone(ctl);
+	return 0;
+}
+
+static void expect_gone(struct world *w, uint32_t n)
+{
+	struct learnt learnt = {0};
+
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, learn, &learnt), 0);
+	assert_int_equal(learnt.n_draining, n);
+	assert_int_equal(learnt.n_gone, n);
+}
+
 static void target_that_comes_back_keeps_its_flows(void **state)
 {
 	struct world *w = world_with_flows(for_long_and_ends);
@@ -166,11 +199,13 @@ static void target_that_comes_back_keeps_its_flows(void **state)
 	json_decref(root);
 	assert_string_equal(target(w, GONE, "state"), "draining");
 	assert_true(atoi(target(w, GONE, "draining_seconds")) > 3500);
+	expect_gone(w, 1);
 	json_array_append_new(at(world_conf(w), "target_groups.0.targets"), taken);
 	world_write(w, NULL);
 	kill(getpid(), SIGHUP);
 	world_until(strcmp(target(w, GONE, "draining_seconds"), "") == 0);
 	assert_string_equal(target(w, GONE, "active_flows"), "20");
+	expect_gone(w, 0);
 	world_destroy(w);
 }
 
