@@ -23,14 +23,14 @@
 
 /* How often the outbox is looked at, if nobody says that there is something. */
 #define LOOK_MS 1000
-/* Messages that are due looked at, at once: enough that others stand behind those of one account. */
-#define DUE_MAX 2048
 #define ACCOUNT_LEN 16
 
 /* A request under way; id 0: none. */
 struct delivery {
 	uint64_t id;
 	uint32_t n_tries;
+	bool owed; /* it is over, but the store does not know yet: no request */
+	bool done; /* what it is to know: delivered or given up, or to be tried again */
 	char account[ACCOUNT_LEN];
 	bool barred;   /* no address of the receiver's may be reached */
 	size_t n_body; /* bytes of the answer */
@@ -136,6 +136,16 @@ static bool easy_guard(CURL *easy, struct delivery *delivery)
 	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, delivery) == CURLE_OK;
 }
 
+/* At the end, a name server that does not answer is not waited for. */
+static bool easy_leaves(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+	return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+#else
+	return easy != NULL;
+#endif
+}
+
 static bool easy_make(struct delivery *delivery)
 {
 	CURL *easy = curl_easy_init();
@@ -149,7 +159,7 @@ static bool easy_make(struct delivery *delivery)
 	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, delivery->headers) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_USERAGENT,
 				"Amazon Simple Notification Service Agent") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && easy_leaves(easy) &&
 	       curl_easy_setopt(easy, CURLOPT_PRIVATE, delivery) == CURLE_OK;
 }
 
@@ -254,18 +264,47 @@ static void log_errs(struct cv_errs *errs)
 	cv_errs_fini(errs);
 }
 
-/* Done with, or again later. */
-static void settle(struct cv_notify *notify, uint64_t id, uint32_t n_tries, bool done)
+/* Done with, or again later. @return whether the store knows it */
+static bool settle(struct cv_notify *notify, uint64_t id, uint32_t n_tries, bool done)
 {
 	struct cv_store *store = atomic_load(&notify->store);
+	uint64_t next = (uint64_t)time(NULL) + cv_notify_wait(n_tries);
 	struct cv_errs errs = {0};
+	int ret = done ? cv_store_outbox_done(store, id, &errs)
+		       : cv_store_outbox_later(store, id, next, &errs);
 
-	if (done)
-		(void)cv_store_outbox_done(store, id, &errs);
-	else
-		(void)cv_store_outbox_later(store, id,
-					    (uint64_t)time(NULL) + cv_notify_wait(n_tries), &errs);
 	log_errs(&errs);
+	return ret == 0;
+}
+
+/*
+ * The end of a request. While the store cannot be told, as on a full disk, its place stays taken: else the
+ * message would be sent again at once, and again.
+ */
+static void delivery_settle(struct cv_notify *notify, struct delivery *delivery, bool done)
+{
+	struct delivery owed = {
+		.id = delivery->id, .n_tries = delivery->n_tries, .owed = true, .done = done};
+
+	memcpy(owed.account, delivery->account, sizeof(owed.account));
+	delivery_fini(delivery);
+	if (!settle(notify, owed.id, owed.n_tries, done))
+		*delivery = owed;
+}
+
+/* Once a second. */
+static void owed_settle(struct cv_notify *notify)
+{
+	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
+		struct delivery *delivery = &notify->deliveries[i];
+
+		/* One that fails stands for all of them. */
+		if (delivery->owed &&
+		    !settle(notify, delivery->id, delivery->n_tries, delivery->done))
+			return;
+		if (delivery->owed)
+			*delivery = (struct delivery){0};
+	}
 }
 
 static void delivery_begin(struct cv_notify *notify, const struct due *due)
@@ -275,17 +314,15 @@ static void delivery_begin(struct cv_notify *notify, const struct due *due)
 
 	while (delivery->id != 0)
 		delivery++;
+	delivery->id = due->id;
+	delivery->n_tries = due->n_tries;
+	memcpy(delivery->account, due->account, sizeof(due->account));
 	ret = delivery_make(notify, due->text, delivery);
 	if (ret == 0 && curl_multi_add_handle(notify->multi, delivery->easy) != CURLM_OK)
 		ret = -ENOMEM;
-	if (ret == 0) {
-		delivery->id = due->id;
-		delivery->n_tries = due->n_tries;
-		memcpy(delivery->account, due->account, sizeof(due->account));
+	if (ret == 0)
 		return;
-	}
-	delivery_fini(delivery);
-	settle(notify, due->id, due->n_tries, ret == -EINVAL);
+	delivery_settle(notify, delivery, ret == -EINVAL);
 	if (ret == -EINVAL)
 		atomic_fetch_add(&notify->given_up, 1);
 }
@@ -300,6 +337,7 @@ static void outbox_trim(struct cv_notify *notify)
 	if (store == NULL || now_ms < notify->trim_ms)
 		return;
 	notify->trim_ms = now_ms + LOOK_MS;
+	owed_settle(notify);
 	if (cv_store_outbox_trim(store, notify->cfg.messages_max, &waiting, &dropped, &errs) == 0)
 		atomic_store(&notify->waiting, waiting);
 	log_errs(&errs);
@@ -313,6 +351,25 @@ static void outbox_trim(struct cv_notify *notify)
 	happened(notify, "dropped", NULL, "too many wait", dropped);
 }
 
+/* Only this thread, and those that look up names for it. */
+static void netns_enter(struct cv_notify *notify)
+{
+	int fd = atomic_exchange(&notify->netns, -1);
+	struct stat own, other;
+	bool same;
+
+	if (fd < 0)
+		return;
+	/* To stay where one is takes the same right as to leave. */
+	same = stat("/proc/thread-self/ns/net", &own) == 0 && fstat(fd, &other) == 0 &&
+	       own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+	if (!same && setns(fd, CLONE_NEWNET) < 0)
+		cv_log(CV_LOG_WARNING,
+		       "notifications are not sent from the network namespace of the APIs: %s",
+		       strerror(errno));
+	close(fd);
+}
+
 static void outbox_look(struct cv_notify *notify)
 {
 	struct cv_store *store = atomic_load(&notify->store);
@@ -323,7 +380,10 @@ static void outbox_look(struct cv_notify *notify)
 		look.cap += notify->deliveries[i].id == 0;
 	if (store == NULL || look.cap == 0)
 		return;
-	(void)cv_store_outbox_peek(store, (uint64_t)time(NULL), DUE_MAX, due_take, &look, &errs);
+	/* After the store is there: whoever gives it has said the namespace before. */
+	netns_enter(notify);
+	/* All queues that are due: others may stand behind those of one account, however many. */
+	(void)cv_store_outbox_peek(store, (uint64_t)time(NULL), UINT32_MAX, due_take, &look, &errs);
 	log_errs(&errs);
 	for (uint32_t i = 0; i < look.n; i++) {
 		delivery_begin(notify, &look.items[i]);
@@ -387,8 +447,7 @@ static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CU
 		atomic_fetch_add(later ? &notify->retried : &notify->given_up, 1);
 	result_tell(notify, delivery, fault, later);
 	curl_multi_remove_handle(notify->multi, delivery->easy);
-	settle(notify, delivery->id, delivery->n_tries, !later);
-	delivery_fini(delivery);
+	delivery_settle(notify, delivery, !later);
 }
 
 /* @return whether there was one */
@@ -411,32 +470,12 @@ static bool answers_take(struct cv_notify *notify)
 	return any;
 }
 
-/* Only this thread, and those that look up names for it. */
-static void netns_enter(struct cv_notify *notify)
-{
-	int fd = atomic_exchange(&notify->netns, -1);
-	struct stat own, other;
-	bool same;
-
-	if (fd < 0)
-		return;
-	/* To stay where one is takes the same right as to leave. */
-	same = stat("/proc/thread-self/ns/net", &own) == 0 && fstat(fd, &other) == 0 &&
-	       own.st_ino == other.st_ino && own.st_dev == other.st_dev;
-	if (!same && setns(fd, CLONE_NEWNET) < 0)
-		cv_log(CV_LOG_WARNING,
-		       "notifications are not sent from the network namespace of the APIs: %s",
-		       strerror(errno));
-	close(fd);
-}
-
 static void *run(void *arg)
 {
 	struct cv_notify *notify = arg;
 	int n_running;
 
 	while (!atomic_load(&notify->stop)) {
-		netns_enter(notify);
 		outbox_trim(notify);
 		outbox_look(notify);
 		curl_multi_perform(notify->multi, &n_running);
@@ -479,7 +518,7 @@ void cv_notify_destroy(struct cv_notify *notify)
 	cv_notify_wake(notify);
 	pthread_join(notify->thread, NULL);
 	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
-		if (notify->deliveries[i].id == 0)
+		if (notify->deliveries[i].easy == NULL)
 			continue;
 		curl_multi_remove_handle(notify->multi, notify->deliveries[i].easy);
 		delivery_fini(&notify->deliveries[i]);

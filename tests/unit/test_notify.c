@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -382,7 +384,9 @@ static void slow_receivers_keep_only_their_own_waiting(void **state)
 	struct cv_notify_cfg cfg = cfg_get();
 
 	(void)state;
-	for (unsigned int i = 0; i < 3 * CV_NOTIFY_AT_ONCE; i++)
+	/* However many subscriptions that account has. */
+	cfg.messages_max = 10000;
+	for (unsigned int i = 0; i < 2100; i++)
 		put("111111111111", i, slow, "slow");
 	put("222222222222", 1, quick, "quick");
 	sender_start(&cfg);
@@ -390,6 +394,37 @@ static void slow_receivers_keep_only_their_own_waiting(void **state)
 	assert_true(has_heard(quick, "quick|"));
 	receiver_end(slow);
 	receiver_end(quick);
+}
+
+/* A full disk: what is delivered is not sent again because that cannot be written down. */
+static void what_cannot_be_noted_is_not_sent_again(void **state)
+{
+	char dir[] = "/tmp/cvl-notify-XXXXXX", path[64], cmd[64];
+	struct receiver *r = receiver_start(OK);
+	struct cv_notify_cfg cfg = cfg_get();
+	struct rlimit was, none;
+	struct cv_errs errs = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/state.db", dir);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	cv_store_close(store);
+	assert_int_equal(cv_store_open(path, &errs, &store), 0);
+	put("111111111111", 1, r, "a");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	none = (struct rlimit){.rlim_cur = 1, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	sender_start(&cfg);
+	until(counts().delivered == 1);
+	usleep(300000);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	until(waiting() == 0);
+	assert_true(has_heard(r, "a|"));
+	assert_int_equal(counts().delivered, 1);
+	receiver_end(r);
+	assert_int_equal(system(cmd), 0);
 }
 
 static void too_many_are_dropped_from_the_oldest_on(void **state)
@@ -499,6 +534,7 @@ int main(void)
 		CASE(tries_end),
 		CASE(long_answers_are_cut),
 		CASE(slow_receivers_keep_only_their_own_waiting),
+		CASE(what_cannot_be_noted_is_not_sent_again),
 		CASE(too_many_are_dropped_from_the_oldest_on),
 		CASE(barred_receivers_are_not_connected_to),
 		cmocka_unit_test(receivers_are_where_they_may_be),
