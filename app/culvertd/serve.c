@@ -245,6 +245,9 @@ static void stop(struct app *app, bool served)
 {
 	char *summary = NULL;
 
+	/* Whoever asks while nobody answers, as after a start that failed, would be waited for. */
+	if (app->ctl != NULL)
+		cv_ctl_refuse(app->ctl);
 	/* What operators decide is published by the AWS APIs' part. */
 	cv_api_destroy(app->api);
 	app_aws_stop(app->aws);

@@ -191,11 +191,23 @@ static int kept_take(void *arg, const char *key, const char *value, size_t len)
 int cv_aws_sns_load(struct cv_aws *aws)
 {
 	const struct cv_aws_ops *ops = &aws->ops;
+	struct aws_sns read = *aws->sns;
+	int ret;
 
 	if (ops->kept == NULL)
 		return 0;
+	read.topics = NULL;
+	read.subs = NULL;
+	read.n_topics = read.n_subs = 0;
+	ret = ops->kept(ops->arg, kept_take, &read);
+	/* Until it can be read, what is in memory is the best that is known. */
+	if (ret < 0) {
+		cv_aws_sns_fini(&read);
+		return ret;
+	}
 	cv_aws_sns_fini(aws->sns);
-	return ops->kept(ops->arg, kept_take, aws->sns);
+	*aws->sns = read;
+	return 0;
 }
 
 /* ---- keeping ---- */

@@ -223,6 +223,12 @@ void cv_ctl_detach(struct cv_ctl *ctl)
 	cv_host_stop(ctl->host);
 }
 
+void cv_ctl_refuse(struct cv_ctl *ctl)
+{
+	cv_ctl_queue_close(&ctl->queue);
+	cv_ctl_ring_close(&ctl->ring);
+}
+
 void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg)
 {
 	ctl->hup_fn = fn;
@@ -329,8 +335,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 			tick(ctl, cv_clock_ms());
 	}
 	cv_ctl_keep_flush(ctl);
-	cv_ctl_queue_close(&ctl->queue);
-	cv_ctl_ring_close(&ctl->ring);
+	cv_ctl_refuse(ctl);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
 	cv_ctl_detach(ctl);

@@ -91,6 +91,10 @@ void cv_ctl_attach(struct cv_ctl *ctl, struct cv_dp *dp);
  * for a start that does not come so far. */
 void cv_ctl_detach(struct cv_ctl *ctl);
 
+/** Answer nobody any more: who asks, waits or will ask gets -ECANCELED, or the events so far. Again is fine.
+ * cv_ctl_run() does it at its end. @threads any */
+void cv_ctl_refuse(struct cv_ctl *ctl);
+
 /**
  * Have health checks made from other sockets than those of the VPCs' namespaces: for tests. At most once,
  * before cv_ctl_run().

@@ -45,8 +45,8 @@ typedef int cv_ctl_kept_fn(void *arg, const char *key, const char *value, size_t
  * Go through what cv_ctl_keep() has kept, oldest first.
  *
  * @param ctl  struct cv_ctl
- * @return 0, what fn returned, or another -errno when the file cannot be read
- * @threads control, before cv_ctl_run()
+ * @return 0, what fn returned, -EAGAIN (the file cannot be used yet) or another -errno when it cannot be read
+ * @threads control
  */
 int cv_ctl_kept(void *ctl, cv_ctl_kept_fn *fn, void *arg);
 

@@ -243,13 +243,18 @@ static int server_start(struct cv_ctl *ctl)
 	return ctl->dns.server != NULL ? 0 : cv_dns_server_create(&cfg, &ctl->dns.server);
 }
 
-void cv_ctl_dns_stop(struct cv_ctl *ctl)
+static void server_stop(struct cv_ctl *ctl)
 {
-	cv_ctl_verify_stop(ctl);
 	cv_dns_server_destroy(ctl->dns.server);
 	cv_dns_data_put(ctl->dns.data);
 	ctl->dns.server = NULL;
 	ctl->dns.data = NULL;
+}
+
+void cv_ctl_dns_stop(struct cv_ctl *ctl)
+{
+	cv_ctl_verify_stop(ctl);
+	server_stop(ctl);
 }
 
 void cv_ctl_dns_changed(struct cv_ctl *ctl)
@@ -266,7 +271,8 @@ void cv_ctl_dns_tick(struct cv_ctl *ctl)
 	if (!ctl->dns.due || ctl->host == NULL)
 		return;
 	if (!ctl->conf->dns.enabled) {
-		cv_ctl_dns_stop(ctl);
+		/* Names are verified without it, too. */
+		server_stop(ctl);
 		ctl->dns.due = false;
 		return;
 	}

@@ -170,7 +170,7 @@ static void written(struct cv_ctl *ctl, int ret, uint64_t rev, const struct cv_e
 	break_off(ctl, errs);
 	undo(ctl);
 	/* What will be in its place may be another. */
-	keep->stale = keep->stale || ret == -ENXIO;
+	keep->stale = keep->stale || ret != -ESTALE;
 	/* Another program has written: what it left is what serves now. */
 	if (ret == -ESTALE && !keep->stale)
 		mend(ctl);
@@ -309,9 +309,10 @@ int cv_ctl_kept(void *arg, cv_ctl_kept_fn *fn, void *fn_arg)
 	struct cv_ctl *ctl = arg;
 	struct kept kept = {fn, fn_arg};
 	struct cv_errs errs = {0};
-	int ret = 0;
+	int ret = -EAGAIN;
 
-	if (ctl->keep.store != NULL)
+	/* What will be read is another's, perhaps: that there is nothing is not known. */
+	if (ctl->keep.store != NULL && !ctl->keep.stale)
 		ret = cv_store_changes(ctl->keep.store, (struct cv_store_since){CV_STORE_TOKEN, 0},
 				       kept_take, &kept, NULL, &errs);
 	cv_errs_fini(&errs);
@@ -490,7 +491,7 @@ void cv_ctl_keep_retry(struct cv_ctl *ctl)
 		return;
 	if (try_again(ctl, &errs) == 0)
 		mend(ctl);
-	else if (errs.n > 0)
+	else
 		break_off(ctl, &errs);
 	cv_errs_fini(&errs);
 }

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "cv_ctl_events.h"
 #include "cv_ctl_keep.h"
 
 #include "ctl_world.h"
@@ -160,6 +161,54 @@ static void state_that_is_elsewhere(json_t *conf)
 			    json_string("/proc/culvert-test/state.db"));
 }
 
+static int kept_count(void *arg, const char *key, const char *value, size_t len)
+{
+	(void)key;
+	(void)value;
+	(void)len;
+	(*(int *)arg)++;
+	return 0;
+}
+
+static int read_kept(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	(void)model;
+	return cv_ctl_kept(ctl, kept_count, arg);
+}
+
+/* It is not taken for nothing. */
+static void what_is_kept_is_not_known_while_it_cannot_be_read(void **state)
+{
+	struct world *w = world_run(state_that_is_elsewhere);
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, read_kept, &n), -EAGAIN);
+	world_destroy(w);
+	w = world_run(NULL);
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, read_kept, &n), 0);
+	assert_int_equal(n, 0);
+	world_destroy(w);
+}
+
+/* As after a start that failed: who waits for control is let go, before it has ever run. */
+static void nobody_waits_for_control_that_refuses(void **state)
+{
+	struct world *w = world_create(NULL);
+	const struct cv_ctl_events_query query = {.wait = 20};
+	uint64_t began_ms = cv_clock_ms();
+	struct cv_ctl_reply reply = {0};
+
+	(void)state;
+	cv_ctl_refuse(world_ctl(w));
+	cv_ctl_refuse(world_ctl(w));
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, refuse, NULL), -ECANCELED);
+	assert_int_equal(cv_ctl_events(world_ctl(w), &query, &reply), 0);
+	free(reply.text);
+	assert_true(cv_clock_ms() - began_ms < 10000);
+	world_destroy(w);
+}
+
 static void changes_that_cannot_be_kept_are_not_made(void **state)
 {
 	struct world *w = world_run(state_that_is_elsewhere);
@@ -190,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_call_that_changes_nothing_serves_nothing_anew),
 		cmocka_unit_test(a_reload_keeps_what_calls_made),
 		cmocka_unit_test(changes_that_cannot_be_kept_are_not_made),
+		cmocka_unit_test(what_is_kept_is_not_known_while_it_cannot_be_read),
+		cmocka_unit_test(nobody_waits_for_control_that_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, once, NULL);
