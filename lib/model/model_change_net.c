@@ -44,9 +44,7 @@ void cv_model_vpc_remove(struct model_ctx *ctx, uint32_t idx)
 	cv_model_touch(ctx, CV_MODEL_VPC, idx);
 	deleted_vanish(ctx, idx);
 	cv_model_index_remove(model->index, &attach);
-	/* What carries VXLAN goes on to: the port's name is still its key. */
-	if (vpc->vxlan.vni == 0)
-		cv_model_str_free(model, vpc->port);
+	cv_model_str_free(model, vpc->port);
 	free(vpc->cidrs);
 	free(vpc->vxlan.peers);
 	cv_model_vanish(ctx, CV_MODEL_VPC, idx, CV_MODEL_NONE);

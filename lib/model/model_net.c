@@ -242,15 +242,21 @@ static bool vpc_parts_copy(struct cv_model *model, const struct cv_model_vpc_req
 	return true;
 }
 
-static void attach(struct cv_model *model, const struct cv_model_vpc *vpc, uint32_t idx)
+/* @param carrier  the name of the port once more: what carries VXLAN outlives the VPC */
+static void attach(struct cv_model *model, const struct cv_model_vpc *vpc, uint32_t idx,
+		   const char *carrier)
 {
 	struct model_key key = cv_model_attach_key(vpc->port, vpc->vlan, vpc->vxlan.vni);
-	struct model_key under = cv_model_attach_key(vpc->port, vpc->vlan, 0);
+	struct model_key under = cv_model_attach_key(carrier, vpc->vlan, 0);
 
 	cv_model_index_put(model->index, &key, idx);
+	if (carrier == NULL)
+		return;
 	under.kind = MODEL_KEY_UNDER;
-	if (vpc->vxlan.vni != 0 && cv_model_index_get(model->index, &under) == CV_MODEL_NONE)
+	if (cv_model_index_get(model->index, &under) == CV_MODEL_NONE)
 		cv_model_index_put(model->index, &under, idx);
+	else
+		cv_model_str_free(model, carrier);
 }
 
 int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
@@ -263,6 +269,7 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 		.dns_support = !req->no_dns_support,
 		.dns_hostnames = !req->no_dns_hostnames,
 	};
+	const char *carrier = NULL;
 	char basis[256];
 	uint32_t idx = CV_MODEL_NONE;
 
@@ -280,7 +287,10 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 	if (ctx.ret != 0)
 		return cv_model_end(&ctx);
 
-	if (vpc_parts_copy(model, req, &vpc) && cv_model_index_room(model->index, 4) == 0)
+	if (req->vxlan.vni != 0)
+		carrier = cv_model_str(model, req->port);
+	if (vpc_parts_copy(model, req, &vpc) && (carrier != NULL) == (req->vxlan.vni != 0) &&
+	    cv_model_index_room(model->index, 4) == 0)
 		idx = cv_model_place(&ctx);
 	if (idx == CV_MODEL_NONE) {
 		free(vpc.cidrs);
@@ -288,7 +298,7 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 		cv_model_oom(&ctx);
 		return cv_model_end(&ctx);
 	}
-	attach(model, &vpc, idx);
+	attach(model, &vpc, idx, carrier);
 	model->vpcs[idx] = vpc;
 	cv_model_publish(&ctx, CV_MODEL_NONE, vpc.name, vpc.id, idx);
 	return cv_model_end(&ctx);

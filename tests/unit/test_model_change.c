@@ -12,6 +12,7 @@
 
 #include "cv_base.h"
 #include "cv_model_route.h"
+#include "model_priv.h"
 
 #include "model_world.h"
 
@@ -460,6 +461,49 @@ static void load_balancers_change_by_the_rules(void **state)
 		"InvalidConfigurationRequest", "at least one");
 }
 
+/* The network that carries VXLAN cannot be a VPC's own. */
+static int add_vpc_on_fabric(void)
+{
+	const struct cv_prefix cidr = prefix("10.77.0.0/16");
+	struct cv_model_vpc_req req = {
+		.name = "own", .owner = "prov", .cidrs = &cidr, .n_cidrs = 1, .port = "fabric"};
+
+	return cv_model_vpc_add(m, &req, &errs);
+}
+
+/* What carries the tunnels is known for good, and is all that stays of the VPCs in them. */
+static void vpcs_in_vxlan_leave_nothing(void **state)
+{
+	const struct cv_prefix cidr = prefix("10.77.0.0/16");
+	const void *mark = NULL;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		const char *ids[2] = {NULL, NULL};
+
+		for (uint32_t k = 0; k < 2; k++) {
+			struct cv_model_vpc_req req = {.owner = "111111111111",
+						       .cidrs = &cidr,
+						       .n_cidrs = 1,
+						       .port = "fabric",
+						       .vxlan = {.vni = 7 + k},
+						       .by = by_of(PROV)};
+
+			no_error(cv_model_vpc_add(m, &req, &errs));
+			ids[k] = m->changes[m->n_changes - 1].id;
+		}
+		for (uint32_t k = 0; k < 2; k++)
+			no_error(gone(PROV, CV_MODEL_VPC, ids[k]));
+		assert_int_equal(add_vpc_on_fabric(), -EEXIST);
+		one_error("InvalidParameterValue", "attachment", "carry VXLAN untagged");
+		cv_model_changes_clear(m);
+		if (i > 0)
+			assert_ptr_equal(cv_model_str_mark(m), mark);
+		mark = cv_model_str_mark(m);
+	}
+	check_all();
+}
+
 static void a_shift_ends_with_its_zone(void **state)
 {
 	struct cv_model_place_req places[] = {{.subnet = m->subnets[0].id},
@@ -708,6 +752,7 @@ int main(void)
 		TEST(services_change_by_the_rules),
 		TEST(endpoints_change_by_the_rules),
 		TEST(load_balancers_change_by_the_rules),
+		TEST(vpcs_in_vxlan_leave_nothing),
 		TEST(a_shift_ends_with_its_zone),
 		TEST(listeners_and_targets_change_by_the_rules),
 		TEST(attributes_are_checked),
