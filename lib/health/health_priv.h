@@ -62,6 +62,8 @@ struct cv_health {
 	uint32_t *map; /**< checks that are made, by key, open addressing; shape [map_mask + 1] */
 	uint32_t map_mask;
 	uint64_t drain_next_ms; /**< earliest drain_ms; UINT64_MAX: nothing drains */
+	uint64_t drain_seen_ms; /**< the same, of what a search for those that end has passed */
+	uint32_t drain_at;      /**< check to look at next in that search; 0: none is under way */
 };
 
 /** The check of a key, or NULL. */

@@ -65,6 +65,9 @@ static enum cv_model_target_state after_failure(struct cv_health *health,
 		now_ms + (uint64_t)tg->drain.unhealthy_seconds * 1000 / health->time_scale;
 	if (check->drain_ms < health->drain_next_ms)
 		health->drain_next_ms = check->drain_ms;
+	/* A search under way may have passed this check. */
+	if (check->drain_ms < health->drain_seen_ms)
+		health->drain_seen_ms = check->drain_ms;
 	return CV_MODEL_TARGET_UNHEALTHY_DRAINING;
 }
 
@@ -152,20 +155,25 @@ bool cv_health_take(struct cv_health *health, const struct cv_health_result *res
 
 bool cv_health_tick(struct cv_health *health, uint64_t now_ms, struct cv_health_change *ret_change)
 {
-	uint64_t next_ms = UINT64_MAX;
-
 	if (now_ms < health->drain_next_ms)
 		return false;
-	for (uint32_t i = 0; i < health->n_checks; i++) {
+	if (health->drain_at == 0)
+		health->drain_seen_ms = UINT64_MAX;
+	/* Many may end at once: each call goes on where the last one found one. */
+	for (uint32_t i = health->drain_at; i < health->n_checks; i++) {
 		struct health_check *check = &health->checks[i];
 
 		if (check->state != CV_MODEL_TARGET_UNHEALTHY_DRAINING)
 			continue;
-		if (check->drain_ms <= now_ms)
+		if (check->drain_ms <= now_ms) {
+			health->drain_at = i + 1;
 			return change_make(health, check, CV_MODEL_TARGET_UNHEALTHY, ret_change);
-		next_ms = check->drain_ms < next_ms ? check->drain_ms : next_ms;
+		}
+		if (check->drain_ms < health->drain_seen_ms)
+			health->drain_seen_ms = check->drain_ms;
 	}
-	health->drain_next_ms = next_ms;
+	health->drain_next_ms = health->drain_seen_ms;
+	health->drain_at = 0;
 	return false;
 }
 

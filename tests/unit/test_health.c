@@ -191,6 +191,68 @@ static void an_unhealthy_target_drains(void **state)
 	assert_true(cv_health_next_ms(health) > until);
 }
 
+/* A round of checks in which all targets are well or not. @param other one that is not like them */
+static void all_answer(bool ok, uint32_t other)
+{
+	struct cv_health_change change;
+	struct cv_health_probe probes[8];
+	uint32_t n = all_due(probes, 8);
+
+	assert_int_equal(n, 3);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct cv_health_result result = {.key = probes[i].key,
+							.turn = probes[i].turn,
+							.outcome = ok != (probes[i].target == other)
+									   ? CV_HEALTH_OK
+									   : CV_HEALTH_FAILED};
+
+		(void)cv_health_take(health, &result, now, &change);
+	}
+	now += 60 * SECOND;
+}
+
+/* The targets whose drains are over by now, as they are told. */
+static void expect_ends(const uint32_t *idx, uint32_t n)
+{
+	struct cv_health_change change;
+
+	for (uint32_t i = 0; i < n; i++) {
+		assert_true(cv_health_tick(health, now, &change));
+		assert_int_equal(change.target, idx[i]);
+		assert_int_equal(change.to, CV_MODEL_TARGET_UNHEALTHY);
+	}
+}
+
+/* With many targets it matters that the search does not begin anew for each. */
+static void ends_of_drains_are_told_in_one_search(void **state)
+{
+	struct cv_health_change change;
+
+	(void)state;
+	drain = (struct cv_model_drain){.unhealthy_seconds = 1};
+	check_req.n_healthy = 2;
+	region_make();
+	target("10.0.1.21");
+	target("10.0.1.22");
+	target("10.0.1.23");
+	rebuild(NULL);
+	all_answer(true, CV_MODEL_NONE);
+	all_answer(false, CV_MODEL_NONE);
+	all_answer(false, CV_MODEL_NONE);
+	expect_ends((const uint32_t[]){0}, 1);
+	/* The first begins another drain, which is over, too, before the search comes to its end. */
+	all_answer(false, 0);
+	all_answer(false, 0);
+	assert_int_equal(state_of(0, 0), CV_MODEL_TARGET_HEALTHY);
+	all_answer(false, CV_MODEL_NONE);
+	all_answer(false, CV_MODEL_NONE);
+	expect_ends((const uint32_t[]){1, 2}, 2);
+	assert_false(cv_health_tick(health, now, &change));
+	expect_ends((const uint32_t[]){0}, 1);
+	assert_false(cv_health_tick(health, now, &change));
+	assert_false(cv_health_tick(health, now, &change));
+}
+
 static void a_draining_target_may_return(void **state)
 {
 	struct cv_health_change change;
@@ -436,6 +498,7 @@ int main(void)
 		T(codes_are_told_by_each_matcher),
 		T(what_we_cannot_check_is_not_the_targets_fault),
 		T(an_unhealthy_target_drains),
+		T(ends_of_drains_are_told_in_one_search),
 		T(a_draining_target_may_return),
 		T(a_node_checks_the_targets_of_its_zone),
 		T(across_zones_each_node_checks_all_in_its_load_balancers_zones),
