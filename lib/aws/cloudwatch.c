@@ -11,6 +11,7 @@
 /* Of one request, and metrics of one page, as AWS has them. */
 #define QUERIES_MAX 500
 #define METRICS_PAGE 500
+#define DIMS_MAX 10
 #define POINTS_PAGE 100800
 /* Periods are looked at one by one: no longer than anything that a ring could answer. */
 #define PERIODS_MAX 100800
@@ -279,15 +280,35 @@ static void metric_write(struct aws_call *call, const struct cv_points_series *s
 	cv_xml_close(out);
 }
 
+/* Unlike its place, what tells a metric of an account from the others stays. */
+static bool is_in_page(struct aws_call *call, const struct cv_points_series *series)
+{
+	char key[4096];
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < series->n_dims && at < sizeof(key); i++)
+		at += (size_t)snprintf(key + at, sizeof(key) - at, "\n%s\n%s", series->dims[i].name,
+				       series->dims[i].value);
+	if (at < sizeof(key))
+		snprintf(key + at, sizeof(key) - at, "\n%s\n%s", series->ns, series->name);
+	return cv_aws_page_key(call, key, series->name);
+}
+
 static int list_metrics(struct aws_call *call)
 {
 	const struct cv_points *points = cv_aws_cw_points(call);
+	const struct cv_query_node dims = cv_query_at(&call->params, "Dimensions.member");
 
+	/* Each is looked for in each metric. */
+	if (cv_query_count(&dims) > DIMS_MAX)
+		return cv_aws_fail(call, "InvalidParameterValue",
+				   "The parameter Dimensions must have at most %d members.",
+				   DIMS_MAX);
 	cv_xml_open(call->out, "Metrics");
 	for (uint32_t i = 0; points != NULL && i < cv_points_n(points); i++) {
 		const struct cv_points_series *series = cv_points_at(points, i);
 
-		if (is_asked(call, series) && cv_aws_page(call, i))
+		if (is_asked(call, series) && is_in_page(call, series))
 			metric_write(call, series);
 	}
 	cv_xml_close(call->out);

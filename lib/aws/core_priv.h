@@ -131,6 +131,9 @@ int cv_aws_check(struct aws_call *call);
 /** Read and check the filters. @return as cv_aws_fail() */
 int cv_aws_filters_read(struct aws_call *call);
 
+/** Begin another run: what matching took before is forgotten, unless it was too much. */
+void cv_aws_filters_begin(struct aws_call *call);
+
 /** Tell, once all is matched, whether it could be: patterns may take too long. @return as cv_aws_fail() */
 int cv_aws_filters_end(struct aws_call *call);
 

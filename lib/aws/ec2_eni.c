@@ -252,7 +252,7 @@ static int describe_enis(struct aws_call *call)
 {
 	struct walk walk = {0};
 
-	walk.wanted.ids = cv_aws_strs(call, "NetworkInterfaceId", &walk.wanted.n);
+	cv_aws_ec2_wanted_read(call, "NetworkInterfaceId", &walk.wanted);
 	for (uint32_t i = 0; i < walk.wanted.n; i++) {
 		if (!cv_id_is(walk.wanted.ids[i], "eni-", 17) &&
 		    !cv_id_is(walk.wanted.ids[i], "eni-", 8))

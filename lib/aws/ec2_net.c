@@ -19,7 +19,7 @@ static int describe_regions(struct aws_call *call)
 	const char *endpoint = cv_aws_fmt(call, "ec2.%s.amazonaws.com", call->region);
 	struct ec2_wanted wanted = {0};
 
-	wanted.ids = cv_aws_strs(call, "RegionName", &wanted.n);
+	cv_aws_ec2_wanted_read(call, "RegionName", &wanted);
 	for (uint32_t i = 0; i < wanted.n; i++) {
 		if (strcmp(wanted.ids[i], call->region) != 0)
 			return cv_aws_fail(call, "InvalidParameterValue",
@@ -109,8 +109,8 @@ static int describe_zones(struct aws_call *call)
 	const char *name, *id;
 	int ret;
 
-	names.ids = cv_aws_strs(call, "ZoneName", &names.n);
-	ids.ids = cv_aws_strs(call, "ZoneId", &ids.n);
+	cv_aws_ec2_wanted_read(call, "ZoneName", &names);
+	cv_aws_ec2_wanted_read(call, "ZoneId", &ids);
 	ret = zones_check(call, &names, false);
 	if (ret == 0)
 		ret = zones_check(call, &ids, true);
@@ -490,8 +490,8 @@ struct sgs_wanted {
 
 static int sgs_wanted_read(struct aws_call *call, struct sgs_wanted *wanted)
 {
-	wanted->ids.ids = cv_aws_strs(call, "GroupId", &wanted->ids.n);
-	wanted->names.ids = cv_aws_strs(call, "GroupName", &wanted->names.n);
+	cv_aws_ec2_wanted_read(call, "GroupId", &wanted->ids);
+	cv_aws_ec2_wanted_read(call, "GroupName", &wanted->names);
 	for (uint32_t i = 0; i < wanted->ids.n; i++) {
 		const char *id = wanted->ids.ids[i];
 

@@ -206,7 +206,7 @@ static int describe_offers(struct aws_call *call)
 	uint32_t n = 0;
 	int ret;
 
-	names.ids = cv_aws_strs(call, "ServiceName", &names.n);
+	cv_aws_ec2_wanted_read(call, "ServiceName", &names);
 	ret = shown != NULL ? names_check(call, &names) : -EINVAL;
 	if (ret < 0)
 		return ret;

@@ -32,9 +32,8 @@ extern const struct ec2_kind cv_aws_ec2_vpc, cv_aws_ec2_subnet, cv_aws_ec2_sg, c
 
 /** The ids of a list; a result must be among them, and each of them must be there. */
 struct ec2_wanted {
-	const char *const *ids; /**< shape [n]; n 0: all */
+	const char *const *ids; /**< shape [n], sorted by strcmp(); n 0: all */
 	uint32_t n;
-	bool sorted; /**< by strcmp() */
 };
 
 /** Tell whether a list has an id, or is empty. */
@@ -48,6 +47,10 @@ bool cv_aws_ec2_is_wanted(const struct ec2_wanted *wanted, const char *id);
  */
 int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const char *id,
 		    uint32_t *ret_idx);
+
+/** Read a list of texts, whatever they are. Out of memory, the call has failed, and the list is empty. */
+void cv_aws_ec2_wanted_read(struct aws_call *call, const char *param,
+			    struct ec2_wanted *ret_wanted);
 
 /** Read a list of ids, all of the caller's own resources. @return as cv_aws_ec2_find() */
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,

@@ -346,7 +346,7 @@ static int describe_rules(struct aws_call *call)
 	const struct cv_model *model = call->model;
 	struct ec2_wanted wanted = {0};
 
-	wanted.ids = cv_aws_strs(call, "SecurityGroupRuleId", &wanted.n);
+	cv_aws_ec2_wanted_read(call, "SecurityGroupRuleId", &wanted);
 	cv_xml_open(call->out, "securityGroupRuleSet");
 	for (uint32_t i = 0; i < model->n_sgs; i++) {
 		const struct cv_model_security_group *sg = &model->sgs[i];

@@ -35,14 +35,8 @@ static int text_compare(const void *a, const void *b)
 
 bool cv_aws_ec2_is_wanted(const struct ec2_wanted *wanted, const char *id)
 {
-	if (wanted->sorted && wanted->n > 0)
-		return bsearch(&id, wanted->ids, wanted->n, sizeof(*wanted->ids), text_compare) !=
-		       NULL;
-	for (uint32_t i = 0; i < wanted->n; i++) {
-		if (strcmp(wanted->ids[i], id) == 0)
-			return true;
-	}
-	return wanted->n == 0;
+	return wanted->n == 0 ||
+	       bsearch(&id, wanted->ids, wanted->n, sizeof(*wanted->ids), text_compare) != NULL;
 }
 
 int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const char *id,
@@ -62,6 +56,20 @@ int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const ch
 	return 0;
 }
 
+/* They are looked for in all that there is. */
+static void wanted_sort(struct ec2_wanted *wanted)
+{
+	if (wanted->n > 0)
+		qsort((void *)(uintptr_t)wanted->ids, wanted->n, sizeof(*wanted->ids),
+		      text_compare);
+}
+
+void cv_aws_ec2_wanted_read(struct aws_call *call, const char *param, struct ec2_wanted *ret_wanted)
+{
+	ret_wanted->ids = cv_aws_strs(call, param, &ret_wanted->n);
+	wanted_sort(ret_wanted);
+}
+
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,
 		      struct ec2_wanted *ret_wanted)
 {
@@ -74,10 +82,7 @@ int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2
 		if (ret < 0)
 			return ret;
 	}
-	/* They are looked for in all that there is. */
-	if (wanted.n > 0)
-		qsort((void *)(uintptr_t)wanted.ids, wanted.n, sizeof(*wanted.ids), text_compare);
-	wanted.sorted = true;
+	wanted_sort(&wanted);
 	*ret_wanted = wanted;
 	return 0;
 }

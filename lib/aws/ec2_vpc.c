@@ -316,7 +316,7 @@ static int describe_account_attributes(struct aws_call *call)
 	};
 	struct ec2_wanted wanted = {0};
 
-	wanted.ids = cv_aws_strs(call, "AttributeName", &wanted.n);
+	cv_aws_ec2_wanted_read(call, "AttributeName", &wanted);
 	cv_xml_open(call->out, "accountAttributeSet");
 	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
 		if (!cv_aws_ec2_is_wanted(&wanted, rows[i].name))

@@ -139,6 +139,7 @@ static void page_choose(struct aws_page *page)
 static int pass(struct aws_call *call, enum aws_page_mode mode)
 {
 	call->page.mode = mode;
+	cv_aws_filters_begin(call);
 	if (mode != AWS_PAGE_ALL) {
 		cv_xml_fini(call->out);
 		if (mode == AWS_PAGE_LOOK)

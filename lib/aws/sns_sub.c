@@ -338,7 +338,7 @@ static int list_subs(struct aws_call *call)
 				: strcmp(sub->owner, call->caller.account_id) != 0)
 			continue;
 		if ((sub->confirmed || sub->created + SNS_CONFIRM_SECONDS >= call->now) &&
-		    cv_aws_page(call, i))
+		    cv_aws_page_key(call, sub->arn, NULL))
 			sub_write(call, sub);
 	}
 	cv_xml_close(call->out);

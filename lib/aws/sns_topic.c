@@ -192,7 +192,7 @@ static int list_topics(struct aws_call *call)
 	cv_xml_open(call->out, "Topics");
 	for (uint32_t i = 0; i < sns->n_topics; i++) {
 		if (strcmp(sns->topics[i]->account, call->caller.account_id) != 0 ||
-		    !cv_aws_page(call, i))
+		    !cv_aws_page_key(call, sns->topics[i]->arn, NULL))
 			continue;
 		cv_xml_item(call->out);
 		cv_xml_str(call->out, "TopicArn", sns->topics[i]->arn);

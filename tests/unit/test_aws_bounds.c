@@ -109,6 +109,52 @@ static void filters_that_take_too_long_are_ended(void **state)
 	at = add(at, "&Filter.1.Value.21=*%s50", some);
 	assert_true(calls_make(AWS_EC2, CONS, long_text));
 	assert_int_equal(times("<vpcId>"), 1);
+	/* So has each of the three runs that a page takes. */
+	at = add(0, "Action=DescribeTags&MaxResults=5&Filter.1.Name=key");
+	for (unsigned int i = 1; i <= 40; i++)
+		at = add(at, "&Filter.1.Value.%u=*%sb", i, some);
+	at = add(at, "&Filter.1.Value.41=*");
+	if (!calls_make(AWS_EC2, CONS, long_text))
+		fail_msg("%s: %s", err_code, err_text);
+	assert_int_equal(times("<resourceId>"), 5);
+}
+
+static void wanted_names_are_found_among_many(void **state)
+{
+	char sg[128], rules[3][128];
+
+	(void)state;
+	ec2(CONS, "Action=CreateSecurityGroup&GroupName=x&GroupDescription=x&VpcId=%s", vpc_c);
+	element("groupId", sg);
+	for (unsigned int i = 0; i < 3; i++) {
+		ec2(CONS,
+		    "Action=AuthorizeSecurityGroupIngress&GroupId=%s&IpProtocol=tcp&FromPort=%u"
+		    "&ToPort=%u&CidrIp=0.0.0.0/0",
+		    sg, 100 + i, 100 + i);
+		element("securityGroupRuleId", rules[i]);
+	}
+	for (int i = 0; i < 3; i++) {
+		ec2(CONS,
+		    "Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1=%s"
+		    "&SecurityGroupRuleId.2=sgr-0&SecurityGroupRuleId.3=%s",
+		    rules[i], rules[(i + 1) % 3]);
+		assert_int_equal(times("<securityGroupRuleId>"), 2);
+	}
+	ec2(CONS, "Action=DescribeSecurityGroups&GroupName.1=x&GroupName.2=default&GroupName.3=a");
+	has("<groupName>x<");
+}
+
+static void dimensions_have_a_limit(void **state)
+{
+	size_t at = add(0, "Action=ListMetrics");
+
+	(void)state;
+	for (unsigned int i = 1; i <= 10; i++)
+		at = add(at, "&Dimensions.member.%u.Name=x", i);
+	assert_true(calls_make(AWS_CLOUDWATCH, CONS, long_text));
+	add(at, "&Dimensions.member.11.Name=x");
+	assert_false(calls_make(AWS_CLOUDWATCH, CONS, long_text));
+	assert_string_equal(err_code, "InvalidParameterValue");
 }
 
 static int json_read(size_t len, struct cv_query *query)
@@ -267,6 +313,8 @@ int main(void)
 		TEST(wanted_ids_are_found_among_many),
 		TEST(filters_have_limits),
 		TEST(filters_that_take_too_long_are_ended),
+		TEST(wanted_names_are_found_among_many),
+		TEST(dimensions_have_a_limit),
 		TEST(json_does_not_grow),
 		TEST(health_of_many_targets_is_told_at_once),
 		TEST(draining_targets_take_room),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "aws_elb.h"
+#include "sns_priv.h"
 
 #define GROUPS_MAX 64
 
@@ -205,6 +206,43 @@ static void tags_rules_and_interfaces_come_in_pages(void **state)
 	}
 }
 
+#define TOPICS 230
+
+/* Topics that are deleted between two pages pull those after them forward. */
+static void topics_go_and_the_others_are_told_once(void **state)
+{
+	struct sns_topic topics[TOPICS] = {0}, *list[TOPICS];
+	struct aws_sns sns = {.topics = list, .n_topics = TOPICS};
+	unsigned int n_told[TOPICS] = {0}, n_pages = 0;
+	char arns[TOPICS][16];
+
+	(void)state;
+	for (unsigned int i = 0; i < TOPICS; i++) {
+		snprintf(arns[i], sizeof(arns[i]), "arn:t%03u", i);
+		topics[i].arn = arns[i];
+		snprintf(topics[i].account, sizeof(topics[i].account), "111111111111");
+		list[i] = &topics[i];
+	}
+	calls_aws.sns = &sns;
+	for (bool more = true; more; n_pages++) {
+		snprintf(text, sizeof(text), "Action=ListTopics%s%s",
+			 n_pages > 0 ? "&NextToken=" : "", token);
+		assert_true(calls_make(AWS_SNS, PROV, text));
+		for (unsigned int i = 0; i < TOPICS; i++)
+			n_told[i] += times(arns[i]);
+		more = strstr(got, "<NextToken>") != NULL;
+		if (more)
+			element("NextToken", token);
+		/* The first ten go. */
+		if (n_pages == 0)
+			memmove(list, list + 10, (sns.n_topics -= 10) * sizeof(struct sns_topic *));
+	}
+	calls_aws.sns = NULL;
+	assert_int_equal(n_pages, 3);
+	for (unsigned int i = 10; i < TOPICS; i++)
+		assert_int_equal(n_told[i], 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, teardown)
 
 int main(void)
@@ -216,6 +254,7 @@ int main(void)
 		TEST(another_order_disturbs_nobody),
 		TEST(the_last_told_may_go),
 		TEST(tags_rules_and_interfaces_come_in_pages),
+		TEST(topics_go_and_the_others_are_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
