@@ -89,7 +89,8 @@ bool dp_host_take(struct cv_dp_worker *w, const struct dp_pkt *p)
 	/* A SYN is nobody's answer: to the kernel's own ports culvert stays as silent as to any other. */
 	if (flags == RTE_TCP_SYN_FLAG || !dp_is_host_port(w->view, p->vpc, ip, tcp->dst_port))
 		return false;
-	dp_host_pass(w, p->m, p->ip, p->vpc, 0);
+	/* Anybody may send such segments: those from a target's place have a part for themselves. */
+	dp_host_pass(w, p->m, p->ip, p->vpc, p->side == DP_TARGET ? 0 : DP_HOST_SPARE / 2);
 	return true;
 }
 

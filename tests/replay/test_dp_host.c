@@ -326,6 +326,26 @@ static void queries_leave_room_for_checks(void **state)
 	world_destroy(w);
 }
 
+/* Segments of no connection from elsewhere than a target fill three quarters: a target's find room yet. */
+static void strays_leave_room_for_targets(void **state)
+{
+	struct world *w = host_world(1);
+	struct seg check = to_node(w, 2500, F_ACK), stray = check;
+	uint64_t n;
+
+	(void)state;
+	stray.sport = 8443;
+	for (n = 0; world_drops(w, CV_DROP_HOST_FULL) == 0 && n < 100000; n++)
+		send_by(w, 0, 1, &stray);
+	assert_int_equal(world_drops(w, CV_DROP_HOST_FULL), 1);
+	for (uint64_t i = 0; i < n / 4; i++)
+		send_by(w, 0, 1, &check);
+	assert_int_equal(world_drops(w, CV_DROP_HOST_FULL), 1);
+	send_by(w, 0, 1, &stray);
+	assert_int_equal(world_drops(w, CV_DROP_HOST_FULL), 2);
+	world_destroy(w);
+}
+
 /* Sends a packet as the kernel would. @return what came out is in w->out */
 static void down(struct world *w, unsigned int vpc, cv_be32_t src, cv_be32_t dst, uint16_t len)
 {
@@ -441,6 +461,7 @@ int main(void)
 		cmocka_unit_test(errors_about_the_kernels_packets_are_handed_over),
 		cmocka_unit_test(full_ring_is_counted),
 		cmocka_unit_test(queries_leave_room_for_checks),
+		cmocka_unit_test(strays_leave_room_for_targets),
 		cmocka_unit_test(packets_of_the_kernel_leave_by_their_vpc),
 		cmocka_unit_test(packets_of_the_kernel_that_cannot_leave_are_counted),
 		cmocka_unit_test(any_worker_hands_over),
