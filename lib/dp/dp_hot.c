@@ -167,8 +167,9 @@ static void dp_not_tcp(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc,
 		return;
 	if (reason == CV_DROP_ICMP && dp_icmp_pass(w, m, vpc, ip_ofs))
 		return;
-	/* Of the others not even the address is sure. */
-	if (reason != CV_DROP_RUNT && reason != CV_DROP_NO_VPC && reason != CV_DROP_NOT_FOR_US)
+	/* Of the others not even the address is sure; what is not IPv4 has none. */
+	if (reason != CV_DROP_RUNT && reason != CV_DROP_NO_VPC && reason != CV_DROP_NOT_FOR_US &&
+	    reason != CV_DROP_ETHERTYPE)
 		dp_other_charge(w, rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, ip_ofs),
 				vpc, reason);
 	dp_drop(w, m, reason);

@@ -57,6 +57,20 @@ static void malformed_have_their_reasons(void **state)
 	world_destroy(w);
 }
 
+/* What stands in a packet of another kind where IPv4 has its address names none of our paths. */
+static void what_is_not_ipv4_inside_counts_on_no_path(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct outer o = from(w, VPC_B);
+
+	(void)state;
+	bad(w, &o, 36 + 12, 0x86, CV_DROP_ETHERTYPE);
+	assert_int_equal(world_path_sum(w, LOCAL_B).drops, 0);
+	bad(w, &o, 36 + 14 + 6, 0x20, CV_DROP_FRAGMENT);
+	assert_int_equal(world_path_sum(w, LOCAL_B).drops, 1);
+	world_destroy(w);
+}
+
 /* Cut at every length: no read beyond what came. */
 static void cut_frames_are_dropped(void **state)
 {
@@ -246,6 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed_have_their_reasons),
+		cmocka_unit_test(what_is_not_ipv4_inside_counts_on_no_path),
 		cmocka_unit_test(cut_frames_are_dropped),
 		cmocka_unit_test(inside_ends_with_the_outer_packet),
 		cmocka_unit_test(bytes_behind_the_packet_inside_survive_a_handoff),
