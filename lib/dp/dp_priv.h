@@ -25,9 +25,7 @@
 
 /** Packets gathered per port before they are sent. */
 #define DP_OUT_MAX 128
-/** Entries of the rings between two workers: 40 ms of 100,000 packets/s while a worker is not run. */
-#define DP_HANDOFF_RING 4096
-/** Of those towards control and from control; bytes of those to and from the kernel's sockets. */
+/** Entries of the rings towards control and from control; bytes of those to and from the kernel's sockets. */
 #define DP_EVENT_RING 1024
 #define DP_CMD_RING 1024
 #define DP_HOST_RING (256 << 10)

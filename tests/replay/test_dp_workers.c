@@ -130,32 +130,49 @@ static void full_queues_drop_and_count(void **state)
 	world_destroy(w);
 }
 
-static void full_handoff_ring_drops_and_counts(void **state)
+/* Worker 0 receives, the others never look. */
+static void fill_handoff_rings(struct world *w, uint16_t n)
 {
-	struct world *w = world_create(&(struct world_cfg){.n_workers = 2, .n_mbufs = 8191});
 	struct cv_dp_worker *first = cv_dp_worker_get(w->dp, 0);
 	uint8_t frame[WORLD_FRAME_MAX];
-	uint64_t sent = 0;
 
-	(void)state;
-	/* Worker 0 receives, worker 1 never looks. */
-	for (uint16_t i = 0; i < 10000; i++) {
+	for (uint16_t i = 0; i < n; i++) {
 		struct talk t = talk(w, (uint16_t)(20000 + i), 9999);
 		struct seg s = client_seg(&t, F_SYN, "");
 		struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
 		uint16_t len = seg_build(&s, frame);
 
+		assert_non_null(m);
 		memcpy(rte_pktmbuf_append(m, len), frame, len);
 		m->port = 0;
 		cv_dp_burst(first, cv_view_pub_current(w->pub), &m, 1, w->now_ms);
 		cv_dp_worker_flush(first);
-		sent++;
 	}
+}
+
+static void full_handoff_ring_drops_and_counts(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2, .n_mbufs = 8191});
+
+	(void)state;
+	fill_handoff_rings(w, 10000);
 	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), 4095);
 	assert_true(world_drops(w, CV_DROP_HANDOFF_FULL) > 500);
 	assert_int_equal(world_drops(w, CV_DROP_HANDOFF_FULL) + 4095 +
 				 world_drops(w, CV_DROP_NO_LISTENER),
-			 sent);
+			 10000);
+	world_destroy(w);
+}
+
+/* The more workers, the less each may leave with one that does not run: the rest of the buffers is needed. */
+static void rings_to_a_worker_hold_no_more_the_more_workers(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 4, .n_mbufs = 8191});
+
+	(void)state;
+	fill_handoff_rings(w, 12000);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_OUT), 3 * 2047);
+	assert_true(world_drops(w, CV_DROP_HANDOFF_FULL) > 500);
 	world_destroy(w);
 }
 
@@ -550,6 +567,7 @@ int main(void)
 		cmocka_unit_test(exhaustion_is_exact_over_workers),
 		cmocka_unit_test(full_queues_drop_and_count),
 		cmocka_unit_test(full_handoff_ring_drops_and_counts),
+		cmocka_unit_test(rings_to_a_worker_hold_no_more_the_more_workers),
 		cmocka_unit_test(rejecting_an_endpoint_ends_its_flows_only),
 		cmocka_unit_test(flows_outlive_their_listener_and_target),
 		cmocka_unit_test(eni_that_went_takes_its_flows),
