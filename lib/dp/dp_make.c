@@ -47,9 +47,8 @@ static void dp_tcp_csum_fill(const struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *
 	tcp->cksum = (uint16_t)~cv_csum_fold(cv_csum_add(tcp, len, sum));
 }
 
-void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
+void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t path, enum cv_drop reason)
 {
-	const struct cv_view_local *local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
 	uint8_t *l2 = dp_l2(w, p);
 	struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 	struct rte_tcp_hdr old = *tcp;
@@ -62,8 +61,7 @@ void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
 		dp_capture_dropped(w, p->m, reason);
 	dp_event(w, CV_EV_ELB_RST);
 	dp_event(w, CV_EV_GEN_PKTS);
-	if (local != NULL)
-		dp_path_event(w, local->path, CV_PATH_ELB_RST);
+	dp_path_event(w, path, CV_PATH_ELB_RST);
 	memset(tcp, 0, sizeof(*tcp));
 	tcp->src_port = old.dst_port;
 	tcp->dst_port = old.src_port;

@@ -307,6 +307,14 @@ void dp_other_charge(struct cv_dp_worker *w, const struct rte_ipv4_hdr *ip, uint
 		dp_path_event(w, local->path, CV_PATH_SG_ICMP);
 }
 
+/* A reset to a segment of no flow counts where it was sent to. */
+static void dp_rst_local(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason)
+{
+	const struct cv_view_local *local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
+
+	dp_rst_reply(w, p, local != NULL ? local->path : CV_VIEW_PATH_NONE, reason);
+}
+
 static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow_key *key)
 {
 	struct dp_route route;
@@ -322,7 +330,7 @@ static void dp_stray(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_f
 	}
 	dp_drop_charge(w, key, reason);
 	if (reason == CV_DROP_STRAY)
-		dp_rst_reply(w, p, CV_DROP_STRAY);
+		dp_rst_local(w, p, CV_DROP_STRAY);
 	else
 		dp_drop(w, p->m, reason);
 }
@@ -375,7 +383,7 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	}
 	dp_drop_charge(w, &key, reason);
 	if (reason == CV_DROP_PORT_ALLOCATION && w->view->spec.settings.exhausted_reset)
-		dp_rst_reply(w, p, reason);
+		dp_rst_local(w, p, reason);
 	else
 		dp_drop(w, p->m, reason);
 }
@@ -403,7 +411,7 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		else if ((flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
 			dp_drop(w, p->m, CV_DROP_NO_LISTENER);
 		else
-			dp_rst_reply(w, p, CV_DROP_STRAY);
+			dp_rst_local(w, p, CV_DROP_STRAY);
 		return;
 	}
 	p->side = DP_CLIENT;

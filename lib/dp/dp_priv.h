@@ -357,8 +357,8 @@ uint8_t dp_flow_fate(const struct cv_dp_worker *w, uint32_t idx, enum cv_event *
 /** A buffer for a packet that this worker makes, counted as made; NULL if there is none, counted too. */
 struct rte_mbuf *dp_made_alloc(struct cv_dp_worker *w);
 
-/** Answer a segment with RST, in its own buffer, which is counted as dropped. */
-void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, enum cv_drop reason);
+/** Answer a segment with RST, in its own buffer, counted as dropped. @param path  word: there it counts */
+void dp_rst_reply(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t path, enum cv_drop reason);
 
 /**
  * Make and send a segment to the target that carries the PROXY header alone.

@@ -262,7 +262,7 @@ static void dp_killed_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t 
 	else if ((flags & CV_TCP_RST) != 0)
 		dp_drop_flow(w, p, &w->flows->flows[idx], CV_DROP_STRAY_RST);
 	else
-		dp_rst_reply(w, p, CV_DROP_STRAY);
+		dp_rst_reply(w, p, w->flows->flows[idx].path, CV_DROP_STRAY);
 }
 
 /* Drops a packet that could not be forwarded. Returns false if it could. */

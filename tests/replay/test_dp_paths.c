@@ -128,9 +128,12 @@ static void resets_of_a_flow_count_on_its_path(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
 	struct talk t = talk_to(w, LOCAL_A2, 40000);
+	struct seg s;
 
 	(void)state;
-	c2t(&t, F_SYN, "");
+	s = c2t(&t, F_SYN, "");
+	t.nport = s.sport;
+	t.node = s.src;
 	w->settings.end_endpoint = CV_VIEW_END_RESET;
 	w->endpoints[EP_A].verdict = CV_DROP_ENDPOINT_REJECTED;
 	w->n_out = 0;
@@ -138,7 +141,15 @@ static void resets_of_a_flow_count_on_its_path(void **state)
 	world_wait(w, 20);
 	assert_int_equal(w->n_out, 2);
 	assert_int_equal(world_path_events(w, LOCAL_A2, CV_PATH_ELB_RST), 2);
+	/* Who goes on all the same is reset again, from the node on the flow's path, too. */
+	s = target_seg(&t, ISN + 1, F_ACK, "");
+	assert_int_equal(one(w, 1, &s).flags & CV_TCP_RST, CV_TCP_RST);
+	s = client_seg(&t, F_ACK, "");
+	assert_int_equal(one(w, port_of(&t), &s).flags & CV_TCP_RST, CV_TCP_RST);
+	assert_int_equal(world_path_events(w, LOCAL_A2, CV_PATH_ELB_RST), 4);
 	assert_int_equal(world_path_events(w, LOCAL_A, CV_PATH_ELB_RST), 0);
+	assert_int_equal(world_path_events(w, LOCAL_NODE_0, CV_PATH_ELB_RST), 0);
+	assert_int_equal(world_path_events(w, LOCAL_NODE_1, CV_PATH_ELB_RST), 0);
 	world_destroy(w);
 }
 
