@@ -42,6 +42,9 @@ static int attachment_take(struct aws_call *call, struct cv_model_vpc_req *req)
 				   "that the appliance's operator has set aside for account %s "
 				   "are taken",
 				   call->caller.account_id);
+	case -EDQUOT:
+		return cv_aws_fail(call, "VpcLimitExceeded",
+				   "The maximum number of VPCs has been reached.");
 	default:
 		return cv_aws_fail(call, "UnsupportedOperation",
 				   "A VPC is attached to a port or VLAN of the appliance: its "

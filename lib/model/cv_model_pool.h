@@ -11,6 +11,10 @@
 
 #include "cv_model_ops.h"
 
+/** VPCs that calls may have made at a time: of each account, and of all. */
+#define CV_MODEL_POOL_VPCS_EACH 100
+#define CV_MODEL_POOL_VPCS_MAX 32000
+
 /** A range of attachments: VLANs of a port, VXLAN networks on one, or the port itself. */
 struct cv_model_pool {
 	const char *port;               /**< name of a port in `dpdk.ports` */
@@ -42,6 +46,7 @@ int cv_model_pool_add(struct cv_model *model, const struct cv_model_pool_req *re
  * @param[out] req  port, vlan and vxlan are set; they are the model's, until its next operation
  * @return 0, or
  *   -ENOENT  no range is for this account
+ *   -EDQUOT  calls have made all VPCs that they may, of the account or of all
  *   -ENOSPC  all attachments of its ranges are taken
  */
 int cv_model_pool_take(const struct cv_model *model, uint32_t account,
@@ -49,8 +54,8 @@ int cv_model_pool_take(const struct cv_model *model, uint32_t account,
 
 /**
  * Let a VPC that took an attachment follow what the file says of its range now: our VTEP, the router, the
- * peers. One whose range is no longer there stays as it was.
+ * peers. One whose range is no longer there stays as it was. Of several ranges it is the first for the owner.
  *
- * @param req  port, vlan and vni say which; the rest of vxlan may be set, to what is the model's
+ * @param req  owner, port, vlan and vni say which; the rest of vxlan may be set, to what is the model's
  */
 void cv_model_pool_follow(const struct cv_model *model, struct cv_model_vpc_req *req);

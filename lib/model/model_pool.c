@@ -134,6 +134,20 @@ static bool pool_take(const struct cv_model *model, const struct cv_model_pool *
 	return true;
 }
 
+/* Tells whether calls have made as many VPCs as they may: of this account, or of all. */
+static bool quota_is_used(const struct cv_model *model, uint32_t account)
+{
+	uint32_t n_own = 0, n_all = 0;
+
+	for (uint32_t i = 0; i < model->n_vpcs; i++) {
+		if (model->vpcs[i].meta.gone || !model->vpcs[i].meta.api)
+			continue;
+		n_all++;
+		n_own += model->vpcs[i].owner == account;
+	}
+	return n_own >= CV_MODEL_POOL_VPCS_EACH || n_all >= CV_MODEL_POOL_VPCS_MAX;
+}
+
 int cv_model_pool_take(const struct cv_model *model, uint32_t account, struct cv_model_vpc_req *req)
 {
 	int ret = -ENOENT;
@@ -141,6 +155,8 @@ int cv_model_pool_take(const struct cv_model *model, uint32_t account, struct cv
 	for (uint32_t i = 0; i < model->n_pools; i++) {
 		if (!is_for(&model->pools[i], account))
 			continue;
+		if (ret == -ENOENT && quota_is_used(model, account))
+			return -EDQUOT;
 		if (pool_take(model, &model->pools[i], req))
 			return 0;
 		ret = -ENOSPC;
@@ -148,18 +164,28 @@ int cv_model_pool_take(const struct cv_model *model, uint32_t account, struct cv
 	return ret;
 }
 
+static bool pool_has(const struct cv_model_pool *pool, const struct cv_model_vpc_req *req)
+{
+	return strcmp(pool->port, req->port) == 0 && pool->vlan_first == req->vlan &&
+	       req->vxlan.vni >= pool->vxlan.vni && req->vxlan.vni <= pool->vni_last;
+}
+
 void cv_model_pool_follow(const struct cv_model *model, struct cv_model_vpc_req *req)
 {
+	uint32_t owner = cv_model_find(model, CV_MODEL_ACCOUNT, CV_MODEL_NONE, req->owner);
 	uint32_t vni = req->vxlan.vni;
+	const struct cv_model_pool *found = NULL;
 
+	/* Ranges may overlap: the first for the owner, or else the first. */
 	for (uint32_t i = 0; vni != 0 && i < model->n_pools; i++) {
 		const struct cv_model_pool *pool = &model->pools[i];
 
-		if (strcmp(pool->port, req->port) != 0 || pool->vlan_first != req->vlan ||
-		    vni < pool->vxlan.vni || vni > pool->vni_last)
-			continue;
-		req->vxlan = pool->vxlan;
-		req->vxlan.vni = vni;
-		return;
+		if (pool_has(pool, req) &&
+		    (found == NULL || (is_for(pool, owner) && !is_for(found, owner))))
+			found = pool;
 	}
+	if (found == NULL)
+		return;
+	req->vxlan = found->vxlan;
+	req->vxlan.vni = vni;
 }

@@ -434,6 +434,16 @@ static void vpc_that_cannot_be_is_refused(void **state)
 	ec2(CONS, "Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=false");
 }
 
+static void vpcs_have_a_quota(void **state)
+{
+	(void)state;
+	set_aside("p0", 100, 300, "222222222222");
+	for (uint32_t i = 0; i < CV_MODEL_POOL_VPCS_EACH; i++)
+		ec2(CONS, "Action=CreateVpc&CidrBlock=10.0.0.0/16");
+	ec2_fails(CONS, "VpcLimitExceeded", "Action=CreateVpc&CidrBlock=10.0.0.0/16");
+	assert_string_equal(err_text, "The maximum number of VPCs has been reached.");
+}
+
 static void vpcs_are_the_operators(void **state)
 {
 	(void)state;
@@ -487,6 +497,7 @@ int main(void)
 		TEST(subnet_is_made_and_removed),
 		TEST(vpc_is_made_used_and_removed),
 		TEST(vpc_that_cannot_be_is_refused),
+		TEST(vpcs_have_a_quota),
 		TEST(vpcs_are_the_operators),
 	};
 

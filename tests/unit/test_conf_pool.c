@@ -206,6 +206,56 @@ static void a_vpc_follows_its_range(void **state)
 	assert_int_equal(conf->warnings.n, 0);
 }
 
+static void of_several_ranges_a_vpc_follows_its_owners(void **state)
+{
+	static const char ranges[] =
+		"{'port':'p1','vlan':30,'vxlan':{'vnis':'1-9','vtep':'10.9.0.1'},'accounts':['prov']},"
+		"{'port':'p1','vlan':30,'vxlan':{'vnis':'1-9','vtep':'10.9.0.2'},'accounts':['cons']}";
+
+	(void)state;
+	load(ranges);
+	make(1, "p1", 30, 1);
+	assert_int_equal(m->vpcs[1].vxlan.vtep, ip("10.9.0.2"));
+	reload("", ranges);
+	assert_int_equal(m->vpcs[1].vxlan.vtep, ip("10.9.0.2"));
+}
+
+/* Adds one as if it had been taken. */
+static void add_made(const char *owner, uint32_t vni)
+{
+	const struct cv_prefix cidr = prefix("10.0.0.0/16");
+	struct cv_model_by by = {.account = 0, .now = 7, .random = {7, ++n_calls}};
+	struct cv_model_vpc_req req = {.owner = owner,
+				       .cidrs = &cidr,
+				       .n_cidrs = 1,
+				       .port = "p1",
+				       .vxlan = {.vni = vni},
+				       .by = &by};
+
+	no_error(cv_model_vpc_add(m, &req, &errs));
+}
+
+static void accounts_have_a_quota(void **state)
+{
+	struct cv_model_by by = {.account = 0};
+	uint32_t vpc = 0;
+
+	(void)state;
+	load("{'port':'p0','vlans':'100-300'}");
+	for (uint32_t i = 0; i < CV_MODEL_POOL_VPCS_EACH; i++)
+		vpc = make(0, "p0", (uint16_t)(100 + i), 0);
+	none_left(0, -EDQUOT);
+	make(1, "p0", 200, 0);
+	no_error(cv_model_remove(m, &by, CV_MODEL_VPC, m->vpcs[vpc].id, &errs));
+	make(0, "p0", 199, 0);
+	none_left(0, -EDQUOT);
+	/* All together. The file's are not among them. */
+	for (uint32_t i = CV_MODEL_POOL_VPCS_EACH + 1; i < CV_MODEL_POOL_VPCS_MAX - 1; i++)
+		add_made("111111111111", i);
+	make(1, "p0", 201, 0);
+	none_left(1, -EDQUOT);
+}
+
 static void the_file_comes_first(void **state)
 {
 	(void)state;
@@ -229,6 +279,8 @@ int main(void)
 		CASE(ranges_are_for_their_accounts),
 		CASE(tunnels_are_taken_beside_what_carries_them),
 		CASE(a_vpc_follows_its_range),
+		CASE(of_several_ranges_a_vpc_follows_its_owners),
+		CASE(accounts_have_a_quota),
 		CASE(the_file_comes_first),
 #undef CASE
 	};
