@@ -319,6 +319,9 @@ static int reload_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs
 	ret = cv_ctl_apply(ctl, conf, errs);
 	if (ret < 0)
 		cv_store_batch_cut(&ctl->keep.next, n_kept);
+	else if (!cv_ctl_keep_is_good(ctl))
+		cv_log(CV_LOG_WARNING,
+		       "nobody is notified of what the new file decides: the state cannot be kept");
 	return ret;
 }
 

@@ -108,9 +108,8 @@ struct got {
 
 static void got_add(struct got *got, const char *text)
 {
-	json_t *event = json_loads(text, 0, NULL);
-
-	if (got->events == NULL || json_array_append_new(got->events, event) == 0)
+	if (got->events == NULL ||
+	    json_array_append_new(got->events, json_loads(text, 0, NULL)) == 0)
 		return;
 	json_decref(got->events);
 	got->events = NULL;
