@@ -271,8 +271,8 @@ void cv_ctl_recycle_tick(struct cv_ctl *ctl, uint64_t now_ms)
 		look_start(ctl, now_ms);
 		return;
 	}
-	/* An answer that is being put together names objects by their slots. */
-	if (!cv_dp_marks_is_done(r->marks) || cv_ctl_flows_is_busy(ctl))
+	/* An answer that is being put together names objects by their slots, and so does a capture. */
+	if (!cv_dp_marks_is_done(r->marks) || cv_ctl_flows_is_busy(ctl) || ctl->capture != NULL)
 		return;
 	for (size_t k = 0; k < CV_ARRAY_LEN(kinds); k++)
 		kind_recycle(ctl, k);
