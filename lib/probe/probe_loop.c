@@ -42,8 +42,11 @@ static void active_end(struct cv_probe *probe, struct probe_item *item)
 	if (item->next != NULL)
 		item->next->prev = item->prev;
 	probe->n_open--;
-	if (item->fd >= 0)
+	/* Closing is not enough: a child that was forked meanwhile holds the socket until it executes. */
+	if (item->fd >= 0) {
+		(void)epoll_ctl(probe->epoll_fd, EPOLL_CTL_DEL, item->fd, NULL);
 		close(item->fd);
+	}
 	item->fd = -1;
 	item->stage = PROBE_DEAD;
 	item->next = probe->dead;

@@ -605,6 +605,36 @@ static void no_descriptor_is_an_error(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* A child keeps the socket that is closed here: its events name nobody any more. */
+static void a_child_that_holds_a_socket_is_no_trouble(void **state)
+{
+	struct cv_probe_req req;
+	uint16_t port;
+	int fd = listen_on_loopback(&port, 4), peer;
+	pid_t pid;
+
+	(void)state;
+	req = request(CV_PROBE_TCP, port);
+	assert_int_equal(ask(&req).outcome, CV_PROBE_CONNECTED);
+	peer = accept(fd, NULL, NULL);
+	assert_true(peer >= 0);
+	pid = fork();
+	if (pid == 0) {
+		alarm(30); /* also when the test has crashed */
+		close(peer);
+		pause();
+		_exit(0);
+	}
+	close(peer);
+	for (int i = 0; i < 4; i++) {
+		usleep(20000);
+		assert_int_equal(ask(&req).outcome, CV_PROBE_CONNECTED);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+}
+
 /* ---- sockets from elsewhere ---- */
 
 struct opener {
@@ -705,6 +735,7 @@ int main(void)
 		T(any_certificate_will_do_but_not_tls_1_3),
 		T(thousands_do_not_delay_each_other),
 		T(sockets_are_bounded),
+		T(a_child_that_holds_a_socket_is_no_trouble),
 		T(no_descriptor_is_an_error),
 		T(a_namespace_that_is_being_made_is_waited_for),
 		T(an_address_that_is_not_ours_is_our_fault),
