@@ -164,6 +164,23 @@ static void full_handoff_ring_drops_and_counts(void **state)
 	world_destroy(w);
 }
 
+/* What was handed over goes before what comes in anew, but not without end: a port is looked at again. */
+static void turn_takes_many_handed_packets_not_all(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 2, .n_mbufs = 8191});
+	struct cv_dp_worker *second = cv_dp_worker_get(w->dp, 1);
+
+	(void)state;
+	fill_handoff_rings(w, 10000);
+	cv_dp_worker_poll(second, cv_view_pub_current(w->pub), w->now_ms);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_IN), 8 * CV_DP_BURST_MAX);
+	for (int i = 1; i < 8; i++)
+		cv_dp_worker_poll(second, cv_view_pub_current(w->pub), w->now_ms);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_IN), 4095);
+	assert_int_equal(cv_dp_worker_poll(second, cv_view_pub_current(w->pub), w->now_ms), 0);
+	world_destroy(w);
+}
+
 /* The more workers, the less each may leave with one that does not run: the rest of the buffers is needed. */
 static void rings_to_a_worker_hold_no_more_the_more_workers(void **state)
 {
@@ -567,6 +584,7 @@ int main(void)
 		cmocka_unit_test(exhaustion_is_exact_over_workers),
 		cmocka_unit_test(full_queues_drop_and_count),
 		cmocka_unit_test(full_handoff_ring_drops_and_counts),
+		cmocka_unit_test(turn_takes_many_handed_packets_not_all),
 		cmocka_unit_test(rings_to_a_worker_hold_no_more_the_more_workers),
 		cmocka_unit_test(rejecting_an_endpoint_ends_its_flows_only),
 		cmocka_unit_test(flows_outlive_their_listener_and_target),
