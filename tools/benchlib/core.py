@@ -61,10 +61,24 @@ class Proc:
         lines = [line for line in self.text().splitlines() if line.strip()]
         return ' / '.join(lines[-3:]) or 'it said nothing'
 
+    @contextlib.contextmanager
+    def running(self):
+        """One that is paused runs for as long as the block."""
+        self.p.send_signal(signal.SIGCONT)
+        try:
+            yield self
+        finally:
+            self.pause()
+
+    def pause(self):
+        """It keeps all it has and takes no CPU until it is let run."""
+        self.p.send_signal(signal.SIGSTOP)
+
     def end(self, grace=3.0):
         if self.p.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.p.pid, signal.SIGTERM)
+                os.kill(self.p.pid, signal.SIGCONT)
             try:
                 self.p.wait(grace)
             except subprocess.TimeoutExpired:

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import operator
 import statistics
@@ -95,36 +96,52 @@ def wires_of(bench, kind):
             yield w
 
 
+@contextlib.contextmanager
+def _side_by_side(bench, kind):
+    """culvertd and testpmd io on the same CPU, each between wires of its own. Both are there all the time,
+    one of them runs: so turns can be short, and whatever slows the machine for seconds meets both.
+    Yields two functions that let the generator drive one of them: run(mode, *args), its report."""
+    with wires_of(bench, kind) as ours, wires_of(bench, kind) as theirs, wires.culvertd(ours) as d:
+        d.pause()
+        with wires.testpmd(bench, theirs.dut, ns=theirs.ns) as t:
+            t.pause()
+
+            def run(w, device, mode, *args):
+                with device.running():
+                    return wires.generate(w, mode, device.dial, '--flows', '1k', *args)
+
+            yield functools.partial(run, ours, d), functools.partial(run, theirs, t)
+
+
+def _turns(bench):
+    return 3 if bench.quick else 9
+
+
 def _share(bench, kind, label):
-    """Median of turns of culvertd and testpmd io between the same wires."""
-    turns = 1 if bench.quick else 3
-    ours, theirs = [], []
-    with wires_of(bench, kind) as w:
-        for _ in range(turns):
-            with wires.culvertd(w) as d:
-                ours.append(wires.generate(w, 'established', d.dial, '--flows', '1k', '--proxy', 'require'))
-            with wires.testpmd(bench, w.dut, ns=w.ns) as d:
-                theirs.append(wires.generate(w, 'established', d.dial, '--flows', '1k'))
-    a, b = (statistics.median(_pps(r) for r in reports) / 1e6 for reports in (ours, theirs))
-    if not a or not b:
-        raise Unmeasured(f'no packets came through: {ours[0]["errors"]} {theirs[0]["errors"]}')
-    bench.details[label] = {'culvert_mpps': a, 'testpmd_io_mpps': b,
-                            'generator_cpu_share': [r['result']['cpu_share'] for r in ours + theirs]}
-    return a, b
+    """Of turns of culvertd and testpmd io: both medians (Mpps), and the median of their ratios (%)."""
+    with _side_by_side(bench, kind) as (culvert, pmd):
+        reports = [(culvert('established', '--proxy', 'require'), pmd('established'))
+                   for _ in range(_turns(bench))]
+    pairs = [(_pps(a) / 1e6, _pps(b) / 1e6) for a, b in reports]
+    if not all(a and b for a, b in pairs):
+        raise Unmeasured(f'no packets came through: {[[r["errors"] for r in pair] for pair in reports]}')
+    bench.details[label] = {'mpps_culvert_and_testpmd_io': pairs,
+                            'generator_cpu_share': [r['result']['cpu_share'] for t in reports for r in t]}
+    return (*(statistics.median(x) for x in zip(*pairs)), 100 * statistics.median(a / b for a, b in pairs))
 
 
 def afxdp(bench):
-    a, b = _share(bench, 'net_af_xdp', 'afxdp')
+    a, b, share = _share(bench, 'net_af_xdp', 'afxdp')
     return [Row('afxdp/1000', a, 'Mpps', None, 'over AF_XDP on veth, culvert-bench on the other CPU'),
-            Row('afxdp_share/1000', 100 * a / b, '% of testpmd io', '>= 95',
-                f'testpmd io on the same pair: {b:.3f} Mpps')]
+            Row('afxdp_share/1000', share, '% of testpmd io', '>= 95',
+                f'in turns with testpmd io on wires alike: {b:.3f} Mpps')]
 
 
 def memif(bench):
-    a, b = _share(bench, 'memif', 'memif')
+    a, b, share = _share(bench, 'memif', 'memif')
     return [Row('memif/1000', a, 'Mpps', None, 'over memif, culvert-bench on the other CPU'),
-            Row('memif_share/1000', 100 * a / b, '% of testpmd io', '>= 80',
-                f'testpmd io on the same pair: {b:.2f} Mpps')]
+            Row('memif_share/1000', share, '% of testpmd io', '>= 80',
+                f'in turns with testpmd io on wires alike: {b:.2f} Mpps')]
 
 
 def connections(bench):
@@ -171,24 +188,25 @@ def workers(bench):
 
 def latency(bench):
     """At half of what the device under test could do over the same wires, both ways together."""
-    with wires_of(bench, 'memif') as w:
-        with wires.culvertd(w) as d:
-            rate = _pps(wires.generate(w, 'established', d.dial, '--flows', '1k')) / 2
-            ours = wires.generate(w, 'latency', d.dial, '--flows', '1k', '--rate', round(rate))
-        with wires.testpmd(bench, w.dut) as d:
-            theirs = wires.generate(w, 'latency', d.dial, '--flows', '1k', '--rate', round(rate))
-
     def of(report, key):
-        both = [report['latency_ns'][way][key] for way in ('up', 'down')]
-        return statistics.mean(both) / 1000
+        return statistics.mean(report['latency_ns'][way][key] for way in ('up', 'down')) / 1000
 
-    bench.details['latency'] = {'rate_pps': rate, 'culvert': ours['latency_ns'],
-                                'testpmd': theirs['latency_ns'],
-                                'culvert_result': ours['result'], 'testpmd_result': theirs['result']}
-    return [Row(f'latency/{p}', of(ours, p) - of(theirs, p), 'us', f'<= {t}',
-                f'added to testpmd io over memif at {rate / 1e6:.1f} Mpps, one way: '
-                f'{of(ours, p):.1f} against {of(theirs, p):.1f} us')
-            for p, t in (('p50', 2), ('p99', 10))]
+    with _side_by_side(bench, 'memif') as (culvert, pmd):
+        rate = _pps(culvert('established')) / 2
+        args = ('latency', '--rate', round(rate))
+        reports = [(culvert(*args), pmd(*args)) for _ in range(_turns(bench))]
+    reports.sort(key=lambda pair: of(pair[0], 'p99') - of(pair[1], 'p99'))
+    ours, theirs = reports[len(reports) // 2]
+    bench.details['latency'] = {
+        'rate_pps': rate, 'culvert': ours['latency_ns'], 'testpmd': theirs['latency_ns'],
+        'added_us': [{p: of(a, p) - of(b, p) for p in ('p50', 'p99')} for a, b in reports]}
+    rows = []
+    for p, target in (('p50', 2), ('p99', 10)):
+        a, b = zip(*((of(x, p), of(y, p)) for x, y in reports))
+        rows.append(Row(f'latency/{p}', statistics.median(x - y for x, y in zip(a, b)), 'us', f'<= {target}',
+                        f'added to testpmd io over memif at {rate / 1e6:.1f} Mpps, one way: '
+                        f'{statistics.median(a):.1f} against {statistics.median(b):.1f} us'))
+    return rows
 
 
 def publish(bench):

@@ -43,7 +43,8 @@ class Memif(Wires):
 
     def __init__(self, bench):
         super().__init__(bench)
-        sides = [f'{bench.tag}-{side}' for side in ('consumer', 'provider')]
+        tag = f'{bench.tag}-{os.urandom(2).hex()}'
+        sides = [f'{tag}-{side}' for side in ('consumer', 'provider')]
         self.dut, self.gen = (tuple(f'net_memif{i},role={role},id=0,socket={s}'
                                     for i, s in enumerate(sides)) for role in ('server', 'client'))
 
