@@ -129,7 +129,11 @@ int cv_model_end(struct model_ctx *ctx)
 {
 	if (ctx->ret != 0 && ctx->mark != cv_model_str_mark(ctx->model))
 		cv_model_str_undo(ctx->model, ctx->mark);
-	free(ctx->tags);
+	/* What made nothing has given its tags to nothing; the undo has taken the texts already. */
+	if (ctx->ret == 0 && ctx->tags != NULL)
+		cv_model_tags_free(ctx->model, ctx->tags, ctx->n_tags);
+	else
+		free(ctx->tags);
 	ctx->tags = NULL;
 	return ctx->ret;
 }
