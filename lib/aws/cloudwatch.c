@@ -13,8 +13,9 @@
 #define METRICS_PAGE 500
 #define DIMS_MAX 10
 #define POINTS_PAGE 100800
-/* Periods are looked at one by one: no longer than anything that a ring could answer. */
 #define PERIODS_MAX 100800
+/* Places of the points of one query: more minutes than there will be. */
+#define PLACES (UINT64_C(1) << 40)
 
 /* ---- GetMetricStatistics ---- */
 
@@ -53,9 +54,10 @@ static int get_statistics(struct aws_call *call)
 {
 	const struct cv_points *points = cv_aws_cw_points(call);
 	const char *unit = cv_query_str(&call->params, "Unit");
+	struct cw_period list[CV_POINTS_MINUTES];
 	const char *const *stats;
 	struct cw_ask ask = {0};
-	uint32_t n_stats, idx;
+	uint32_t n_stats, idx, n;
 	int ret;
 
 	stats = cv_aws_strs(call, "Statistics.member", &n_stats);
@@ -77,13 +79,9 @@ static int get_statistics(struct aws_call *call)
 	idx = series_find(points, &ask, unit);
 	cv_xml_str(call->out, "Label", ask.series.name);
 	cv_xml_open(call->out, "Datapoints");
-	for (uint64_t i = 0; idx != UINT32_MAX && i < cv_aws_cw_n_periods(&ask); i++) {
-		struct cw_period period = cv_aws_cw_period_get(points, &ask, idx, i);
-
-		if (period.n > 0)
-			datapoint_write(call, &period, stats, n_stats,
-					cv_points_at(points, idx)->unit);
-	}
+	n = cv_aws_cw_periods(points, &ask, idx, list);
+	for (uint32_t i = 0; i < n; i++)
+		datapoint_write(call, &list[i], stats, n_stats, cv_points_at(points, idx)->unit);
 	cv_xml_close(call->out);
 	return 0;
 }
@@ -124,38 +122,50 @@ static int query_read(struct aws_call *call, const struct cv_query_node *item, s
 	return ret;
 }
 
-/* Periods with points in the order that is asked for, into an array. @return how many, or -EINVAL */
-static int64_t periods_get(struct aws_call *call, const struct cv_points *points,
-			   const struct cw_ask *ask, uint32_t idx, struct cw_period **ret)
+/* A point's place among those of all queries, in the order that is asked for; its own at any time. */
+static uint64_t point_key(uint32_t query, const struct cw_period *period, bool up)
+{
+	uint64_t minute = (period->at / 60) & (PLACES - 1);
+
+	return query * PLACES + (up ? minute : PLACES - 1 - minute);
+}
+
+/* The periods of this page, in the order that is asked for. @return how many */
+static uint32_t page_take(struct aws_call *call, uint32_t query, struct cw_period *list, uint32_t n,
+			  bool *ret_all)
 {
 	const char *scan = cv_query_str(&call->params, "ScanBy");
 	bool up = scan != NULL && strcmp(scan, "TimestampAscending") == 0;
-	uint64_t n = idx != UINT32_MAX ? cv_aws_cw_n_periods(ask) : 0;
-	/* The ring has no more points than that. */
-	struct cw_period *list = cv_aws_alloc(call, (CV_POINTS_MINUTES + 1) * sizeof(*list));
-	int64_t n_list = 0;
+	uint32_t n_taken = 0;
 
-	if (list == NULL)
-		return -EINVAL;
-	for (uint64_t i = 0; i < n && n_list < CV_POINTS_MINUTES; i++) {
-		list[n_list] = cv_aws_cw_period_get(points, ask, idx, up ? i : n - 1 - i);
-		n_list += list[n_list].n > 0;
+	*ret_all = true;
+	for (uint32_t i = 0; i < n / 2 && !up; i++) {
+		struct cw_period other = list[i];
+
+		list[i] = list[n - 1 - i];
+		list[n - 1 - i] = other;
 	}
-	*ret = list;
-	return n_list;
+	for (uint32_t i = 0; i < n; i++) {
+		bool taken = cv_aws_page(call, point_key(query, &list[i], up));
+
+		*ret_all = taken;
+		if (taken)
+			list[n_taken++] = list[i];
+	}
+	return n_taken;
 }
 
-static void values_write(struct aws_call *call, const struct cw_period *list, int64_t n,
+static void values_write(struct aws_call *call, const struct cw_period *list, uint32_t n,
 			 const char *stat)
 {
 	char text[40];
 
 	cv_xml_open(call->out, "Timestamps");
-	for (int64_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++)
 		cv_xml_item_str(call->out, cv_aws_cw_time_str((time_t)list[i].at, text));
 	cv_xml_close(call->out);
 	cv_xml_open(call->out, "Values");
-	for (int64_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		double value = 0;
 
 		(void)cv_aws_cw_stat(&list[i], stat, &value);
@@ -165,28 +175,35 @@ static void values_write(struct aws_call *call, const struct cw_period *list, in
 	cv_xml_close(call->out);
 }
 
-static int result_write(struct aws_call *call, const struct cv_query_node *item,
+static int result_write(struct aws_call *call, const struct cv_query_node *item, uint32_t query,
 			const struct cv_points *points)
 {
 	const char *label = cv_query_str(item, "Label");
-	struct cw_period *list;
-	struct cw_ask ask;
+	struct cw_period list[CV_POINTS_MINUTES];
 	const char *stat = NULL;
-	int64_t n;
+	struct cw_ask ask;
+	uint32_t idx, n;
+	bool all = true;
 
 	if (query_read(call, item, &ask, &stat) < 0)
 		return -EINVAL;
-	n = periods_get(call, points, &ask,
-			series_find(points, &ask, cv_query_str(item, "MetricStat.Unit")), &list);
-	if (n < 0)
-		return -EINVAL;
 	if (!cv_aws_bool(item, "ReturnData", true))
 		return 0;
+	idx = series_find(points, &ask, cv_query_str(item, "MetricStat.Unit"));
+	n = cv_aws_cw_periods(points, &ask, idx, list);
+	/* A query without points is told of in one page, too: as if it had one, after all times. */
+	if (n == 0 && !cv_aws_page(call, query * PLACES + PLACES - 1))
+		return 0;
+	if (n > 0) {
+		n = page_take(call, query, list, n, &all);
+		if (n == 0)
+			return 0;
+	}
 	cv_xml_item(call->out);
 	cv_xml_str(call->out, "Id", cv_query_str(item, "Id"));
 	cv_xml_str(call->out, "Label", label != NULL ? label : ask.series.name);
 	values_write(call, list, n, stat);
-	cv_xml_str(call->out, "StatusCode", "Complete");
+	cv_xml_str(call->out, "StatusCode", all ? "Complete" : "PartialData");
 	cv_xml_close(call->out);
 	return 0;
 }
@@ -210,6 +227,7 @@ static int get_data(struct aws_call *call)
 		return cv_aws_fail(call, "ValidationError",
 				   "The parameter MetricDataQueries must have 1 to %d members.",
 				   QUERIES_MAX);
+	call->page.limit = (uint32_t)cv_aws_int(&call->params, "MaxDatapoints", POINTS_PAGE);
 	cv_xml_open(call->out, "MetricDataResults");
 	while (cv_query_next(&iter)) {
 		const char *id = cv_query_str(&iter.item, "Id");
@@ -220,9 +238,7 @@ static int get_data(struct aws_call *call)
 				"The value '%.64s' for the parameter Id must begin with a "
 				"lowercase letter.",
 				id);
-		if (!cv_aws_page(call, i++))
-			continue;
-		if (result_write(call, &iter.item, points) < 0)
+		if (result_write(call, &iter.item, i++, points) < 0)
 			return -EINVAL;
 	}
 	cv_xml_close(call->out);
@@ -382,7 +398,7 @@ static const struct aws_action actions[] = {
 		.name = "GetMetricData",
 		.handle = get_data,
 		AWS_PARAMS(data_params),
-		.page_default = QUERIES_MAX,
+		.page_default = POINTS_PAGE,
 		.answers = "MetricDataResults.Id MetricDataResults.Label "
 			   "MetricDataResults.Timestamps MetricDataResults.Values "
 			   "MetricDataResults.StatusCode NextToken",

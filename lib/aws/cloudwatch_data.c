@@ -59,8 +59,8 @@ int cv_aws_cw_times_read(struct aws_call *call, int64_t period, struct cw_ask *a
 			"The parameter Period must be a multiple of 60: a point stands for "
 			"a minute.");
 	ask->period = (uint64_t)period;
-	/* Periods begin at multiples of their length; what is older than the ring has no points. */
-	ask->from = from > 0 ? (uint64_t)from / ask->period * ask->period : 0;
+	/* Periods begin there: what was before has no part in the first one. */
+	ask->from = from > 0 ? (uint64_t)from / MINUTE * MINUTE : 0;
 	ask->to = to > 0 ? (uint64_t)to : 0;
 	return 0;
 }
@@ -70,25 +70,39 @@ uint64_t cv_aws_cw_n_periods(const struct cw_ask *ask)
 	return (ask->to - ask->from + ask->period - 1) / ask->period;
 }
 
-struct cw_period cv_aws_cw_period_get(const struct cv_points *points, const struct cw_ask *ask,
-				      uint32_t idx, uint64_t i)
+static void point_add(struct cw_period *period, double value)
 {
-	struct cw_period period = {.at = ask->from + i * ask->period};
-	uint64_t end = period.at + ask->period;
+	period->sum += value;
+	period->min = period->n == 0 || value < period->min ? value : period->min;
+	period->max = period->n == 0 || value > period->max ? value : period->max;
+	period->n++;
+}
 
-	if (end > ask->to)
-		end = ask->to;
-	for (uint64_t at = period.at; idx != UINT32_MAX && at < end; at += MINUTE) {
-		double value;
+uint32_t cv_aws_cw_periods(const struct cv_points *points, const struct cw_ask *ask, uint32_t idx,
+			   struct cw_period *list)
+{
+	uint64_t minute, last;
+	uint32_t n = 0;
+	double value;
 
-		if (!cv_points_get(points, idx, at / MINUTE, &value))
+	if (idx == UINT32_MAX || ask->to == 0)
+		return 0;
+	cv_points_span(points, idx, &minute, &last);
+	if (minute < ask->from / MINUTE)
+		minute = ask->from / MINUTE;
+	if (last > (ask->to - 1) / MINUTE)
+		last = (ask->to - 1) / MINUTE;
+	for (; minute <= last; minute++) {
+		uint64_t at = minute * MINUTE;
+
+		if (!cv_points_get(points, idx, minute, &value))
 			continue;
-		period.sum += value;
-		period.min = period.n == 0 || value < period.min ? value : period.min;
-		period.max = period.n == 0 || value > period.max ? value : period.max;
-		period.n++;
+		at -= (at - ask->from) % ask->period;
+		if (n == 0 || list[n - 1].at != at)
+			list[n++] = (struct cw_period){.at = at};
+		point_add(&list[n - 1], value);
 	}
-	return period;
+	return n;
 }
 
 const char *cv_aws_cw_time_str(time_t at, char *buf)

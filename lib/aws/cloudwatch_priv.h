@@ -16,7 +16,7 @@
 /** A metric and the time for which it is asked. */
 struct cw_ask {
 	struct cv_points_series series;
-	uint64_t from, to; /**< seconds since 1970; to is not in it */
+	uint64_t from, to; /**< seconds since 1970, from a whole minute; to is not in it */
 	uint64_t period;   /**< seconds, of 60 or a multiple */
 };
 
@@ -44,9 +44,16 @@ int cv_aws_cw_times_read(struct aws_call *call, int64_t period, struct cw_ask *a
 /** Periods of an ask at most. */
 uint64_t cv_aws_cw_n_periods(const struct cw_ask *ask);
 
-/** The i-th period from the earliest on. @param idx  of the series; UINT32_MAX: there is none */
-struct cw_period cv_aws_cw_period_get(const struct cv_points *points, const struct cw_ask *ask,
-				      uint32_t idx, uint64_t i);
+/**
+ * The periods with points of a series, the earliest first. What it costs goes by the ring, not by what is
+ * asked for.
+ *
+ * @param idx        of the series; UINT32_MAX: there is none
+ * @param[out] list  shape [CV_POINTS_MINUTES]
+ * @return how many there are
+ */
+uint32_t cv_aws_cw_periods(const struct cv_points *points, const struct cw_ask *ask, uint32_t idx,
+			   struct cw_period *list);
 
 /** Write a time as AWS does into buf, shape [40]. @return buf */
 const char *cv_aws_cw_time_str(time_t at, char *buf);

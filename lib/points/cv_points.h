@@ -79,5 +79,9 @@ const struct cv_points_series *cv_points_at(const struct cv_points *points, uint
 /** Find a series. @return its place, or UINT32_MAX */
 uint32_t cv_points_find(const struct cv_points *points, const struct cv_points_series *series);
 
+/** The minutes that a series' points may be of; there are CV_POINTS_MINUTES of them at most. */
+void cv_points_span(const struct cv_points *points, uint32_t i, uint64_t *ret_first,
+		    uint64_t *ret_last);
+
 /** The point of a minute. @return whether there is one */
 bool cv_points_get(const struct cv_points *points, uint32_t i, uint64_t minute, double *ret_value);

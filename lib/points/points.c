@@ -168,11 +168,22 @@ uint32_t cv_points_find(const struct cv_points *points, const struct cv_points_s
 	return idx;
 }
 
+void cv_points_span(const struct cv_points *points, uint32_t i, uint64_t *ret_first,
+		    uint64_t *ret_last)
+{
+	uint64_t last = points->series.nodes[i]->minute;
+
+	*ret_first = last >= CV_POINTS_MINUTES ? last - CV_POINTS_MINUTES + 1 : 0;
+	*ret_last = last;
+}
+
 bool cv_points_get(const struct cv_points *points, uint32_t i, uint64_t minute, double *ret_value)
 {
 	const struct series *series = (const struct series *)points->series.nodes[i];
+	uint64_t first, last;
 
-	if (minute > series->node.minute || minute + CV_POINTS_MINUTES <= series->node.minute)
+	cv_points_span(points, i, &first, &last);
+	if (minute < first || minute > last)
 		return false;
 	*ret_value = series->values[minute % CV_POINTS_MINUTES];
 	return !isnan(*ret_value);
