@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cv_model_note.h"
+
 #include "ec2_priv.h"
 
 /* What AWS gives an endpoint whose service evaluates no policies. */
@@ -70,6 +72,7 @@ static void last_error_write(struct aws_call *call, const struct cv_model_endpoi
 static void endpoint_write(struct aws_call *call, uint32_t idx)
 {
 	const struct cv_model_endpoint *endpoint = &call->model->endpoints[idx];
+	const char *records = cv_model_note(&endpoint->meta, EC2_NOTE_DNS_RECORDS);
 	struct cv_xml *out = call->out;
 
 	cv_xml_str(out, "vpcEndpointId", endpoint->id);
@@ -83,7 +86,7 @@ static void endpoint_write(struct aws_call *call, uint32_t idx)
 	cv_aws_ec2_groups(call, endpoint);
 	cv_xml_str(out, "ipAddressType", "ipv4");
 	cv_xml_open(out, "dnsOptions");
-	cv_xml_str(out, "dnsRecordIpType", "ipv4");
+	cv_xml_str(out, "dnsRecordIpType", records != NULL ? records : "ipv4");
 	cv_xml_close(out);
 	cv_xml_bool(out, "privateDnsEnabled", endpoint->private_dns);
 	cv_xml_bool(out, "requesterManaged", false);
@@ -158,6 +161,16 @@ static int sgs_read(struct aws_call *call, const char *param, uint32_t vpc,
 	*ret_ids = own;
 	*ret_n = n_own;
 	return 0;
+}
+
+/* All records are of IPv4 addresses; the word for it is kept. */
+static int dns_records_keep(struct aws_call *call, const char *id)
+{
+	const char *records = cv_query_str(&call->params, "DnsOptions.DnsRecordIpType");
+
+	if (records == NULL)
+		return 0;
+	return cv_aws_ec2_note(call, CV_MODEL_ENDPOINT, id, EC2_NOTE_DNS_RECORDS, records);
 }
 
 /* ---- CreateVpcEndpoint ---- */
@@ -260,6 +273,8 @@ static int create_endpoint(struct aws_call *call)
 	if (ret < 0)
 		ret = cv_aws_fail_model(call, &errs, ret);
 	cv_model_errs_fini(&errs);
+	if (ret == 0)
+		ret = dns_records_keep(call, req.id);
 	if (ret < 0)
 		return ret;
 	cv_aws_sns_event(call, req.id, "Connect");
@@ -396,10 +411,16 @@ static int modify_endpoint(struct aws_call *call)
 	if (ret < 0)
 		ret = cv_aws_fail_model(call, &errs, ret);
 	cv_model_errs_fini(&errs);
+	if (ret == 0)
+		ret = dns_records_keep(call, req.endpoint);
 	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 
 /* ---- DeleteVpcEndpoints ---- */
+
+/* Of those that are gone it speaks with a code of its own, which clients take for success. */
+static const struct ec2_kind deletable = {CV_MODEL_ENDPOINT, "vpce-", "InvalidVpcEndpoint.NotFound",
+					  "InvalidVpcEndpointId.Malformed", "Vpc Endpoint"};
 
 static int delete_endpoints(struct aws_call *call)
 {
@@ -409,7 +430,7 @@ static int delete_endpoints(struct aws_call *call)
 	cv_xml_open(call->out, "unsuccessful");
 	for (uint32_t i = 0; i < n; i++) {
 		struct cv_model_errs errs = {0};
-		int ret = cv_aws_ec2_find(call, &cv_aws_ec2_endpoint, ids[i], NULL);
+		int ret = cv_aws_ec2_find(call, &deletable, ids[i], NULL);
 
 		if (ret < 0) {
 			cv_aws_ec2_failed(call, ids[i], NULL, ret);

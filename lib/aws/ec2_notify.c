@@ -284,7 +284,7 @@ static const struct aws_param create_params[] = {
 	AWS_STR("ConnectionEvents.N", AWS_REQUIRED, 1, 64),
 };
 static const struct aws_param describe_params[] = {
-	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("ConnectionNotificationId", 0), EC2_PAGES(5)};
+	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("ConnectionNotificationId", 0), EC2_PAGES(1)};
 static const char *const describe_filters[] = {"connection-notification-arn",
 					       "connection-notification-id",
 					       "connection-notification-state",

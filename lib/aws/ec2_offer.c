@@ -243,7 +243,7 @@ static const struct aws_param permissions_params[] = {
 static const char *const permissions_filters[] = {"principal", "principal-type", NULL};
 
 static const struct aws_param offers_params[] = {AWS_DRY_RUN, AWS_FILTERS,
-						 AWS_STR("ServiceName.N", 0, 1, 255), EC2_PAGES(5)};
+						 AWS_STR("ServiceName.N", 0, 1, 255), EC2_PAGES(1)};
 static const char *const offers_filters[] = {
 	"owner", "service-name", "service-type", "supported-ip-address-types", "tag-key", "tag:*",
 	NULL};

@@ -143,3 +143,4 @@ int cv_aws_ec2_note(struct aws_call *call, enum cv_model_kind kind, const char *
 /* Keys of such attributes. */
 #define EC2_NOTE_PAYER "payer_responsibility"
 #define EC2_NOTE_DESCRIPTION "description"
+#define EC2_NOTE_DNS_RECORDS "dns_record_ip_type"

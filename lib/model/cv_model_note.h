@@ -16,7 +16,7 @@
 #define CV_MODEL_NOTE_LEN 1024
 
 /**
- * Set or remove a kept attribute; of resources from the file as well.
+ * Set or remove a kept attribute; of resources from the file notifications only.
  *
  * @param kind  CV_MODEL_SERVICE, CV_MODEL_ENDPOINT, CV_MODEL_SG
  * @param note  key and value; value NULL: removed, if it is there

@@ -44,7 +44,7 @@ void cv_model_endpoint_remove(struct model_ctx *ctx, uint32_t idx)
 	struct cv_model_endpoint *endpoint = &ctx->model->endpoints[idx];
 
 	if (endpoint->state == CV_MODEL_DELETING || endpoint->state == CV_MODEL_DELETED) {
-		cv_model_err(ctx, ENOENT, "InvalidVpcEndpointId.NotFound", "",
+		cv_model_err(ctx, ENOENT, "InvalidVpcEndpoint.NotFound", "",
 			     "The Vpc Endpoint Id '%s' does not exist", endpoint->id);
 		return;
 	}

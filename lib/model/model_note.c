@@ -69,6 +69,11 @@ static void note_put(struct model_ctx *ctx, struct cv_model_meta *meta,
 	meta->attrs[meta->n_attrs++] = copy;
 }
 
+static bool is_notification(const struct cv_model_tag *note)
+{
+	return strncmp(note->key, NOTIFICATION, strlen(NOTIFICATION)) == 0;
+}
+
 int cv_model_note_set(struct cv_model *model, const struct cv_model_by *by, enum cv_model_kind kind,
 		      const char *ref, const struct cv_model_tag *note, struct cv_model_errs *errs)
 {
@@ -78,7 +83,8 @@ int cv_model_note_set(struct cv_model *model, const struct cv_model_by *by, enum
 
 	cv_model_begin(&ctx, by);
 	idx = cv_model_subject(&ctx, kind, ref);
-	if (idx == CV_MODEL_NONE || ctx.ret != 0)
+	if (idx == CV_MODEL_NONE || ctx.ret != 0 ||
+	    (!is_notification(note) && !cv_model_check_mutable(&ctx, kind, idx)))
 		return cv_model_end(&ctx);
 	meta = cv_model_meta_at(model, kind, idx);
 	if (note->value != NULL)

@@ -311,7 +311,7 @@ class Beside(Case):
         done = self.it.cli('ec2', 'describe-vpc-endpoint-connections')
         self.assertEqual((done.returncode, done.json), (0, {'VpcEndpointConnections': []}), done.stderr)
         done = self.it.cli('ec2', 'delete-vpc-endpoints', '--vpc-endpoint-ids', 'vpce-0123456789abcdef0')
-        self.assertEqual(done.json['Unsuccessful'][0]['Error']['Code'], 'InvalidVpcEndpointId.NotFound')
+        self.assertEqual(done.json['Unsuccessful'][0]['Error']['Code'], 'InvalidVpcEndpoint.NotFound')
         done = self.it.cli('ec2', 'describe-vpc-endpoints', '--vpc-endpoint-ids', 'vpce-0123456789abcdef0')
         self.assertEqual(done.returncode, 254)
         self.assertIn('An error occurred (InvalidVpcEndpointId.NotFound)', done.stderr)

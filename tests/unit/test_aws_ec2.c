@@ -133,6 +133,11 @@ static void service_is_changed(void **state)
 	/* What is in the file is changed there. */
 	ec2_fails(PROV, "OperationNotPermitted", "%s%s&AcceptanceRequired=true", modify,
 		  m->services[0].id);
+	ec2_fails(PROV, "OperationNotPermitted",
+		  "Action=ModifyVpcEndpointServicePayerResponsibility&ServiceId=%s"
+		  "&PayerResponsibility=ServiceOwner",
+		  m->services[0].id);
+	assert_int_equal(m->services[0].meta.n_attrs, 0);
 }
 
 static void service_goes_once_nobody_is_attached(void **state)
@@ -151,6 +156,9 @@ static void service_goes_once_nobody_is_attached(void **state)
 	    svc);
 	has("<code>InvalidVpcEndpointServiceIdId.Malformed</code>");
 	assert_int_equal(times("<item>"), 2);
+	ec2(PROV,
+	    "Action=DeleteVpcEndpointServiceConfigurations&ServiceId.1=vpce-svc-0123456789abcdef0");
+	has("<code>InvalidVpcEndpointService.NotFound</code>");
 	ec2_fails(PROV, "ExistingVpcEndpointConnections",
 		  "Action=ModifyVpcEndpointServiceConfiguration&ServiceId=%s"
 		  "&RemoveNetworkLoadBalancerArn.1=%s",
@@ -251,7 +259,8 @@ static void endpoint_is_made_and_described(void **state)
 	make_service();
 	ec2(CONS,
 	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s"
-	    "&SecurityGroupId.1=%s&ClientToken=x" TAGS("vpc-endpoint"),
+	    "&SecurityGroupId.1=%s&DnsOptions.DnsRecordIpType=service-defined"
+	    "&ClientToken=x" TAGS("vpc-endpoint"),
 	    vpc_c, svc_name, sub_cb, sg_c);
 	element("vpcEndpointId", ep);
 	assert_true(cv_id_is(ep, "vpce-", 17));
@@ -262,6 +271,7 @@ static void endpoint_is_made_and_described(void **state)
 	    sub_cb);
 	has("<groupSet><item><groupId>%s</groupId><groupName>sg</groupName></item></groupSet>",
 	    sg_c);
+	has("<dnsOptions><dnsRecordIpType>service-defined</dnsRecordIpType></dnsOptions>");
 	has("<privateDnsEnabled>false</privateDnsEnabled><requesterManaged>false</requesterManaged>"
 	    "<dnsEntrySet><item><dnsName>%s-",
 	    ep);
@@ -398,6 +408,13 @@ static void endpoint_is_changed(void **state)
 	ec2_fails(PROV, "InvalidVpcEndpointId.NotFound",
 		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&RemoveSubnetId.1=%s", ep, sub_cb);
 	ec2(CONS, "Action=ModifyVpcEndpoint&VpcEndpointId=%s&ResetPolicy=true", ep);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<dnsOptions><dnsRecordIpType>ipv4</dnsRecordIpType></dnsOptions>");
+	ec2(CONS,
+	    "Action=ModifyVpcEndpoint&VpcEndpointId=%s&DnsOptions.DnsRecordIpType=service-defined",
+	    ep);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<dnsOptions><dnsRecordIpType>service-defined</dnsRecordIpType></dnsOptions>");
 }
 
 static void endpoints_are_filtered(void **state)
@@ -454,7 +471,12 @@ static void endpoints_come_in_pages(void **state)
 	ec2(CONS, "Action=DescribeVpcEndpoints&MaxResults=5000");
 	assert_int_equal(times("<vpcEndpointId>"), 2);
 	ec2_fails(CONS, "InvalidNextToken", "Action=DescribeVpcEndpoints&NextToken=x");
-	ec2_fails(CONS, "InvalidParameterValue", "Action=DescribeVpcEndpointServices&MaxResults=4");
+	/* AWS names a least number for some. */
+	ec2(CONS, "Action=DescribeVpcEndpointServices&MaxResults=1");
+	ec2(CONS, "Action=DescribeVpcEndpointConnectionNotifications&MaxResults=1");
+	ec2_fails(CONS, "InvalidParameterValue", "Action=DescribeVpcEndpointServices&MaxResults=0");
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "Action=DescribeVpcEndpointConnections&MaxResults=4");
 }
 
 /* ---- connections ---- */
@@ -514,13 +536,15 @@ static void endpoint_goes(void **state)
 	make_service();
 	make_endpoint();
 	ec2(PROV, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
-	has("<code>InvalidVpcEndpointId.NotFound</code>");
+	has("<code>InvalidVpcEndpoint.NotFound</code>");
 	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s&VpcEndpointId.2=%s", ep,
 	    m->endpoints[0].id);
 	has("<code>OperationNotPermitted</code>");
 	assert_int_equal(times("<item>"), 1);
 	state_is("deleting");
 	has("<subnetIdSet/><networkInterfaceIdSet/><groupSet/>");
+	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<code>InvalidVpcEndpoint.NotFound</code>");
 	cv_model_advance(m, (uint64_t)calls_now + 1);
 	state_is("deleted");
 	ec2(PROV, "Action=AcceptVpcEndpointConnections&ServiceId=%s&VpcEndpointId.1=%s", svc, ep);

@@ -310,7 +310,7 @@ static void endpoints_pass_through_their_states(void **state)
 	check_all();
 	assert_true(cv_model_advance(m, now_s));
 	assert_int_equal(ep->state, CV_MODEL_DELETED);
-	refused(gone(CONS, CV_MODEL_ENDPOINT, endpoint), -ENOENT, "InvalidVpcEndpointId.NotFound",
+	refused(gone(CONS, CV_MODEL_ENDPOINT, endpoint), -ENOENT, "InvalidVpcEndpoint.NotFound",
 		"");
 	refused(cv_model_accept_by(m, by_of(PROV), service, endpoint, &errs), -EINVAL,
 		"InvalidState", "'deleted' and cannot be accepted");
