@@ -62,9 +62,14 @@ static void dp_age_piece(struct cv_dp_worker *w)
 	}
 }
 
+/*
+ * A walk under way goes on to its end, by whatever view is newest by then: views may come without pause,
+ * and were it begun anew for each, the last entries would never be looked at. It counts for the view that
+ * it began under; what it had passed by when the next one came is looked at in the walk after it.
+ */
 static void dp_recheck_start(struct dp_sweep *s, const struct cv_view_spec *spec)
 {
-	if (s->gen == spec->gen && s->sweep == spec->sweep)
+	if (s->recheck != CV_FLOW_NONE || (s->gen == spec->gen && s->sweep == spec->sweep))
 		return;
 	s->gen = spec->gen;
 	s->sweep = spec->sweep;
