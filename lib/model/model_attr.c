@@ -254,6 +254,13 @@ static void value_set(const struct attr *attr, char *resource, uint32_t value)
 
 static void attrs_check(struct model_ctx *ctx, const struct cv_model_attrs_change *req)
 {
+	/* Terraform leaves an attribute out when it reads just these words. */
+	static const char *const nouns[CV_MODEL_KIND_N] = {
+		[CV_MODEL_TG] = "Target group",
+		[CV_MODEL_LB] = "Load balancer",
+		[CV_MODEL_LISTENER] = "Listener",
+	};
+
 	for (uint32_t i = 0; i < req->n_attrs; i++) {
 		const struct attr *attr = attr_find(req->kind, req->attrs[i].key);
 		uint32_t value;
@@ -261,7 +268,8 @@ static void attrs_check(struct model_ctx *ctx, const struct cv_model_attrs_chang
 		if (attr == NULL)
 			cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest",
 				     cv_model_at(ctx, "attributes[%u]", i),
-				     "Attribute key '%.100s' is not recognized", req->attrs[i].key);
+				     "%s attribute key '%.100s' is not recognized",
+				     nouns[req->kind], req->attrs[i].key);
 		else if (!value_parse(attr, req->attrs[i].value, &value))
 			cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest",
 				     cv_model_at(ctx, "attributes[%u]", i),
@@ -333,10 +341,11 @@ static void attrs_serve(struct cv_model *model, const struct cv_model_attrs_chan
 	meta->attrs = list;
 }
 
-/* A group's two thresholds depend on each other. */
+/* A group's two thresholds depend on each other, its stickiness on that of those who choose it. */
 static void group_check(struct model_ctx *ctx, const struct cv_model_attrs_change *req,
-			const struct cv_model_target_group *tg)
+			uint32_t idx)
 {
+	const struct cv_model_target_group *tg = &ctx->model->tgs[idx];
 	struct cv_model_target_group after = *tg;
 
 	for (uint32_t i = 0; i < req->n_attrs; i++) {
@@ -347,6 +356,8 @@ static void group_check(struct model_ctx *ctx, const struct cv_model_attrs_chang
 			value_set(attr, (char *)&after, value);
 	}
 	cv_model_least_check(ctx, &after.dns_least, &after.routing_least);
+	if (after.sticky && !tg->sticky)
+		cv_model_sticky_check(ctx, idx);
 }
 
 /* Gives each node as many addresses, or none of them any. Flows hold those that are there. */
@@ -414,7 +425,7 @@ int cv_model_attrs_change(struct cv_model *model, const struct cv_model_by *by,
 		(void)cv_model_listener_find(model, req->ref, &listener);
 	attrs_check(&ctx, req);
 	if (ctx.ret == 0 && kind == CV_MODEL_TG)
-		group_check(&ctx, req, &model->tgs[idx]);
+		group_check(&ctx, req, idx);
 	meta = req->kind == CV_MODEL_LISTENER ? &model->lbs[idx].listeners[listener].meta
 					      : cv_model_meta_at(model, kind, idx);
 	if (ctx.ret == 0)

@@ -182,6 +182,9 @@ void cv_model_check_make(struct model_ctx *ctx, const struct cv_model_check_req 
 void cv_model_forwards_make(struct model_ctx *ctx, uint32_t lb,
 			    const struct cv_model_listener_req *req, struct cv_model_listener *l);
 
+/** Check that a group may become sticky: every listener that chooses it does so for good. */
+void cv_model_sticky_check(struct model_ctx *ctx, uint32_t tg);
+
 /** Check the thresholds of target group health. */
 void cv_model_least_check(struct model_ctx *ctx, const struct cv_model_least *dns,
 			  const struct cv_model_least *routing);

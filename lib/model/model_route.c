@@ -25,17 +25,48 @@ static void check_group(struct model_ctx *ctx, uint32_t lb_idx, uint32_t tg_idx,
 			     model->lbs[tg->lb].name);
 }
 
+/* What a file and what calls made do not agree on, they came to later: it must not cost either. */
 static void check_sticky(struct model_ctx *ctx, const struct cv_model_listener *l, uint32_t i)
 {
 	const struct cv_model_target_group *tg = &ctx->model->tgs[l->forwards[i].tg];
+	bool restore = ctx->by != NULL && ctx->by->restore;
 
 	if (l->n_forwards > 1 && tg->sticky && !l->sticky_group)
 		cv_model_err(
-			ctx, EINVAL, "InvalidConfigurationRequest",
+			ctx, restore ? 0 : EINVAL, "InvalidConfigurationRequest",
 			"target_group_stickiness.enabled",
 			"target group '%s' is sticky (stickiness.enabled): the choice of the group "
 			"must be sticky, too",
 			tg->name);
+}
+
+/* Whether a listener chooses between this group and others, and not for good. */
+static bool is_chosen_anew(const struct cv_model_listener *l, uint32_t tg)
+{
+	for (uint32_t i = 0; i < l->n_forwards; i++) {
+		if (l->forwards[i].tg == tg)
+			return l->n_forwards > 1 && !l->sticky_group;
+	}
+	return false;
+}
+
+void cv_model_sticky_check(struct model_ctx *ctx, uint32_t tg)
+{
+	const struct cv_model *model = ctx->model;
+	uint32_t lb_idx = model->tgs[tg].lb;
+	const struct cv_model_lb *lb;
+
+	if (lb_idx == CV_MODEL_NONE)
+		return;
+	lb = &model->lbs[lb_idx];
+	for (uint32_t i = 0; i < lb->n_listeners; i++) {
+		if (is_chosen_anew(&lb->listeners[i], tg))
+			cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", "attributes",
+				     "Attribute 'stickiness.enabled' cannot be set: listener '%s' "
+				     "forwards to several target groups, and its choice of one is "
+				     "not sticky",
+				     lb->listeners[i].arn);
+	}
 }
 
 static void check_weight(struct model_ctx *ctx, const struct cv_model_forward_req *req, uint32_t i)

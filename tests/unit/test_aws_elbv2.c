@@ -333,8 +333,10 @@ static void each_attribute_has_its_default_and_bounds(void **state)
 		for (size_t k = 0; k < 4 && row->bad[k] != NULL; k++)
 			attribute_refused(row->kind, arn, row->key, row->bad[k]);
 	}
-	/* There are no others. */
+	/* There are no others: said in the words that Terraform looks for. */
 	for (int kind = 0; kind < 3; kind++) {
+		static const char *const nouns[] = {"Load balancer", "Target group", "Listener"};
+		char say[128];
 		uint32_t n = 0;
 
 		for (size_t i = 0; i < CV_ARRAY_LEN(attr_rows); i++)
@@ -343,6 +345,10 @@ static void each_attribute_has_its_default_and_bounds(void **state)
 		    arns[kind]);
 		assert_int_equal(times("<Key>"), n);
 		attribute_refused(kind, arns[kind], "slow_start.duration_seconds", "30");
+		snprintf(say, sizeof(say),
+			 "%s attribute key 'slow_start.duration_seconds' is not recognized",
+			 nouns[kind]);
+		assert_non_null(strstr(err_text, say));
 	}
 }
 

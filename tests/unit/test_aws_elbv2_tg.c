@@ -349,6 +349,51 @@ static void an_action_has_five_groups(void **state)
 		  lb, params);
 }
 
+/* Else the listener could not be put back when the configuration is read again. */
+static void stickiness_of_a_group_follows_its_listeners(void **state)
+{
+	static const char create[] = "Action=CreateListener&Protocol=TCP&LoadBalancerArn=";
+	static const char sticky[] = "Attributes.member.1.Key=stickiness.enabled"
+				     "&Attributes.member.1.Value=true";
+	char one[256];
+
+	(void)state;
+	make_lb("nlb");
+	make_tg("one");
+	make_listener(80);
+	snprintf(one, sizeof(one), "%s", tg);
+	make_tg("two");
+	elb(PROV,
+	    "%s%s&Port=81&DefaultActions.member.1.Type=forward&" GROUPS
+	    "1.TargetGroupArn=%s&" GROUPS "1.Weight=1&" GROUPS "2.TargetGroupArn=%s&" GROUPS
+	    "2.Weight=1",
+	    create, lb, one, tg);
+	long_element("ListenerArn", listener);
+	for (int i = 0; i < 2; i++) {
+		elb_fails(PROV, "InvalidConfigurationRequest",
+			  "Action=ModifyTargetGroupAttributes&TargetGroupArn=%s&%s",
+			  i == 0 ? one : tg, sticky);
+		assert_non_null(strstr(err_text, listener));
+	}
+	/* The choice is for good, or there is none. */
+	elb(PROV,
+	    "Action=ModifyListener&ListenerArn=%s&DefaultActions.member.1.Type=forward&" GROUPS
+	    "1.TargetGroupArn=%s&" GROUPS "1.Weight=1&" GROUPS "2.TargetGroupArn=%s&" GROUPS
+	    "2.Weight=1&DefaultActions.member.1.ForwardConfig.TargetGroupStickinessConfig.Enabled="
+	    "true",
+	    listener, one, tg);
+	elb(PROV, "Action=ModifyTargetGroupAttributes&TargetGroupArn=%s&%s", one, sticky);
+	elb_fails(
+		PROV, "InvalidConfigurationRequest",
+		"Action=ModifyListener&ListenerArn=%s&DefaultActions.member.1.Type=forward&" GROUPS
+		"1.TargetGroupArn=%s&" GROUPS "1.Weight=1&" GROUPS "2.TargetGroupArn=%s&" GROUPS
+		"2.Weight=1",
+		listener, one, tg);
+	elb(PROV, "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
+	    tg);
+	elb(PROV, "Action=ModifyTargetGroupAttributes&TargetGroupArn=%s&%s", tg, sticky);
+}
+
 static void the_default_rule_is_told(void **state)
 {
 	char rule[256];
@@ -447,6 +492,7 @@ int main(void)
 		TEST(listeners_have_a_limit),
 		TEST(listener_is_changed),
 		TEST(an_action_has_five_groups),
+		TEST(stickiness_of_a_group_follows_its_listeners),
 		TEST(the_default_rule_is_told),
 		TEST(targets_come_and_go),
 	};
