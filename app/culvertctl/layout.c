@@ -66,6 +66,7 @@ static const struct culvertctl_section vpcs[] = {
 
 static const struct culvertctl_col load_balancers_cols[] = {
 	{"LOAD BALANCER", "name", FORM_TEXT},
+	{"ACCOUNT", "account", FORM_TEXT},
 	{"VPC", "vpc", FORM_TEXT},
 	{"CROSS-ZONE", "cross_zone", FORM_TEXT},
 	{"SERVICE", "service", FORM_TEXT},
@@ -76,6 +77,7 @@ static const struct culvertctl_col load_balancers_cols[] = {
 
 static const struct culvertctl_col load_balancers_nodes_cols[] = {
 	{"LOAD BALANCER", "^name", FORM_TEXT},
+	{"ACCOUNT", "^account", FORM_TEXT},
 	{"AZ ID", "az_id", FORM_TEXT},
 	{"SUBNET", "subnet", FORM_TEXT},
 	{"IPS", "ips", FORM_TEXT},
@@ -87,6 +89,7 @@ static const struct culvertctl_col load_balancers_nodes_cols[] = {
 
 static const struct culvertctl_col load_balancers_listeners_cols[] = {
 	{"LOAD BALANCER", "^name", FORM_TEXT},
+	{"ACCOUNT", "^account", FORM_TEXT},
 	{"PORT", "port", FORM_COUNT},
 	{"TARGET GROUP", "target_group", FORM_TEXT},
 	{"WEIGHTS", "forward", FORM_TEXT},
@@ -121,6 +124,7 @@ static const struct culvertctl_section load_balancers[] = {
 
 static const struct culvertctl_col targets_cols[] = {
 	{"TARGET GROUP", "name", FORM_TEXT},
+	{"ACCOUNT", "account", FORM_TEXT},
 	{"VPC", "vpc", FORM_TEXT},
 	{"LOAD BALANCER", "load_balancer", FORM_TEXT},
 	{"PROXY V2", "proxy_protocol_v2", FORM_TEXT},
@@ -128,12 +132,14 @@ static const struct culvertctl_col targets_cols[] = {
 	{"CHECK", "health_check.protocol", FORM_TEXT},
 	{"PORT", "health_check.port", FORM_TEXT},
 	{"CHECKED", "health_check.enabled", FORM_TEXT},
+	{"ARN", "arn", FORM_TEXT},
 	{0},
 };
 
 static const struct culvertctl_col targets_targets_cols[] = {
 	{"TARGET", "target", FORM_TEXT},
 	{"GROUP", "^name", FORM_TEXT},
+	{"ACCOUNT", "^account", FORM_TEXT},
 	{"AZ ID", "az_id", FORM_TEXT},
 	{"STATE", "state", FORM_TEXT},
 	{"REASON", "reason", FORM_TEXT},

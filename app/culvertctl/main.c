@@ -57,6 +57,8 @@ static const char usage_rest[] =
 	"shift, unshift    targets of a zone get no new connections until unshift;\n"
 	"                  zonal_shift.config.enabled must be on\n"
 	"                  All of these are kept over a restart, and stand over the file.\n"
+	"                  Groups and load balancers go by ARN, by name, or, where several\n"
+	"                  accounts have one of that name, by ACCOUNT/NAME.\n"
 	"\n"
 	"FILTER is any of\n"
 	"  --endpoint ID      endpoints, flows: one endpoint by id or name\n"

@@ -69,6 +69,95 @@ static uint32_t find(struct cv_model *model, struct act *act, enum cv_model_kind
 	return idx;
 }
 
+/* ---- load balancers and target groups: their names are each account's own ---- */
+
+/* A thing by its name, for one account (`web`, or `111122223333/web`). */
+struct named {
+	enum cv_model_kind kind;
+	const char *what, *ref; /* its noun; as the operator wrote it */
+	const char *name;       /* the part of ref behind the account */
+};
+
+static const char *arn_of(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
+{
+	return kind == CV_MODEL_LB ? model->lbs[idx].arn : model->tgs[idx].arn;
+}
+
+/* The account that ref names before its '/', by id or name. */
+static bool is_accounts(const struct cv_model *model, const struct named *named, uint32_t idx)
+{
+	const struct cv_model_account *account =
+		&model->accounts[cv_model_owner(model, named->kind, idx)];
+	size_t len = (size_t)(named->name - named->ref);
+
+	if (len == 0)
+		return true;
+	len--; /* the '/' */
+	return (strlen(account->id) == len && strncmp(account->id, named->ref, len) == 0) ||
+	       (strlen(account->name) == len && strncmp(account->name, named->ref, len) == 0);
+}
+
+static bool is_named(const struct cv_model *model, const struct named *named, uint32_t idx)
+{
+	const bool lb = named->kind == CV_MODEL_LB;
+	const struct cv_model_meta *meta = lb ? &model->lbs[idx].meta : &model->tgs[idx].meta;
+	const char *name = lb ? model->lbs[idx].name : model->tgs[idx].name;
+
+	return !meta->gone && strcmp(name, named->name) == 0 && is_accounts(model, named, idx);
+}
+
+/* Several accounts have one of that name: which are there. */
+static int which(const struct cv_model *model, struct act *act, const struct named *named,
+		 uint32_t n)
+{
+	int ret =
+		say(act, -EINVAL,
+		    "there are several %ss '%.80s': say which by ACCOUNT/NAME or ARN:", named->what,
+		    named->ref);
+
+	for (uint32_t i = 0; ret == -EINVAL && i < n; i++) {
+		char *before = act->text;
+
+		if (!is_named(model, named, i))
+			continue;
+		act->text = NULL;
+		ret = say(act, ret, "%s %s", before, arn_of(model, named->kind, i));
+		free(before);
+	}
+	return ret;
+}
+
+/* By ARN, or by a name, which must be of one only. @return 0, or -errno with the reason said */
+static int pick(const struct cv_model *model, struct act *act, enum cv_model_kind kind,
+		const char *ref, uint32_t *ret_idx)
+{
+	const uint32_t n = kind == CV_MODEL_LB ? model->n_lbs : model->n_tgs;
+	const char *slash = strchr(ref, '/');
+	const struct named named = {
+		.kind = kind,
+		.what = kind == CV_MODEL_LB ? "load balancer" : "target group",
+		.ref = ref,
+		.name = slash != NULL ? slash + 1 : ref,
+	};
+	uint32_t idx = CV_MODEL_NONE;
+
+	if (strncmp(ref, "arn:", 4) == 0) {
+		idx = cv_model_find(model, kind, CV_MODEL_NONE, ref);
+	} else {
+		for (uint32_t i = 0; i < n; i++) {
+			if (!is_named(model, &named, i))
+				continue;
+			if (idx != CV_MODEL_NONE)
+				return which(model, act, &named, n);
+			idx = i;
+		}
+	}
+	if (idx == CV_MODEL_NONE)
+		return say(act, -ENOENT, "there is no %s '%.160s'", named.what, ref);
+	*ret_idx = idx;
+	return 0;
+}
+
 static int decide(struct cv_ctl *ctl, struct cv_model *model, struct act *act, bool accept)
 {
 	uint32_t idx = find(model, act, CV_MODEL_ENDPOINT, "endpoint", act->order->endpoint);
@@ -147,16 +236,16 @@ static int act_drain(struct cv_ctl *ctl, struct cv_model *model, struct act *act
 	struct cv_model_targets_change change = {.remove = &req, .n_remove = 1};
 	const struct cv_model_by by = operator_now();
 	struct cv_model_errs errs = {0};
-	uint32_t idx;
+	uint32_t idx = CV_MODEL_NONE;
 	int ret;
 
 	(void)ctl;
 	if (!target_parse(target, &req))
 		return say(act, -EINVAL, "'%.40s' is not a target: 10.0.1.21 or 10.0.1.21:80",
 			   target);
-	idx = find(model, act, CV_MODEL_TG, "target group", group);
-	if (idx == CV_MODEL_NONE)
-		return -ENOENT;
+	ret = pick(model, act, CV_MODEL_TG, group, &idx);
+	if (ret < 0)
+		return ret;
 	if (!has_target(&model->tgs[idx], &req))
 		return say(act, -ENOENT, "target group '%s' has no target %s", model->tgs[idx].name,
 			   target);
@@ -172,14 +261,14 @@ static int act_drain(struct cv_ctl *ctl, struct cv_model *model, struct act *act
 
 static int shift(struct cv_ctl *ctl, struct cv_model *model, struct act *act, const char *zone)
 {
-	uint32_t idx = find(model, act, CV_MODEL_LB, "load balancer", act->order->load_balancer);
 	const struct cv_model_by by = operator_now();
 	struct cv_model_errs errs = {0};
-	int ret;
+	uint32_t idx = CV_MODEL_NONE;
+	int ret = pick(model, act, CV_MODEL_LB, act->order->load_balancer, &idx);
 
 	(void)ctl;
-	if (idx == CV_MODEL_NONE)
-		return -ENOENT;
+	if (ret < 0)
+		return ret;
 	if (zone == NULL && model->lbs[idx].shifted_zone == CV_MODEL_NONE)
 		return say(act, -EINVAL, "load balancer '%s' is not shifted", model->lbs[idx].name);
 	ret = cv_model_zonal_shift(model, &by, idx, zone, &errs);

@@ -391,6 +391,12 @@ void cv_ctl_workers_look(struct cv_ctl *ctl, uint64_t now_ms);
 /** Name of a VPC slot; "?" if it is unused. */
 const char *cv_ctl_vpc_name(const struct cv_ctl *ctl, uint16_t slot);
 
+/** Tells whether a VPC slot is a port that carries VXLAN: cv_ctl_vpc_name() gives its name. */
+bool cv_ctl_is_carrier(const struct cv_ctl *ctl, uint16_t slot);
+
+/** Id of the account that owns what is at an index, as cv_model_owner() has it. */
+const char *cv_ctl_account_id(const struct cv_model *model, enum cv_model_kind kind, uint32_t idx);
+
 /** Write `a.b.c.d:port` (port in host order) into buf, shape [CV_NET_STR_LEN]. @return buf */
 const char *cv_ctl_addr_str(cv_be32_t ip, uint16_t port, char *buf);
 

@@ -266,6 +266,8 @@ static int listeners_write(const struct cv_ctl *ctl, FILE *out)
 
 			snprintf(port, sizeof(port), "%u", model->lbs[i].listeners[j].port);
 			objects[n].slot = cv_plan_slot(ctl->plan, CV_PLAN_LISTENER, i, j);
+			label_add(objects[n].labels, "account",
+				  cv_ctl_account_id(model, CV_MODEL_LB, i));
 			label_add(objects[n].labels, "load_balancer", model->lbs[i].name);
 			label_add(objects[n].labels, "port", port);
 		}
@@ -293,6 +295,8 @@ static int targets_write(const struct cv_ctl *ctl, FILE *out)
 			char addr[CV_NET_STR_LEN];
 
 			objects[n].slot = cv_plan_slot(ctl->plan, CV_PLAN_TARGET, i, j);
+			label_add(objects[n].labels, "account",
+				  cv_ctl_account_id(model, CV_MODEL_TG, i));
 			label_add(objects[n].labels, "target_group", model->tgs[i].name);
 			label_add(objects[n].labels, "target",
 				  cv_ctl_addr_str(target->ip, target->port, addr));
@@ -333,6 +337,7 @@ static void hosts_write(const struct cv_ctl *ctl, FILE *out, const char *name, b
 			uint32_t zone = model->lbs[lb].nodes[i].zone;
 			char labels[LABELS_LEN] = "";
 
+			label_add(labels, "account", cv_ctl_account_id(model, CV_MODEL_TG, group));
 			label_add(labels, "load_balancer", model->lbs[lb].name);
 			label_add(labels, "target_group", model->tgs[group].name);
 			label_add(labels, "az_id", model->zones[zone].id);
@@ -352,6 +357,12 @@ static void health_write(const struct cv_ctl *ctl, FILE *out)
 }
 
 /* ---- source ports, neighbours, ports ---- */
+
+/* VPCs that are gone have no names left that would tell what was theirs apart. */
+static bool is_named(const struct cv_ctl *ctl, uint16_t vpc)
+{
+	return strcmp(cv_ctl_vpc_name(ctl, vpc), "?") != 0;
+}
 
 static void pool_labels(const struct cv_ctl *ctl, const struct cv_snat_pool *pool, char *labels)
 {
@@ -377,6 +388,8 @@ static void snat_write(const struct cv_ctl *ctl, FILE *out)
 		struct cv_snat_counts counts;
 		const char *const states[] = {"used", "resting", "free"};
 
+		if (!is_named(ctl, cv_snat_pool_key(pool)->vpc))
+			continue;
 		cv_snat_counts(pool, now_ms, &counts);
 		for (size_t j = 0; j < CV_ARRAY_LEN(states); j++) {
 			const uint32_t values[] = {counts.used, counts.resting, counts.free};
@@ -394,6 +407,8 @@ static void snat_write(const struct cv_ctl *ctl, FILE *out)
 		struct cv_snat_counts counts;
 		char labels[LABELS_LEN];
 
+		if (!is_named(ctl, cv_snat_pool_key(pool)->vpc))
+			continue;
 		cv_snat_counts(pool, now_ms, &counts);
 		pool_labels(ctl, pool, labels);
 		value_write(out, "snat_allocation_errors_total", labels, counts.errors);
@@ -407,9 +422,11 @@ static void neighbours_write(const struct cv_ctl *ctl, FILE *out)
 		const struct ctl_neigh *neigh = &ctl->neighs.items[i];
 		char labels[LABELS_LEN] = "", ip[CV_NET_STR_LEN];
 
-		if (neigh->state == CTL_NEIGH_UNUSED)
+		if (neigh->state == CTL_NEIGH_UNUSED || !is_named(ctl, neigh->vpc))
 			continue;
-		label_add(labels, "vpc", cv_ctl_vpc_name(ctl, neigh->vpc));
+		/* A VPC may be called as another's port is. */
+		label_add(labels, cv_ctl_is_carrier(ctl, neigh->vpc) ? "port" : "vpc",
+			  cv_ctl_vpc_name(ctl, neigh->vpc));
 		label_add(labels, "ip", cv_ip4_str(neigh->ip, ip));
 		label_add(labels, "state",
 			  cv_ctl_neigh_state_str((enum ctl_neigh_state)neigh->state));
@@ -514,6 +531,7 @@ static void ports_write(const struct cv_ctl *ctl, FILE *out)
 struct page {
 	struct ctl_meter_sink sink; /* first */
 	FILE *out;
+	const struct cv_model *model;
 };
 
 /* A dimension's name as a label: `VPC Endpoint Id` is vpc_endpoint_id. Into buf, shape [32]. */
@@ -543,12 +561,13 @@ static void page_take(struct ctl_meter_sink *sink, const struct ctl_meter *meter
 			label_add(labels, label_name(sample->dims[i].name, name),
 				  sample->dims[i].value);
 	}
+	label_add(labels, "account", page->model->accounts[sample->account].id);
 	value_write(page->out, meter->prom, labels, sample->value);
 }
 
 static void meters_write(const struct cv_ctl *ctl, FILE *out)
 {
-	struct page page = {{.take = page_take}, out};
+	struct page page = {{.take = page_take}, out, ctl->conf->model};
 	uint32_t n;
 	const struct ctl_meter *meters = cv_ctl_meters(&n);
 

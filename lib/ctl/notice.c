@@ -96,6 +96,7 @@ static void shifts_notice(struct cv_ctl *ctl, const struct cv_model *was, const 
 		if (strcmp(from, to) == 0)
 			continue;
 		EVENT(ctl, "zone-shift", {"load_balancer", lb->name},
+		      {"account", cv_ctl_account_id(is, CV_MODEL_LB, i)},
 		      {"zone", *to != '\0' ? to : from}, {"state", *to != '\0' ? "begun" : "ended"},
 		      {"by", lb->shift_decided ? "operator" : "file"});
 	}
@@ -134,8 +135,9 @@ void cv_ctl_notice_target(struct cv_ctl *ctl, const struct cv_health_change *cha
 	char addr[CV_NET_STR_LEN];
 
 	EVENT(ctl, "target", {"target", cv_ctl_addr_str(target->ip, target->port, addr)},
-	      {"target_group", tg->name}, {"zone", model->zones[zone].id},
-	      {"from", cv_model_target_state_str(change->from)},
+	      {"target_group", tg->name},
+	      {"account", cv_ctl_account_id(model, CV_MODEL_TG, change->tg)},
+	      {"zone", model->zones[zone].id}, {"from", cv_model_target_state_str(change->from)},
 	      {"to", cv_model_target_state_str(change->to)}, {"why", why});
 }
 

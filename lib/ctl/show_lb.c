@@ -58,12 +58,13 @@ static json_t *lb_json(struct cv_ctl *ctl, uint32_t idx)
 		cv_ctl_json_add(ctl, nodes, node_json(ctl, idx, i));
 	for (uint32_t i = 0; i < lb->n_listeners; i++)
 		cv_ctl_json_add(ctl, listeners, listener_json(ctl, idx, i));
-	return json_pack(
-		"{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", lb->name, "arn", lb->arn, "vpc",
-		model->vpcs[lb->vpc].name, "cross_zone", (int)lb->cross_zone, "service",
-		lb->service != CV_MODEL_NONE ? cv_ctl_json_text(model->services[lb->service].name)
-					     : json_null(),
-		"nodes", nodes, "listeners", listeners);
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", lb->name, "arn",
+			 lb->arn, "account", cv_ctl_account_id(model, CV_MODEL_LB, idx), "vpc",
+			 model->vpcs[lb->vpc].name, "cross_zone", (int)lb->cross_zone, "service",
+			 lb->service != CV_MODEL_NONE
+				 ? cv_ctl_json_text(model->services[lb->service].name)
+				 : json_null(),
+			 "nodes", nodes, "listeners", listeners);
 }
 
 int cv_ctl_show_lbs(struct cv_ctl *ctl, struct ctl_show *show)
@@ -142,8 +143,9 @@ static json_t *group_json(struct cv_ctl *ctl, uint32_t idx)
 	for (uint32_t i = 0; i < group->n_targets; i++)
 		cv_ctl_json_add(ctl, targets, target_json(ctl, idx, i));
 	drains_add(ctl, targets, group->arn);
-	object = json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "name", group->name, "arn",
-			   group->arn, "vpc", model->vpcs[group->vpc].name, "load_balancer",
+	object = json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "name", group->name, "arn",
+			   group->arn, "account", cv_ctl_account_id(model, CV_MODEL_TG, idx), "vpc",
+			   model->vpcs[group->vpc].name, "load_balancer",
 			   group->lb != CV_MODEL_NONE ? cv_ctl_json_text(model->lbs[group->lb].name)
 						      : json_null(),
 			   "proxy_protocol_v2", (int)group->ppv2, "header_placement",

@@ -121,7 +121,7 @@ class Health(harness.LastTests, harness.LabCase):
             self.assertEqual([z['az_id'] for z in got['zones']], ['use1-az1', 'use1-az2'])
         text = self.culvert.metrics_text()
         for zone in ('use1-az1', 'use1-az2'):
-            labels = f'load_balancer="nlb",target_group="plain",az_id="{zone}"'
+            labels = f'account="111111111111",load_balancer="nlb",target_group="plain",az_id="{zone}"'
             self.assertIn(f'culvert_healthy_host_count{{{labels}}} 2\n', text)
             self.assertIn(f'culvert_unhealthy_host_count{{{labels}}} 0\n', text)
 

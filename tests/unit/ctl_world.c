@@ -22,6 +22,7 @@
 
 #include "cv_base.h"
 #include "cv_conf.h"
+#include "cv_model_change.h"
 
 static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21};
 static const uint8_t mac_2[6] = {2, 0, 0, 0, 0, 0x22};
@@ -534,6 +535,55 @@ void wait_known(struct world *w)
 	world_until(strcmp(neighbour(w, "10.0.1.21", "state"), "reachable") == 0);
 	world_until(strcmp(neighbour(w, "10.0.2.22", "state"), "reachable") == 0);
 	world_until(strcmp(neighbour(w, "10.0.1.31", "state"), "reachable") == 0);
+}
+
+static int namesakes_make(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	const struct cv_model_by by = {.account = CV_MODEL_NONE, .now = 7, .random = {3, 3}};
+	const uint32_t vpc = cv_model_find(model, CV_MODEL_VPC, CV_MODEL_NONE, "consumer-1");
+	const struct cv_model_place_req places[] = {{.subnet = model->subnets[2].id},
+						    {.subnet = model->subnets[3].id}};
+	const struct cv_model_tg_req tg = {
+		.name = "web",
+		.vpc = model->vpcs[vpc].id,
+		.port = 80,
+		.check = cv_model_check_req_of(&model->tgs[0].check),
+		.by = &by,
+	};
+	const struct cv_model_lb_req lb = {
+		.name = "web",
+		.vpc = model->vpcs[vpc].id,
+		.places = places,
+		.n_places = 2,
+		.zonal_shift = true,
+		.by = &by,
+	};
+	struct cv_model_listener_req listener = {.port = 80, .idle_seconds = 350, .by = &by};
+	struct cv_model_target_req target = {0};
+	struct cv_model_errs errs = {0};
+	int ret = cv_model_tg_add(model, &tg, &errs);
+
+	(void)ctl;
+	(void)arg;
+	assert_true(cv_ip4_parse("172.16.1.99", &target.ip));
+	if (ret == 0)
+		ret = cv_model_target_add(model, model->n_tgs - 1, &target, &errs);
+	if (ret == 0)
+		ret = cv_model_lb_add(model, &lb, &errs);
+	listener.target_group = model->tgs[model->n_tgs - 1].arn;
+	if (ret == 0)
+		ret = cv_model_listener_add(model, model->n_lbs - 1, &listener, &errs);
+	if (ret != 0)
+		print_error("%d: %s\n", ret, errs.n > 0 ? errs.items[0].text : "");
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+void world_namesakes(struct world *w)
+{
+	assert_int_equal(cv_ctl_call(w->ctl, true, namesakes_make, NULL), 0);
+	world_until(*lookup(w, "load-balancers", "load_balancers", "account", "222222222222",
+			    "name") != '\0');
 }
 
 void two_workers(json_t *conf)

@@ -107,6 +107,12 @@ double real_at(json_t *root, const char *path);
 /** A world whose three targets answer, running. @param edit as world_create() */
 struct world *world_run(void (*edit)(json_t *conf));
 
+/**
+ * By calls, in the VPC of consumer-1's account, things that are called as the file's: a target group `web`
+ * with the target 172.16.1.99:80, and a load balancer `web` that may be shifted, which has it on port 80.
+ */
+void world_namesakes(struct world *w);
+
 /** An edit: two workers. */
 void two_workers(json_t *conf);
 

@@ -118,6 +118,85 @@ static void let_shift(json_t *conf)
 	json_object_set_new(lb, "attributes", json_pack("{s:b}", "zonal_shift.config.enabled", 1));
 }
 
+/* ARN of the thing `web` of an account; "" if it has none. Good until the next call. */
+static const char *lookup_arn(struct world *w, const char *what, const char *list,
+			      const char *account)
+{
+	static char found[160];
+	json_t *root = world_show_all(w, what), *item;
+	size_t i;
+
+	found[0] = '\0';
+	json_array_foreach(at(root, list), i, item)
+	{
+		if (strcmp(text_at(item, "name"), "web") == 0 &&
+		    strcmp(text_at(item, "account"), account) == 0)
+			snprintf(found, sizeof(found), "%s", text_at(item, "arn"));
+	}
+	json_decref(root);
+	return found;
+}
+
+/* The file's go by another name. */
+static void without_web(json_t *conf)
+{
+	json_string_set(at(conf, "target_groups.0.name"), "own");
+	json_string_set(at(conf, "load_balancers.0.name"), "own");
+	json_string_set(at(conf, "load_balancers.0.listeners.0.target_group"), "own");
+	json_string_set(at(conf, "endpoint_services.0.load_balancers.0"), "own");
+}
+
+static void names_of_several_accounts_are_told_apart(void **state)
+{
+	struct world *w = world_run(let_shift);
+	char *theirs = strdup(lookup_arn(w, "targets", "target_groups", "222222222222"));
+	char *ours = strdup(lookup_arn(w, "targets", "target_groups", "111111111111"));
+
+	(void)state;
+	assert_string_equal(theirs, "");
+	assert_int_equal(drain(w, "222222222222/web", "172.16.1.99"), -ENOENT);
+	assert_string_equal(said, "there is no target group '222222222222/web'");
+	world_namesakes(w);
+	free(theirs);
+	theirs = strdup(lookup_arn(w, "targets", "target_groups", "222222222222"));
+	assert_int_equal(drain(w, "web", "172.16.1.99"), -EINVAL);
+	assert_non_null(strstr(said, "several target groups 'web'"));
+	assert_non_null(strstr(said, ours));
+	assert_non_null(strstr(said, theirs));
+	assert_true(has_target(w, "172.16.1.99"));
+	assert_int_equal(drain(w, "111111111111/web", "172.16.1.99"), -ENOENT);
+	assert_string_equal(said, "target group 'web' has no target 172.16.1.99");
+	assert_int_equal(drain(w, "22222222222/web", "172.16.1.99"), -ENOENT);
+	assert_int_equal(drain(w, "222222222222/we", "172.16.1.99"), -ENOENT);
+	assert_int_equal(drain(w, ours, "172.16.1.99"), -ENOENT);
+	assert_int_equal(drain(w, "222222222222/web", "172.16.1.99"), 0);
+	assert_int_equal(drain(w, theirs, "172.16.1.99"), -ENOENT);
+	assert_string_equal(said, "target group 'web' has no target 172.16.1.99");
+	/* By the account's name in the file, too. */
+	assert_int_equal(drain(w, "provider/web", "10.0.1.21"), 0);
+	assert_int_equal(shift(w, "shift", "web", "use1-az1"), -EINVAL);
+	assert_non_null(strstr(said, "several load balancers 'web'"));
+	assert_int_equal(shift(w, "shift", "consumer-1/web", "use1-az1"), 0);
+	assert_int_equal(shift(w, "unshift", "provider/web", NULL), -EINVAL);
+	assert_int_equal(shift(w, "unshift", "222222222222/web", NULL), 0);
+	free(theirs);
+	free(ours);
+	world_destroy(w);
+}
+
+/* What is made by calls goes by a name that no other has. */
+static void names_of_calls_are_known(void **state)
+{
+	struct world *w = world_run(without_web);
+
+	(void)state;
+	world_namesakes(w);
+	assert_int_equal(drain(w, "web", "172.16.1.99:80"), 0);
+	assert_int_equal(shift(w, "shift", "web", "use1-az1"), 0);
+	assert_int_equal(shift(w, "unshift", "web", NULL), 0);
+	world_destroy(w);
+}
+
 static json_int_t generation(struct world *w)
 {
 	json_t *root = world_show_all(w, "config");
@@ -191,6 +270,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_are_accepted_and_rejected),
 		cmocka_unit_test(targets_are_drained),
+		cmocka_unit_test(names_of_several_accounts_are_told_apart),
+		cmocka_unit_test(names_of_calls_are_known),
 		cmocka_unit_test(zones_are_shifted_and_back),
 		cmocka_unit_test(shift_has_to_be_allowed),
 		cmocka_unit_test(orders_have_their_form),

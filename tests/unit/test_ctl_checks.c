@@ -191,16 +191,18 @@ static void a_target_fails_and_returns(void **state)
 	assert_string_equal(target_text(w, TARGET_0 "reason"), "");
 	assert_string_equal(target_text(w, TARGET_0 "zones.1.az_id"), "use1-az2");
 	assert_string_equal(target_text(w, "target_groups.0.health_check.matcher"), "200");
-	world_until(metrics_have(w, "culvert_healthy_host_count{load_balancer=\"web\","
-				    "target_group=\"web\",az_id=\"use1-az1\"} 2\n"));
+	world_until(metrics_have(
+		w, "culvert_healthy_host_count{account=\"111111111111\",load_balancer=\"web\","
+		   "target_group=\"web\",az_id=\"use1-az1\"} 2\n"));
 	servers[0].code = 503;
 	world_until(state_is(w, TARGET_0, "unhealthy"));
 	assert_string_equal(target_text(w, TARGET_0 "reason"), "Target.FailedHealthChecks");
 	assert_string_equal(target_text(w, TARGET_0 "description"), "Health checks failed");
 	assert_string_equal(target_text(w, TARGET_0 "last_failure"), "HTTP code 503, not 200");
 	assert_true(state_is(w, TARGET_1, "healthy"));
-	world_until(metrics_have(w, "culvert_unhealthy_host_count{load_balancer=\"web\","
-				    "target_group=\"web\",az_id=\"use1-az2\"} 1\n"));
+	world_until(metrics_have(
+		w, "culvert_unhealthy_host_count{account=\"111111111111\",load_balancer=\"web\","
+		   "target_group=\"web\",az_id=\"use1-az2\"} 1\n"));
 	servers[0].code = 200;
 	world_until(state_is(w, TARGET_0, "healthy"));
 	world_destroy(w);

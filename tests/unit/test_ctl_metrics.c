@@ -293,6 +293,34 @@ static void values_are_those_of_the_counters(void **state)
 	world_destroy(w);
 }
 
+/* What accounts call alike are samples apart, of every metric. */
+static void namesakes_are_told_apart(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct reading *r = calloc(1, sizeof(*r));
+	char *text;
+
+	(void)state;
+	world_start(w);
+	world_namesakes(w);
+	text = metrics_get(w);
+	has_sample(text, "culvert_listener_new_flows_total{account=\"111111111111\",",
+		   "load_balancer=\"web\",port=\"80\"", "0");
+	has_sample(text, "culvert_listener_new_flows_total{account=\"222222222222\",",
+		   "load_balancer=\"web\",port=\"80\"", "0");
+	has_sample(text, "culvert_target_ended_flows_total{account=\"222222222222\",",
+		   "target=\"172.16.1.99:80\"", "0");
+	has_sample(text, "culvert_healthy_host_count{account=\"222222222222\",",
+		   "target_group=\"web\",az_id=\"use1-az1\"", "0");
+	has_sample(text, "culvert_nlb_new_flow_count_total{load_balancer=\"net/web/",
+		   "account=\"222222222222\"", "0");
+	reading_make(r, text); /* fails if two are alike */
+	reading_fini(r);
+	free(r);
+	free(text);
+	world_destroy(w);
+}
+
 static void refused_reload_shows(void **state)
 {
 	struct world *w = world_create(NULL);
@@ -315,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_follows_the_format),
 		cmocka_unit_test(values_are_those_of_the_counters),
+		cmocka_unit_test(namesakes_are_told_apart),
 		cmocka_unit_test(refused_reload_shows),
 	};
 

@@ -81,19 +81,20 @@ static void arrays_are_joined_and_inner_rows_know_their_outer_one(void **state)
 	(void)state;
 	assert_string_equal(
 		render("load-balancers",
-		       "{\"load_balancers\": [{\"name\": \"web\", \"vpc\": \"p\", \"cross_zone\": false,"
+		       "{\"load_balancers\": [{\"name\": \"web\", \"account\": \"12\","
+		       " \"vpc\": \"p\", \"cross_zone\": false,"
 		       " \"service\": null, \"arn\": \"arn:x\","
 		       " \"nodes\": [{\"az_id\": \"z1\", \"subnet\": \"a\", \"ips\": [\"1.1.1.1\", "
 		       "\"1.1.1.2\"], \"healthy\": true, \"zonal_shift\": false, \"in_dns\": true},"
 		       " {\"az_id\": \"z2\", \"subnet\": \"b\", \"ips\": [\"1.1.2.1\"]}],"
 		       " \"listeners\": []}]}"),
-		"LOAD BALANCER  VPC  CROSS-ZONE  SERVICE  ZONES  ARN\n"
-		"web            p    no          -        z1,z2  arn:x\n"
+		"LOAD BALANCER  ACCOUNT  VPC  CROSS-ZONE  SERVICE  ZONES  ARN\n"
+		"web            12       p    no          -        z1,z2  arn:x\n"
 		"\n"
 		"nodes\n"
-		"LOAD BALANCER  AZ ID  SUBNET  IPS              HEALTHY  SHIFTED  IN DNS\n"
-		"web            z1     a       1.1.1.1,1.1.1.2  yes      no       yes\n"
-		"web            z2     b       1.1.2.1          -        -        -\n"
+		"LOAD BALANCER  ACCOUNT  AZ ID  SUBNET  IPS              HEALTHY  SHIFTED  IN DNS\n"
+		"web            12       z1     a       1.1.1.1,1.1.1.2  yes      no       yes\n"
+		"web            12       z2     b       1.1.2.1          -        -        -\n"
 		"\n"
 		"listeners\n"
 		"no listeners\n");
