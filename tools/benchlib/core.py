@@ -265,11 +265,11 @@ def build(targets, build_dir):
         raise SystemExit('bench: the build failed')
 
 
-def install(group):
-    """Install a group of tools/packages.txt, if it is not there."""
-    script = f'top={TOP}; . "$top/tools/lib.sh"; install_packages {group}'
+def install(*groups):
+    """Install groups of tools/packages.txt, what of them is not there."""
+    script = f'top={TOP}; . "$top/tools/lib.sh"; install_packages {" ".join(groups)}'
     if subprocess.run(['bash', '-c', script], check=False, stdin=subprocess.DEVNULL).returncode != 0:
-        raise Unmeasured(f'packages of group {group} cannot be installed')
+        raise SystemExit(f'bench: packages of {", ".join(groups)} (tools/packages.txt) cannot be installed')
 
 
 def version(argv):

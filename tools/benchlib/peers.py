@@ -207,7 +207,7 @@ PEERS = {
 
 def versions():
     return {
-        'dpdk-testpmd': core.version(['dpkg-query', '-W', '-f', '${Version}\n', 'dpdk']),
+        'dpdk-testpmd': core.version(['dpkg-query', '-W', '-f', '${Version}\n', 'dpdk-dev']),
         'haproxy': core.version(['haproxy', '-v']),
         'nginx': core.version(['nginx', '-v']),
         'nftables': core.version(['nft', '--version']),

@@ -73,7 +73,7 @@ def check_paths(tree, report, rel, text):
                         report.add(f'{rel}:{n}', f'{word} does not exist')
                 elif file is not None and file.parts[-2:-1] and '/tests/' in str(file) \
                         and re.fullmatch(r'[a-z]\w+', word) and line.startswith('|') \
-                        and not re.search(rf'\b{word}', file.read_text(errors='replace')):
+                        and not re.search(rf'\b{word}\b', file.read_text(errors='replace')):
                     report.add(f'{rel}:{n}', f'{word} is not in {tree.rel(file)}')
         # doc/behaviour.md: what no test shows must be called so.
         if rel == 'doc/behaviour.md' and re.match(r'\|([^|]*\|){4}\s*\|$', line):
