@@ -248,6 +248,29 @@ struct cv_conf *cv_conf_load_over(const char *file, const struct cv_conf_docs *d
 	return conf;
 }
 
+static int line_of(const struct conf_doc *doc, const char *path)
+{
+	const char *rest;
+	uint32_t node = cv_conf_doc_deepest(doc, 0, path, &rest);
+
+	/* An element that is not in the list is of a resource that calls made. */
+	return rest[0] == '[' ? 0 : (int)doc->nodes[node].line;
+}
+
+void cv_conf_lines(const struct cv_conf *conf, struct cv_errs *errs, size_t first)
+{
+	json_t *root = json_loadb(conf->source, conf->source_len, 0, NULL);
+	struct conf_doc doc;
+
+	if (root == NULL || cv_conf_doc_init(&doc, conf->source, conf->source_len, root) != 0)
+		return; /* no memory for it: the path must do */
+	for (size_t i = first; i < errs->n; i++) {
+		if (errs->items[i].line == 0 && errs->items[i].path[0] != '\0')
+			errs->items[i].line = line_of(&doc, errs->items[i].path);
+	}
+	cv_conf_doc_fini(&doc);
+}
+
 void cv_conf_destroy(struct cv_conf *conf)
 {
 	if (conf == NULL)

@@ -34,6 +34,12 @@ enum conf_type {
 #define CONF_RESOURCE 1
 #define CONF_REQUIRED 2
 
+/* What it takes that a change is served: of this row, and of those below that say nothing themselves. */
+#define CONF_LIVE 4    /* that the file is read again */
+#define CONF_RESTART 8 /* a restart: control refuses a file that changes it */
+#define CONF_RAISE 16  /* read again if it becomes more, else a restart */
+#define CONF_RELOADS (CONF_LIVE | CONF_RESTART | CONF_RAISE)
+
 /** One row of the schema: what one place of the configuration may hold. */
 struct conf_row {
 	const char *path; /**< `vpcs[].cidrs[]`; `[]` is an element, `*` any key, "" the whole */
@@ -55,6 +61,9 @@ const struct conf_row *cv_conf_schema(uint32_t *ret_n);
 
 /** The parent of a row, or CONF_NONE for the first; *ret_key is the row's own part of the path. */
 uint32_t cv_conf_row_parent(uint32_t row, const char **ret_key);
+
+/** One of CONF_RELOADS; 0: neither the row nor one around it says. */
+unsigned int cv_conf_row_reload(uint32_t row);
 
 /** A value of the document. */
 struct conf_node {
@@ -134,6 +143,14 @@ void cv_conf_err(struct conf_run *run, uint32_t node, const char *fmt, ...) CV_P
 /** Add an error to a list, at a part of a value that need not exist: `subnets[1].ip` or "". */
 void cv_conf_err_at(struct conf_run *run, struct cv_errs *errs, uint32_t node, const char *part,
 		    const char *text);
+
+/**
+ * The deepest value on a path below a node, which may be the node itself.
+ *
+ * @param[out] ret_rest  what of the path is not there; may be NULL
+ */
+uint32_t cv_conf_doc_deepest(const struct conf_doc *doc, uint32_t node, const char *path,
+			     const char **ret_rest);
 
 /** Check the whole document against the schema. */
 void cv_conf_validate(struct conf_run *run);

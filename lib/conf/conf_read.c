@@ -46,8 +46,9 @@ static const char *render_path(const struct conf_doc *doc, uint32_t node, char *
 	return buf + at;
 }
 
-/* Finds the deepest value on a path below node. Keys may hold dots: the document decides. */
-static uint32_t deepest(const struct conf_doc *doc, uint32_t node, const char *part)
+/* Keys may hold dots: the document decides. */
+uint32_t cv_conf_doc_deepest(const struct conf_doc *doc, uint32_t node, const char *part,
+			     const char **ret_rest)
 {
 	while (*part != '\0') {
 		uint32_t i = cv_conf_doc_first(doc, node);
@@ -72,6 +73,8 @@ static uint32_t deepest(const struct conf_doc *doc, uint32_t node, const char *p
 			break;
 		node = i;
 	}
+	if (ret_rest != NULL)
+		*ret_rest = part;
 	return node;
 }
 
@@ -99,8 +102,8 @@ void cv_conf_err_at(struct conf_run *run, struct cv_errs *errs, uint32_t node, c
 	snprintf(safe, sizeof(safe), "%s", text);
 	make_printable(path);
 	make_printable(safe);
-	cv_errs_add(errs, path, (int)run->doc.nodes[deepest(&run->doc, node, part)].line, "%s",
-		    safe);
+	node = cv_conf_doc_deepest(&run->doc, node, part, NULL);
+	cv_errs_add(errs, path, (int)run->doc.nodes[node].line, "%s", safe);
 }
 
 static void spoil(struct conf_run *run, uint32_t node)

@@ -9,6 +9,8 @@
 
 #define REQ CONF_REQUIRED
 #define RES CONF_RESOURCE
+#define LIVE CONF_LIVE
+#define RESTART CONF_RESTART
 #define MANY 1000000
 
 /* Longest name, id and ARN that is looked at; what they must be is the model's to say. */
@@ -30,10 +32,11 @@
 		path, CONF_STRING, flags, min, max, def, "", NULL, help \
 	}
 #define TEXT(path, flags, bounds, def, help) STRING(path, flags, bounds, def, help)
-#define INT(path, min, max, def, unit, help)                       \
-	{                                                          \
-		path, CONF_INT, 0, min, max, def, unit, NULL, help \
+#define NUMBER(path, flags, min, max, def, unit, help)                 \
+	{                                                              \
+		path, CONF_INT, flags, min, max, def, unit, NULL, help \
 	}
+#define INT(path, min, max, def, unit, help) NUMBER(path, 0, min, max, def, unit, help)
 #define LEAST(path, max, def, help)                              \
 	{                                                        \
 		path, CONF_LEAST, 0, 1, max, def, "", NULL, help \
@@ -57,11 +60,11 @@
 
 static const struct conf_row schema[] = {
 	OBJECT("", RES, "the configuration"),
-	STRING("region", REQ, 1, 32, NULL, "region, as it stands in ARNs and service names"),
-	LIST("zones", REQ, 1, 64, "ids of the availability zones, the same for all accounts"),
+	STRING("region", REQ | RESTART, 1, 32, NULL, "region, as it stands in ARNs and service names"),
+	LIST("zones", REQ | LIVE, 1, 64, "ids of the availability zones, the same for all accounts"),
 	STRING("zones[]", 0, 1, 32, NULL, "zone id, such as `use1-az1`"),
 
-	LIST("accounts", REQ, 1, MANY, "AWS accounts that own VPCs"),
+	LIST("accounts", REQ | LIVE, 1, MANY, "AWS accounts that own VPCs"),
 	OBJECT("accounts[]", RES, "an account"),
 	STRING("accounts[].id", REQ, 12, 12, NULL, "12 digits"),
 	TEXT("accounts[].name", 0, NAME, NULL, "name for use in this file; the id if absent"),
@@ -69,7 +72,7 @@ static const struct conf_row schema[] = {
 	 "the account's own zone names, each with the zone id it stands for; zone ids may always be used"},
 	STRING("accounts[].zones.*", 0, 1, 32, NULL, "zone id of the zone name"),
 
-	OBJECT("dpdk", REQ, "DPDK: cores, memory, ports; a change needs a restart"),
+	OBJECT("dpdk", REQ | RESTART, "DPDK: cores, memory, ports"),
 	INT("dpdk.workers", 1, CV_CONF_WORKERS_MAX, "1", "",
 	    "forwarding threads, each on a core of its own"),
 	LIST("dpdk.cores", 0, 1, CV_CONF_WORKERS_MAX,
@@ -102,13 +105,13 @@ static const struct conf_row schema[] = {
 	     "share the network interface with the host: take only frames to our addresses, by an XDP "
 	     "program; devices `net_af_xdp` on one interface"),
 
-	OBJECT("limits", 0, "how much of each there may be; memory is reserved for flows only"),
+	OBJECT("limits", RESTART, "how much of each there may be; memory is reserved for flows only"),
 	INT("limits.flows", 1024, 16000000, "1048576", "", "connections of each worker"),
 	INT("limits.endpoints", 1, MANY, "100000", "", "endpoints"),
 	INT("limits.targets", 1, MANY, "200000", "", "targets, all target groups together"),
 	INT("limits.listeners", 1, MANY, "100000", "", "listeners, all load balancers together"),
 
-	OBJECT("settings", 0, "how packets are handled"),
+	OBJECT("settings", LIVE, "how packets are handled"),
 	OBJECT("settings.timeouts", 0,
 	       "timeouts; the idle timeout is an attribute of each listener"),
 	INT("settings.timeouts.syn_seconds", 1, 600, "30", "s",
@@ -118,9 +121,9 @@ static const struct conf_row schema[] = {
 	INT("settings.timeouts.linger_ms", 0, 60000, "2000", "ms",
 	    "a closed connection answers late segments for so long"),
 	OBJECT("settings.snat", 0, "source ports towards targets"),
-	INT("settings.snat.port_first", 1024, 65535, "10536", "", "first source port"),
-	INT("settings.snat.n_ports", 1, 64512, "55000", "",
-	    "source ports for each pair of node address and target (AWS: 55,000)"),
+	NUMBER("settings.snat.port_first", RESTART, 1024, 65535, "10536", "", "first source port"),
+	NUMBER("settings.snat.n_ports", RESTART, 1, 64512, "55000", "",
+	       "source ports for each pair of node address and target (AWS: 55,000)"),
 	INT("settings.snat.rest_seconds", 0, 3600, "60", "s",
 	    "rest of a source port before its next use"),
 	ENUM("settings.snat.on_exhaustion", "drop|reset", "drop",
@@ -150,7 +153,7 @@ static const struct conf_row schema[] = {
 	    "connections of each worker whose handshake is not finished; SYNs beyond it are dropped, so "
 	    "that a flood leaves room for the others; 0: a quarter of `limits.flows`"),
 
-	OBJECT("dns", 0, "the DNS server of each VPC, at the first CIDR's base address + 2"),
+	OBJECT("dns", LIVE, "the DNS server of each VPC, at the first CIDR's base address + 2"),
 	BOOL("dns.enabled", "false",
 	     "serve DNS; each VPC gets a network namespace for it (`settings.host.namespaces`)"),
 	BOOL("dns.public", "false",
@@ -162,7 +165,7 @@ static const struct conf_row schema[] = {
 	STRING("dns.forwarders[]", 0, 7, 21, NULL,
 	       "IPv4 address, `10.1.2.3` or with port `10.1.2.3:5353`"),
 
-	OBJECT("control", 0,
+	OBJECT("control", RESTART,
 	       "how operators reach the appliance, and where it keeps what calls change"),
 	STRING("control.state", 0, 1, 4000, NULL,
 	       "file in which what API calls make and change is kept; `none`: in memory, until the process "
@@ -170,7 +173,7 @@ static const struct conf_row schema[] = {
 	STRING("control.socket", 0, 1, 107, "/run/culvert/culvert.sock",
 	       "UNIX socket of `culvertctl` and of the metrics"),
 
-	OBJECT("api", 0, "the AWS APIs over HTTP; off if absent; a change needs a restart"),
+	OBJECT("api", RESTART, "the AWS APIs over HTTP; off if absent"),
 	LIST("api.listen", REQ, 1, 8,
 	     "addresses to listen on; one that systemd listens on for us (LISTEN_FDS) is taken over"),
 	STRING("api.listen[]", 0, 9, 21, NULL, "IPv4 address and port: `127.0.0.1:8443`"),
@@ -203,7 +206,7 @@ static const struct conf_row schema[] = {
 	       "how receivers reach these APIs, such as `https://culvert.example:8443`; if absent: as the "
 	       "subscriber reached them"),
 
-	LIST("vpcs", REQ, 1, MANY, "VPCs"),
+	LIST("vpcs", REQ | LIVE, 1, MANY, "VPCs"),
 	OBJECT("vpcs[]", RES, "an isolated IPv4 network; its CIDRs may overlap any other VPC's"),
 	TEXT("vpcs[].name", REQ, NAME, NULL, "name for use in this file"),
 	TEXT("vpcs[].id", 0, REF, NULL,
@@ -248,7 +251,7 @@ static const struct conf_row schema[] = {
 	{"vpcs[].security_groups[].ingress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
 	 "listener port 80 or ports `80-443`"},
 
-	LIST("vpc_attachments", 0, 0, 4096,
+	LIST("vpc_attachments", LIVE, 0, 4096,
 	     "attachments for VPCs that API calls make (`CreateVpc`): each VPC takes the first that is free"),
 	OBJECT("vpc_attachments[]", RES,
 	       "a range: VLANs of a port, VXLAN networks on one, or, with neither, the port untagged"),
@@ -269,7 +272,7 @@ static const struct conf_row schema[] = {
 	     "accounts whose VPCs may take them; every account's if absent"),
 	TEXT("vpc_attachments[].accounts[]", 0, REF, NULL, "account, by name or id"),
 
-	LIST("target_groups", 0, 0, MANY, "target groups"),
+	LIST("target_groups", LIVE, 0, MANY, "target groups"),
 	OBJECT("target_groups[]", RES, "servers and how they are spoken to, in TCP"),
 	STRING("target_groups[].name", REQ, 1, 32, NULL, "letters, digits and inner hyphens"),
 	TEXT("target_groups[].arn", 0, REF, NULL, "derived if absent"),
@@ -339,7 +342,7 @@ static const struct conf_row schema[] = {
 	STRING("target_groups[].targets[].zone", 0, 1, 64, NULL,
 	       "zone or `all`, of a target outside the VPC's subnets; `all` if absent"),
 
-	LIST("load_balancers", 0, 0, MANY, "Network Load Balancers"),
+	LIST("load_balancers", LIVE, 0, MANY, "Network Load Balancers"),
 	OBJECT("load_balancers[]", RES, "a load balancer: one node in the zone of each subnet"),
 	STRING("load_balancers[].name", REQ, 1, 32, NULL, "letters, digits and inner hyphens"),
 	TEXT("load_balancers[].arn", 0, REF, NULL, "derived if absent"),
@@ -357,8 +360,8 @@ static const struct conf_row schema[] = {
 	OBJECT("load_balancers[].attributes", 0, "attributes, by AWS's keys"),
 	BOOL("load_balancers[].attributes.load_balancing.cross_zone.enabled", "false",
 	     "nodes use targets of other zones"),
-	INT("load_balancers[].attributes.secondary_ips.auto_assigned.per_subnet", 0, 7, "0", "",
-	    "further addresses of each node, each with source ports of its own"),
+	NUMBER("load_balancers[].attributes.secondary_ips.auto_assigned.per_subnet", CONF_RAISE, 0, 7,
+	       "0", "", "further addresses of each node, each with source ports of its own"),
 	BOOL("load_balancers[].attributes.zonal_shift.config.enabled", "false",
 	     "the load balancer may be shifted away from a zone"),
 	ENUM("load_balancers[].attributes.dns_record.client_routing_policy",
@@ -391,7 +394,7 @@ static const struct conf_row schema[] = {
 	    CV_MODEL_IDLE_SECONDS_MIN, CV_MODEL_IDLE_SECONDS_MAX, "350", "s",
 	    "an idle connection is forgotten"),
 
-	LIST("endpoint_services", 0, 0, MANY, "endpoint services"),
+	LIST("endpoint_services", LIVE, 0, MANY, "endpoint services"),
 	OBJECT("endpoint_services[]", RES, "load balancers offered to other accounts"),
 	TEXT("endpoint_services[].name", REQ, NAME, NULL, "name for use in this file"),
 	TEXT("endpoint_services[].id", 0, REF, NULL,
@@ -409,7 +412,7 @@ static const struct conf_row schema[] = {
 	LIST("endpoint_services[].reject", 0, 0, MANY, "endpoints that are rejected"),
 	TEXT("endpoint_services[].reject[]", 0, REF, NULL, "endpoint, by name or id"),
 
-	LIST("endpoints", 0, 0, MANY, "interface endpoints"),
+	LIST("endpoints", LIVE, 0, MANY, "interface endpoints"),
 	OBJECT("endpoints[]", RES, "an endpoint: one ENI in each subnet"),
 	TEXT("endpoints[].name", REQ, NAME, NULL, "name for use in this file"),
 	TEXT("endpoints[].id", 0, REF, NULL,
@@ -463,4 +466,13 @@ uint32_t cv_conf_row_parent(uint32_t row, const char **ret_key)
 		return i;
 	}
 	return 0;
+}
+
+unsigned int cv_conf_row_reload(uint32_t row)
+{
+	const char *key;
+
+	while (row != CONF_NONE && (schema[row].flags & CONF_RELOADS) == 0)
+		row = cv_conf_row_parent(row, &key);
+	return row != CONF_NONE ? schema[row].flags & CONF_RELOADS : 0;
 }

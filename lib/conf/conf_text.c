@@ -188,7 +188,17 @@ static void print_bounds(FILE *f, const struct conf_row *row)
 		row->unit[0] != '\0' ? " " : "", row->unit);
 }
 
-static void print_row(FILE *f, const struct conf_row *row)
+/* Of an object its members say. */
+static const char *reload_str(uint32_t i, const struct conf_row *row)
+{
+	const unsigned int reload = cv_conf_row_reload(i);
+
+	if (row->type == CONF_OBJECT)
+		return "";
+	return reload == CONF_RESTART ? "restart" : reload == CONF_RAISE ? "if raised" : "yes";
+}
+
+static void print_row(FILE *f, uint32_t i, const struct conf_row *row)
 {
 	fprintf(f, "| `%s` | ", row->path);
 	print_type(f, row);
@@ -199,7 +209,7 @@ static void print_row(FILE *f, const struct conf_row *row)
 		fprintf(f, "required");
 	else if (row->def != NULL)
 		fprintf(f, "`%s`", row->def);
-	fprintf(f, " | %s |\n", row->help);
+	fprintf(f, " | %s | %s |\n", reload_str(i, row), row->help);
 }
 
 static void print_reference(FILE *f)
@@ -216,16 +226,20 @@ static void print_reference(FILE *f)
 		"not given\nare derived from the region and the name, and so are the same after every "
 		"restart. An address that is not\ngiven is found by hashing the interface's id into its "
 		"subnet and taking the next free address: it does\nnot change when other resources come and "
-		"go, unless two collide. Give the address where it matters.\n");
+		"go, unless two collide. Give the address where it matters.\n\n"
+		"SIGHUP (`systemctl reload culvert`) has the file read again. Column *reload* says what that "
+		"does with a changed\nvalue: *yes* serves it from then on, without a break for connections "
+		"that it does not concern (doc/behaviour.md);\n*restart* refuses the whole file, names the "
+		"value and its line, and leaves everything as it was.\n");
 	for (uint32_t i = 1; i < n; i++) {
 		const char *key;
 
 		if (cv_conf_row_parent(i, &key) == 0) {
 			fprintf(f, "\n## %s\n\n", rows[i].path);
-			fprintf(f, "| key | type | bounds | default | meaning |\n"
-				   "| --- | --- | --- | --- | --- |\n");
+			fprintf(f, "| key | type | bounds | default | reload | meaning |\n"
+				   "| --- | --- | --- | --- | --- | --- |\n");
 		}
-		print_row(f, &rows[i]);
+		print_row(f, i, &rows[i]);
 	}
 }
 

@@ -178,6 +178,16 @@ struct cv_conf *cv_conf_parse(const char *text, size_t len, struct cv_errs *errs
 void cv_conf_destroy(struct cv_conf *conf);
 
 /**
+ * Say where in the file the places of errors are: fill in the lines that errors with a path lack. Of what
+ * is absent it is the line of what is around it; an element that the file does not have stays without.
+ *
+ * @param         conf   what was read
+ * @param[in,out] errs   each path as in `vpcs[2].cidrs[0]`
+ * @param         first  errors before this one stay as they are
+ */
+void cv_conf_lines(const struct cv_conf *conf, struct cv_errs *errs, size_t first);
+
+/**
  * Say what a configuration serves: each service with its load balancers, listeners and targets, and
  * each endpoint with its ENIs and state.
  *

@@ -137,6 +137,22 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	return 0;
 }
 
+/* Zones have other places, or none, in another file. */
+static void zones_follow(struct ctl_drains *drains, const struct cv_model *from,
+			 const struct cv_model *to)
+{
+	for (uint32_t i = 0; i < drains->n; i++) {
+		struct ctl_drain *drain = &drains->items[i];
+		uint32_t zone = CV_MODEL_NONE;
+
+		for (uint32_t k = 0; drain->zone != CV_MODEL_NONE && k < to->n_zones; k++) {
+			if (strcmp(to->zones[k].id, from->zones[drain->zone].id) == 0)
+				zone = k;
+		}
+		drain->zone = zone;
+	}
+}
+
 /* Plan a configuration and publish it. What is beside it, ctl->conf and ctl->gen, is the caller's. */
 static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs *errs)
 {
@@ -154,6 +170,8 @@ static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs 
 		return ret;
 	}
 	ret = cv_ctl_drains_next(ctl, plan, &drains);
+	if (ret == 0 && ctl->conf != NULL)
+		zones_follow(&drains, ctl->conf->model, conf->model);
 	if (ret == 0)
 		ret = plan_serve(ctl, plan);
 	if (ret < 0) {
@@ -337,6 +355,7 @@ static void reload_tell(struct cv_ctl *ctl)
 static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 {
 	struct cv_conf_docs docs = {0};
+	size_t first = errs->n;
 	struct cv_conf *conf;
 	int ret;
 
@@ -357,6 +376,8 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 		cv_ctl_keep_note(ctl, &docs, &conf->warnings);
 	cv_ctl_keep_docs_fini(&docs);
 	if (ret < 0) {
+		if (conf != NULL)
+			cv_conf_lines(conf, errs, first);
 		cv_conf_destroy(conf);
 		/* What the plan refuses is wrong in the file, whichever way. */
 		return ret == -EBUSY || ret == -ENOMEM ? ret : -EINVAL;

@@ -139,6 +139,7 @@ int cv_ctl_create(const struct cv_ctl_cfg *cfg, struct cv_conf *conf, struct cv_
 	return 0;
 
 fail_conf:
+	cv_conf_lines(conf, errs, 0);
 	cv_conf_destroy(conf);
 	if (errs->n == 0)
 		cv_errs_add(errs, NULL, 0, "the control thread cannot start: %s", strerror(-ret));

@@ -29,6 +29,11 @@ static void text_check(struct cv_errs *errs, const char *path, const char *from,
 		differs(errs, path, from, to);
 }
 
+static const char *or_nothing(const char *text)
+{
+	return text != NULL ? text : "nothing";
+}
+
 static void flag_check(struct cv_errs *errs, const char *path, bool from, bool to)
 {
 	if (from != to)
@@ -44,6 +49,18 @@ static void list_check(struct cv_errs *errs, const char *path, const char *const
 		same = strcmp(from[i], to[i]) == 0;
 	if (!same)
 		cv_errs_add(errs, path, 0, "a change needs a restart");
+}
+
+static void devices_check(struct cv_errs *errs, uint32_t i, const struct cv_conf_port *from,
+			  const struct cv_conf_port *to)
+{
+	char path[CV_ERR_PATH_LEN];
+
+	snprintf(path, sizeof(path), "dpdk.ports[%u].device%s", i, to->n_devices > 1 ? "s" : "");
+	if (from->n_devices == 1 && to->n_devices == 1)
+		text_check(errs, path, from->devices[0], to->devices[0]);
+	else
+		list_check(errs, path, from->devices, from->n_devices, to->devices, to->n_devices);
 }
 
 static void port_check(struct cv_errs *errs, uint32_t i, const struct cv_conf_port *from,
@@ -64,8 +81,7 @@ static void port_check(struct cv_errs *errs, uint32_t i, const struct cv_conf_po
 
 	snprintf(path, sizeof(path), "dpdk.ports[%u].name", i);
 	text_check(errs, path, from->name, to->name);
-	snprintf(path, sizeof(path), "dpdk.ports[%u].devices", i);
-	list_check(errs, path, from->devices, from->n_devices, to->devices, to->n_devices);
+	devices_check(errs, i, from, to);
 	for (size_t j = 0; j < CV_ARRAY_LEN(numbers); j++) {
 		snprintf(path, sizeof(path), "dpdk.ports[%u].%s", i, numbers[j].key);
 		number_check(errs, path, numbers[j].from, numbers[j].to);
@@ -122,6 +138,27 @@ static void cores_check(struct cv_errs *errs, const struct cv_conf_dpdk *from,
 		cv_errs_add(errs, "dpdk.cores", 0, "a change needs a restart");
 }
 
+static bool same_receivers(const struct cv_conf_api *a, const struct cv_conf_api *b)
+{
+	bool same = a->has_receivers == b->has_receivers && a->n_receivers == b->n_receivers;
+
+	for (uint32_t i = 0; same && i < a->n_receivers; i++)
+		same = a->receivers[i].addr == b->receivers[i].addr &&
+		       a->receivers[i].len == b->receivers[i].len;
+	return same;
+}
+
+static void notifications_check(struct cv_errs *errs, const struct cv_conf_api *from,
+				const struct cv_conf_api *to)
+{
+	if (!same_receivers(from, to))
+		cv_errs_add(errs, "api.notifications.receivers", 0, "a change needs a restart");
+	number_check(errs, "api.notifications.messages", from->n_messages, to->n_messages);
+	number_check(errs, "api.notifications.tries", from->n_tries, to->n_tries);
+	text_check(errs, "api.notifications.url", or_nothing(from->base_url),
+		   or_nothing(to->base_url));
+}
+
 static void api_check(struct cv_errs *errs, const struct cv_conf_api *from,
 		      const struct cv_conf_api *to)
 {
@@ -151,17 +188,26 @@ static void api_check(struct cv_errs *errs, const struct cv_conf_api *from,
 	for (size_t i = 0; i < CV_ARRAY_LEN(numbers); i++)
 		number_check(errs, numbers[i].path, numbers[i].from, numbers[i].to);
 	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++)
-		text_check(errs, texts[i].path, texts[i].from != NULL ? texts[i].from : "nothing",
-			   texts[i].to != NULL ? texts[i].to : "nothing");
+		text_check(errs, texts[i].path, or_nothing(texts[i].from), or_nothing(texts[i].to));
+	notifications_check(errs, from, to);
 }
 
-bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *to,
-			      struct cv_errs *errs)
+/* Limits are lengths of tables, and source ports are in pools that hold those of flows. */
+static void tables_check(struct cv_errs *errs, const struct cv_conf *from, const struct cv_conf *to)
 {
-	const struct cv_conf_dpdk *a = &from->dpdk, *b = &to->dpdk;
-	size_t n = errs->n;
+	number_check(errs, "limits.flows", from->limits.flows, to->limits.flows);
+	number_check(errs, "limits.endpoints", from->limits.endpoints, to->limits.endpoints);
+	number_check(errs, "limits.targets", from->limits.targets, to->limits.targets);
+	number_check(errs, "limits.listeners", from->limits.listeners, to->limits.listeners);
+	number_check(errs, "settings.snat.port_first", from->settings.snat_port_first,
+		     to->settings.snat_port_first);
+	number_check(errs, "settings.snat.n_ports", from->settings.snat_n_ports,
+		     to->settings.snat_n_ports);
+}
 
-	lbs_check(errs, from->model, to->model);
+static void dpdk_check(struct cv_errs *errs, const struct cv_conf_dpdk *a,
+		       const struct cv_conf_dpdk *b)
+{
 	number_check(errs, "dpdk.workers", a->workers, b->workers);
 	number_check(errs, "dpdk.main_core", a->main_core, b->main_core);
 	cores_check(errs, a, b);
@@ -175,10 +221,18 @@ bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *
 			    a->n_ports, b->n_ports);
 	for (uint32_t i = 0; i < a->n_ports && i < b->n_ports; i++)
 		port_check(errs, i, &a->ports[i], &b->ports[i]);
-	number_check(errs, "limits.flows", from->limits.flows, to->limits.flows);
-	number_check(errs, "limits.endpoints", from->limits.endpoints, to->limits.endpoints);
-	number_check(errs, "limits.targets", from->limits.targets, to->limits.targets);
-	number_check(errs, "limits.listeners", from->limits.listeners, to->limits.listeners);
+}
+
+bool cv_ctl_restart_is_spared(const struct cv_conf *from, const struct cv_conf *to,
+			      struct cv_errs *errs)
+{
+	size_t n = errs->n;
+
+	/* Ids and ARNs are derived from it: with another one everything is another thing. */
+	text_check(errs, "region", from->model->region, to->model->region);
+	lbs_check(errs, from->model, to->model);
+	dpdk_check(errs, &from->dpdk, &to->dpdk);
+	tables_check(errs, from, to);
 	api_check(errs, &from->api, &to->api);
 	text_check(errs, "control.socket", from->control.socket, to->control.socket);
 	text_check(errs, "control.state",

@@ -255,7 +255,7 @@ static void what_only_a_restart_can_change_is_refused_whole(void **state)
 		{"dpdk", "memory_mb", "600", "dpdk.memory_mb", "runs with 512, the file says 600"},
 		{"dpdk", "mbufs", "40000", "dpdk.mbufs", "runs with 32768"},
 		{"dpdk", "eal_args", "[\"--no-pci\"]", "dpdk.eal_args", "needs a restart"},
-		{"dpdk.ports.1", "device", "\"net_null9\"", "dpdk.ports[1].devices", "restart"},
+		{"dpdk.ports.1", "device", "\"net_null9\"", "dpdk.ports[1].device", "net_null9"},
 		{"dpdk.ports.1", "mtu", "1400", "dpdk.ports[1].mtu", "runs with 1500"},
 		{"dpdk.ports.1", "queues", "2", "dpdk.ports[1].queues", "says 2"},
 		{"dpdk.ports.1", "rx_desc", "512", "dpdk.ports[1].rx_desc", "says 512"},
