@@ -244,6 +244,7 @@ static void dns_entry(struct aws_call *call, const char *name, const char *zone)
 void cv_aws_ec2_dns_entries(struct aws_call *call, uint32_t idx)
 {
 	const struct cv_model_endpoint *endpoint = &call->model->endpoints[idx];
+	const struct cv_model_service *service = NULL;
 	char name[CV_MODEL_DNS_LEN], zone[CV_MODEL_HOSTED_ZONE_LEN];
 
 	cv_xml_open(call->out, "dnsEntrySet");
@@ -252,9 +253,12 @@ void cv_aws_ec2_dns_entries(struct aws_call *call, uint32_t idx)
 		dns_entry(call, cv_model_endpoint_dns(call->model, idx, CV_MODEL_NONE, name), zone);
 	for (uint32_t i = 0; i < endpoint->n_enis; i++)
 		dns_entry(call, cv_model_endpoint_dns(call->model, idx, i, name), zone);
-	if (endpoint->private_dns && endpoint->service != CV_MODEL_NONE &&
-	    call->model->services[endpoint->service].private_dns_name != NULL)
-		dns_entry(call, call->model->services[endpoint->service].private_dns_name,
+	if (endpoint->private_dns && endpoint->service != CV_MODEL_NONE)
+		service = &call->model->services[endpoint->service];
+	/* What is not proven is not served. */
+	if (service != NULL && service->private_dns_name != NULL &&
+	    service->dns_state == CV_MODEL_DNS_VERIFIED)
+		dns_entry(call, service->private_dns_name,
 			  cv_model_hosted_zone(endpoint->id, zone));
 	cv_xml_close(call->out);
 }

@@ -80,6 +80,9 @@ bool cv_model_lb_has_tg(const struct cv_model_lb *lb, uint32_t tg, uint32_t exce
 /** Check that a service has a private DNS name that is verified, and that a VPC can have it. */
 void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t vpc, uint32_t service);
 
+/** Check that no attached endpoint of a VPC has the private DNS name of a service. */
+void cv_model_check_private_name(struct model_ctx *ctx, uint32_t vpc, uint32_t service);
+
 /** Name the ENIs of an endpoint from first on and give each its load balancer. After every check. */
 void cv_model_enis_finish(struct model_ctx *ctx, struct cv_model_endpoint *endpoint,
 			  uint32_t first);

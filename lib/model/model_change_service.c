@@ -168,6 +168,11 @@ static int decide(struct model_ctx *ctx, const char *service, const char *ref, b
 			     cv_model_state_str(endpoint->state), accept ? "accepted" : "rejected");
 		return cv_model_end(ctx);
 	}
+	/* While it was rejected another may have got the name that it had. */
+	if (accept && !attached && endpoint->private_dns && !ctx->by->restore)
+		cv_model_check_private_name(ctx, endpoint->vpc, endpoint->service);
+	if (ctx->ret != 0)
+		return cv_model_end(ctx);
 	if (accept && (!attached || endpoint->state == CV_MODEL_PENDING_ACCEPTANCE)) {
 		enis_complete(model, endpoint);
 		/* What is put back has been served already. */
@@ -325,15 +330,44 @@ static bool dns_name_is_good(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(name);
 }
 
+static bool is_same_name(const char *a, const char *b)
+{
+	return a != NULL && strcmp(a, b) == 0;
+}
+
+/* Consumers rely on a name: it goes when nobody is connected, and is no other while one has it. */
+static void private_dns_check(struct model_ctx *ctx, const char *name, uint32_t idx)
+{
+	const struct cv_model *model = ctx->model;
+	const struct cv_model_service *service = &model->services[idx];
+	bool used = *name == '\0' && service->n_attached > 0;
+
+	if (service->private_dns_name == NULL || is_same_name(service->private_dns_name, name) ||
+	    ctx->by == NULL || ctx->by->restore)
+		return;
+	for (uint32_t i = 0; i < model->n_endpoints && service->n_attached > 0; i++) {
+		const struct cv_model_endpoint *endpoint = &model->endpoints[i];
+
+		used = used || (endpoint->service == idx && endpoint->private_dns &&
+				cv_model_state_is_attached(endpoint->state));
+	}
+	if (used)
+		cv_model_err(ctx, EBUSY, "ExistingVpcEndpointConnections", "private_dns_name",
+			     "Service has existing active VPC Endpoint connections!");
+}
+
 static void private_dns_make(struct model_ctx *ctx, const struct cv_model_service_change *req,
 			     struct cv_model_service *service)
 {
+	bool same = req->private_dns_name != NULL &&
+		    is_same_name(service->private_dns_name, req->private_dns_name);
+
 	if (req->dns_state != CV_MODEL_KEEP)
 		service->dns_state = (enum cv_model_dns_state)req->dns_state;
 	if (req->private_dns_name == NULL)
 		return;
 	service->private_dns_name = NULL;
-	if (req->dns_state == CV_MODEL_KEEP)
+	if (req->dns_state == CV_MODEL_KEEP && !same)
 		service->dns_state = CV_MODEL_DNS_UNVERIFIED;
 	if (req->private_dns_name[0] == '\0')
 		return;
@@ -400,6 +434,8 @@ int cv_model_service_change(struct cv_model *model, const struct cv_model_by *by
 	memcpy(to.lbs, model->services[idx].lbs, to.n_lbs * sizeof(*to.lbs));
 	lbs_add(&ctx, req, idx, &to);
 	lbs_remove(&ctx, req, &to);
+	if (req->private_dns_name != NULL)
+		private_dns_check(&ctx, req->private_dns_name, idx);
 	private_dns_make(&ctx, req, &to);
 	if (req->acceptance_required != CV_MODEL_KEEP)
 		to.acceptance_required = req->acceptance_required != 0;

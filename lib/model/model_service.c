@@ -332,6 +332,17 @@ static bool is_name_taken(const struct cv_model *model, uint32_t vpc, const char
 	return false;
 }
 
+void cv_model_check_private_name(struct model_ctx *ctx, uint32_t vpc, uint32_t service)
+{
+	const char *name = ctx->model->services[service].private_dns_name;
+
+	if (name != NULL && is_name_taken(ctx->model, vpc, name))
+		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns",
+			     "private-dns-enabled cannot be set because there is already a "
+			     "conflicting DNS domain for %s in the VPC %s",
+			     name, ctx->model->vpcs[vpc].id);
+}
+
 void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t vpc, uint32_t service)
 {
 	const struct cv_model_service *s = &ctx->model->services[service];
@@ -347,11 +358,8 @@ void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t vpc, uint32_t se
 			     "Private DNS can't be enabled because the service %s does not provide "
 			     "a private DNS name.",
 			     s->service_name);
-	else if (is_name_taken(ctx->model, vpc, s->private_dns_name))
-		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns",
-			     "private-dns-enabled cannot be set because there is already a "
-			     "conflicting DNS domain for %s in the VPC %s",
-			     s->private_dns_name, v->id);
+	else
+		cv_model_check_private_name(ctx, vpc, service);
 }
 
 /* The service of a new endpoint. That of a stored one may have gone since: then it has failed. */

@@ -144,8 +144,16 @@ class PrivateDns(api_world.ApiCase):
         self.addCleanup(self.theirs.delete_vpc_endpoints, VpcEndpointIds=[made_endpoint['VpcEndpointId']])
         regional = made_endpoint['DnsEntries'][0]['DnsName']
         self.it.wait(lambda: self.names().get('db.example.com') == [regional])
+        # It stays as long as somebody relies on it.
+        for change in ({'RemovePrivateDnsName': True}, {'PrivateDnsName': 'other.example.com'}):
+            with self.assertRaises(botocore.exceptions.ClientError) as raised:
+                self.mine.modify_vpc_endpoint_service_configuration(ServiceId=made['ServiceId'], **change)
+            self.assertEqual(raised.exception.response['Error']['Code'], 'ExistingVpcEndpointConnections')
+        self.assertEqual(self.names().get('db.example.com'), [regional])
         self.theirs.delete_vpc_endpoints(VpcEndpointIds=[made_endpoint['VpcEndpointId']])
         self.it.wait(lambda: 'db.example.com' not in self.names())
+        self.mine.modify_vpc_endpoint_service_configuration(ServiceId=made['ServiceId'],
+                                                            RemovePrivateDnsName=True)
 
     def test_failed_proof_may_be_tried_again(self):
         made, proof = self.make('again.example.com')

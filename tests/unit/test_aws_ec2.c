@@ -417,6 +417,33 @@ static void endpoint_is_changed(void **state)
 	has("<dnsOptions><dnsRecordIpType>service-defined</dnsRecordIpType></dnsOptions>");
 }
 
+static void private_name_is_an_entry_once_proven(void **state)
+{
+	struct cv_model_service_change verified = {.acceptance_required = CV_MODEL_KEEP,
+						   .dns_state = CV_MODEL_DNS_VERIFIED};
+	const struct cv_model_by owner = {.account = CV_MODEL_NONE, .now = 1};
+
+	(void)state;
+	make_service();
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointServiceConfiguration&ServiceId=%s&PrivateDnsName=db.example.com",
+	    svc);
+	verified.service = svc;
+	no_error(cv_model_service_change(m, &owner, &verified, &errs));
+	ec2(CONS,
+	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s"
+	    "&PrivateDnsEnabled=true",
+	    vpc_c, svc_name, sub_cb);
+	element("vpcEndpointId", ep);
+	has("<dnsName>db.example.com</dnsName>");
+	ec2(PROV, "Action=RejectVpcEndpointConnections&ServiceId=%s&VpcEndpointId.1=%s", svc, ep);
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointServiceConfiguration&ServiceId=%s&PrivateDnsName=x.example.com",
+	    svc);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has_not("example.com");
+}
+
 static void endpoints_are_filtered(void **state)
 {
 	static const struct {
@@ -627,6 +654,7 @@ int main(void)
 		TEST(endpoint_that_cannot_be_is_refused),
 		TEST(endpoint_without_group_has_the_default_one),
 		TEST(endpoint_is_changed),
+		TEST(private_name_is_an_entry_once_proven),
 		TEST(endpoints_are_filtered),
 		TEST(endpoints_come_in_pages),
 		TEST(connection_is_accepted_and_rejected),

@@ -187,6 +187,65 @@ static void private_name_is_there_once_in_a_vpc(void **state)
 	no_error(cv_model_endpoint_change(m, by_of(CONS), &change, &errs));
 }
 
+static int name_set(const char *name)
+{
+	const struct cv_model_service_change change = {.service = service,
+						       .acceptance_required = CV_MODEL_KEEP,
+						       .private_dns_name = name,
+						       .dns_state = CV_MODEL_KEEP};
+
+	return cv_model_service_change(m, by_of(PROV), &change, &errs);
+}
+
+static const struct cv_model_service *service_at(void)
+{
+	return &m->services[cv_model_find(m, CV_MODEL_SERVICE, CV_MODEL_NONE, service)];
+}
+
+static void private_name_stays_while_it_is_used(void **state)
+{
+	const char *user, *other;
+
+	(void)state;
+	other = made(endpoint_add(false));
+	/* What nobody has may be another, but goes with the last connection only. */
+	no_error(name_set("other.example.com"));
+	no_error(name_set(NAME));
+	refused(name_set(""), -EBUSY, "ExistingVpcEndpointConnections", "");
+	verify();
+	user = made(endpoint_add(true));
+	refused(name_set("other.example.com"), -EBUSY, "ExistingVpcEndpointConnections", "");
+	refused(name_set(""), -EBUSY, "ExistingVpcEndpointConnections", "");
+	assert_string_equal(service_at()->private_dns_name, NAME);
+	assert_int_equal(service_at()->dns_state, CV_MODEL_DNS_VERIFIED);
+	/* To say the same again changes nothing. */
+	no_error(name_set(NAME));
+	assert_int_equal(service_at()->dns_state, CV_MODEL_DNS_VERIFIED);
+	no_error(cv_model_reject_by(m, by_of(PROV), service, user, &errs));
+	no_error(name_set("other.example.com"));
+	assert_int_equal(service_at()->dns_state, CV_MODEL_DNS_UNVERIFIED);
+	no_error(cv_model_reject_by(m, by_of(PROV), service, other, &errs));
+	no_error(name_set(""));
+	assert_null(service_at()->private_dns_name);
+	no_error(name_set(NAME));
+}
+
+static void rejected_endpoint_has_lost_its_name(void **state)
+{
+	const char *first, *second;
+
+	(void)state;
+	verify();
+	first = made(endpoint_add(true));
+	no_error(cv_model_reject_by(m, by_of(PROV), service, first, &errs));
+	second = made(endpoint_add(true));
+	refused(cv_model_accept_by(m, by_of(PROV), service, first, &errs), -EINVAL,
+		"InvalidParameter", "conflicting DNS domain");
+	no_error(cv_model_accept_by(m, by_of(PROV), service, second, &errs));
+	no_error(cv_model_remove(m, by_of(CONS), CV_MODEL_ENDPOINT, second, &errs));
+	no_error(cv_model_accept_by(m, by_of(PROV), service, first, &errs));
+}
+
 static void addresses_of_the_server_are_taken(void **state)
 {
 	struct cv_model_place_req place = {
@@ -240,6 +299,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(switches_change_one_by_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(private_name_needs_both_switches, setup, teardown),
 		cmocka_unit_test_setup_teardown(private_name_is_there_once_in_a_vpc, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(private_name_stays_while_it_is_used, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(rejected_endpoint_has_lost_its_name, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(addresses_of_the_server_are_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_of_the_server_on_the_link_is_taken, setup,
