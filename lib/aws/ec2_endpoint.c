@@ -27,16 +27,10 @@ static void sg_write(struct aws_call *call, const char *id, const char *name)
 void cv_aws_ec2_groups(struct aws_call *call, const struct cv_model_endpoint *endpoint)
 {
 	const struct cv_model *model = call->model;
-	const char *default_sg;
 
 	cv_xml_open(call->out, "groupSet");
 	for (uint32_t i = 0; i < endpoint->n_sgs; i++)
 		sg_write(call, model->sgs[endpoint->sgs[i]].id, model->sgs[endpoint->sgs[i]].name);
-	default_sg = endpoint->n_sgs == 0 && endpoint->n_enis > 0
-			     ? cv_aws_ec2_default_sg(call, endpoint->vpc)
-			     : NULL;
-	if (default_sg != NULL)
-		sg_write(call, default_sg, "default");
 	cv_xml_close(call->out);
 }
 
@@ -128,25 +122,19 @@ static int places_read(struct aws_call *call, const char *param, uint32_t vpc,
 static const struct ec2_kind endpoint_sg = {CV_MODEL_SG, "sg-", "InvalidSecurityGroupId.NotFound",
 					    "InvalidGroupId.Malformed", "security group"};
 
-/* Security groups of one VPC by id, each once. The one that every VPC has is told apart. */
+/* Security groups of one VPC by id, each once. */
 static int sgs_read(struct aws_call *call, const char *param, uint32_t vpc,
-		    const char *const **ret_ids, uint32_t *ret_n, bool *ret_default)
+		    const char *const **ret_ids, uint32_t *ret_n)
 {
 	uint32_t n, n_own = 0;
 	const char *const *ids = cv_aws_strs(call, param, &n);
-	const char *default_sg = n > 0 ? cv_aws_ec2_default_sg(call, vpc) : NULL;
 	const char **own = cv_aws_alloc(call, (n + 1) * sizeof(*own));
 
-	*ret_default = false;
 	if (own == NULL)
 		return -EINVAL;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t sg, k = 0;
 
-		if (default_sg != NULL && strcmp(ids[i], default_sg) == 0) {
-			*ret_default = true;
-			continue;
-		}
 		if (cv_aws_ec2_find(call, &endpoint_sg, ids[i], &sg) < 0)
 			return -EINVAL;
 		if (call->model->sgs[sg].vpc != vpc)
@@ -222,7 +210,6 @@ static int service_check(struct aws_call *call, const char *name)
 
 static int endpoint_read(struct aws_call *call, struct cv_model_endpoint_req *req)
 {
-	bool default_sg = false;
 	uint32_t vpc = CV_MODEL_NONE;
 	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, req->vpc, &vpc);
 
@@ -237,22 +224,10 @@ static int endpoint_read(struct aws_call *call, struct cv_model_endpoint_req *re
 	if (ret == 0)
 		ret = places_read(call, "SubnetId", vpc, &req->places, &req->n_places);
 	if (ret == 0)
-		ret = sgs_read(call, "SecurityGroupId", vpc, &req->sgs, &req->n_sgs, &default_sg);
-	if (ret == 0 && default_sg && req->n_sgs > 0)
-		ret = cv_aws_fail(call, "UnsupportedOperation",
-				  "The default security group cannot be combined with others here");
+		ret = sgs_read(call, "SecurityGroupId", vpc, &req->sgs, &req->n_sgs);
 	if (ret == 0)
 		ret = cv_aws_tags(call, "vpc-endpoint", &call->by.tags, &call->by.n_tags);
-	if (ret < 0 || req->n_sgs > 0)
-		return ret;
-	/* A group of that name that somebody made takes the place of the one that is there unasked. */
-	if (cv_aws_ec2_default_sg(call, vpc) == NULL) {
-		static const char *const made[] = {"default"};
-
-		req->sgs = made;
-		req->n_sgs = 1;
-	}
-	return 0;
+	return ret;
 }
 
 static int create_endpoint(struct aws_call *call)
@@ -330,32 +305,13 @@ static int describe_endpoints(struct aws_call *call)
 static int sgs_change_read(struct aws_call *call, const struct cv_model_endpoint *endpoint,
 			   struct cv_model_endpoint_change *req)
 {
-	bool add = false, remove = false;
 	int ret = sgs_read(call, "AddSecurityGroupId", endpoint->vpc, &req->add_sgs,
-			   &req->n_add_sgs, &add);
+			   &req->n_add_sgs);
 
 	if (ret == 0)
 		ret = sgs_read(call, "RemoveSecurityGroupId", endpoint->vpc, &req->remove_sgs,
-			       &req->n_remove_sgs, &remove);
-	if (ret < 0)
-		return ret;
-	if (remove && endpoint->n_sgs > 0)
-		return cv_aws_fail(call, "InvalidParameter",
-				   "The endpoint does not have the default security group");
-	if (add && endpoint->n_sgs > req->n_remove_sgs)
-		return cv_aws_fail(
-			call, "UnsupportedOperation",
-			"The default security group cannot be combined with others here");
-	if (!add && endpoint->n_sgs == 0 && req->n_add_sgs > 0 && !remove)
-		return cv_aws_fail(
-			call, "UnsupportedOperation",
-			"The default security group cannot be combined with others here: "
-			"remove it with the same request");
-	if (!add && req->n_add_sgs == 0 && req->n_remove_sgs > 0 &&
-	    req->n_remove_sgs >= endpoint->n_sgs)
-		return cv_aws_fail(call, "InvalidParameter",
-				   "An endpoint must have at least one security group");
-	return 0;
+			       &req->n_remove_sgs);
+	return ret;
 }
 
 static int subnets_change_read(struct aws_call *call, const struct cv_model_endpoint *endpoint,

@@ -43,20 +43,12 @@ static void groups_get(struct aws_call *call, const struct eni *eni, struct eni_
 	const struct cv_model *model = call->model;
 	const uint32_t *sgs = eni->lb != NULL ? eni->lb->sgs : eni->endpoint->sgs;
 	uint32_t n = eni->lb != NULL ? eni->lb->n_sgs : eni->endpoint->n_sgs;
-	const char *default_sg = NULL;
 
 	for (uint32_t i = 0; i < n; i++) {
 		texts->groups[i] = model->sgs[sgs[i]].id;
 		texts->group_names[i] = model->sgs[sgs[i]].name;
 	}
 	texts->n_groups = n;
-	if (n == 0 && eni->endpoint != NULL)
-		default_sg = cv_aws_ec2_default_sg(call, eni->subnet->vpc);
-	if (default_sg == NULL)
-		return;
-	texts->groups[0] = default_sg;
-	texts->group_names[0] = "default";
-	texts->n_groups = 1;
 }
 
 static bool texts_get(struct aws_call *call, const struct eni *eni, struct eni_texts *texts)

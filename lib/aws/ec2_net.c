@@ -381,7 +381,9 @@ static const char *sg_description(const struct cv_model_security_group *sg)
 {
 	const char *description = cv_model_note(&sg->meta, EC2_NOTE_DESCRIPTION);
 
-	return description != NULL ? description : sg->name;
+	if (description != NULL)
+		return description;
+	return sg->of_vpc ? "default VPC security group" : sg->name;
 }
 
 static bool sg_passes(struct aws_call *call, const struct cv_model_security_group *sg)
@@ -452,37 +454,6 @@ static void sg_write(struct aws_call *call, const struct cv_model_security_group
 	cv_xml_close(out);
 }
 
-/* The group that a VPC has unasked, as if it had been made. @return false if there is none */
-static bool default_sg_get(struct aws_call *call, uint32_t idx, struct cv_model_security_group *sg)
-{
-	const struct cv_model_vpc *vpc = &call->model->vpcs[idx];
-	struct cv_model_rule *rules;
-	const char *id;
-
-	if (vpc->meta.gone || vpc->owner != call->account)
-		return false;
-	id = cv_aws_ec2_default_sg(call, idx);
-	rules = cv_aws_alloc(call, (vpc->n_cidrs + 1) * sizeof(*rules));
-	if (id == NULL || rules == NULL)
-		return false;
-	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
-		rules[i] = (struct cv_model_rule){vpc->cidrs[i], 0, UINT16_MAX};
-	*sg = (struct cv_model_security_group){
-		.id = id, .name = "default", .vpc = idx, .rules = rules, .n_rules = vpc->n_cidrs};
-	return true;
-}
-
-static bool is_default_sg(struct aws_call *call, const char *id)
-{
-	struct cv_model_security_group sg;
-
-	for (uint32_t i = 0; i < call->model->n_vpcs; i++) {
-		if (default_sg_get(call, i, &sg) && strcmp(sg.id, id) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* What a request asks for. */
 struct sgs_wanted {
 	struct ec2_wanted ids, names;
@@ -495,7 +466,7 @@ static int sgs_wanted_read(struct aws_call *call, struct sgs_wanted *wanted)
 	for (uint32_t i = 0; i < wanted->ids.n; i++) {
 		const char *id = wanted->ids.ids[i];
 
-		if (!is_default_sg(call, id) && cv_aws_ec2_find(call, &cv_aws_ec2_sg, id, NULL) < 0)
+		if (cv_aws_ec2_find(call, &cv_aws_ec2_sg, id, NULL) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -513,7 +484,6 @@ static void sg_tell(struct aws_call *call, const struct sgs_wanted *wanted,
 static int describe_sgs(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
-	struct cv_model_security_group default_sg;
 	struct sgs_wanted wanted = {0};
 
 	if (sgs_wanted_read(call, &wanted) < 0)
@@ -524,10 +494,6 @@ static int describe_sgs(struct aws_call *call)
 
 		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account)
 			sg_tell(call, &wanted, sg);
-	}
-	for (uint32_t i = 0; i < model->n_vpcs; i++) {
-		if (default_sg_get(call, i, &default_sg))
-			sg_tell(call, &wanted, &default_sg);
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);

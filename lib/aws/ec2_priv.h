@@ -56,12 +56,6 @@ void cv_aws_ec2_wanted_read(struct aws_call *call, const char *param,
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,
 		      struct ec2_wanted *ret_wanted);
 
-/**
- * The security group that a VPC has without anybody having made it; NULL if a group `default` was made.
- * It admits the VPC itself, and is what endpoints without a group have.
- */
-const char *cv_aws_ec2_default_sg(struct aws_call *call, uint32_t vpc);
-
 /* ---- texts in answers; in memory of the call ---- */
 
 const char *cv_aws_ec2_prefix(struct aws_call *call, struct cv_prefix prefix);

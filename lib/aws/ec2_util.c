@@ -87,14 +87,6 @@ int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2
 	return 0;
 }
 
-const char *cv_aws_ec2_default_sg(struct aws_call *call, uint32_t vpc)
-{
-	if (cv_model_find(call->model, CV_MODEL_SG, vpc, "default") != CV_MODEL_NONE)
-		return NULL;
-	return cv_aws_ec2_derived(call, "sg-",
-				  cv_aws_fmt(call, "%s default", call->model->vpcs[vpc].id));
-}
-
 bool cv_aws_ec2_cidr(const char *text, struct cv_prefix *ret_prefix)
 {
 	const char *slash = strchr(text, '/');

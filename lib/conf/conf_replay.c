@@ -300,7 +300,8 @@ static void doc_apply(struct conf_run *run, const struct cv_conf_doc *doc, json_
 
 	if (resource != NULL && !json_is_object(resource))
 		cv_errs_add(run->errs, NULL, 0, "its resource is no object");
-	else if (resource != NULL && idx == CV_MODEL_NONE)
+	else if (resource != NULL &&
+		 (idx == CV_MODEL_NONE || (doc->kind == CV_MODEL_SG && model->sgs[idx].of_vpc)))
 		call_apply(run, doc, resource, runtime);
 	else if (resource != NULL)
 		cv_errs_add(run->errs, NULL, 0, "the configuration file has the same id");

@@ -43,13 +43,19 @@ static json_t *prefix_json(const struct cv_prefix *prefix)
 	return json_string(cv_prefix_str(prefix, text));
 }
 
+/* By name, the VPC's own group is found whoever made it: the file may come to have one, or not. */
+static const char *sg_ref(const struct cv_model_security_group *sg)
+{
+	return strcmp(sg->name, "default") == 0 ? sg->name : sg->id;
+}
+
 static json_t *ids_json(const struct cv_model *model, enum cv_model_kind kind, const uint32_t *idx,
 			uint32_t n)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < n; i++)
-		add(&list, json_string(kind == CV_MODEL_SG ? model->sgs[idx[i]].id
+		add(&list, json_string(kind == CV_MODEL_SG ? sg_ref(&model->sgs[idx[i]])
 							   : model->lbs[idx[i]].arn));
 	return list;
 }

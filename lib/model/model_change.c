@@ -236,7 +236,8 @@ uint32_t cv_model_subject(struct model_ctx *ctx, enum cv_model_kind kind, const 
 
 bool cv_model_check_mutable(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx)
 {
-	if (ctx->by == NULL || cv_model_meta_at(ctx->model, kind, idx)->api)
+	if (ctx->by == NULL || cv_model_meta_at(ctx->model, kind, idx)->api ||
+	    (kind == CV_MODEL_SG && ctx->model->sgs[idx].of_vpc))
 		return true;
 	cv_model_err(ctx, EPERM, "OperationNotPermitted", "",
 		     "%s '%.150s' comes from the configuration file: change it there and reload",
@@ -286,19 +287,33 @@ void cv_model_changes_clear(struct cv_model *model)
 	model->n_changes = 0;
 }
 
-void cv_model_vanish(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx, uint32_t scope)
+void cv_model_place_free(struct cv_model *model, enum cv_model_kind kind, uint32_t idx)
 {
 	static const char empty[] = "";
+	struct cv_model_meta *meta = cv_model_meta_at(model, kind, idx);
+	const char *none = empty;
+	char *item = at(model, kind, idx);
+
+	memset(item, 0, tables[kind].size);
+	memcpy(item + tables[kind].name, &none, sizeof(none));
+	memcpy(item + tables[kind].id, &none, sizeof(none));
+	meta->gone = true;
+	meta->next_free = *cv_model_free_first(model, kind);
+	*cv_model_free_first(model, kind) = idx;
+	model->n_gone[kind]++;
+}
+
+void cv_model_vanish(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx, uint32_t scope)
+{
 	struct cv_model *model = ctx->model;
 	const char *name = cv_model_name_at(model, kind, idx);
 	const char *id = cv_model_id_at(model, kind, idx);
 	struct model_key key = {.kind = kind, .scope = CV_MODEL_NONE, .str = id};
 	struct cv_model_meta *meta = cv_model_meta_at(model, kind, idx);
-	const char *none = empty;
 	uint32_t change = meta->change;
-	char *item = at(model, kind, idx);
 
-	cv_model_index_remove(model->index, &key);
+	if (cv_model_index_get(model->index, &key) == idx)
+		cv_model_index_remove(model->index, &key);
 	key.scope = scope;
 	key.str = name;
 	if (cv_model_index_get(model->index, &key) == idx)
@@ -311,13 +326,7 @@ void cv_model_vanish(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t id
 		model->changes[change - 1].idx = CV_MODEL_NONE;
 	else
 		cv_model_str_free(model, id);
-	memset(item, 0, tables[kind].size);
-	memcpy(item + tables[kind].name, &none, sizeof(none));
-	memcpy(item + tables[kind].id, &none, sizeof(none));
-	meta->gone = true;
-	meta->next_free = *cv_model_free_first(model, kind);
-	*cv_model_free_first(model, kind) = idx;
-	model->n_gone[kind]++;
+	cv_model_place_free(model, kind, idx);
 }
 
 int cv_model_remove(struct cv_model *model, const struct cv_model_by *by, enum cv_model_kind kind,

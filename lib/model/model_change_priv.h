@@ -37,6 +37,12 @@ void cv_model_touch(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx
 /** Take a resource out: names, tags, place. Its own arrays and references the caller has freed. */
 void cv_model_vanish(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx, uint32_t scope);
 
+/** Give back a place that cv_model_place() gave: nothing is there any more. */
+void cv_model_place_free(struct cv_model *model, enum cv_model_kind kind, uint32_t idx);
+
+/** Check that nothing refers to a resource: else ctx->ret says so. */
+bool cv_model_is_free(struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx);
+
 /** Check tags and copy them; on failure ctx->ret says so. @return shape [n + n_more] or NULL */
 struct cv_model_tag *cv_model_tags_copy(struct model_ctx *ctx, const struct cv_model_tag *tags,
 					uint32_t n, uint32_t n_more);
@@ -124,6 +130,16 @@ void cv_model_lb_remove(struct model_ctx *ctx, uint32_t idx);
 void cv_model_listener_remove(struct model_ctx *ctx, uint32_t lb, uint32_t idx);
 void cv_model_service_remove(struct model_ctx *ctx, uint32_t idx);
 void cv_model_endpoint_remove(struct model_ctx *ctx, uint32_t idx);
+
+/** Make the default group of a VPC that is being made; ctx->kind is changed meanwhile. It belongs to
+ * nothing until cv_model_default_sg_publish(), which needs room for two names, or is given back.
+ * @return index or CV_MODEL_NONE: oom */
+uint32_t cv_model_default_sg_make(struct model_ctx *ctx, const struct cv_model_vpc *vpc);
+void cv_model_default_sg_publish(struct cv_model *model, uint32_t vpc, uint32_t idx);
+void cv_model_default_sg_undo(struct cv_model *model, uint32_t idx);
+
+/** Take the default group of a VPC out, if it has that of its own. */
+void cv_model_default_sg_vanish(struct model_ctx *ctx, uint32_t vpc);
 
 /** Put an endpoint out of sight. */
 void cv_model_endpoint_vanish(struct model_ctx *ctx, uint32_t idx);

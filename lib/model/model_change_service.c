@@ -570,6 +570,8 @@ static void enis_make(struct model_ctx *ctx, const struct cv_model_endpoint_chan
 static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpoint_change *req,
 			      const struct cv_model_endpoint *from, struct cv_model_endpoint *to)
 {
+	uint32_t n_gone = 0;
+
 	to->n_sgs = 0;
 	for (uint32_t i = 0; i < from->n_sgs; i++) {
 		uint32_t k = 0;
@@ -579,7 +581,12 @@ static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpo
 			k++;
 		if (k == req->n_remove_sgs)
 			to->sgs[to->n_sgs++] = from->sgs[i];
+		else
+			n_gone++;
 	}
+	if (n_gone < req->n_remove_sgs)
+		cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_security_groups",
+			     "a security group to be removed is not one of the endpoint's");
 	for (uint32_t i = 0; i < req->n_add_sgs; i++) {
 		uint32_t sg = cv_model_resolve(ctx, CV_MODEL_SG, from->vpc, req->add_sgs[i],
 					       cv_model_at(ctx, "add_security_groups[%u]", i));
@@ -590,6 +597,9 @@ static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpo
 		if (k == to->n_sgs)
 			to->sgs[to->n_sgs++] = sg;
 	}
+	if (to->n_sgs == 0)
+		cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_security_groups",
+			     "an endpoint must have at least one security group");
 }
 
 static void endpoint_check(struct model_ctx *ctx, const struct cv_model_endpoint_change *req,

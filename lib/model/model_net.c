@@ -271,7 +271,7 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 	};
 	const char *carrier = NULL;
 	char basis[256];
-	uint32_t idx = CV_MODEL_NONE;
+	uint32_t idx = CV_MODEL_NONE, sg = CV_MODEL_NONE;
 
 	cv_model_begin(&ctx, req->by);
 	vpc.attach = req->vlan == 0 ? CV_MODEL_ATTACH_PORT : CV_MODEL_ATTACH_VLAN;
@@ -290,9 +290,12 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 	if (req->vxlan.vni != 0)
 		carrier = cv_model_str(model, req->port);
 	if (vpc_parts_copy(model, req, &vpc) && (carrier != NULL) == (req->vxlan.vni != 0) &&
-	    cv_model_index_room(model->index, 4) == 0)
+	    cv_model_index_room(model->index, 6) == 0)
+		sg = cv_model_default_sg_make(&ctx, &vpc);
+	if (sg != CV_MODEL_NONE)
 		idx = cv_model_place(&ctx);
 	if (idx == CV_MODEL_NONE) {
+		cv_model_default_sg_undo(model, sg);
 		free(vpc.cidrs);
 		free(vpc.vxlan.peers);
 		cv_model_oom(&ctx);
@@ -301,6 +304,7 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 	attach(model, &vpc, idx, carrier);
 	model->vpcs[idx] = vpc;
 	cv_model_publish(&ctx, CV_MODEL_NONE, vpc.name, vpc.id, idx);
+	cv_model_default_sg_publish(model, idx, sg);
 	return cv_model_end(&ctx);
 }
 
@@ -498,46 +502,6 @@ int cv_model_subnet_add(struct cv_model *model, const struct cv_model_subnet_req
 	if (req->gateway != 0)
 		cv_model_addr_put(model, req->vpc, req->gateway, MODEL_ADDR_GATEWAY);
 	cv_model_publish(&ctx, req->vpc, subnet.name, subnet.id, idx);
-	cv_model_use(model, CV_MODEL_VPC, req->vpc, 1);
-	return cv_model_end(&ctx);
-}
-
-int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
-		    struct cv_model_errs *errs)
-{
-	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SG};
-	struct cv_model_security_group sg = {.vpc = req->vpc, .n_rules = req->n_rules};
-	uint32_t idx = CV_MODEL_NONE;
-	char basis[256];
-
-	cv_model_begin(&ctx, req->by);
-	cv_model_check_name(&ctx, req->vpc, req->name);
-	for (uint32_t i = 0; i < req->n_rules; i++) {
-		if (req->rules[i].port_first > req->rules[i].port_last)
-			cv_model_err(&ctx, EINVAL, "InvalidParameterValue",
-				     cv_model_at(&ctx, "ingress[%u].ports", i),
-				     "ports %u-%u run backwards", req->rules[i].port_first,
-				     req->rules[i].port_last);
-	}
-	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id,
-		 req->name != NULL ? req->name : "");
-	sg.id = cv_model_id(&ctx, req->id, basis);
-	if (ctx.ret != 0)
-		return cv_model_end(&ctx);
-
-	sg.name = req->name != NULL ? cv_model_str(model, req->name) : sg.id;
-	sg.rules = calloc(req->n_rules + 1, sizeof(*sg.rules));
-	if (sg.name != NULL && sg.rules != NULL && cv_model_index_room(model->index, 2) == 0)
-		idx = cv_model_place(&ctx);
-	if (idx == CV_MODEL_NONE) {
-		free(sg.rules);
-		cv_model_oom(&ctx);
-		return cv_model_end(&ctx);
-	}
-	if (req->n_rules > 0)
-		memcpy(sg.rules, req->rules, req->n_rules * sizeof(*sg.rules));
-	model->sgs[idx] = sg;
-	cv_model_publish(&ctx, req->vpc, sg.name, sg.id, idx);
 	cv_model_use(model, CV_MODEL_VPC, req->vpc, 1);
 	return cv_model_end(&ctx);
 }

@@ -390,6 +390,18 @@ static void endpoint_service(struct model_ctx *ctx, const struct cv_model_endpoi
 		cv_model_oom(ctx);
 }
 
+/* One that names no group has the VPC's own. */
+static void endpoint_sgs(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
+			 struct cv_model_endpoint *endpoint)
+{
+	static const char *const own[] = {"default"};
+	const char *const *sgs = req->n_sgs > 0 ? req->sgs : own;
+
+	endpoint->n_sgs = req->n_sgs > 0 ? req->n_sgs : 1;
+	endpoint->sgs =
+		cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, sgs, endpoint->n_sgs);
+}
+
 static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
 			   struct cv_model_endpoint *endpoint)
 {
@@ -415,7 +427,6 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "subnets",
 			     "an endpoint needs a subnet");
 	endpoint->n_enis = req->n_places;
-	endpoint->n_sgs = req->n_sgs;
 	if (endpoint->vpc == CV_MODEL_NONE)
 		return;
 	endpoint->enis = calloc(req->n_places + 1, sizeof(*endpoint->enis));
@@ -425,7 +436,7 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 	}
 	for (uint32_t i = 0; i < req->n_places; i++)
 		cv_model_check_eni(ctx, &req->places[i], endpoint, i);
-	endpoint->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, req->sgs, req->n_sgs);
+	endpoint_sgs(ctx, req, endpoint);
 }
 
 /* A stored ENI goes on with its load balancer, as long as that serves its zone. */

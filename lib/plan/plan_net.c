@@ -82,7 +82,7 @@ static uint32_t rules_of(const struct plan_build *b, const uint32_t *sgs, uint32
 	return n;
 }
 
-/* Rules at most: each group once, each VPC's own CIDRs, and the sum for who has several groups. */
+/* Rules at most: each group once, and the sum for who has several groups. */
 static uint32_t rules_max(const struct plan_build *b)
 {
 	const struct cv_model *m = b->model;
@@ -91,9 +91,7 @@ static uint32_t rules_max(const struct plan_build *b)
 	for (i = 0; i < m->n_sgs; i++)
 		n += m->sgs[i].n_rules;
 	for (i = 0; i < m->n_endpoints; i++)
-		n += m->endpoints[i].n_sgs > 0
-			     ? rules_of(b, m->endpoints[i].sgs, m->endpoints[i].n_sgs)
-			     : m->vpcs[m->endpoints[i].vpc].n_cidrs;
+		n += rules_of(b, m->endpoints[i].sgs, m->endpoints[i].n_sgs);
 	for (i = 0; i < m->n_lbs; i++)
 		n += rules_of(b, m->lbs[i].sgs, m->lbs[i].n_sgs);
 	return n;
@@ -136,17 +134,6 @@ static void flatten(struct plan_build *b, const uint32_t *sgs, uint32_t n_sgs, u
 	for (uint32_t i = 0; i < n_sgs; i++)
 		add_group(b, &b->model->sgs[sgs[i]]);
 	*ret_n = b->spec.n_sg_rules - *ret_first;
-}
-
-/* The default security group: the VPC may reach the endpoint, others may not. */
-static void default_group(struct plan_build *b, const struct cv_model_vpc *vpc, uint32_t *ret_first,
-			  uint32_t *ret_n)
-{
-	*ret_first = b->spec.n_sg_rules;
-	*ret_n = vpc->n_cidrs;
-	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
-		b->rules[b->spec.n_sg_rules++] = (struct cv_view_sg_rule){
-			.from = vpc->cidrs[i], .port_first = 0, .port_last = UINT16_MAX};
 }
 
 static enum cv_drop verdict(enum cv_model_state state)
@@ -207,10 +194,7 @@ static int fill_endpoints(struct plan_build *b)
 		to = &b->endpoints[slot];
 		to->used = true;
 		to->verdict = (uint8_t)verdict(ep->state);
-		if (ep->n_sgs > 0)
-			flatten(b, ep->sgs, ep->n_sgs, &to->sg_first, &to->sg_n);
-		else
-			default_group(b, &b->model->vpcs[ep->vpc], &to->sg_first, &to->sg_n);
+		flatten(b, ep->sgs, ep->n_sgs, &to->sg_first, &to->sg_n);
 		cv_ppv2_aws_template(to->ppv2, ep->id);
 		add_enis(b, i, slot);
 	}

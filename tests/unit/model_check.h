@@ -164,7 +164,7 @@ static inline void check_all(void)
 
 	memset(&count, 0, sizeof(count));
 	EACH(subnets, i) count.vpcs[m->subnets[i].vpc]++;
-	EACH(sgs, i) count.vpcs[m->sgs[i].vpc]++;
+	EACH(sgs, i) count.vpcs[m->sgs[i].vpc] += !m->sgs[i].of_vpc;
 	EACH(tgs, i)
 	{
 		count.vpcs[m->tgs[i].vpc]++;

@@ -350,6 +350,7 @@ static void endpoint_that_cannot_be_is_refused(void **state)
 
 static void endpoint_without_group_has_the_default_one(void **state)
 {
+	static const char modify[] = "Action=ModifyVpcEndpoint&VpcEndpointId=";
 	char sg[128];
 
 	(void)state;
@@ -365,23 +366,24 @@ static void endpoint_without_group_has_the_default_one(void **state)
 	    vpc_c, svc_name, sub_cb, sg);
 	element("vpcEndpointId", ep);
 	has("<groupId>%s</groupId>", sg);
-	/* Another in its place, and back. */
-	ec2_fails(CONS, "UnsupportedOperation",
-		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSecurityGroupId.1=%s", ep, sg_c);
-	ec2(CONS,
-	    "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSecurityGroupId.1=%s"
-	    "&RemoveSecurityGroupId.1=%s",
-	    ep, sg_c, sg);
+	/* Another beside it, then in its place, and back: as Terraform's association does. */
+	ec2(CONS, "%s%s&AddSecurityGroupId.1=%s", modify, ep, sg_c);
 	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
-	has("<groupSet><item><groupId>%s</groupId>", sg_c);
-	ec2_fails(CONS, "InvalidParameter",
-		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&RemoveSecurityGroupId.1=%s", ep, sg_c);
-	ec2(CONS,
-	    "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSecurityGroupId.1=%s"
-	    "&RemoveSecurityGroupId.1=%s",
-	    ep, sg, sg_c);
+	has("<groupSet><item><groupId>%s</groupId><groupName>default</groupName></item>"
+	    "<item><groupId>%s</groupId>",
+	    sg, sg_c);
+	ec2(CONS, "%s%s&RemoveSecurityGroupId.1=%s", modify, ep, sg);
 	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
-	has("<groupSet><item><groupId>%s</groupId>", sg);
+	has("<groupSet><item><groupId>%s</groupId><groupName>sg</groupName></item></groupSet>",
+	    sg_c);
+	ec2_fails(CONS, "InvalidParameter", "%s%s&RemoveSecurityGroupId.1=%s", modify, ep, sg);
+	assert_string_equal(err_text, "a security group to be removed is not one of the endpoint's");
+	ec2_fails(CONS, "InvalidParameter", "%s%s&RemoveSecurityGroupId.1=%s", modify, ep, sg_c);
+	assert_string_equal(err_text, "an endpoint must have at least one security group");
+	ec2(CONS, "%s%s&AddSecurityGroupId.1=%s&RemoveSecurityGroupId.1=%s", modify, ep, sg, sg_c);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<groupSet><item><groupId>%s</groupId><groupName>default</groupName></item></groupSet>",
+	    sg);
 }
 
 static void endpoint_is_changed(void **state)

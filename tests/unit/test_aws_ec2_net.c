@@ -230,10 +230,11 @@ static void group_is_made_used_and_removed(void **state)
 	ec2_fails(CONS, "InvalidGroup.NotFound", "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
 }
 
+static const char in[] = "Action=AuthorizeSecurityGroupIngress&GroupId=";
+
 static void group_that_cannot_be_is_refused(void **state)
 {
 	static const char create[] = "Action=CreateSecurityGroup&GroupDescription=d&GroupName=";
-	static const char in[] = "Action=AuthorizeSecurityGroupIngress&GroupId=";
 
 	(void)state;
 	ec2_fails(CONS, "VPCIdNotSpecified", "%sx", create);
@@ -273,16 +274,36 @@ static void default_group_is_shown(void **state)
 	ec2(CONS, "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
 	assert_int_equal(times("<groupDescription>"), 1);
 	ec2_fails(PROV, "InvalidGroup.NotFound", "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
-	/* One that the operator made takes its place. */
-	no_error(add_sg("c", "default"));
+	ec2_fails(CONS, "CannotDelete", "Action=DeleteSecurityGroup&GroupId=%s", sg);
+	ec2(CONS, "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=k&Tag.1.Value=v", sg);
+	ec2(CONS, "Action=DescribeSecurityGroups&Filter.1.Name=tag:k&Filter.1.Value.1=v");
+	has("<groupId>%s</groupId>", sg);
+	ec2(CONS, "%s%s&IpProtocol=tcp&FromPort=1&ToPort=2&CidrIp=10.9.0.0/16", in, sg);
+	ec2(CONS, "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
+	has("<cidrIp>10.9.0.0/16</cidrIp>");
+}
+
+static void file_may_have_a_default_group(void **state)
+{
+	(void)state;
+	no_error(add_vpc("d", "cons", "10.7.0.0/16", 44));
+	no_error(add_sg("d", "default"));
+	no_error(add_subnet("d", "a", "10.7.1.0/24", "us-east-1b", NULL));
 	ec2(CONS,
-	    "Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1=default");
+	    "Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1=default"
+	    "&Filter.2.Name=vpc-id&Filter.2.Value.1=%s",
+	    id_of(CV_MODEL_VPC, NULL, "d"));
 	assert_int_equal(times("<groupDescription>"), 1);
-	has_not("%s", sg);
+	has("<groupId>%s</groupId>", id_of(CV_MODEL_SG, "d", "default"));
+	ec2_fails(CONS, "OperationNotPermitted", "%s%s&IpProtocol=-1&CidrIp=0.0.0.0/0", in,
+		  id_of(CV_MODEL_SG, "d", "default"));
 	make_service();
-	make_endpoint();
+	ec2(CONS,
+	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s"
+	    "&SubnetId.1=%s",
+	    id_of(CV_MODEL_VPC, NULL, "d"), svc_name, id_of(CV_MODEL_SUBNET, "d", "a"));
 	has("<groupId>%s</groupId><groupName>default</groupName>",
-	    id_of(CV_MODEL_SG, "c", "default"));
+	    id_of(CV_MODEL_SG, "d", "default"));
 }
 
 /* ---- VPCs and subnets ---- */
@@ -494,6 +515,7 @@ int main(void)
 		TEST(group_is_made_used_and_removed),
 		TEST(group_that_cannot_be_is_refused),
 		TEST(default_group_is_shown),
+		TEST(file_may_have_a_default_group),
 		TEST(subnet_is_made_and_removed),
 		TEST(vpc_is_made_used_and_removed),
 		TEST(vpc_that_cannot_be_is_refused),

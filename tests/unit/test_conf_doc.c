@@ -18,7 +18,7 @@
 
 #include "model_check.h"
 
-#define DOCS_MAX 32
+#define DOCS_MAX 40
 
 #define HEAD                                                                        \
 	"{'region':'us-east-1','zones':['use1-az1','use1-az2'],'accounts':["        \
@@ -142,6 +142,16 @@ static void make_net(void)
 	no_error(cv_model_subnet_add(m, &subnet, &errs));
 	sg.by = by_of(0);
 	no_error(cv_model_sg_add(m, &sg, &errs));
+	/* The VPCs' own: the file's and the call's. */
+	for (uint32_t i = 1; i < 3; i++) {
+		struct cv_model_sg_change change = {
+			.sg = m->sgs[i].id, .remove = m->sgs[i].rules, .n_remove = 1};
+
+		assert_true(m->sgs[i].of_vpc);
+		change.add = rules;
+		change.n_add = 2;
+		no_error(cv_model_sg_change(m, by_of(0), &change, &errs));
+	}
 }
 
 static void make_tg(void)
@@ -186,7 +196,7 @@ static void make_lb(void)
 		{"load_balancing.cross_zone.enabled", "true"},
 	};
 	static const struct cv_model_tag idle = {"tcp.idle_timeout.seconds", "99"};
-	const char *sg = m->sgs[0].id;
+	const char *sg = m->sgs[3].id;
 	struct cv_model_place_req places[] = {{.subnet = m->subnets[3].id},
 					      {.subnet = m->subnets[4].id}};
 	struct cv_model_lb_req req = {.name = "made",

@@ -171,9 +171,9 @@ static void every_resource_arrives(void **state)
 	assert_int_equal(m->subnets[1].gateway, cv_be32(0x0a000201));
 	assert_int_equal(m->subnets[4].zone, 1);
 	assert_string_equal(m->subnets[4].zone_name, "eu-central-1a");
-	assert_int_equal(m->sgs[0].rules[0].port_first, 3306);
-	assert_int_equal(m->sgs[0].rules[0].port_last, 3306);
-	assert_int_equal(m->sgs[0].rules[0].cidr.len, 24);
+	assert_int_equal(m->sgs[3].rules[0].port_first, 3306);
+	assert_int_equal(m->sgs[3].rules[0].port_last, 3306);
+	assert_int_equal(m->sgs[3].rules[0].cidr.len, 24);
 	assert_true(m->tgs[0].ppv2);
 	assert_int_equal(m->tgs[0].placement, CV_MODEL_ON_FIRST_ACK);
 	assert_int_equal(m->tgs[0].cross_zone, CV_MODEL_CROSS_ZONE_LB);

@@ -39,7 +39,7 @@ static void builds_the_world(void **state)
 	assert_int_equal(m->n_accounts, 2);
 	assert_int_equal(m->n_vpcs, 2);
 	assert_int_equal(m->n_subnets, 5);
-	assert_int_equal(m->n_sgs, 2);
+	assert_int_equal(m->n_sgs, 4); /* each VPC has one of its own */
 	assert_string_equal(m->region, "us-east-1");
 	assert_int_equal(m->vpcs[0].attach, CV_MODEL_ATTACH_PORT);
 	assert_int_equal(m->vpcs[1].attach, CV_MODEL_ATTACH_VLAN);
@@ -47,7 +47,7 @@ static void builds_the_world(void **state)
 	assert_int_equal(m->vpcs[1].owner, 1);
 	assert_int_equal(m->subnets[3].zone, 1); /* the consumer's us-east-1a is use1-az2 */
 	assert_int_equal(m->subnets[1].gateway, ip("10.0.2.1"));
-	assert_int_equal(m->sgs[0].rules[0].port_last, 443);
+	assert_int_equal(m->sgs[1].rules[0].port_last, 443);
 	assert_int_equal(m->tgs[0].targets[0].port, 80);
 	assert_int_equal(m->tgs[0].targets[1].port, 8080);
 	assert_int_equal(m->tgs[0].targets[1].zone, 1);
@@ -72,7 +72,8 @@ static void ids_are_stable(void **state)
 	assert_string_equal(m->vpcs[0].id, "vpc-b2eb7efd76358625e");
 	assert_string_equal(m->subnets[0].id, "subnet-c0e24c42372b4c943");
 	assert_string_equal(m->subnets[3].id, "subnet-5bc2e3f42b975b540");
-	assert_string_equal(m->sgs[0].id, "sg-6221c4ac00a1614ee");
+	assert_string_equal(m->sgs[0].id, "sg-776118cc7ee166aa6");
+	assert_string_equal(m->sgs[1].id, "sg-6221c4ac00a1614ee");
 	assert_string_equal(
 		m->tgs[0].arn,
 		"arn:aws:elasticloadbalancing:us-east-1:111111111111:targetgroup/web/6a208e7a1bf33761");
@@ -99,7 +100,7 @@ static void finds_by_every_reference(void **state)
 	assert_int_equal(cv_model_find(m, CV_MODEL_SUBNET, 1, m->subnets[3].id), 3);
 	assert_int_equal(cv_model_find(m, CV_MODEL_SUBNET, 0, m->subnets[3].id), CV_MODEL_NONE);
 	assert_int_equal(cv_model_find(m, CV_MODEL_SUBNET, CV_MODEL_NONE, m->subnets[3].id), 3);
-	assert_int_equal(cv_model_find(m, CV_MODEL_SG, 0, m->sgs[1].id), CV_MODEL_NONE);
+	assert_int_equal(cv_model_find(m, CV_MODEL_SG, 0, m->sgs[3].id), CV_MODEL_NONE);
 	assert_int_equal(cv_model_find(m, CV_MODEL_LB, CV_MODEL_NONE, m->lbs[0].arn), 0);
 	assert_int_equal(cv_model_find(m, CV_MODEL_TG, CV_MODEL_NONE, m->tgs[0].arn), 0);
 	assert_int_equal(
@@ -379,7 +380,7 @@ static void load_balancers_are_checked(void **state)
 	req.sgs = STRS("sg", "nope");
 	req.n_sgs = 2;
 	assert_int_equal(cv_model_lb_add(m, &req, &errs), -ENOENT);
-	assert_string_equal(errs.items[0].hint, "known: sg");
+	assert_string_equal(errs.items[0].hint, "known: default, sg");
 	one_error("InvalidSecurityGroupId.NotFound", "security_groups[1]",
 		  "there is no security group 'nope'");
 	req.n_sgs = 1;
@@ -388,7 +389,7 @@ static void load_balancers_are_checked(void **state)
 	one_error("ValidationError", "arn", "16 hex digits");
 	req.arn = NULL;
 	no_error(cv_model_lb_add(m, &req, &errs));
-	assert_int_equal(m->lbs[2].sgs[0], 0);
+	assert_int_equal(m->lbs[2].sgs[0], 1);
 	assert_int_equal(cv_model_node_find(&m->lbs[2], 0), 0);
 	assert_int_equal(cv_model_node_find(&m->lbs[2], 1), CV_MODEL_NONE);
 }

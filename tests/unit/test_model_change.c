@@ -175,9 +175,9 @@ static void what_the_file_made_is_not_for_calls_to_change(void **state)
 {
 	static const enum cv_model_kind kinds[] = {CV_MODEL_VPC, CV_MODEL_SUBNET, CV_MODEL_SG,
 						   CV_MODEL_TG,  CV_MODEL_LB,     CV_MODEL_SERVICE};
-	const char *ids[] = {m->vpcs[0].id, m->subnets[0].id, m->sgs[0].id,
+	const char *ids[] = {m->vpcs[0].id, m->subnets[0].id, m->sgs[1].id,
 			     m->tgs[0].arn, m->lbs[0].arn,    m->services[0].id};
-	struct cv_model_sg_change rules = {.sg = m->sgs[0].id};
+	struct cv_model_sg_change rules = {.sg = m->sgs[1].id};
 	struct cv_model_service_change change = {
 		.service = m->services[0].id, .acceptance_required = 0, .dns_state = CV_MODEL_KEEP};
 	struct cv_model_listener_req port = {.port = 81};
@@ -414,7 +414,7 @@ static void endpoints_change_by_the_rules(void **state)
 		"InvalidSecurityGroupId.NotFound", "sg-x");
 	req.add_sgs = STRS("sg");
 	no_error(cv_model_endpoint_change(m, by_of(CONS), &req, &errs));
-	assert_int_equal(endpoint_at(endpoint)->n_sgs, 1);
+	assert_int_equal(endpoint_at(endpoint)->n_sgs, 2);
 	check_all();
 	no_error(cv_model_reject_by(m, by_of(PROV), service, endpoint, &errs));
 	refused(cv_model_endpoint_change(m, by_of(CONS), &req, &errs), -EINVAL, "InvalidState",

@@ -75,7 +75,7 @@ static void endpoints_are_checked(void **state)
 	req.service = m->services[0].service_name;
 	no_error(cv_model_endpoint_add(m, &req, &errs));
 	assert_string_equal(m->endpoints[1].id, "vpce-0123456789abcdef0");
-	assert_int_equal(m->endpoints[1].sgs[0], 1);
+	assert_int_equal(m->endpoints[1].sgs[0], 3);
 }
 
 /* As AWS: to one who is not allowed, the service does not exist. Only the operator's hint says more. */
