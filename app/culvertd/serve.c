@@ -97,6 +97,7 @@ static int start_io(struct app *app, struct cv_errs *errs)
 		.huge_pages = dpdk->huge_pages,
 		.memory_mb = dpdk->memory_mb,
 		.n_mbufs = dpdk->mbufs,
+		.n_apart = cv_dp_apart_max(dpdk->workers),
 		.eal_args = args,
 		.n_eal_args = n_args,
 		.ports = ports,

@@ -74,6 +74,12 @@ struct cv_dp;
 struct cv_dp_worker;
 
 /**
+ * Packets that may wait between workers when one of them is not run: those that the others have handed to
+ * it. The pool must have so many beside those in queues of devices, or the others receive none.
+ */
+uint32_t cv_dp_apart_max(unsigned int n_workers);
+
+/**
  * Make the data plane: workers, their tables, counters and rings.
  *
  * @param[out] ret_dp  untouched on failure

@@ -86,6 +86,11 @@ static unsigned int dp_handoff_len(unsigned int n_workers)
 	return RTE_MIN(RTE_MAX(each, (unsigned int)DP_HANDOFF_RING_MIN), DP_HANDOFF_RING);
 }
 
+uint32_t cv_dp_apart_max(unsigned int n_workers)
+{
+	return (n_workers - 1) * dp_handoff_len(n_workers);
+}
+
 static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 {
 	const unsigned int handoff_len = dp_handoff_len(cfg->n_workers);

@@ -59,6 +59,7 @@ struct cv_io_cfg {
 	bool huge_pages;
 	uint32_t memory_mb;          /**< 0 = as much as the packets need */
 	uint32_t n_mbufs;            /**< packets in the pool */
+	uint32_t n_apart;            /**< of them, what may wait beside queues of devices */
 	const char *const *eal_args; /**< shape [n_eal_args]; they override io's own */
 	uint32_t n_eal_args;
 	const struct cv_io_port_cfg *ports; /**< shape [n_ports] */

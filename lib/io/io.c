@@ -174,19 +174,21 @@ static int check_umem(uint32_t room, struct cv_errs *errs)
 static int check_pool(const struct cv_io *io, const struct cv_io_cfg *cfg, uint32_t room,
 		      struct cv_errs *errs)
 {
-	uint32_t held = 0, need, i;
+	uint64_t need;
+	uint32_t held = 0, i;
 
 	if (uses_umem(io) && check_umem(room, errs) != 0)
 		return -EINVAL;
 	for (i = 0; i < io->n_devs; i++)
 		held += cv_io_dev_held(&io->devs[i]);
 	/* Threads keep up to one and a half caches each. */
-	need = held + (cfg->n_workers + 1) * POOL_CACHE * 3 / 2;
+	need = (uint64_t)held + cfg->n_apart + (cfg->n_workers + 1) * POOL_CACHE * 3 / 2;
 	if (cfg->n_mbufs >= need)
 		return 0;
 	cv_errs_add(errs, "dpdk.mbufs", 0,
-		    "%u is too few: the queues of all ports may hold %u packets; set at least %u",
-		    cfg->n_mbufs, held, need);
+		    "%u is too few: the queues of all ports may hold %u packets, and %u may wait "
+		    "between workers; set at least %llu",
+		    cfg->n_mbufs, held, cfg->n_apart, (unsigned long long)need);
 	return -EINVAL;
 }
 

@@ -254,6 +254,19 @@ static void cures_work_at_once(void **state)
 	}
 }
 
+/* A power of two for each ring, two of the longest in sum as long as none is shorter than 1024. */
+static void packets_between_workers_are_bounded(void **state)
+{
+	static const struct {
+		unsigned int workers;
+		uint32_t max;
+	} rows[] = {{1, 0}, {2, 4096}, {3, 8192}, {4, 3 * 2048}, {8, 7 * 1024}, {64, 63 * 1024}};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++)
+		assert_int_equal(cv_dp_apart_max(rows[i].workers), rows[i].max);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +276,7 @@ int main(void)
 		cmocka_unit_test(nearly_full_is_exact),
 		cmocka_unit_test(one_server_in_two_groups_has_one_limit),
 		cmocka_unit_test(cures_work_at_once),
+		cmocka_unit_test(packets_between_workers_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("dp_limit", tests, NULL, NULL);
