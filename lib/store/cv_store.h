@@ -69,7 +69,7 @@ struct cv_store;
 
 /**
  * Open the file, or make one (mode 0600, in a directory that may be made too), bring an older version
- * up to date, check all of it. It is locked: no other process can open it.
+ * up to date, check all of it. It is locked against another culvertd; SQLite's own tools may read it.
  *
  * A store in memory ends with the process; otherwise it is like any.
  *

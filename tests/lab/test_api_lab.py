@@ -7,6 +7,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import tempfile
 import unittest
 
 from harness import culvertd, proc
@@ -105,6 +106,16 @@ class ApiLab(unittest.TestCase):
         proc.run([culvertd.CULVERTCTL, '-s', path, 'show', 'endpoints'])
         log = re.search(r'its log: (\S+)', self.done.stderr)[1]
         self.assertIn('ready:', pathlib.Path(log).read_text(encoding='utf-8'))
+
+    def test_commands_of_the_document_lead_to_a_page(self):
+        doc = (culvertd.TOP / 'doc/api.md').read_text(encoding='utf-8')
+        story = re.search(r'From there to a page.*?```sh\n(.*?)```', doc, re.S)[1]
+        story = story.replace('sudo ', '').replace('cvl-api', PREFIX)
+        with tempfile.TemporaryDirectory() as home:
+            done = subprocess.run(['bash', '-euc', story], cwd=culvertd.TOP, capture_output=True, text=True,
+                                  env={**os.environ, **self.env, 'HOME': home}, timeout=120, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f'"target": "{self.env["CULVERT_HEALTHY_TARGET"]}"', done.stdout.splitlines()[-1])
 
     def test_zz_stop_leaves_nothing(self):
         pids = [p for ns in proc.ns_list(PREFIX) for p in proc.ns_pids(ns)]

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -369,12 +370,19 @@ class StateFile(api_world.ApiCase):
         self.assertEqual(done.returncode, 3)
         self.assertIn('another culvertd', done.stderr)
 
+    def backup(self, path):
+        """As doc/operations.md says it is made."""
+        doc = (culvertd.TOP / 'doc/operations.md').read_text(encoding='utf-8')
+        command = re.search(r'\*\*Backup\*\*.*?```sh\n(.*?)```', doc, re.S)[1]
+        for said, here in (('/var/lib/culvert/state.db', self.file), ('/root/state.bak', path)):
+            self.assertIn(said, command)
+            command = command.replace(said, str(here))
+        subprocess.run(['bash', '-ec', command], timeout=60, check=True)
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+
     def test_damaged_file_is_left_out_until_it_is_replaced(self):
         self.tag('kept')
-        with contextlib.closing(sqlite3.connect(self.file)) as db:
-            backup = sqlite3.connect(self.it.dir / 'backup.db')
-            with contextlib.closing(backup):
-                db.backup(backup)
+        self.backup(self.it.dir / 'backup.db')
         self.it.child.kill()
         self.it.child.wait()
         for name in ('state.db-wal', 'state.db-shm'):
