@@ -99,6 +99,7 @@ struct cv_dp_worker {
 	struct dp_out *out;     /**< shape [n_ports + 1]; the last: see dp_vxlan.h */
 	struct dp_out *handoff; /**< shape [n_workers]: packets for other workers */
 	struct rte_ring **in; /**< shape [n_workers]: from worker i to this one; NULL for itself */
+	uint32_t handed_from;     /**< whose ring is looked at next */
 	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */
 	struct rte_ring *events;  /**< of struct cv_dp_neigh_event, to control */
 	struct rte_ring *cmds;    /**< of struct dp_cmd, from control */

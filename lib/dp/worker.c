@@ -66,37 +66,47 @@ void cv_dp_worker_flush(struct cv_dp_worker *w)
 			dp_handoff_flush(w, to);
 }
 
-/* Bursts taken from one ring in a turn: what lies there has cost work already, and gets cold. */
+/*
+ * Bursts that the rings of all other workers give in a turn together: what lies there has cost work already,
+ * and gets cold. But ports wait meanwhile.
+ */
 #define DP_HANDED_BURSTS 8
 
-/* What one other worker has handed over. */
-static unsigned int dp_handed_take(struct cv_dp_worker *w, struct rte_ring *ring)
+/* Fills a burst with what others have handed over: each time another one's ring is the first. */
+static uint16_t dp_handed_take(struct cv_dp_worker *w, struct rte_mbuf **pkts)
 {
-	struct rte_mbuf *pkts[CV_DP_BURST_MAX];
-	unsigned int total = 0, n;
+	unsigned int n = 0;
 
-	for (int i = 0; i < DP_HANDED_BURSTS; i++) {
-		n = rte_ring_sc_dequeue_burst(ring, (void **)pkts, CV_DP_BURST_MAX, NULL);
-		if (n == 0)
-			break;
-		/* Unlike those of a port these are in the other core's cache, the mbufs too. */
-		for (unsigned int k = 0; k < n; k++)
-			__builtin_prefetch(pkts[k], 1);
-		dp_burst(w, pkts, (uint16_t)n, true);
-		total += n;
-		if (n < CV_DP_BURST_MAX)
-			break;
+	for (uint32_t i = 0; i < w->n_workers && n < CV_DP_BURST_MAX; i++) {
+		struct rte_ring *ring = w->in[w->handed_from];
+
+		w->handed_from = w->handed_from + 1 < w->n_workers ? w->handed_from + 1 : 0;
+		if (ring != NULL)
+			n += rte_ring_sc_dequeue_burst(ring, (void **)&pkts[n], CV_DP_BURST_MAX - n,
+						       NULL);
 	}
-	return total;
+	/* Unlike those of a port these are in the other core's cache, the mbufs too. */
+	for (unsigned int i = 0; i < n; i++)
+		__builtin_prefetch(pkts[i], 1);
+	return (uint16_t)n;
 }
 
 static unsigned int dp_handed_poll(struct cv_dp_worker *w)
 {
+	struct rte_mbuf *pkts[2][CV_DP_BURST_MAX];
+	uint16_t n = dp_handed_take(w, pkts[0]);
 	unsigned int total = 0;
 
-	for (uint32_t from = 0; from < w->n_workers; from++)
-		if (w->in[from] != NULL)
-			total += dp_handed_take(w, w->in[from]);
+	for (int i = 0; n > 0; i++) {
+		uint16_t next = 0;
+
+		/* Before these are handled, so that the next ones have arrived by then. */
+		if (n == CV_DP_BURST_MAX && i + 1 < DP_HANDED_BURSTS)
+			next = dp_handed_take(w, pkts[(i + 1) % 2]);
+		dp_burst(w, pkts[i % 2], n, true);
+		total += n;
+		n = next;
+	}
 	return total;
 }
 

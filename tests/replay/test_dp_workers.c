@@ -130,24 +130,32 @@ static void full_queues_drop_and_count(void **state)
 	world_destroy(w);
 }
 
-/* Worker 0 receives, the others never look. */
-static void fill_handoff_rings(struct world *w, uint16_t n)
+/* A worker receives SYNs of n clients, the others never look. */
+static void fill_handoff_rings_by(struct world *w, unsigned int worker, cv_be32_t eni, uint16_t n)
 {
-	struct cv_dp_worker *first = cv_dp_worker_get(w->dp, 0);
+	struct cv_dp_worker *first = cv_dp_worker_get(w->dp, worker);
 	uint8_t frame[WORLD_FRAME_MAX];
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct talk t = talk(w, (uint16_t)(20000 + i), 9999);
-		struct seg s = client_seg(&t, F_SYN, "");
 		struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
-		uint16_t len = seg_build(&s, frame);
+		struct seg s;
+		uint16_t len;
 
+		t.eni = eni;
+		s = client_seg(&t, F_SYN, "");
+		len = seg_build(&s, frame);
 		assert_non_null(m);
 		memcpy(rte_pktmbuf_append(m, len), frame, len);
 		m->port = 0;
 		cv_dp_burst(first, cv_view_pub_current(w->pub), &m, 1, w->now_ms);
 		cv_dp_worker_flush(first);
 	}
+}
+
+static void fill_handoff_rings(struct world *w, uint16_t n)
+{
+	fill_handoff_rings_by(w, 0, ENI_A, n);
 }
 
 static void full_handoff_ring_drops_and_counts(void **state)
@@ -178,6 +186,41 @@ static void turn_takes_many_handed_packets_not_all(void **state)
 		cv_dp_worker_poll(second, cv_view_pub_current(w->pub), w->now_ms);
 	assert_int_equal(world_events(w, CV_EV_HANDOFF_IN), 4095);
 	assert_int_equal(cv_dp_worker_poll(second, cv_view_pub_current(w->pub), w->now_ms), 0);
+	world_destroy(w);
+}
+
+/* However many workers hand over, a turn takes no more of it, and each of them gets its share of that. */
+static void turn_takes_of_all_rings_no_more_than_of_one(void **state)
+{
+	static const struct {
+		cv_be32_t eni;
+		enum cv_drop reason;
+	} by[3] = {{ENI_A, CV_DROP_NO_LISTENER},
+		   {ENI_PENDING, CV_DROP_ENDPOINT_PENDING},
+		   {ENI_REJECTED, CV_DROP_ENDPOINT_REJECTED}};
+	struct world *w = world_create(&(struct world_cfg){.n_workers = 4, .n_mbufs = 8191});
+	struct cv_dp_worker *last = cv_dp_worker_get(w->dp, 3);
+	const struct cv_stats *stats = cv_dp_stats(w->dp)[3];
+	uint64_t had[3];
+	unsigned int n;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		fill_handoff_rings_by(w, i, by[i].eni, 1600);
+	for (int turn = 0; turn < 2; turn++) {
+		for (int i = 0; i < 3; i++)
+			had[i] = cv_ctr_get(&stats->drop[by[i].reason]);
+		n = cv_dp_worker_poll(last, cv_view_pub_current(w->pub), w->now_ms);
+		assert_int_equal(n, 8 * CV_DP_BURST_MAX);
+		/* Eight bursts of three rings, whichever of them is the first. */
+		for (int i = 0; i < 3; i++)
+			assert_in_range(cv_ctr_get(&stats->drop[by[i].reason]) - had[i],
+					2 * CV_DP_BURST_MAX, 3 * CV_DP_BURST_MAX);
+	}
+	/* What is left fits into a turn, out of whichever rings. */
+	n = cv_dp_worker_poll(last, cv_view_pub_current(w->pub), w->now_ms);
+	assert_in_range(n, CV_DP_BURST_MAX, 8 * CV_DP_BURST_MAX - 1);
+	assert_int_equal(cv_dp_worker_poll(last, cv_view_pub_current(w->pub), w->now_ms), 0);
 	world_destroy(w);
 }
 
@@ -624,6 +667,7 @@ int main(void)
 		cmocka_unit_test(full_queues_drop_and_count),
 		cmocka_unit_test(full_handoff_ring_drops_and_counts),
 		cmocka_unit_test(turn_takes_many_handed_packets_not_all),
+		cmocka_unit_test(turn_takes_of_all_rings_no_more_than_of_one),
 		cmocka_unit_test(rings_to_a_worker_hold_no_more_the_more_workers),
 		cmocka_unit_test(rejecting_an_endpoint_ends_its_flows_only),
 		cmocka_unit_test(flows_outlive_their_listener_and_target),
