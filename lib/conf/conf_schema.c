@@ -107,7 +107,9 @@ static const struct conf_row schema[] = {
 
 	OBJECT("limits", RESTART, "how much of each there may be; memory is reserved for flows only"),
 	INT("limits.flows", 1024, 16000000, "1048576", "", "connections of each worker"),
-	INT("limits.endpoints", 1, MANY, "100000", "", "endpoints"),
+	INT("limits.endpoints", 1, MANY, "100000", "",
+	    "endpoints; with six interfaces each, those that still have connections after they led to "
+	    "another load balancer included"),
 	INT("limits.targets", 1, MANY, "200000", "", "targets, all target groups together"),
 	INT("limits.listeners", 1, MANY, "100000", "", "listeners, all load balancers together"),
 

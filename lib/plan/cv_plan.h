@@ -22,8 +22,12 @@
 
 /** Gateways and remote VTEPs that there may be beside the targets among the neighbours. */
 #define CV_PLAN_GATEWAYS_MAX 4096
-/** Paths that there may be: so many for each endpoint, and these for nodes. */
-#define CV_PLAN_PATHS_EACH 3
+/**
+ * Paths that there may be: so many for each endpoint, and these for nodes. An endpoint has one for each
+ * of its ENIs, which are three in most regions, and each change of the node behind an ENI makes another,
+ * while the one before counts as long as it has flows: all endpoints may change at once.
+ */
+#define CV_PLAN_PATHS_EACH 6
 #define CV_PLAN_PATHS_NODES 16384
 /** Slots of each kind that no setting limits, but VPCs: there may be CV_VIEW_NO_VPC of those. */
 #define CV_PLAN_SLOTS_MAX (1U << 20)

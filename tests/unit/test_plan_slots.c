@@ -264,6 +264,71 @@ static void limits_are_named_and_nothing_is_kept(void **state)
 	world_fini(&w);
 }
 
+/* Another load balancer in the place of the first: what it leads to is new in every slot. */
+static void lb_replace(struct cv_model *m, uint32_t turn)
+{
+	char *arn = (char *)(uintptr_t)m->lbs[0].arn, tail[9];
+
+	snprintf(tail, sizeof(tail), "%08x", turn);
+	memcpy(arn + strlen(arn) - 8, tail, 8);
+}
+
+static void paths_recycle(struct world *w, const struct cv_plan *p)
+{
+	uint32_t *gone = calloc(p->n_slots[CV_PLAN_PATH], sizeof(*gone)), n = 0;
+
+	assert_non_null(gone);
+	for (uint32_t slot = 1; slot < p->n_slots[CV_PLAN_PATH]; slot++) {
+		if (p->objs[CV_PLAN_PATH][slot].idx == CV_MODEL_NONE)
+			gone[n++] = slot;
+	}
+	cv_plan_slots_recycle(w->slots, CV_PLAN_PATH, gone, n);
+	free(gone);
+}
+
+#define PATH_ENDPOINTS 400
+
+/* Every endpoint twice over three zones; and when there are no more, it is said and nothing is miscounted. */
+static void paths_end_with_an_error(void **state)
+{
+	const struct cv_plan_limits limits = {
+		.endpoints = PATH_ENDPOINTS, .listeners = 10, .targets = 10};
+	struct cv_model *m = plain_model();
+	struct cv_plan *p = NULL, *last = NULL;
+	char name[16], path[32];
+	uint32_t cap, each = PATH_ENDPOINTS + 2, turn;
+	struct world w;
+
+	(void)state;
+	world_init(&w, limits);
+	cap = cv_plan_slots_cap(w.slots, CV_PLAN_PATH) - 1;
+	assert_int_equal(cap, 2 * 3 * PATH_ENDPOINTS + CV_PLAN_PATHS_NODES);
+	add_subnet(m, "cons", "wide", "10.0.64.0/18", "us-east-1a", NULL);
+	for (uint32_t i = 0; i < PATH_ENDPOINTS; i++) {
+		snprintf(name, sizeof(name), "ep%u", i);
+		add_endpoint(m, name, "wide", NULL, 0);
+	}
+	for (turn = 0; try_plan(&w, m, &p) == 0; turn++) {
+		cv_plan_destroy(last);
+		last = p;
+		lb_replace(m, turn);
+		assert_in_range(turn, 0, cap / each);
+	}
+	assert_int_equal(turn, cap / each);
+	assert_int_equal(w.errs.n, 1);
+	snprintf(path, sizeof(path), "endpoints[%u].subnets[0]", cap % each);
+	assert_string_equal(w.errs.items[0].path, path);
+	assert_non_null(strstr(w.errs.items[0].text, "raise limits.endpoints and restart"));
+	cv_errs_fini(&w.errs);
+	/* What serves is as it was, and once flows have left old paths the change can be made. */
+	assert_int_equal(last->paths[cv_plan_slot(last, CV_PLAN_PATH, 7, 0)].endpoint,
+			 cv_plan_slot(last, CV_PLAN_ENDPOINT, 0, 7));
+	paths_recycle(&w, last);
+	cv_plan_destroy(plan(&w, m));
+	cv_plan_destroy(last);
+	world_fini(&w);
+}
+
 static void gateways_fill_the_neighbours(void **state)
 {
 	struct cv_plan_limits none = {.endpoints = 1, .listeners = 1, .targets = 1};
@@ -632,6 +697,7 @@ int main(void)
 		cmocka_unit_test(pools_are_wanted_once),
 		cmocka_unit_test(view_outlives_the_plan_once_taken),
 		cmocka_unit_test(limits_are_named_and_nothing_is_kept),
+		cmocka_unit_test(paths_end_with_an_error),
 		cmocka_unit_test(gateways_fill_the_neighbours),
 		cmocka_unit_test(what_cannot_be_planned_is_explained),
 		cmocka_unit_test(every_failed_allocation_leaves_all_as_it_was),
