@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cv_api_tcp.h"
 #include "cv_aws.h"
@@ -23,9 +24,8 @@ struct app_aws {
 	struct cv_api_tcp *tcp;
 };
 
-static void keys_reload(void *arg)
+static void keys_reload(struct app_aws *self)
 {
-	struct app_aws *self = arg;
 	struct cv_errs errs = {0};
 
 	if (cv_aws_reload(self->aws, &errs) == 0)
@@ -34,6 +34,33 @@ static void keys_reload(void *arg)
 		cv_log(CV_LOG_ERR, "%s: wrong, the access keys stay as they were", self->file);
 	app_warnings_log(self->file, &errs);
 	cv_errs_fini(&errs);
+}
+
+static void cert_renew(struct app_aws *self)
+{
+	struct cv_errs errs = {0};
+	char date[32] = "an unknown day";
+	time_t until = 0;
+	struct tm tm;
+	int ret = cv_api_tcp_renew(self->tcp, &errs, &until);
+
+	if (ret == 0 && until != 0 && gmtime_r(&until, &tm) != NULL)
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	if (ret == 0)
+		cv_log(until != 0 && until < time(NULL) ? CV_LOG_WARNING : CV_LOG_NOTICE,
+		       "TLS certificate of the APIs read again: it is good until %s", date);
+	else if (ret != -ENOTSUP)
+		cv_log(CV_LOG_ERR, "the APIs keep the TLS certificate that they have: %s",
+		       errs.n > 0 ? errs.items[0].text : strerror(-ret));
+	cv_errs_fini(&errs);
+}
+
+static void hup(void *arg)
+{
+	struct app_aws *self = arg;
+
+	keys_reload(self);
+	cert_renew(self);
 }
 
 /* Who takes what drains. */
@@ -159,11 +186,13 @@ int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs
 	if (ret == 0)
 		ret = cv_api_tcp_create(&cfg, errs, &self->tcp);
 	if (ret < 0) {
+		/* One of several addresses may have answered already: nobody is there who would. */
+		cv_ctl_refuse(ctl);
 		app_aws_stop(self);
 		return ret;
 	}
 	app_sns_serve(self->sns, cv_api_tcp_netns(self->tcp));
-	cv_ctl_on_hup(ctl, keys_reload, self);
+	cv_ctl_on_hup(ctl, hup, self);
 	cv_ctl_on_connection(ctl, &(struct cv_ctl_tell){.connection = connection_tell,
 							.sent = tell_sent,
 							.arg = self,

@@ -12,6 +12,7 @@
  */
 
 #include <stdint.h>
+#include <time.h>
 
 #include "cv_base.h"
 
@@ -53,6 +54,17 @@ struct cv_api_tcp;
  */
 int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,
 		      struct cv_api_tcp **ret_tcp);
+
+/**
+ * Read certificate and key again: connections from now on have what the files have, those that there are go
+ * on with what they have.
+ *
+ * @param[out] errs       why not, for people
+ * @param[out] ret_until  the certificate is good; 0: not known; untouched on failure
+ * @return 0; or -ENOTSUP without TLS; or as cv_api_tcp_create(), with all as it was
+ * @threads one at a time
+ */
+int cv_api_tcp_renew(struct cv_api_tcp *tcp, struct cv_errs *errs, time_t *ret_until);
 
 /** The port of the i-th address. */
 uint16_t cv_api_tcp_port(const struct cv_api_tcp *tcp, uint32_t i);

@@ -29,6 +29,7 @@ struct cv_api_tcp {
 	char *server; /* Server header */
 	uint32_t body_bytes, request_seconds, idle_seconds;
 	struct tcp_guard guard;
+	struct tcp_tls tls;
 	struct MHD_Daemon *daemons[CV_API_LISTEN_MAX];
 	uint16_t ports[CV_API_LISTEN_MAX];
 	uint32_t n_daemons;
@@ -56,13 +57,19 @@ static void conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_con
 {
 	struct cv_api_tcp *tcp = cls;
 	const union MHD_ConnectionInfo *info;
+	struct tcp_conn *conn = *socket_context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-		*socket_context =
-			cv_api_guard_add(&tcp->guard, info->connect_fd, tcp->request_seconds);
+		conn = cv_api_guard_add(&tcp->guard, info->connect_fd, tcp->request_seconds);
+		info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+		if (conn != NULL && info != NULL && info->tls_session != NULL)
+			conn->creds = cv_api_tls_hold(&tcp->tls, info->tls_session);
+		*socket_context = conn;
 	} else {
-		cv_api_guard_remove(&tcp->guard, *socket_context);
+		if (conn != NULL)
+			cv_api_tls_let(&tcp->tls, conn->creds);
+		cv_api_guard_remove(&tcp->guard, conn);
 		*socket_context = NULL;
 	}
 }
@@ -242,14 +249,14 @@ static void CV_PRINTF(2, 0) log_mhd(void *cls, const char *fmt, va_list ap)
 /* ---- life ---- */
 
 static struct MHD_Daemon *daemon_start(struct cv_api_tcp *tcp, const struct cv_api_tcp_cfg *cfg,
-				       int fd, const char *cert, const char *key)
+				       int fd, const struct tcp_pems *pems)
 {
 	const unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
 				   MHD_USE_POLL | MHD_USE_ERROR_LOG | MHD_USE_ITC |
-				   (key != NULL ? MHD_USE_TLS : 0U);
+				   (pems->key != NULL ? MHD_USE_TLS : 0U);
 	const struct MHD_OptionItem tls[] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, pems->cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, pems->key},
 		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
 		{MHD_OPTION_END, 0, NULL},
 	};
@@ -263,27 +270,22 @@ static struct MHD_Daemon *daemon_start(struct cv_api_tcp *tcp, const struct cv_a
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_LEN, MHD_OPTION_URI_LOG_CALLBACK,
 		request_begin, tcp, MHD_OPTION_NOTIFY_COMPLETED, request_end, tcp,
 		MHD_OPTION_NOTIFY_CONNECTION, conn_notify, tcp, MHD_OPTION_ARRAY,
-		key != NULL ? tls : tls + CV_ARRAY_LEN(tls) - 1, MHD_OPTION_END);
+		pems->key != NULL ? tls : tls + CV_ARRAY_LEN(tls) - 1, MHD_OPTION_END);
 }
 
-static int listen_start(struct cv_api_tcp *tcp, const struct cv_api_tcp_cfg *cfg, const char *cert,
-			const char *key, struct cv_errs *errs)
+static int listen_start(struct cv_api_tcp *tcp, const struct cv_api_tcp_cfg *cfg,
+			const struct tcp_pems *pems, struct cv_errs *errs)
 {
 	uint32_t i = tcp->n_daemons;
 	int fd = cv_api_socket_open(cfg->listen[i], errs, &tcp->ports[i]);
 
 	if (fd < 0)
 		return fd;
-	tcp->daemons[i] = daemon_start(tcp, cfg, fd, cert, key);
+	tcp->daemons[i] = daemon_start(tcp, cfg, fd, pems);
 	if (tcp->daemons[i] == NULL) {
 		close(fd);
-		if (key != NULL)
-			cv_errs_add(errs, "api.tls", 0,
-				    "the server does not start: are certificate and key a pair?");
-		else
-			cv_errs_add(errs, "api", 0, "the server does not start on %.64s",
-				    cfg->listen[i]);
-		return key != NULL ? -EINVAL : -EIO;
+		cv_errs_add(errs, "api", 0, "the server does not start on %.64s", cfg->listen[i]);
+		return -EIO;
 	}
 	tcp->n_daemons++;
 	return 0;
@@ -291,23 +293,16 @@ static int listen_start(struct cv_api_tcp *tcp, const struct cv_api_tcp_cfg *cfg
 
 static int start(struct cv_api_tcp *tcp, const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs)
 {
-	char *cert = NULL, *key = NULL;
+	struct tcp_pems pems = {0};
 	int ret = 0;
 
-	if (cfg->tls_key != NULL) {
-		key = cv_api_pem_read(cfg->tls_key, true, errs, &ret);
-		if (key == NULL)
-			return ret;
-		cert = cv_api_pem_read(cfg->tls_cert, false, errs, &ret);
-		if (cert != NULL)
-			ret = 0;
-	}
+	if (cfg->tls_key != NULL)
+		ret = cv_api_tls_init(&tcp->tls, cfg->tls_cert, cfg->tls_key);
+	if (ret == 0 && cfg->tls_key != NULL)
+		ret = cv_api_tls_load(&tcp->tls, errs, &pems);
 	while (ret == 0 && tcp->n_daemons < cfg->n_listen)
-		ret = listen_start(tcp, cfg, cert, key, errs);
-	if (key != NULL)
-		explicit_bzero(key, strlen(key));
-	free(key);
-	free(cert);
+		ret = listen_start(tcp, cfg, &pems, errs);
+	cv_api_pems_fini(&pems);
 	return ret;
 }
 
@@ -319,6 +314,7 @@ int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,
 
 	if (tcp == NULL)
 		return -ENOMEM;
+	tcp->tls.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	tcp->aws = cfg->aws;
 	tcp->body_bytes = cfg->body_bytes;
 	tcp->request_seconds = cfg->request_seconds;
@@ -336,6 +332,20 @@ int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,
 	}
 	*ret_tcp = tcp;
 	return 0;
+}
+
+int cv_api_tcp_renew(struct cv_api_tcp *tcp, struct cv_errs *errs, time_t *ret_until)
+{
+	struct tcp_pems pems = {0};
+	int ret;
+
+	if (tcp->tls.key_file == NULL)
+		return -ENOTSUP;
+	ret = cv_api_tls_load(&tcp->tls, errs, &pems);
+	cv_api_pems_fini(&pems);
+	if (ret == 0)
+		*ret_until = tcp->tls.until;
+	return ret;
 }
 
 int cv_api_tcp_netns(const struct cv_api_tcp *tcp)
@@ -359,6 +369,7 @@ void cv_api_tcp_destroy(struct cv_api_tcp *tcp)
 	for (uint32_t i = 0; i < tcp->n_daemons; i++)
 		MHD_stop_daemon(tcp->daemons[i]);
 	cv_api_guard_fini(&tcp->guard);
+	cv_api_tls_fini(&tcp->tls);
 	free(tcp->server);
 	free(tcp);
 }

@@ -28,13 +28,20 @@ class TlsAppliance(api_world.Appliance):
         self.ca = str(self.dir / 'ca.pem')
         self.openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=lab CA',
                      '-keyout', 'ca.key', '-out', 'ca.pem')
+        self.issue()
+        self.conf['api']['tls'] = {'cert': str(self.dir / 'api.pem'), 'key': str(self.dir / 'api.key')}
+
+    def issue(self):
+        """A new key, and a certificate of the CA for it."""
         self.openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=culvert', '-keyout', 'api.key',
                      '-out', 'api.csr')
         (self.dir / 'san').write_text('subjectAltName=IP:127.0.0.1\n', encoding='utf-8')
         self.openssl('x509', '-req', '-in', 'api.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '2',
                      '-CAcreateserial', '-extfile', 'san', '-out', 'api.pem')
         (self.dir / 'api.key').chmod(0o600)
-        self.conf['api']['tls'] = {'cert': str(self.dir / 'api.pem'), 'key': str(self.dir / 'api.key')}
+
+    def shown(self):
+        return ssl.get_server_certificate(('127.0.0.1', self.port))
 
     def openssl(self, *args):
         subprocess.run(['openssl', *args], cwd=self.dir, check=True, capture_output=True, timeout=120)
@@ -61,6 +68,20 @@ class Tls(api_world.ApiCase):
 
     def test_stock_clients_refuse_whom_they_do_not_know(self):
         self.assertRaises(botocore.exceptions.SSLError, self.it.sts(True).get_caller_identity)
+
+    def test_a_new_certificate_needs_no_restart(self):
+        old, before = self.it.shown(), self.it.sts(self.it.ca)
+        before.get_caller_identity()
+        self.it.issue()
+        self.assertEqual(self.it.shown(), old)
+        self.it.hup('TLS certificate of the APIs read again: it is good until 20')
+        self.assertNotEqual(self.it.shown(), old)
+        self.assertEqual(before.get_caller_identity()['Account'], CONSUMER)
+        self.assertEqual(self.it.sts(self.it.ca).get_caller_identity()['Account'], CONSUMER)
+        (self.it.dir / 'api.key').chmod(0o644)
+        self.it.hup('the APIs keep the TLS certificate that they have: ')
+        (self.it.dir / 'api.key').chmod(0o600)
+        self.assertEqual(self.it.sts(self.it.ca).get_caller_identity()['Account'], CONSUMER)
 
     def test_plain_http_and_old_tls_get_nothing(self):
         conn = http.client.HTTPConnection('127.0.0.1', self.it.port, timeout=30)

@@ -159,6 +159,20 @@ static void tls_files_are_checked(void **state)
 	unlink(file);
 }
 
+static void without_tls_there_is_nothing_to_renew(void **state)
+{
+	const struct cv_api_tcp_cfg cfg = cfg_get(any_port, 1);
+	struct cv_errs errs = {0};
+	struct cv_api_tcp *tcp;
+	time_t until = 0;
+
+	(void)state;
+	assert_int_equal(cv_api_tcp_create(&cfg, &errs, &tcp), 0);
+	assert_int_equal(cv_api_tcp_renew(tcp, &errs, &until), -ENOTSUP);
+	assert_int_equal(errs.n, 0);
+	cv_api_tcp_destroy(tcp);
+}
+
 /* A client that says nothing is let go, long before MHD or the test would end. */
 static void silent_client_is_let_go(void **state)
 {
@@ -183,9 +197,13 @@ static void silent_client_is_let_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_are_checked), cmocka_unit_test(foreign_address_is_told),
-		cmocka_unit_test(taken_port_is_told),    cmocka_unit_test(passed_socket_is_taken),
-		cmocka_unit_test(tls_files_are_checked), cmocka_unit_test(silent_client_is_let_go),
+		cmocka_unit_test(addresses_are_checked),
+		cmocka_unit_test(foreign_address_is_told),
+		cmocka_unit_test(taken_port_is_told),
+		cmocka_unit_test(passed_socket_is_taken),
+		cmocka_unit_test(tls_files_are_checked),
+		cmocka_unit_test(without_tls_there_is_nothing_to_renew),
+		cmocka_unit_test(silent_client_is_let_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
