@@ -12,6 +12,7 @@
 #define DP_ICMP_LEN 8
 /* Of the packet that did not fit: its IP header, its ports and sequence number. */
 #define DP_QUOTE_LEN (DP_IP_LEN + 8)
+#define DP_QUOTED_SEQ (DP_ICMP_LEN + DP_IP_LEN + 4)
 #define DP_UNREACHABLE 3
 #define DP_TOO_BIG 4
 #define DP_TTL 64
@@ -43,6 +44,21 @@ static bool dp_too_big_read(struct rte_mbuf *m, uint16_t ip_ofs, struct dp_too_b
 	       ret->quoted.src_addr == ip->dst_addr;
 }
 
+/*
+ * A segment that began with the PROXY header is to the client the one that begins with its own first byte.
+ * Of a number that it never sent it would take no notice.
+ */
+static void dp_too_big_renumber(const struct dp_too_big *msg, const struct cv_tcp *tcp)
+{
+	rte_be32_t seq;
+
+	memcpy(&seq, msg->icmp + DP_QUOTED_SEQ, sizeof(seq));
+	if (tcp->isn1 - 1 - rte_be_to_cpu_32(seq) >= tcp->hdr_len)
+		return;
+	seq = rte_cpu_to_be_32(tcp->isn1);
+	memcpy(msg->icmp + DP_QUOTED_SEQ, &seq, sizeof(seq));
+}
+
 /* Turns the message into one about the client's packet. */
 static void dp_too_big_rewrite(const struct dp_too_big *msg, const struct cv_flow *flow)
 {
@@ -57,6 +73,7 @@ static void dp_too_big_rewrite(const struct dp_too_big *msg, const struct cv_flo
 	quoted.hdr_checksum = (uint16_t)~cv_csum_fold(cv_csum_add(&quoted, DP_IP_LEN, 0));
 	memcpy(msg->icmp + DP_ICMP_LEN, &quoted, DP_IP_LEN);
 	memcpy(msg->icmp + DP_ICMP_LEN + DP_IP_LEN, ports, sizeof(ports));
+	dp_too_big_renumber(msg, &flow->tcp);
 	memset(msg->icmp + 2, 0, 2);
 	csum = (uint16_t)~cv_csum_fold(cv_csum_add(msg->icmp, DP_ICMP_LEN + DP_QUOTE_LEN, 0));
 	memcpy(msg->icmp + 2, &csum, 2);

@@ -53,9 +53,13 @@ static void client_note(struct cv_tcp_cold *c, const struct cv_tcp_seg *seg)
 static void hdr_place(struct cv_tcp *t, const struct cv_tcp_cold *c, const struct cv_tcp_seg *seg,
 		      uint32_t len, struct cv_tcp_act *act)
 {
-	/* An urgent pointer counts from the segment's own sequence number, which must not move then. */
-	bool fits = (uint32_t)t->hdr_len + len + seg->opts_len <= c->mss &&
-		    (seg->flags & CV_TCP_URG) == 0;
+	/*
+	 * Sent again it goes alone: both in one segment may have been too large for the path, and what a
+	 * router says of the client's own segment has the client's own number. An urgent pointer counts from
+	 * the segment's own sequence number, which must not move then.
+	 */
+	bool fits = (t->flags & CV_TCP_F_SENT) == 0 && (seg->flags & CV_TCP_URG) == 0 &&
+		    (uint32_t)t->hdr_len + len + seg->opts_len <= c->mss;
 
 	if (fits) {
 		act->hdr = CV_TCP_HDR_IN_SEGMENT;
@@ -161,8 +165,11 @@ enum cv_tcp_verdict cv_tcp_splice_t2c(struct cv_tcp *t, const struct cv_tcp_cold
 
 	if (is_unacked && seg->opts != NULL && seg->opts->n_sack > 0)
 		act->edit |= CV_TCP_EDIT_SACK;
-	/* Also when it is acknowledged: a late ACK must not confuse the client. */
-	if (seg->ack - cv_tcp_hdr_seq(t) < t->hdr_len) {
+	/*
+	 * Not once the header is acknowledged: then a number from there is a late ACK, which changes nothing,
+	 * or comes 4 GiB later and is no more than it says.
+	 */
+	if (is_unacked && seg->ack - cv_tcp_hdr_seq(t) < t->hdr_len) {
 		act->ack = t->isn1;
 		ack_below(t, c, seg, act);
 		return CV_TCP_FORWARD;

@@ -101,11 +101,19 @@ static void lost_header_comes_again_with_the_clients_data(void **state)
 	(void)state;
 	dial(&t, H);
 	again = client_seg(&t, F_PSH, "data");
-	for (int i = 0; i < 3; i++) {
-		s = one(w, 0, &again);
+	s = one(w, 0, &again);
+	assert_int_equal(s.len, H + 4);
+	/* Alone from then on: both together may have been too large for the way. */
+	for (int i = 0; i < 2; i++) {
+		send_by(w, 0, 0, &again);
+		assert_int_equal(w->n_out, 2);
+		s = seg_parse(&w->out[0]);
 		assert_int_equal(s.seq, ISN + 1 - H);
-		assert_int_equal(s.len, H + 4);
+		assert_int_equal(s.len, H);
 		want_header(s.payload, &t, "vpce-00000000000000001");
+		s = seg_parse(&w->out[1]);
+		assert_int_equal(s.seq, ISN + 1);
+		assert_int_equal(s.len, 4);
 	}
 	assert_int_equal(world_events(w, CV_EV_PPV2_SENT), 1);
 	assert_int_equal(world_events(w, CV_EV_PPV2_RESENT), 2);

@@ -509,6 +509,63 @@ static void too_big_reaches_the_client_when_told(void **state)
 	}
 }
 
+/* What the client is told of a segment with the header in it must be about one that it has sent. */
+static void too_big_with_the_header_is_the_clients_segment(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	static char data[1349];
+	uint8_t frame[WORLD_FRAME_MAX];
+	uint32_t seq;
+	uint16_t len;
+	struct seg s;
+
+	(void)state;
+	w->settings.icmp_too_big = true;
+	world_publish(w);
+	memset(data, 'x', 1300);
+	s = client_seg(&t, F_SYN, "");
+	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
+	s.opts_len = 4;
+	s = one(w, 0, &s);
+	t.nport = s.sport;
+	t.node = s.src;
+	t.cseq++;
+	s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
+	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
+	s.opts_len = 4;
+	one(w, 1, &s);
+	t.cack = TISN + 1;
+	s = client_seg(&t, F_PSH, data);
+	s = one(w, 0, &s);
+	assert_int_equal(s.seq, ISN + 1 - H);
+	assert_int_equal(s.len, H + 1300);
+	/* From the header's first byte to its last, and what is the client's already. */
+	for (uint32_t at = 0; at <= H; at += H / 4) {
+		s.seq = ISN + 1 - H + at;
+		len = too_big_put(&t, &s, 1400, frame);
+		w->n_out = 0;
+		world_rx(w, 0, 1, frame, len);
+		assert_int_equal(w->n_out, 1);
+		memcpy(&seq, w->out[0].data + 14 + 28 + 24, 4);
+		assert_int_equal(__builtin_bswap32(seq), ISN + 1);
+		assert_int_equal(cv_csum_fold(cv_csum_add(w->out[0].data + 34, 36, 0)), 0xffff);
+	}
+	s.seq = ISN + 1 - H - 1;
+	len = too_big_put(&t, &s, 1400, frame);
+	world_rx(w, 0, 1, frame, len);
+	memcpy(&seq, w->out[1].data + 14 + 28 + 24, 4);
+	assert_int_equal(__builtin_bswap32(seq), ISN - H);
+	/* Its second try fits on the way. */
+	s = client_seg(&t, F_PSH, data);
+	send_by(w, 0, 0, &s);
+	assert_int_equal(w->n_out, 2);
+	assert_int_equal(seg_parse(&w->out[0]).len, H);
+	assert_int_equal(seg_parse(&w->out[1]).len, 1300);
+	assert_int_equal(seg_parse(&w->out[1]).seq, ISN + 1);
+	world_destroy(w);
+}
+
 /* The same message, changed at a place, its checksums right again. */
 static void too_big_altered(struct world *w, const uint8_t *good, uint16_t len, int at,
 			    uint8_t value)
@@ -567,6 +624,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(too_big_reaches_the_client_when_told),
+		cmocka_unit_test(too_big_with_the_header_is_the_clients_segment),
 		cmocka_unit_test(too_big_must_be_whole_and_right),
 		cmocka_unit_test(plain_flow_is_rewritten_both_ways),
 		cmocka_unit_test(ethernet_padding_is_not_payload),

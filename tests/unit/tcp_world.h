@@ -30,6 +30,7 @@ struct setup {
 	uint8_t talk, closing;
 	uint8_t keepalive; /* of the client: 0 none, 1 bare, 2 with a byte of garbage */
 	uint16_t mss;
+	uint16_t path; /* payload and options that get through to the target; 0: any */
 	uint16_t target_wnd; /* until target_wnd_ticks have passed */
 	uint16_t target_wnd_ticks;
 	uint32_t client_len, target_len;
@@ -120,6 +121,8 @@ static void channel(struct world *w, enum leg leg, const struct model_seg *seg)
 {
 	enum fate fate = fate_of(w, leg);
 
+	if (leg == LEG_T_OUT && w->setup.path > 0 && seg->len + seg->opts_len > w->setup.path)
+		return;
 	if (fate == FATE_DROP)
 		return;
 	put(w, leg, seg, fate == FATE_DELAY ? DELAY_TICKS : 1);

@@ -304,6 +304,52 @@ static void survives_random_channels(void **state)
 	}
 }
 
+/* A path that carries all that the client sends, but not that with a header in front. */
+static void survives_a_path_too_narrow_for_both(void **state)
+{
+	unsigned int n_resent = 0;
+
+	(void)state;
+	for (uint32_t n = 0; n < 14; n++) {
+		for (uint32_t len = 1; len <= 3 * SMALL_MSS; len++) {
+			struct setup s = small;
+
+			s.isn = isns[n];
+			s.client_len = len;
+			s.path = SMALL_MSS;
+			s.no_timer = true;
+			must_pass(&world, &s);
+			n_resent += world.n_hdr_resent;
+			/* By the client's second try: before the target's keepalive asks, at 149. */
+			assert_true(world.now < 149);
+		}
+	}
+	assert_true(n_resent > 0);
+}
+
+static void late_acks_are_left_alone_once_the_header_is_there(void **state)
+{
+	struct cv_tcp_cold cold = {.ack_c = 7};
+	struct cv_tcp_act act;
+
+	(void)state;
+	for (uint8_t at = CV_TCP_ESTABLISHED; at < CV_TCP_STATE_N; at++) {
+		for (uint32_t below = 0; below <= SMALL_HDR + 1; below++) {
+			struct cv_tcp t = {.isn1 = 5, .hdr_len = SMALL_HDR, .state = at};
+			struct cv_tcp_seg seg = {.ack = 5 - below, .flags = CV_TCP_ACK};
+
+			t.flags = CV_TCP_F_SENT;
+			assert_int_equal(cv_tcp_t2c(&t, &cold, &seg, &act), CV_TCP_FORWARD);
+			assert_int_equal(act.ack, seg.ack);
+			assert_int_equal(act.hdr, CV_TCP_HDR_NONE);
+			t.flags |= CV_TCP_F_UNACKED;
+			t.state = at;
+			assert_int_equal(cv_tcp_t2c(&t, &cold, &seg, &act), CV_TCP_FORWARD);
+			assert_int_equal(act.ack, below <= SMALL_HDR ? 5 : seg.ack);
+		}
+	}
+}
+
 /* What the AWS default does to a server that waits for the header before it speaks first. */
 static void default_placement_waits_for_the_client(void **state)
 {
@@ -331,6 +377,8 @@ int main(void)
 		cmocka_unit_test(closes_by_reset_at_every_point),
 		cmocka_unit_test(survives_closed_and_tiny_windows),
 		cmocka_unit_test(survives_random_channels),
+		cmocka_unit_test(survives_a_path_too_narrow_for_both),
+		cmocka_unit_test(late_acks_are_left_alone_once_the_header_is_there),
 		cmocka_unit_test(default_placement_waits_for_the_client),
 	};
 
