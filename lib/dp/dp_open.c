@@ -367,6 +367,7 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		return;
 	}
 	if (dp_source_is_bad(w, p)) {
+		dp_drop_charge(w, &key, CV_DROP_SOURCE);
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}
@@ -400,18 +401,24 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	uint32_t owner;
 
 	if (dp_source_is_bad(w, p)) {
+		dp_drop_charge(w, &key, CV_DROP_SOURCE);
 		dp_drop(w, p->m, CV_DROP_SOURCE);
 		return;
 	}
 	if (dp_host_take(w, p))
 		return;
 	if (dp_route_find(w, &key, &route) == CV_DROP_NO_LISTENER) {
+		enum cv_drop reason = CV_DROP_STRAY;
+
 		if ((flags & RTE_TCP_RST_FLAG) != 0)
-			dp_drop(w, p->m, CV_DROP_STRAY_RST);
+			reason = CV_DROP_STRAY_RST;
 		else if ((flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
-			dp_drop(w, p->m, CV_DROP_NO_LISTENER);
+			reason = CV_DROP_NO_LISTENER;
+		dp_drop_charge(w, &key, reason);
+		if (reason == CV_DROP_STRAY)
+			dp_rst_local(w, p, reason);
 		else
-			dp_rst_local(w, p, CV_DROP_STRAY);
+			dp_drop(w, p->m, reason);
 		return;
 	}
 	p->side = DP_CLIENT;

@@ -256,13 +256,17 @@ static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const s
 static void dp_killed_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 {
 	const uint8_t flags = dp_tcp_hdr(p)->tcp_flags;
+	const struct cv_flow *flow = &w->flows->flows[idx];
 
-	if (p->side == DP_CLIENT && (flags & (CV_TCP_SYN | CV_TCP_ACK | CV_TCP_RST)) == CV_TCP_SYN)
+	if (p->side == DP_CLIENT &&
+	    (flags & (CV_TCP_SYN | CV_TCP_ACK | CV_TCP_RST)) == CV_TCP_SYN) {
 		dp_expired(w, p, idx, CV_EV_N);
-	else if ((flags & CV_TCP_RST) != 0)
-		dp_drop_flow(w, p, &w->flows->flows[idx], CV_DROP_STRAY_RST);
-	else
-		dp_rst_reply(w, p, w->flows->flows[idx].path, CV_DROP_STRAY);
+	} else if ((flags & CV_TCP_RST) != 0) {
+		dp_drop_flow(w, p, flow, CV_DROP_STRAY_RST);
+	} else {
+		dp_path_drop(w, flow->path, CV_DROP_STRAY);
+		dp_rst_reply(w, p, flow->path, CV_DROP_STRAY);
+	}
 }
 
 /* Drops a packet that could not be forwarded. Returns false if it could. */

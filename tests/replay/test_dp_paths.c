@@ -215,6 +215,60 @@ static void what_is_refused_counts_where_it_was_dialled(void **state)
 	world_destroy(w);
 }
 
+/* The only path that packets were dropped on has all of them. */
+static void all_drops_on(const struct world *w, int local)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < CV_DROP_N; i++)
+		sum += world_drops(w, (enum cv_drop)i);
+	assert_true(sum > 0);
+	assert_int_equal(world_path_sum(w, local).drops, sum);
+}
+
+static void strays_count_where_they_were_sent_to(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk_to(w, LOCAL_A, 40000);
+	struct seg s;
+
+	(void)state;
+	/* From the target's place, to a port of the node that no flow has. */
+	open_plain(&t);
+	t.nport = 20999;
+	s = target_seg(&t, 1, F_ACK, "");
+	one(w, 1, &s);
+	s = target_seg(&t, 1, CV_TCP_RST, "");
+	none(w, 1, &s, CV_DROP_STRAY_RST);
+	s = target_seg(&t, 1, F_SYN, "");
+	none(w, 1, &s, CV_DROP_NO_LISTENER);
+	s = target_seg(&t, 1, F_ACK, "");
+	s.src_mac[0] = 1;
+	none(w, 1, &s, CV_DROP_SOURCE);
+	all_drops_on(w, LOCAL_NODE_0);
+	world_destroy(w);
+	/* On a flow that culvert has ended, from both sides. */
+	w = world_create(&(struct world_cfg){0});
+	t = talk_to(w, LOCAL_A2, 40000);
+	open_plain(&t);
+	w->settings.end_endpoint = CV_VIEW_END_RESET;
+	w->endpoints[EP_A].verdict = CV_DROP_ENDPOINT_REJECTED;
+	world_publish(w);
+	world_wait(w, 20);
+	s = target_seg(&t, ISN + 1, F_ACK, "");
+	one(w, 1, &s);
+	s = client_seg(&t, F_ACK, "");
+	one(w, 0, &s);
+	s = client_seg(&t, CV_TCP_RST, "");
+	none(w, 0, &s, CV_DROP_STRAY_RST);
+	t.cport++;
+	s = client_seg(&t, F_SYN, "");
+	s.src_mac[0] = 1;
+	none(w, 0, &s, CV_DROP_SOURCE);
+	all_drops_on(w, LOCAL_A2);
+	world_destroy(w);
+}
+
 static void flows_to_unhealthy_targets_are_counted(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -243,6 +297,7 @@ int main(void)
 		cmocka_unit_test(resets_are_counted_by_who_sends_them),
 		cmocka_unit_test(resets_of_a_flow_count_on_its_path),
 		cmocka_unit_test(what_is_refused_counts_where_it_was_dialled),
+		cmocka_unit_test(strays_count_where_they_were_sent_to),
 		cmocka_unit_test(flows_to_unhealthy_targets_are_counted),
 	};
 
