@@ -176,11 +176,11 @@ static json_t *target_json(const struct cv_model *model, const struct cv_model_t
 	json_t *object =
 		json_pack("{s:o, s:i}", "ip", ip_json(target->ip), "port", (int)target->port);
 
-	/* That of a subnet follows the subnet. */
-	if (!cv_model_vpc_has(&model->vpcs[tg->vpc], target->ip))
-		put(&object, "zone",
-		    json_string(target->zone == CV_MODEL_NONE ? "all"
-							      : model->zones[target->zone].id));
+	/* In a subnet it is the subnet's when it is read; it may be without one by then. */
+	if (target->zone != CV_MODEL_NONE)
+		put(&object, "zone", json_string(model->zones[target->zone].id));
+	else if (!cv_model_vpc_has(&model->vpcs[tg->vpc], target->ip))
+		put(&object, "zone", json_string("all"));
 	return object;
 }
 
@@ -342,7 +342,8 @@ static void lb_runtime(const struct cv_model *model, uint32_t idx, json_t **runt
 		put(&tags, lb->listeners[i].arn,
 		    tags_json(lb->listeners[i].meta.tags, lb->listeners[i].meta.n_tags));
 	put(runtime, "listener_tags", tags);
-	if (lb->shift_decided)
+	/* No file says otherwise of a call's. */
+	if (lb->shift_decided && !lb->meta.api)
 		put(runtime, "zonal_shift",
 		    json_string(lb->shifted_zone != CV_MODEL_NONE
 					? model->zones[lb->shifted_zone].id

@@ -107,6 +107,7 @@ struct cv_model_target_req {
 	uint16_t port;    /**< 0: the group's */
 	const char *zone; /**< zone name, zone id or `all`; NULL: its subnet's, else all */
 };
+	const struct cv_model_by *by;
 
 /** Request: where a load balancer or an endpoint has an interface. */
 struct cv_model_place_req {
@@ -206,7 +207,8 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 		    struct cv_model_errs *errs);
 
-/** Register a target: private address, not one of ours, its zone as its subnet's. */
+/** Register a target: private address, not one of ours, its zone as its subnet's. One that is put back is
+ * where its subnet is now. */
 int cv_model_target_add(struct cv_model *model, uint32_t tg, const struct cv_model_target_req *req,
 			struct cv_model_errs *errs);
 

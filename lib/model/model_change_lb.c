@@ -183,6 +183,33 @@ int cv_model_targets_change(struct cv_model *model, const struct cv_model_by *by
 	return cv_model_end(&ctx);
 }
 
+/* Those of the file are where the file says. */
+static bool tg_follow(struct cv_model_target_group *tg, const struct cv_model_subnet *subnet)
+{
+	bool followed = false;
+
+	for (uint32_t i = 0; i < tg->n_targets && tg->vpc == subnet->vpc; i++) {
+		struct cv_model_target *target = &tg->targets[i];
+
+		if (!target->api || target->zone == subnet->zone ||
+		    !cv_prefix_has(&subnet->cidr, target->ip))
+			continue;
+		target->zone = subnet->zone;
+		followed = true;
+	}
+	return followed;
+}
+
+void cv_model_targets_follow(struct model_ctx *ctx, uint32_t subnet)
+{
+	struct cv_model *model = ctx->model;
+
+	for (uint32_t i = 0; i < model->n_tgs && ctx->by != NULL; i++) {
+		if (!model->tgs[i].meta.gone && tg_follow(&model->tgs[i], &model->subnets[subnet]))
+			cv_model_touch(ctx, CV_MODEL_TG, i);
+	}
+}
+
 /* ---- checks ---- */
 
 struct cv_model_check_req cv_model_check_req_of(const struct cv_model_check *check)

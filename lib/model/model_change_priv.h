@@ -70,6 +70,10 @@ bool cv_model_lb_is_protected(const struct cv_model_lb *lb);
 void cv_model_target_check(struct model_ctx *ctx, uint32_t vpc,
 			   const struct cv_model_target_req *req, struct cv_model_target *ret);
 
+/** Put targets that calls registered into the zone of a new subnet that is around them. Needs room for a
+ * change of each group. */
+void cv_model_targets_follow(struct model_ctx *ctx, uint32_t subnet);
+
 /** Count a load balancer in or out as user of its subnets and security groups. */
 void cv_model_lb_uses(struct cv_model *model, const struct cv_model_lb *lb, int more);
 

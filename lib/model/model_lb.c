@@ -157,6 +157,27 @@ static void check_target_addr(struct model_ctx *ctx, uint32_t vpc, cv_be32_t ip)
 			     "target %s is reserved: the VPC's DNS server has it", text);
 }
 
+/* A zone that is asked for and cannot be. What is put back follows what there is now. */
+static void zone_error(struct model_ctx *ctx, uint32_t vpc, uint32_t subnet, uint32_t zone,
+		       const char *asked)
+{
+	const struct cv_model *model = ctx->model;
+	bool restore = ctx->by != NULL && ctx->by->restore, all = strcmp(asked, "all") == 0;
+
+	if (zone == CV_MODEL_NONE && !all)
+		cv_model_err(ctx, restore ? 0 : ENOENT, "ValidationError", "zone",
+			     "account '%s' has no zone '%.64s'",
+			     model->accounts[model->vpcs[vpc].owner].name, asked);
+	else if (all && !restore)
+		cv_model_err(ctx, EINVAL, "ValidationError", "zone",
+			     "'all' is for targets outside the VPC's subnets; this one is in '%s'",
+			     model->subnets[subnet].name);
+	else if (!restore)
+		cv_model_err(ctx, EINVAL, "ValidationError", "zone",
+			     "'%.64s' is not the zone of the target's subnet '%s' (%s)", asked,
+			     model->subnets[subnet].name, model->subnets[subnet].zone_name);
+}
+
 /* A target inside a subnet is in the subnet's zone; elsewhere it may be put in one, or serve all. */
 static uint32_t target_zone(struct model_ctx *ctx, uint32_t vpc,
 			    const struct cv_model_target_req *req)
@@ -164,28 +185,17 @@ static uint32_t target_zone(struct model_ctx *ctx, uint32_t vpc,
 	const struct cv_model *model = ctx->model;
 	uint32_t subnet = cv_model_subnet_of(model, vpc, req->ip);
 	uint32_t own = subnet == CV_MODEL_NONE ? CV_MODEL_NONE : model->subnets[subnet].zone;
-	uint32_t zone;
+	uint32_t zone = CV_MODEL_NONE;
 
 	if (req->zone == NULL)
 		return own;
-	if (strcmp(req->zone, "all") == 0) {
-		if (subnet != CV_MODEL_NONE)
-			cv_model_err(
-				ctx, EINVAL, "ValidationError", "zone",
-				"'all' is for targets outside the VPC's subnets; this one is in '%s'",
-				model->subnets[subnet].name);
+	if (strcmp(req->zone, "all") != 0)
+		zone = cv_model_zone_of(model, model->vpcs[vpc].owner, req->zone);
+	else if (own == CV_MODEL_NONE)
 		return CV_MODEL_NONE;
-	}
-	zone = cv_model_zone_of(model, model->vpcs[vpc].owner, req->zone);
-	if (zone == CV_MODEL_NONE)
-		cv_model_err(ctx, ENOENT, "ValidationError", "zone",
-			     "account '%s' has no zone '%.64s'",
-			     model->accounts[model->vpcs[vpc].owner].name, req->zone);
-	else if (own != CV_MODEL_NONE && zone != own)
-		cv_model_err(ctx, EINVAL, "ValidationError", "zone",
-			     "'%.64s' is not the zone of the target's subnet '%s' (%s)", req->zone,
-			     model->subnets[subnet].name, model->subnets[subnet].zone_name);
-	return zone;
+	if (zone == CV_MODEL_NONE || (own != CV_MODEL_NONE && zone != own))
+		zone_error(ctx, vpc, subnet, zone, req->zone);
+	return own != CV_MODEL_NONE ? own : zone;
 }
 
 void cv_model_target_check(struct model_ctx *ctx, uint32_t vpc,
@@ -217,10 +227,11 @@ void cv_model_target_count(struct cv_model *model, uint32_t vpc, cv_be32_t ip, i
 int cv_model_target_add(struct cv_model *model, uint32_t tg_idx,
 			const struct cv_model_target_req *req, struct cv_model_errs *errs)
 {
-	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_TG};
+	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_TG, .by = req->by};
 	struct cv_model_target_group *tg = &model->tgs[tg_idx];
 	struct cv_model_target target = {.ip = req->ip,
-					 .port = req->port != 0 ? req->port : tg->port};
+					 .port = req->port != 0 ? req->port : tg->port,
+					 .api = req->by != NULL};
 	struct model_key key = {.kind = MODEL_KEY_TARGET, .scope = tg_idx};
 	struct cv_model_target *targets;
 	char text[CV_NET_STR_LEN];

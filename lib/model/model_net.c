@@ -485,6 +485,8 @@ int cv_model_subnet_add(struct cv_model *model, const struct cv_model_subnet_req
 	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id,
 		 req->name != NULL ? req->name : "");
 	subnet.id = cv_model_id(&ctx, req->id, basis);
+	if (req->by != NULL && ctx.ret == 0)
+		cv_model_changes_room(&ctx, 8 + model->n_tgs);
 	if (ctx.ret != 0)
 		return cv_model_end(&ctx);
 
@@ -503,6 +505,7 @@ int cv_model_subnet_add(struct cv_model *model, const struct cv_model_subnet_req
 		cv_model_addr_put(model, req->vpc, req->gateway, MODEL_ADDR_GATEWAY);
 	cv_model_publish(&ctx, req->vpc, subnet.name, subnet.id, idx);
 	cv_model_use(model, CV_MODEL_VPC, req->vpc, 1);
+	cv_model_targets_follow(&ctx, idx);
 	return cv_model_end(&ctx);
 }
 

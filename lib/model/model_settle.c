@@ -213,8 +213,11 @@ static void check_tg(struct model_ctx *ctx, const struct cv_model_target_group *
 		cv_model_err(ctx, 0, "", "targets", "target group '%s' has no targets", tg->name);
 		return;
 	}
-	for (uint32_t i = 0; i < tg->n_targets; i++)
-		check_reach(ctx, tg, i);
+	/* One that a call registered was checked then; it must not make the file one that is refused. */
+	for (uint32_t i = 0; i < tg->n_targets; i++) {
+		if (!tg->targets[i].api)
+			check_reach(ctx, tg, i);
+	}
 	check_nodes_served(ctx, tg);
 }
 
