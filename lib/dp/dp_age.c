@@ -17,9 +17,15 @@
 #define DP_WALK_MS 1000
 /* Entries per millisecond at most: bounds the walk's share of a core to a few percent. */
 #define DP_WALK_PER_MS 4096
-/* Entries per piece at most, and of these such as end: bounds how long packets wait. */
+/*
+ * Entries per piece at most, and of these such as end: bounds how long packets wait. In a turn of many
+ * packets more, or flows would come in faster than they can end: ageing looks at an entry more for each
+ * packet, and ends a flow more for each that was opened.
+ */
 #define DP_PIECE 64
 #define DP_ENDS_PIECE 16
+/* Packets beyond which a recheck, which costs more than a look, has bigger pieces too. */
+#define DP_RECHECK_PKTS 128
 
 /* Tells whether a flow has ended. */
 static bool dp_age_one(struct cv_dp_worker *w, uint32_t idx)
@@ -39,12 +45,20 @@ static bool dp_age_one(struct cv_dp_worker *w, uint32_t idx)
 	return true;
 }
 
-static void dp_age_piece(struct cv_dp_worker *w)
+/* Flows that may end in a turn: as many as there are more of since the last one, and then some. */
+static uint32_t dp_ends_max(const struct cv_dp_worker *w)
+{
+	uint32_t n = w->flows->n, before = w->sweep.n_flows;
+
+	return DP_ENDS_PIECE + (n > before ? n - before : 0);
+}
+
+static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 {
 	struct dp_sweep *s = &w->sweep;
 	uint64_t ms = w->now_ms - s->last_ms;
 	uint32_t high = w->flows->high;
-	uint32_t n, ends = DP_ENDS_PIECE;
+	uint32_t n, ends = dp_ends_max(w);
 
 	if (ms > 0) {
 		uint64_t per_ms = high / DP_WALK_MS + 1;
@@ -53,7 +67,7 @@ static void dp_age_piece(struct cv_dp_worker *w)
 		s->credit = (uint32_t)RTE_MIN(credit, (uint64_t)high);
 		s->last_ms = w->now_ms;
 	}
-	n = RTE_MIN(s->credit, (uint32_t)DP_PIECE);
+	n = RTE_MIN(s->credit, DP_PIECE + pkts);
 	for (; n > 0 && ends > 0; n--) {
 		if (s->next >= high)
 			s->next = 0;
@@ -76,10 +90,11 @@ static void dp_recheck_start(struct dp_sweep *s, const struct cv_view_spec *spec
 	s->recheck = 0;
 }
 
-static void dp_recheck_piece(struct cv_dp_worker *w)
+static void dp_recheck_piece(struct cv_dp_worker *w, uint32_t pkts)
 {
+	const uint32_t pieces = RTE_MAX(pkts / DP_RECHECK_PKTS, 1u);
 	struct dp_sweep *s = &w->sweep;
-	uint32_t n = DP_PIECE, ends = DP_ENDS_PIECE;
+	uint32_t n = pieces * DP_PIECE, ends = pieces * DP_ENDS_PIECE;
 
 	dp_recheck_start(s, &w->view->spec);
 	if (s->recheck == CV_FLOW_NONE)
@@ -174,10 +189,11 @@ void dp_list_start(struct cv_dp_worker *w, struct cv_dp_flow_list *list)
 	w->sweep.list_next = 0;
 }
 
-void dp_age(struct cv_dp_worker *w)
+void dp_age(struct cv_dp_worker *w, uint32_t pkts)
 {
-	dp_age_piece(w);
-	dp_recheck_piece(w);
+	dp_age_piece(w, pkts);
+	dp_recheck_piece(w, pkts);
+	w->sweep.n_flows = w->flows->n;
 	dp_list_piece(w);
 	dp_mark_piece(w);
 }

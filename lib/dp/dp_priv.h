@@ -66,6 +66,8 @@ struct dp_sweep {
 	uint32_t next;                /**< entry to look at next */
 	uint64_t last_ms;             /**< when the last piece was done */
 	uint32_t credit;              /**< entries that may be looked at now */
+	uint32_t n_flows;             /**< flows after the last piece */
+	uint64_t pkts;                /**< received and handed over until then */
 	uint64_t gen, sweep;          /**< of the view that the recheck walk is for */
 	uint32_t recheck;             /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
 	struct cv_dp_flow_list *list; /**< listing under way */
@@ -99,7 +101,7 @@ struct cv_dp_worker {
 	struct dp_out *out;     /**< shape [n_ports + 1]; the last: see dp_vxlan.h */
 	struct dp_out *handoff; /**< shape [n_workers]: packets for other workers */
 	struct rte_ring **in; /**< shape [n_workers]: from worker i to this one; NULL for itself */
-	uint32_t handed_from;     /**< whose ring is looked at next */
+	uint32_t handed_from; /**< whose ring is looked at next */
 	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */
 	struct rte_ring *events;  /**< of struct cv_dp_neigh_event, to control */
 	struct rte_ring *cmds;    /**< of struct dp_cmd, from control */
@@ -384,8 +386,12 @@ uint32_t dp_header_put(const struct cv_dp_worker *w, const struct cv_flow *flow,
 
 /* ---- dp_age.c ---- */
 
-/** A bounded piece of ageing, rechecking against a new view, and listing. */
-void dp_age(struct cv_dp_worker *w);
+/**
+ * A bounded piece of ageing, rechecking against a new view, and listing.
+ *
+ * @param pkts  that this turn had: what it may take beside them grows with them
+ */
+void dp_age(struct cv_dp_worker *w, uint32_t pkts);
 
 /** Start a listing on this worker; no other may be under way. */
 void dp_list_start(struct cv_dp_worker *w, struct cv_dp_flow_list *list);

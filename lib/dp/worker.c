@@ -153,6 +153,16 @@ static void dp_timers_poll(struct cv_dp_worker *w)
 	}
 }
 
+/* Packets since this was asked last: those of one turn. */
+static uint32_t dp_turn_pkts(struct cv_dp_worker *w)
+{
+	uint64_t before = w->sweep.pkts;
+
+	w->sweep.pkts = cv_ctr_get(&w->stats->ev[CV_EV_RX_PKTS]) +
+			cv_ctr_get(&w->stats->ev[CV_EV_HANDOFF_IN]);
+	return (uint32_t)(w->sweep.pkts - before);
+}
+
 unsigned int cv_dp_worker_poll(struct cv_dp_worker *w, const struct cv_view *view, uint64_t now_ms)
 {
 	unsigned int n;
@@ -163,7 +173,7 @@ unsigned int cv_dp_worker_poll(struct cv_dp_worker *w, const struct cv_view *vie
 	n += dp_host_poll(w);
 	dp_cmds_poll(w);
 	dp_timers_poll(w);
-	dp_age(w);
+	dp_age(w, dp_turn_pkts(w));
 	atomic_store_explicit(&w->stats->flows, w->flows->n, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->view_gen, view->spec.gen, memory_order_relaxed);
 	return n;
