@@ -61,8 +61,10 @@ static struct host_ns *ns_create(uint16_t slot)
 {
 	struct host_ns *ns = calloc(1, sizeof(*ns));
 
-	if (ns == NULL)
+	if (ns == NULL || cv_host_senders_init(&ns->senders) != 0) {
+		free(ns);
 		return NULL;
+	}
 	ns->slot = slot;
 	ns->state = CV_HOST_MAKING;
 	ns->kernel = HOST_KERNEL_NONE;
@@ -217,13 +219,6 @@ static cv_be16_t load16(const uint8_t *bytes)
 	return word;
 }
 
-static struct host_sender *sender_at(struct host_ns *ns, cv_be32_t ip)
-{
-	uint64_t x = (uint64_t)ip * 0x9e3779b97f4a7c15;
-
-	return &ns->senders[(x >> 32) & (HOST_SENDERS - 1)];
-}
-
 /*
  * Sockets dial peers only. A segment from elsewhere to one of their ports belongs to no connection, and
  * the kernel would answer it with a reset where the port is meant to be silent.
@@ -243,7 +238,7 @@ static bool is_unasked(const struct host_ns *ns, const struct cv_pkt_rec *rec)
 static void up_pkt(struct cv_host *host, const struct cv_pkt_rec *rec)
 {
 	struct host_ns *ns = ns_find(host, rec->vpc);
-	cv_be32_t src;
+	struct host_sender sender = {.vtep = rec->vtep, .mac = rec->mac, .vtep_mac = rec->vtep_mac};
 
 	/* The worker's view is newer or older than what has been made. */
 	if (ns == NULL || ns->state != CV_HOST_UP || rec->len < IP_LEN)
@@ -252,9 +247,8 @@ static void up_pkt(struct cv_host *host, const struct cv_pkt_rec *rec)
 		count(&ns->counters.up_unasked, 1);
 		return;
 	}
-	src = load32((const uint8_t *)rec->ip + IP_SRC);
-	*sender_at(ns, src) = (struct host_sender){
-		.ip = src, .vtep = rec->vtep, .mac = rec->mac, .vtep_mac = rec->vtep_mac};
+	sender.ip = load32((const uint8_t *)rec->ip + IP_SRC);
+	cv_host_sender_note(&ns->senders, &sender);
 	if (write(ns->kernel.tun_fd, rec->ip, rec->len) != rec->len) {
 		count(&ns->counters.up_refused, 1);
 		return;
@@ -283,7 +277,7 @@ static bool station_find(const struct cv_host *host, struct host_ns *ns, cv_be32
 			 struct cv_pkt_rec *rec)
 {
 	const struct cv_host_peer *peer = cv_host_spec_peer_find(ns->spec, dst);
-	const struct host_sender *sender = sender_at(ns, dst);
+	const struct host_sender *sender;
 
 	if (peer != NULL) {
 		uint64_t word =
@@ -294,7 +288,8 @@ static bool station_find(const struct cv_host *host, struct host_ns *ns, cv_be32
 			return true;
 		}
 	}
-	if (sender->ip != dst || sender->mac == 0)
+	sender = cv_host_sender_find(&ns->senders, dst);
+	if (sender == NULL)
 		return false;
 	rec->mac = sender->mac;
 	rec->vtep = sender->vtep;

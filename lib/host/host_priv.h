@@ -16,8 +16,9 @@
 
 /** Ports in the text of ip_local_reserved_ports: each with a comma; and the final NUL. */
 #define HOST_PORT_TEXT_LEN 6
-/** MACs of senders kept per namespace; a power of two. One more takes the place of another. */
-#define HOST_SENDERS 4096
+/** Senders kept per namespace: sets, and places in each. One more takes the oldest's place of its set. */
+#define HOST_SENDER_SETS 4096
+#define HOST_SENDER_WAYS 4
 
 /* ---- host_spec.c: what is wanted of one namespace ---- */
 
@@ -94,19 +95,38 @@ int cv_host_kernel_change(const struct host_kernel *kernel, const struct host_sp
 /** Close everything: the kernel ends the namespace with its last socket. */
 void cv_host_kernel_close(struct host_kernel *kernel);
 
-/* ---- host.c ---- */
-
-/** Counters: the thread writes, any reads. */
-struct host_counters {
-	_Atomic uint64_t up_pkts, up_bytes, down_pkts, down_bytes;
-	_Atomic uint64_t up_unasked, up_refused, down_no_mac, down_full, down_foreign;
-};
+/* ---- host_sender.c: the way back to who has sent something ---- */
 
 /** Where a sender was last heard from. */
 struct host_sender {
 	cv_be32_t ip, vtep;
 	uint64_t mac; /**< 0: none */
 	uint64_t vtep_mac;
+	uint32_t noted; /**< its number among all; set by cv_host_sender_note() */
+};
+
+/** Senders of one namespace. */
+struct host_senders {
+	uint64_t key[2];
+	uint32_t n_noted;
+	struct host_sender sets[HOST_SENDER_SETS][HOST_SENDER_WAYS];
+};
+
+/** Make a zeroed structure ready. @return 0, or -EAGAIN: the kernel has no random numbers yet */
+int cv_host_senders_init(struct host_senders *senders);
+
+/** Remember a sender; of the others of its set the one that was noted longest ago may be forgotten. */
+void cv_host_sender_note(struct host_senders *senders, const struct host_sender *sender);
+
+/** Where an address was last heard from; NULL: it is not known. Valid until the next note. */
+const struct host_sender *cv_host_sender_find(struct host_senders *senders, cv_be32_t ip);
+
+/* ---- host.c ---- */
+
+/** Counters: the thread writes, any reads. */
+struct host_counters {
+	_Atomic uint64_t up_pkts, up_bytes, down_pkts, down_bytes;
+	_Atomic uint64_t up_unasked, up_refused, down_no_mac, down_full, down_foreign;
 };
 
 /** One namespace. */
@@ -120,7 +140,7 @@ struct host_ns {
 	struct host_spec *next; /**< what it must become; NULL: it is */
 	uint64_t retry_ms;      /**< not before */
 	struct host_counters counters;
-	struct host_sender senders[HOST_SENDERS];
+	struct host_senders senders;
 };
 
 /** What control said last, until the thread takes it. */
