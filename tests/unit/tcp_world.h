@@ -30,7 +30,7 @@ struct setup {
 	uint8_t talk, closing;
 	uint8_t keepalive; /* of the client: 0 none, 1 bare, 2 with a byte of garbage */
 	uint16_t mss;
-	uint16_t path; /* payload and options that get through to the target; 0: any */
+	uint16_t path;       /* payload and options that get through to the target; 0: any */
 	uint16_t target_wnd; /* until target_wnd_ticks have passed */
 	uint16_t target_wnd_ticks;
 	uint32_t client_len, target_len;
