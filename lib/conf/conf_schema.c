@@ -60,8 +60,10 @@
 
 static const struct conf_row schema[] = {
 	OBJECT("", RES, "the configuration"),
-	STRING("region", REQ | RESTART, 1, 32, NULL, "region, as it stands in ARNs and service names"),
-	LIST("zones", REQ | LIVE, 1, 64, "ids of the availability zones, the same for all accounts"),
+	STRING("region", REQ | RESTART, 1, 32, NULL,
+	       "region, as it stands in ARNs and service names"),
+	LIST("zones", REQ | LIVE, 1, 64,
+	     "ids of the availability zones, the same for all accounts"),
 	STRING("zones[]", 0, 1, 32, NULL, "zone id, such as `use1-az1`"),
 
 	LIST("accounts", REQ | LIVE, 1, MANY, "AWS accounts that own VPCs"),
@@ -105,7 +107,8 @@ static const struct conf_row schema[] = {
 	     "share the network interface with the host: take only frames to our addresses, by an XDP "
 	     "program; devices `net_af_xdp` on one interface"),
 
-	OBJECT("limits", RESTART, "how much of each there may be; memory is reserved for flows only"),
+	OBJECT("limits", RESTART,
+	       "how much of each there may be; memory is reserved for flows only"),
 	INT("limits.flows", 1024, 16000000, "1048576", "", "connections of each worker"),
 	INT("limits.endpoints", 1, MANY, "100000", "",
 	    "endpoints; with six interfaces each, those that still have connections after they led to "
@@ -352,9 +355,9 @@ static const struct conf_row schema[] = {
 	LIST("load_balancers[].subnets", REQ, 1, 64, "where the nodes are, in different zones"),
 	OBJECT("load_balancers[].subnets[]", 0, "a node"),
 	TEXT("load_balancers[].subnets[].subnet", REQ, REF, NULL, "subnet of the VPC"),
-	LIST("load_balancers[].subnets[].ips", 0, 1, CV_MODEL_NODE_IPS_MAX,
+	LIST("load_balancers[].subnets[].ips", CONF_RAISE, 1, CV_MODEL_NODE_IPS_MAX,
 	     "addresses, the primary first; the primary is chosen if absent"),
-	IP("load_balancers[].subnets[].ips[]", 0, "free address of the subnet"),
+	IP("load_balancers[].subnets[].ips[]", LIVE, "free address of the subnet"),
 	LIST("load_balancers[].security_groups", 0, 0, 64, "who may connect; anybody if absent"),
 	TEXT("load_balancers[].security_groups[]", 0, REF, NULL, "security group of the VPC"),
 	BOOL("load_balancers[].enforce_security_group_inbound_rules_on_private_link_traffic",
