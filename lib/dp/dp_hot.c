@@ -17,8 +17,12 @@
 #include "dp_path.h"
 #include "dp_vxlan.h"
 
-/* Reads a header that may lie in another cache line later than the mbuf itself. */
+/*
+ * Reads a header that may lie in another cache line later than the mbuf itself. That of a packet that was
+ * handed over is in the other core's cache, too, and so farther away.
+ */
 #define DP_PREFETCH_AHEAD 4
+#define DP_PREFETCH_AHEAD_HANDED 16
 
 /* First 8 bytes of an IP header: version 4, 5 words; neither offset nor "more fragments". */
 #define DP_IP_PLAIN_MASK 0xff3f0000000000ffULL
@@ -220,10 +224,11 @@ static __attribute__((noinline)) bool dp_parse_other(struct cv_dp_worker *w, str
 static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
 				      struct dp_pkt *out, bool handed)
 {
+	const unsigned int ahead = handed ? DP_PREFETCH_AHEAD_HANDED : DP_PREFETCH_AHEAD;
 	uint16_t kept = 0;
 	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < n && i < DP_PREFETCH_AHEAD; i++)
+	for (uint16_t i = 0; i < n && i < ahead; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(pkts[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
@@ -231,8 +236,8 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 		uint16_t type, vlan = 0, l2_len = 14;
 		enum cv_drop reason;
 
-		if (i + DP_PREFETCH_AHEAD < n)
-			__builtin_prefetch(rte_pktmbuf_mtod(pkts[i + DP_PREFETCH_AHEAD], void *));
+		if (i + ahead < n)
+			__builtin_prefetch(rte_pktmbuf_mtod(pkts[i + ahead], void *));
 		bytes += m->pkt_len;
 		memcpy(&type, l2 + 12, 2);
 		if (__builtin_expect(type == DP_TYPE_IPV4 && dp_is_ours_alone(m), 1)) {
