@@ -229,6 +229,7 @@ struct aws_call {
 	const char
 		*base; /**< URL of the API without path, as the caller reached it; NULL: unknown */
 	bool sent;     /**< something was put into the outbox */
+	bool sns_kept; /**< topics or subscriptions were changed, for good if the call succeeds */
 	time_t now;
 
 	/* Private to the dispatcher and the functions below. */

@@ -253,6 +253,9 @@ static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 			return ret;
 	}
 	ret = handler_run(run);
+	/* Nothing of it is kept: what is in memory may be no longer what is. */
+	if (ret < 0 && call->sns_kept)
+		atomic_store(&call->aws->sns_stale, true);
 	if (ret == 0 && has_token(call)) {
 		pthread_mutex_lock(&call->aws->lock);
 		cv_aws_idem_add(call->aws->idem, call, run->inside, run->len);

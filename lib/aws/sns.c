@@ -225,6 +225,7 @@ static int keep(struct aws_call *call, const char *kind, const char *arn, json_t
 		ret = ops->keep(call->ctl, cv_aws_fmt(call, "%s%s", kind, arn), text,
 				text != NULL ? strlen(text) : 0);
 	free(text);
+	call->sns_kept = true; /* or was about to be: callers change what is in memory first */
 	return ret == 0 ? 0 : cv_aws_fail(call, "InternalError", "out of memory");
 }
 

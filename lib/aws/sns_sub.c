@@ -147,6 +147,19 @@ static int subs_look(struct aws_call *call, const struct sns_topic *topic,
 	return 0;
 }
 
+/* One that is there is not changed by asking for it again; only attributes that are given are compared. */
+static int same_check(struct aws_call *call, const struct sns_sub *sub)
+{
+	struct sns_sub want = *sub;
+	int ret = attrs_read(call, &want);
+
+	if (ret == 0 && want.raw != sub->raw)
+		return cv_aws_fail(call, "InvalidParameter",
+				   "Invalid parameter: Attributes Reason: Subscription already "
+				   "exists with different attributes");
+	return ret;
+}
+
 static int sub_new(struct aws_call *call, const struct sns_topic *topic, struct sns_sub **ret_sub)
 {
 	struct sns_sub *sub = sub_make(call, topic);
@@ -186,8 +199,8 @@ static int subscribe(struct aws_call *call)
 		return -EINVAL;
 	}
 	ret = subs_look(call, topic, &sub);
-	if (ret == 0 && sub == NULL)
-		ret = sub_new(call, topic, &sub);
+	if (ret == 0)
+		ret = sub == NULL ? sub_new(call, topic, &sub) : same_check(call, sub);
 	if (ret == 0 && !sub->confirmed)
 		ret = confirmation_send(call, topic, sub);
 	if (ret < 0)

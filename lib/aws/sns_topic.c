@@ -3,6 +3,7 @@
 /* SNS: topics, and messages that callers publish. */
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,37 +141,83 @@ static int attrs_read(struct aws_call *call, struct sns_topic *topic)
 	return ret;
 }
 
-static int create_topic(struct aws_call *call)
+static bool is_same_policy(const char *a, const char *b)
+{
+	json_t *x, *y;
+	bool same;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	x = json_loads(a, 0, NULL);
+	y = json_loads(b, 0, NULL);
+	same = x != NULL && json_equal(x, y) == 1;
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
+/* One that is there is not changed by making it again; only attributes that are given are compared. */
+static int same_check(struct aws_call *call, const struct sns_topic *topic)
+{
+	struct sns_topic *want = topic_make(call, topic->arn);
+	int ret = want != NULL ? 0 : -EINVAL;
+
+	if (ret == 0)
+		ret = text_set(call, &want->policy, topic->policy);
+	if (ret == 0)
+		ret = text_set(call, &want->display, topic->display);
+	if (ret == 0) {
+		want->version = topic->version;
+		ret = attrs_read(call, want);
+	}
+	if (ret == 0 &&
+	    (want->version != topic->version || strcmp(want->display, topic->display) != 0 ||
+	     !is_same_policy(want->policy, topic->policy)))
+		ret = cv_aws_fail(call, "InvalidParameter",
+				  "Invalid parameter: Attributes Reason: Topic already exists with "
+				  "different attributes");
+	cv_aws_sns_topic_free(want);
+	return ret;
+}
+
+static int topic_new(struct aws_call *call, const char *arn)
 {
 	const struct aws_sns *sns = call->aws->sns;
+	struct sns_topic *topic;
+	uint32_t n = 0;
+	int ret;
+
+	for (uint32_t i = 0; i < sns->n_topics; i++)
+		n += strcmp(sns->topics[i]->account, call->caller.account_id) == 0;
+	if (n >= SNS_TOPICS_MAX)
+		return cv_aws_fail(call, "TopicLimitExceeded", "The account has %d topics: no more",
+				   SNS_TOPICS_MAX);
+	topic = topic_make(call, arn);
+	if (topic == NULL)
+		return -EINVAL;
+	ret = attrs_read(call, topic);
+	if (ret == 0)
+		ret = cv_aws_sns_topic_put(call, topic);
+	if (ret < 0)
+		cv_aws_sns_topic_free(topic);
+	return ret;
+}
+
+static int create_topic(struct aws_call *call)
+{
 	const char *name = cv_query_str(&call->params, "Name");
 	const char *arn = cv_aws_fmt(call, "arn:aws:sns:%s:%s:%s", call->region,
 				     call->caller.account_id, name);
-	struct sns_topic *topic;
-	uint32_t n = 0;
-	int ret = 0;
+	const struct sns_topic *topic;
+	int ret;
 
 	if (!is_name(name))
 		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Topic Name");
-	if (cv_aws_sns_topic(sns, arn) == NULL) {
-		for (uint32_t i = 0; i < sns->n_topics; i++)
-			n += strcmp(sns->topics[i]->account, call->caller.account_id) == 0;
-		if (n >= SNS_TOPICS_MAX)
-			return cv_aws_fail(call, "TopicLimitExceeded",
-					   "The account has %d topics: no more", SNS_TOPICS_MAX);
-		topic = topic_make(call, arn);
-		if (topic == NULL)
-			return -EINVAL;
-		ret = attrs_read(call, topic);
-		if (ret == 0)
-			ret = cv_aws_sns_topic_put(call, topic);
-		if (ret < 0) {
-			cv_aws_sns_topic_free(topic);
-			return ret;
-		}
-	}
-	cv_xml_str(call->out, "TopicArn", arn);
-	return 0;
+	topic = cv_aws_sns_topic(call->aws->sns, arn);
+	ret = topic == NULL ? topic_new(call, arn) : same_check(call, topic);
+	if (ret == 0)
+		cv_xml_str(call->out, "TopicArn", arn);
+	return ret;
 }
 
 /* One that is not there is no error, as AWS. */

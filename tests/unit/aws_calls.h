@@ -56,6 +56,7 @@ static inline bool calls_make(enum aws_service_id service, const char *principal
 		.params_hash = 1,
 		.ops = &calls_aws.ops,
 		.aws = &calls_aws,
+		.base = "http://127.0.0.1:1",
 	};
 	const char *twice;
 	char account[13];
