@@ -106,8 +106,8 @@ struct cv_model_target_req {
 	cv_be32_t ip;
 	uint16_t port;    /**< 0: the group's */
 	const char *zone; /**< zone name, zone id or `all`; NULL: its subnet's, else all */
-};
 	const struct cv_model_by *by;
+};
 
 /** Request: where a load balancer or an endpoint has an interface. */
 struct cv_model_place_req {
