@@ -25,6 +25,7 @@ static const struct {
 	 "two workers against one: symmetric, and every reply at the wrong one"},
 	{"worst", row_worst, "all that is unkind: misses, full ports, chosen hashes, sizes"},
 	{"vxlan", row_vxlan, "established packets in VXLAN, on one side or both, against plain"},
+	{"paths", row_paths, "established packets of 1 to 100,000 endpoints"},
 	{"flood", row_flood, "established flows beside a flood of SYNs"},
 };
 

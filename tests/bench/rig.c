@@ -92,6 +92,38 @@ static void targets_make(struct rig *r, struct cv_view_target *targets, uint32_t
 	}
 }
 
+/* ENIs of the view, for as long as it is made: each with an endpoint and a path of its own. */
+struct enis {
+	struct cv_view_local *locals;
+	struct cv_view_path *paths;
+	struct cv_view_endpoint *endpoints;
+};
+
+static struct enis enis_make(const struct rig *r)
+{
+	const size_t n = (size_t)r->cfg.n_enis + 1;
+	struct enis enis = {calloc(n, sizeof(*enis.locals)), calloc(n, sizeof(*enis.paths)),
+			    calloc(n, sizeof(*enis.endpoints))};
+
+	if (enis.locals == NULL || enis.paths == NULL || enis.endpoints == NULL)
+		rig_die("allocation");
+	/* The first is no ENI: the node itself. */
+	enis.locals[0] =
+		(struct cv_view_local){cv_be32(r->net.node), RIG_VPC_P, CV_VIEW_NODE,
+				       CV_VIEW_DIRECT,       0,         CV_VIEW_PATH_DIRECT};
+	enis.paths[0] = (struct cv_view_path){CV_VIEW_DIRECT, 0};
+	enis.endpoints[0] = (struct cv_view_endpoint){.used = true, .sg_any = true};
+	cv_ppv2_aws_template(enis.endpoints[0].ppv2, NULL);
+	for (uint32_t i = 1; i < n; i++) {
+		enis.locals[i] = (struct cv_view_local){
+			cv_be32(r->net.eni + i - 1), RIG_VPC_C, CV_VIEW_ENI, i, 0, i};
+		enis.paths[i] = (struct cv_view_path){i, 0};
+		enis.endpoints[i] = enis.endpoints[0];
+		cv_ppv2_aws_template(enis.endpoints[i].ppv2, "vpce-00000000000000001");
+	}
+	return enis;
+}
+
 void rig_publish(struct rig *r)
 {
 	static struct cv_view_target targets[RIG_TARGETS_MAX];
@@ -101,13 +133,7 @@ void rig_publish(struct rig *r)
 	struct cv_view_vpc vpcs[RIG_N_VPCS] = {0};
 	const uint32_t n = r->cfg.n_targets;
 	const cv_be32_t node_ip = cv_be32(r->net.node);
-	const struct cv_view_local locals[] = {
-		{cv_be32(r->net.eni), RIG_VPC_C, CV_VIEW_ENI, 1, 0, 1},
-		{node_ip, RIG_VPC_P, CV_VIEW_NODE, CV_VIEW_DIRECT, 0, CV_VIEW_PATH_DIRECT},
-	};
-	const struct cv_view_path paths[] = {{CV_VIEW_DIRECT, 0}, {1, 0}};
-	struct cv_view_endpoint eps[2] = {{.used = true, .sg_any = true},
-					  {.used = true, .sg_any = true}};
+	struct enis enis = enis_make(r);
 	const struct cv_view_node node = {true, RIG_VPC_P, 0, 0, 0, 1, true, 0, 0};
 	const struct cv_view_listener listener = {true, 0, 80, 350, 0, 0};
 	const struct cv_view_choice choice = {0, n};
@@ -117,9 +143,9 @@ void rig_publish(struct rig *r)
 		.n_ports = 2,
 		.n_zones = 1,
 		.n_vpcs = RIG_N_VPCS,
-		.n_locals = 2,
-		.n_paths = 2,
-		.n_endpoints = 2,
+		.n_locals = r->cfg.n_enis + 1,
+		.n_paths = r->cfg.n_enis + 1,
+		.n_endpoints = r->cfg.n_enis + 1,
 		.n_nodes = 1,
 		.n_node_ips = 1,
 		.n_listeners = 1,
@@ -129,9 +155,9 @@ void rig_publish(struct rig *r)
 		.n_targets = n,
 		.n_pools = n,
 		.vpcs = vpcs,
-		.locals = locals,
-		.paths = paths,
-		.endpoints = eps,
+		.locals = enis.locals,
+		.paths = enis.paths,
+		.endpoints = enis.endpoints,
 		.nodes = &node,
 		.node_ips = &node_ip,
 		.listeners = &listener,
@@ -153,12 +179,13 @@ void rig_publish(struct rig *r)
 	for (uint16_t i = 0; i < 2; i++)
 		vpcs[i] = (struct cv_view_vpc){true, r->net.port[i], 0, r->net.mac_prefix[i], 1460,
 					       1500};
-	cv_ppv2_aws_template(eps[0].ppv2, NULL);
-	cv_ppv2_aws_template(eps[1].ppv2, "vpce-00000000000000001");
 	targets_make(r, targets, choice_targets, pools);
 	rig_vxlan_put(r, &spec, vpcs);
 	if (cv_view_create(&spec, &view) != 0 || cv_view_pub_publish(r->pub, view) != 0)
 		rig_die("view");
+	free(enis.locals);
+	free(enis.paths);
+	free(enis.endpoints);
 }
 
 struct rig *rig_attach(const struct rig_cfg *cfg, const struct rig_net *net, struct cv_dp *dp,
@@ -174,6 +201,8 @@ struct rig *rig_attach(const struct rig_cfg *cfg, const struct rig_net *net, str
 		r->cfg.n_workers = 1;
 	if (r->cfg.n_targets == 0)
 		r->cfg.n_targets = 32;
+	if (r->cfg.n_enis == 0)
+		r->cfg.n_enis = 1;
 	if (r->cfg.n_ports == 0)
 		r->cfg.n_ports = 55000;
 	if (r->cfg.rest_ms == 0)
@@ -213,7 +242,7 @@ struct rig *rig_create(const struct rig_cfg *cfg)
 		.n_workers = n_workers,
 		.n_flows = cfg->n_flows,
 		.n_ports = 2,
-		.n_obj = {[CV_STATS_PATH] = 2,
+		.n_obj = {[CV_STATS_PATH] = r->cfg.n_enis + 1,
 			  [CV_STATS_LISTENER] = 1,
 			  [CV_STATS_TARGET] = r->cfg.n_targets},
 		.mbufs = r->mbufs,
@@ -292,7 +321,7 @@ void rig_client_frame(const struct rig *r, uint32_t flow, struct rig_seg seg, ui
 	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(void *)(f + 34);
 
 	frame_ip(f, r->net.mac_prefix[RIG_C2T], cv_be32(r->net.clients + flow / CLIENT_PORTS),
-		 cv_be32(r->net.eni), seg.payload);
+		 cv_be32(r->net.eni + flow % r->cfg.n_enis), seg.payload);
 	tcp->src_port = cv_be16((uint16_t)(1024 + flow % CLIENT_PORTS));
 	tcp->dst_port = cv_be16(r->net.listener_port);
 	frame_tcp(f, isn_of(flow) + seg.seq, ISN_TARGET + seg.ack, seg.flags);

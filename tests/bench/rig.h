@@ -3,7 +3,7 @@
 
 /**
  * @file
- * What the in-process benchmarks share: a small region (one endpoint, one node, many targets) on the
+ * What the in-process benchmarks share: a small region (endpoints, one node, many targets) on the
  * packet core, flows opened through it packet by packet, their frames, and loops that replay those with
  * receive and transmit included and time themselves in short batches, so that the median does not count
  * what the machine did meanwhile.
@@ -33,10 +33,11 @@ struct rig_cfg {
 	unsigned int n_workers; /**< 0 = 1 */
 	uint32_t n_flows;       /**< room for flows of each worker */
 	uint32_t n_targets;     /**< 0 = 32 */
-	uint16_t n_ports;       /**< SNAT ports per target, 0 = 55000 */
-	bool proxy;             /**< PROXY header on */
-	uint32_t linger_ms;     /**< 0 = 2000 */
-	uint32_t rest_ms;       /**< of SNAT ports, 0 = 60000 */
+	uint32_t n_enis;    /**< 0 = 1; each of an endpoint of its own; flows dial them in turn */
+	uint16_t n_ports;   /**< SNAT ports per target, 0 = 55000 */
+	bool proxy;         /**< PROXY header on */
+	uint32_t linger_ms; /**< 0 = 2000 */
+	uint32_t rest_ms;   /**< of SNAT ports, 0 = 60000 */
 	unsigned int
 		vxlan; /**< bit per enum rig_dir: the VPC that its frames come from is in VXLAN */
 };
@@ -44,7 +45,7 @@ struct rig_cfg {
 /** Where the flows are: addresses in host order, and what frames need. */
 struct rig_net {
 	uint32_t clients;   /**< the first of them */
-	uint32_t eni, node; /**< dialled address, node's address */
+	uint32_t eni, node; /**< first dialled address of n_enis in a row, node's address */
 	uint32_t target;    /**< the first of n_targets in a row */
 	uint16_t listener_port, target_port;
 	uint16_t mac_prefix[RIG_N_DIRS]; /**< of the VPC that the direction's frames come from */

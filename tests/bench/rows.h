@@ -27,7 +27,9 @@ void row_proxy(const struct row_opts *opts);
 void row_workers(const struct row_opts *opts);
 /** Worst cases. */
 void row_worst(const struct row_opts *opts);
-/** Established flows beside half-open ones. */
+/** Established packets in VXLAN. */
 void row_vxlan(const struct row_opts *opts);
-
+/** Established packets of many endpoints, each with counters of its own. */
+void row_paths(const struct row_opts *opts);
+/** Established flows beside half-open ones. */
 void row_flood(const struct row_opts *opts);
