@@ -239,7 +239,6 @@ static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
 
 	(void)arg;
 	if (!is_spoiled(run, node)) {
-		.by = run->by,
 		for (uint32_t i = cidrs + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
 			prefixes[req.n_cidrs++] = cv_conf_prefix(run, i);
 		cv_conf_check_port_name(run, cv_conf_node(run, node, "attachment.port"));
@@ -263,6 +262,7 @@ static void build_target(struct conf_run *run, uint32_t node, uint32_t tg)
 		.ip = cv_conf_ip(run, cv_conf_node(run, node, "ip")),
 		.port = (uint16_t)cv_conf_u32(run, node, "port"),
 		.zone = cv_conf_str(run, node, "zone"),
+		.by = run->by,
 	};
 	struct cv_model_errs errs = {0};
 
