@@ -474,12 +474,21 @@ static __attribute__((noinline)) void dp_other_packet(struct cv_dp_worker *w, st
 		dp_handoff(w, p->m, owner, 0);
 }
 
+/* The flow's own line was fetched by the stage before; what it is counted by is known only from it. */
+static inline void dp_count_prefetch(const struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	if (__builtin_expect(p->flow != CV_FLOW_NONE, 1))
+		__builtin_prefetch(dp_path_obj(w, &w->flows->flows[p->flow]), 1);
+}
+
 static inline void dp_forward_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_pkt *p = &pkts[i];
 		struct cv_flow *flow;
 
+		if (i + DP_PREFETCH_AHEAD < n)
+			dp_count_prefetch(w, &pkts[i + DP_PREFETCH_AHEAD]);
 		if (__builtin_expect(p->flow == CV_FLOW_NONE || !dp_is_flow(w, p), 0)) {
 			dp_other_packet(w, p);
 			continue;

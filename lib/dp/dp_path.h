@@ -11,7 +11,8 @@
 #include "dp_priv.h"
 
 /** What is counted of a flow's path. */
-static inline struct cv_stats_obj *dp_path_obj(struct cv_dp_worker *w, const struct cv_flow *flow)
+static inline struct cv_stats_obj *dp_path_obj(const struct cv_dp_worker *w,
+					       const struct cv_flow *flow)
 {
 	return &w->paths[cv_view_path_slot(flow->path)];
 }
