@@ -17,6 +17,8 @@
 #include "show_priv.h"
 
 #define POOLS_DYING_MAX 256
+#define SLOTS_MORE_MIN 256
+#define SLOTS_MORE_MAX 16384
 
 static void signals_get(sigset_t *set)
 {
@@ -59,10 +61,24 @@ static int fds_open(struct cv_ctl *ctl)
 	return 0;
 }
 
+/* Endpoints that calls remove keep their slots until nothing names them: room for others meanwhile. */
+static uint32_t endpoint_slots(const struct cv_conf *conf)
+{
+	uint32_t n = conf->limits.endpoints, more = n;
+
+	if (conf->api.n_listen == 0)
+		return n;
+	if (more < SLOTS_MORE_MIN)
+		more = SLOTS_MORE_MIN;
+	if (more > SLOTS_MORE_MAX)
+		more = SLOTS_MORE_MAX;
+	return n + more < CV_PLAN_SLOTS_MAX ? n + more : CV_PLAN_SLOTS_MAX - 1;
+}
+
 static int tables_make(struct cv_ctl *ctl, const struct cv_conf *conf)
 {
 	const struct cv_plan_limits limits = {
-		.endpoints = conf->limits.endpoints,
+		.endpoints = endpoint_slots(conf),
 		.listeners = conf->limits.listeners,
 		.targets = conf->limits.targets,
 	};

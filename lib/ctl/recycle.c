@@ -78,6 +78,9 @@ static bool gone_grow(struct ctl_gone *gone, uint32_t n)
 void cv_ctl_recycle_note(struct cv_ctl *ctl)
 {
 	struct ctl_recycle *r = &ctl->recycle;
+	uint64_t soon = cv_clock_ms() + LOOK_FIRST_MS;
+	/* Changes that keep coming must not put the look off for ever. */
+	bool later = r->n_gone == 0 || r->due_ms > soon;
 
 	r->serial++;
 	r->n_gone = 0;
@@ -95,7 +98,7 @@ void cv_ctl_recycle_note(struct cv_ctl *ctl)
 			if (gone->since[slot] == 0) {
 				gone->since[slot] = r->serial;
 				r->wait_ms = LOOK_FIRST_MS;
-				r->due_ms = cv_clock_ms() + LOOK_FIRST_MS;
+				r->due_ms = later ? soon : r->due_ms;
 			}
 			r->n_gone++;
 		}

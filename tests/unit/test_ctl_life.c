@@ -327,6 +327,45 @@ static void slots_are_given_out_again(void **state)
 	world_destroy(w);
 }
 
+static void four_endpoints(json_t *conf)
+{
+	json_object_set_new(json_object_get(conf, "limits"), "endpoints", json_integer(4));
+}
+
+/* Another target in the place of the last, then another endpoint, if there is a slot for it. */
+static bool endpoint_comes(struct world *w, unsigned int turn)
+{
+	json_t *endpoints = at(world_conf(w), "endpoints");
+	json_t *targets = at(world_conf(w), "target_groups.0.targets");
+	char ip[32];
+
+	snprintf(ip, sizeof(ip), "10.0.1.%u", 100 + turn % 100);
+	json_array_remove(targets, json_array_size(targets) - 1);
+	json_array_append_new(targets, json_pack("{s:s}", "ip", ip));
+	world_until(reloads(w));
+	json_array_append_new(endpoints, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s}]}", "name",
+						   "next", "vpc", "consumer-4", "service", "web",
+						   "subnets", "subnet", "a", "ip", "172.16.1.10"));
+	if (reloads(w))
+		return true;
+	json_array_remove(endpoints, 3);
+	return false;
+}
+
+static void slots_are_given_out_while_changes_go_on(void **state)
+{
+	struct world *w = world_create(four_endpoints);
+	unsigned int turn = 0;
+
+	(void)state;
+	world_start(w);
+	json_array_remove(at(world_conf(w), "endpoints"), 3);
+	world_until(reloads(w));
+	while (!endpoint_comes(w, turn++))
+		assert_true(turn < 60);
+	world_destroy(w);
+}
+
 static void one_endpoint(json_t *conf)
 {
 	few_endpoints(conf);
@@ -391,6 +430,7 @@ int main(void)
 		cmocka_unit_test(removed_load_balancer_takes_its_flows),
 		cmocka_unit_test(secondary_addresses_can_only_be_raised),
 		cmocka_unit_test(slots_are_given_out_again),
+		cmocka_unit_test(slots_are_given_out_while_changes_go_on),
 		cmocka_unit_test(counts_start_from_zero),
 	};
 
