@@ -562,10 +562,8 @@ REFUSAL(one_of_several_devices,
 	"dpdk.ports[0].devices[1]", "no driver 'net_nonsense'")
 REFUSAL(too_many_queues, port_add(&w, "a", ring0, 1);
 	w.ports[0].n_queues = 200, -EINVAL, "dpdk.ports[0].device", "queues")
-REFUSAL(too_few_packets, port_add(&w, "a", ring0, 1); w.cfg.n_mbufs = 1024;
-	w.ports[0].rx_desc = 1024, -EINVAL, "dpdk.mbufs", "set at least")
 /* Queues 512, caches 2 * 384, between workers 4096: one less is too few. */
-REFUSAL(too_few_packets_between_workers, port_add(&w, "a", ring0, 1); w.cfg.n_mbufs = 5375;
+REFUSAL(too_few_packets, port_add(&w, "a", ring0, 1); w.cfg.n_mbufs = 5375;
 	w.cfg.n_apart = 4096, -EINVAL, "dpdk.mbufs", "set at least 5376")
 REFUSAL(too_little_memory, port_add(&w, "a", ring0, 1);
 	w.cfg.memory_mb = 64, -EINVAL, "dpdk.memory_mb", "at least")
@@ -782,7 +780,6 @@ int main(void)
 		cmocka_unit_test(one_of_several_devices),
 		cmocka_unit_test(too_many_queues),
 		cmocka_unit_test(too_few_packets),
-		cmocka_unit_test(too_few_packets_between_workers),
 		cmocka_unit_test(too_little_memory),
 		cmocka_unit_test(no_huge_pages),
 		cmocka_unit_test(no_huge_page_mount),
