@@ -47,9 +47,10 @@ struct cv_flow_key {
 _Static_assert(sizeof(struct cv_flow_key) == 16, "two words");
 
 /**
- * A flow: the one cache line that an established packet touches, in either direction. The worker
- * that owns the flow is the only reader and writer. Addresses and ports stand as in the packets that
- * they are compared with: the client's, then the target's.
+ * A flow: all that an established packet needs, in either direction, in one cache line. Beside it the
+ * packet touches the counters of the flow's path, a line of the worker's own. The worker that owns the
+ * flow is its only reader and writer. Addresses and ports stand as in the packets that they are compared
+ * with: the client's, then the target's.
  */
 struct cv_flow {
 	cv_be32_t client_ip, dialled_ip;
@@ -70,7 +71,7 @@ struct cv_flow {
 	uint32_t start_ms; /**< low 32 bits of the time of the SYN; next free entry while free */
 };
 
-_Static_assert(sizeof(struct cv_flow) == CV_CACHE_LINE, "an established packet touches one line");
+_Static_assert(sizeof(struct cv_flow) == CV_CACHE_LINE, "an established packet needs one line");
 
 /** What only set-up, close and control need. */
 struct cv_flow_cold {

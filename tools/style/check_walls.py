@@ -36,7 +36,7 @@ MAY_SEE = {
     'probe': r'curl/curl\.h',
     'sigv4': r'openssl/.*',
     'aws': r'jansson\.h',
-    'api': r'microhttpd\.h|gnutls/.*|jansson\.h|libxml/.*|openssl/.*',
+    'api': r'microhttpd\.h|gnutls/.*|jansson\.h|openssl/.*',
 }
 LIBC = (r'(std\w+|string|strings|errno|limits|inttypes|time|math|ctype|assert|signal|unistd|fcntl|'
         r'pthread|sched|poll|getopt|locale|dirent|grp|pwd|netdb|ifaddrs|syslog|threads)\.h|'
