@@ -13,6 +13,8 @@
 
 /* Names that are looked for at a time; others wait. */
 #define LOOKS_MAX 16
+/* So long after none could be looked for it is tried again. */
+#define AGAIN_MS 5000
 #define ID_LEN 64
 #define NAME_LEN 256
 
@@ -24,6 +26,7 @@ struct look {
 
 struct ctl_verify {
 	struct look looks[LOOKS_MAX];
+	uint64_t wait_ms; /* nothing is looked for before */
 };
 
 /* The service whose name is being looked for; CV_MODEL_NONE if nobody wants to know any more. */
@@ -68,9 +71,17 @@ static void look_step(struct cv_ctl *ctl, struct look *look, uint64_t now_ms)
 		return;
 	cv_dns_lookup_destroy(look->lookup);
 	look->lookup = NULL;
-	if (ret != -ECANCELED)
+	/* What fails here says nothing of the record: it is looked for again. */
+	if (ret == -EIO) {
+		cv_log(CV_LOG_WARNING,
+		       "%s: the private DNS name %s cannot be looked for now: no sockets, no memory or "
+		       "no route to dns.forwarders; trying again",
+		       look->service, look->name);
+		ctl->dns.verify->wait_ms = now_ms + AGAIN_MS;
+	} else if (ret != -ECANCELED) {
 		said(ctl, look->service, look->name, ret == 1,
 		     ret == 0 ? "there is no such TXT record" : "no resolver answers");
+	}
 }
 
 /* @return 0, or why it cannot be looked for */
@@ -146,7 +157,8 @@ void cv_ctl_verify_tick(struct cv_ctl *ctl, uint64_t now_ms)
 	for (size_t i = 0; i < LOOKS_MAX; i++)
 		if (ctl->dns.verify->looks[i].lookup != NULL)
 			look_step(ctl, &ctl->dns.verify->looks[i], now_ms);
-	looks_begin(ctl);
+	if (now_ms >= ctl->dns.verify->wait_ms)
+		looks_begin(ctl);
 }
 
 void cv_ctl_verify_stop(struct cv_ctl *ctl)

@@ -31,7 +31,8 @@ struct cv_dns_lookup {
 	uint32_t n_forwarders;
 
 	uint32_t name, forwarder, round; /* who is asked for what */
-	bool silent;                     /* nobody said anything of some name */
+	bool silent;                     /* nobody said anything of some name... */
+	bool mute;                       /* ...and somebody could not be asked */
 	bool tcp, sent;
 	int fd; /* -1: nobody is being asked */
 	uint64_t until_ms;
@@ -112,7 +113,7 @@ static void query_write(struct cv_dns_lookup *l)
 	memcpy(at, (const uint8_t[]){0, LDNS_RR_TYPE_TXT, 0, LDNS_RR_CLASS_IN}, QUESTION_END);
 }
 
-/* @return false: this resolver cannot be asked */
+/* @return false: this resolver cannot be asked, for want of something here */
 static bool dial(struct cv_dns_lookup *l, uint64_t now_ms)
 {
 	const struct cv_dns_forwarder *f = &l->forwarders[l->forwarder];
@@ -213,9 +214,10 @@ int cv_dns_lookup_step(struct cv_dns_lookup *l, uint64_t now_ms)
 {
 	while (l->name < l->n_names) {
 		enum dns_txt said = DNS_TXT_UNKNOWN;
-		bool heard = l->fd < 0 && !dial(l, now_ms);
+		bool barred = l->fd < 0 && !dial(l, now_ms);
 
-		if (!heard && !hear(l, &said) && now_ms < l->until_ms)
+		l->mute |= barred;
+		if (!barred && !hear(l, &said) && now_ms < l->until_ms)
 			return -EAGAIN;
 		hang_up(l);
 		if (said == DNS_TXT_FOUND)
@@ -227,7 +229,9 @@ int cv_dns_lookup_step(struct cv_dns_lookup *l, uint64_t now_ms)
 		else
 			forwarder_next(l);
 	}
-	return l->silent ? -ETIMEDOUT : 0;
+	if (l->silent)
+		return l->mute ? -EIO : -ETIMEDOUT;
+	return 0;
 }
 
 int cv_dns_lookup_create(const struct cv_dns_lookup_req *req, struct cv_dns_lookup **ret_lookup)

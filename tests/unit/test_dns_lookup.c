@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -395,6 +396,33 @@ static void tcp_that_ends_is_no_answer(void **state)
 	assert_int_equal(end_of(), -ETIMEDOUT);
 }
 
+/* Without descriptors nobody can be asked: nothing is known of the record then. */
+static void what_cannot_be_asked_proves_nothing(void **state)
+{
+	struct rlimit before, few;
+
+	(void)state;
+	begin(2);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(step(), -EIO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cv_dns_lookup_destroy(lookup);
+	/* A resolver that can be asked, and says that there is none, is believed. */
+	forwarders[1] = forwarders[0];
+	forwarders[0].ip = htonl(INADDR_BROADCAST); /* connect() refuses */
+	begin(2);
+	asked(0, FIRST);
+	reply(0);
+	give(0);
+	asked_next(0, SECOND);
+	reply(0);
+	give(0);
+	assert_int_equal(end_of(), 0);
+}
+
 static void senseless_questions_are_refused(void **state)
 {
 	char text[300];
@@ -427,6 +455,7 @@ int main(void)
 		CASE(damaged_answers_say_nothing),
 		CASE(cut_answer_is_asked_for_over_tcp),
 		CASE(tcp_that_ends_is_no_answer),
+		CASE(what_cannot_be_asked_proves_nothing),
 		CASE(senseless_questions_are_refused),
 	};
 
