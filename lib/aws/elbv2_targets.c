@@ -3,6 +3,7 @@
 /* ELBv2: targets come, go, and how they are. */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cv_health.h"
@@ -13,72 +14,88 @@
 
 struct targets {
 	struct cv_model_target_req *reqs; /* shape [n] */
+	uint64_t *keys;                   /* shape [n], the lowest first */
 	uint32_t n;
 };
 
-/* AWS: a target outside of the VPC is in no zone of it, and the request has to say so. */
+static uint64_t key_of(cv_be32_t ip, uint16_t port)
+{
+	return (uint64_t)port << 32 | ip;
+}
+
+static int key_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* AWS: where a target outside of the VPC is, the request has to say. */
 static int zone_check(struct aws_call *call, const struct cv_model_target_group *tg,
 		      const struct cv_model_target_req *req, const char *id)
 {
-	bool inside = cv_model_vpc_has(&call->model->vpcs[tg->vpc], req->ip);
-
-	if (!inside && (req->zone == NULL || strcmp(req->zone, "all") != 0))
-		return cv_aws_fail(
-			call, "ValidationError",
-			"The IP address '%.64s' is outside the VPC: its Availability Zone "
-			"must be 'all'",
-			id);
-	return 0;
+	if (req->zone != NULL || cv_model_vpc_has(&call->model->vpcs[tg->vpc], req->ip))
+		return 0;
+	return cv_aws_fail(call, "ValidationError",
+			   "The IP address '%.64s' is outside the VPC: an Availability Zone or "
+			   "'all' must be specified",
+			   id);
 }
 
+/* One without a port is that of the group's, whatever others its address has. */
 static int target_read(struct aws_call *call, const struct cv_query_node *item,
-		       struct cv_model_target_req *req)
+		       const struct cv_model_target_group *tg, struct cv_model_target_req *req)
 {
 	const char *id = cv_query_str(item, "Id");
 
 	if (!cv_ip4_parse(id, &req->ip))
 		return cv_aws_fail(call, "ValidationError",
 				   "The IP address '%.64s' is not a valid IPv4 address", id);
-	req->port = (uint16_t)cv_aws_int(item, "Port", 0);
+	req->port = (uint16_t)cv_aws_int(item, "Port", tg->port);
 	req->zone = cv_query_str(item, "AvailabilityZone");
 	return 0;
 }
 
-/* @param adding  of this group; NULL: they are only looked for */
-static int targets_read(struct aws_call *call, const struct cv_model_target_group *adding,
+/* @param tg  their group @param add  they are to be added; else they are only looked for */
+static int targets_read(struct aws_call *call, const struct cv_model_target_group *tg, bool add,
 			struct targets *targets)
 {
 	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "Targets.member")};
+	uint32_t n = cv_query_count(&iter.list);
 	int ret;
 
 	targets->n = 0;
-	targets->reqs =
-		cv_aws_alloc(call, (cv_query_count(&iter.list) + 1) * sizeof(*targets->reqs));
-	if (targets->reqs == NULL)
+	targets->reqs = cv_aws_alloc(call, (n + 1) * sizeof(*targets->reqs));
+	targets->keys = cv_aws_alloc(call, (n + 1) * sizeof(*targets->keys));
+	if (targets->reqs == NULL || targets->keys == NULL)
 		return -EINVAL;
 	while (cv_query_next(&iter)) {
 		struct cv_model_target_req *req = &targets->reqs[targets->n];
 
-		ret = target_read(call, &iter.item, req);
-		if (ret == 0 && adding != NULL)
-			ret = zone_check(call, adding, req, cv_query_str(&iter.item, "Id"));
+		ret = target_read(call, &iter.item, tg, req);
+		if (ret == 0 && add)
+			ret = zone_check(call, tg, req, cv_query_str(&iter.item, "Id"));
 		if (ret < 0)
 			return ret;
-		targets->n++;
+		targets->keys[targets->n++] = key_of(req->ip, req->port);
 	}
+	qsort(targets->keys, targets->n, sizeof(*targets->keys), key_compare);
 	return 0;
 }
 
 /* Targets that drain take room, too; without this the next plan would fail, for all accounts. */
-static int room_check(struct aws_call *call, uint32_t n_add)
+static int room_check(struct aws_call *call, uint32_t tg, const struct targets *targets)
 {
 	const struct cv_model *model = call->model;
-	uint32_t limit = model->limits[CV_MODEL_TG], n_gone;
+	uint32_t limit = model->limits[CV_MODEL_TG], n_gone, n_new = 0;
 
 	if (limit == 0 || call->ops == NULL || call->ops->gone == NULL)
 		return 0;
 	n_gone = call->ops->gone(call->ctl);
-	if (n_gone == 0 || (uint64_t)model->n_targets + n_gone + n_add <= limit)
+	for (uint32_t i = 0; i < targets->n && n_gone > 0; i++)
+		n_new += cv_model_target_find(model, tg, targets->reqs[i].ip,
+					      targets->reqs[i].port) == CV_MODEL_NONE;
+	if (n_new == 0 || (uint64_t)model->n_targets + n_gone + n_new <= limit)
 		return 0;
 	return cv_aws_fail(call, "TooManyTargets",
 			   "The maximum number of targets has been reached: %u that were "
@@ -92,20 +109,16 @@ static int change(struct aws_call *call, bool add)
 	uint32_t idx = cv_aws_elb_find(call, CV_MODEL_TG, req.tg, NULL);
 	struct cv_model_errs errs = {0};
 	struct targets targets;
-	int ret;
 
-	if (idx == CV_MODEL_NONE)
+	if (idx == CV_MODEL_NONE || targets_read(call, &call->model->tgs[idx], add, &targets) < 0)
 		return -EINVAL;
-	ret = targets_read(call, add ? &call->model->tgs[idx] : NULL, &targets);
-	if (ret < 0)
-		return ret;
 	if (targets.n == 0)
 		return cv_aws_fail(call, "ValidationError",
 				   "At least one target must be specified");
 	if (add) {
 		req.add = targets.reqs;
 		req.n_add = targets.n;
-		if (room_check(call, targets.n) < 0)
+		if (room_check(call, idx, &targets) < 0)
 			return -EINVAL;
 	} else {
 		req.remove = targets.reqs;
@@ -132,29 +145,17 @@ struct known {
 	const struct cv_model_target_group *tg;
 	const struct cv_model *served; /* NULL: nothing */
 	const struct cv_health *health;
-	uint32_t served_tg; /* CV_MODEL_NONE: it does not serve */
+	uint32_t idx, served_tg; /* CV_MODEL_NONE: it does not serve */
 };
 
 static void known_get(struct aws_call *call, uint32_t idx, struct known *known)
 {
-	*known = (struct known){.tg = &call->model->tgs[idx], .served_tg = CV_MODEL_NONE};
+	*known = (struct known){
+		.tg = &call->model->tgs[idx], .idx = idx, .served_tg = CV_MODEL_NONE};
 	known->served = cv_aws_elb_served(call, &known->health);
 	if (known->served != NULL)
 		known->served_tg =
 			cv_model_find(known->served, CV_MODEL_TG, CV_MODEL_NONE, known->tg->arn);
-}
-
-static uint32_t target_find(const struct cv_model_target_group *tg, cv_be32_t ip, uint16_t port,
-			    uint32_t likely)
-{
-	if (likely < tg->n_targets && tg->targets[likely].ip == ip &&
-	    tg->targets[likely].port == port)
-		return likely;
-	for (uint32_t i = 0; i < tg->n_targets; i++) {
-		if (tg->targets[i].ip == ip && tg->targets[i].port == port)
-			return i;
-	}
-	return CV_MODEL_NONE;
 }
 
 /* One that the data plane does not have yet is being registered, or serves nothing. */
@@ -164,7 +165,7 @@ static void health_get(const struct known *known, uint32_t target, struct cv_hea
 	uint32_t there = CV_MODEL_NONE;
 
 	if (known->served_tg != CV_MODEL_NONE && known->health != NULL)
-		there = target_find(&known->served->tgs[known->served_tg], t->ip, t->port, target);
+		there = cv_model_target_find(known->served, known->served_tg, t->ip, t->port);
 	if (there != CV_MODEL_NONE) {
 		cv_health_get(known->health, known->served_tg, there, info);
 		return;
@@ -219,26 +220,32 @@ static void draining_write(struct aws_call *call, const struct known *known,
 
 static bool is_asked(const struct targets *asked, cv_be32_t ip, uint16_t port)
 {
-	for (uint32_t i = 0; i < asked->n; i++) {
-		const struct cv_model_target_req *req = &asked->reqs[i];
+	uint64_t key = key_of(ip, port);
 
-		if (req->ip == ip && (req->port == 0 || req->port == port))
-			return true;
-	}
-	return asked->n == 0;
+	return asked->n == 0 ||
+	       bsearch(&key, asked->keys, asked->n, sizeof(key), key_compare) != NULL;
 }
 
 /* Targets of a group that are deregistered and drain. */
 struct drains {
+	struct aws_call *call;
 	const struct known *known;
 	struct cv_model_target *items; /* shape [n]; NULL: they are only counted */
 	size_t n;
 };
 
-static void drain_add(struct drains *drains, struct cv_model_target target, uint32_t likely)
+static int target_compare(const void *a, const void *b)
 {
-	if (drains->items != NULL &&
-	    target_find(drains->known->tg, target.ip, target.port, likely) != CV_MODEL_NONE)
+	const struct cv_model_target *x = a, *y = b;
+	uint64_t x_key = key_of(x->ip, x->port), y_key = key_of(y->ip, y->port);
+
+	return key_compare(&x_key, &y_key);
+}
+
+static void drain_add(struct drains *drains, struct cv_model_target target)
+{
+	if (drains->items != NULL && cv_model_target_find(drains->call->model, drains->known->idx,
+							  target.ip, target.port) != CV_MODEL_NONE)
 		return;
 	if (drains->items != NULL)
 		drains->items[drains->n] = target;
@@ -250,17 +257,16 @@ static void drain_take(void *arg, const struct cv_aws_draining *draining)
 	struct drains *drains = arg;
 
 	if (strcmp(draining->tg_arn, drains->known->tg->arn) == 0)
-		drain_add(drains,
-			  (struct cv_model_target){.ip = draining->ip,
-						   .port = draining->port,
-						   .zone = draining->zone},
-			  0);
+		drain_add(drains, (struct cv_model_target){.ip = draining->ip,
+							   .port = draining->port,
+							   .zone = draining->zone});
 }
 
 /* Those of the data plane, and those that it is about to be told of. */
-static void drains_walk(struct aws_call *call, struct drains *drains)
+static void drains_walk(struct drains *drains)
 {
 	const struct known *known = drains->known;
+	const struct aws_call *call = drains->call;
 	const struct cv_model_target_group *was = NULL;
 
 	if (known->served_tg != CV_MODEL_NONE)
@@ -269,34 +275,32 @@ static void drains_walk(struct aws_call *call, struct drains *drains)
 		was = NULL;
 	drains->n = 0;
 	for (uint32_t k = 0; was != NULL && k < was->n_targets; k++)
-		drain_add(drains, was->targets[k], k);
+		drain_add(drains, was->targets[k]);
 	if (call->ops != NULL && call->ops->draining != NULL)
 		call->ops->draining(call->ctl, drain_take, drains);
 }
 
-static int drains_get(struct aws_call *call, struct drains *drains)
+/* Each of them once, in order. */
+static int drains_get(struct drains *drains)
 {
-	drains_walk(call, drains);
-	drains->items = cv_aws_alloc(call, (drains->n + 1) * sizeof(*drains->items));
+	size_t n = 0;
+
+	drains_walk(drains);
+	drains->items = cv_aws_alloc(drains->call, (drains->n + 1) * sizeof(*drains->items));
 	if (drains->items == NULL)
 		return -EINVAL;
-	drains_walk(call, drains);
+	drains_walk(drains);
+	qsort(drains->items, drains->n, sizeof(*drains->items), target_compare);
+	for (size_t i = 0; i < drains->n; i++) {
+		if (n == 0 || target_compare(&drains->items[n - 1], &drains->items[i]) != 0)
+			drains->items[n++] = drains->items[i];
+	}
+	drains->n = n;
 	return 0;
 }
 
-static bool is_among(const struct cv_model_target *targets, size_t n,
-		     const struct cv_model_target_req *req)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (targets[i].ip == req->ip && (req->port == 0 || targets[i].port == req->port))
-			return true;
-	}
-	return false;
-}
-
 /* Targets that were asked for and are not there: AWS tells of them, too. */
-static void strangers_write(struct aws_call *call, const struct known *known,
-			    const struct drains *drains, const struct targets *asked)
+static void strangers_write(const struct drains *drains, const struct targets *asked)
 {
 	const struct cv_health_info info = {
 		.state = CV_MODEL_TARGET_UNUSED,
@@ -305,15 +309,15 @@ static void strangers_write(struct aws_call *call, const struct known *known,
 	};
 
 	for (uint32_t i = 0; i < asked->n; i++) {
-		struct cv_model_target target = {
-			.ip = asked->reqs[i].ip,
-			.port = asked->reqs[i].port != 0 ? asked->reqs[i].port : known->tg->port,
-			.zone = CV_MODEL_NONE,
-		};
+		const struct cv_model_target target = {.ip = asked->reqs[i].ip,
+						       .port = asked->reqs[i].port,
+						       .zone = CV_MODEL_NONE};
 
-		if (!is_among(known->tg->targets, known->tg->n_targets, &asked->reqs[i]) &&
-		    !is_among(drains->items, drains->n, &asked->reqs[i]))
-			health_write(call, known, &target, &info);
+		if (cv_model_target_find(drains->call->model, drains->known->idx, target.ip,
+					 target.port) == CV_MODEL_NONE &&
+		    bsearch(&target, drains->items, drains->n, sizeof(target), target_compare) ==
+			    NULL)
+			health_write(drains->call, drains->known, &target, &info);
 	}
 }
 
@@ -323,12 +327,12 @@ static int describe_health(struct aws_call *call)
 				       cv_query_str(&call->params, "TargetGroupArn"), NULL);
 	struct targets asked;
 	struct known known;
-	struct drains drains = {.known = &known};
+	struct drains drains = {.call = call, .known = &known};
 
-	if (idx == CV_MODEL_NONE || targets_read(call, NULL, &asked) < 0)
+	if (idx == CV_MODEL_NONE || targets_read(call, &call->model->tgs[idx], false, &asked) < 0)
 		return -EINVAL;
 	known_get(call, idx, &known);
-	if (drains_get(call, &drains) < 0)
+	if (drains_get(&drains) < 0)
 		return -EINVAL;
 	cv_xml_open(call->out, "TargetHealthDescriptions");
 	for (uint32_t i = 0; i < known.tg->n_targets; i++) {
@@ -344,7 +348,7 @@ static int describe_health(struct aws_call *call)
 		if (is_asked(&asked, drains.items[i].ip, drains.items[i].port))
 			draining_write(call, &known, drains.items[i]);
 	}
-	strangers_write(call, &known, &drains, &asked);
+	strangers_write(&drains, &asked);
 	cv_xml_close(call->out);
 	return 0;
 }

@@ -245,6 +245,10 @@ uint32_t cv_model_listener_find(const struct cv_model *model, const char *arn, u
 /** Attribute of a load balancer: addresses of each node beside the primary. Taken, not written. */
 #define CV_MODEL_ATTR_SECONDARY_IPS "secondary_ips.auto_assigned.per_subnet"
 
+/** Find a target of a group. @return its place there, or CV_MODEL_NONE */
+uint32_t cv_model_target_find(const struct cv_model *model, uint32_t tg, cv_be32_t ip,
+			      uint16_t port);
+
 /** An attribute; value may point into buf. */
 struct cv_model_attr {
 	const char *key, *value;

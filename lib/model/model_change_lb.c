@@ -16,6 +16,14 @@ static struct model_key target_key(uint32_t tg, cv_be32_t ip, uint16_t port)
 		.kind = MODEL_KEY_TARGET, .scope = tg, .num = (uint64_t)port << 32 | ip};
 }
 
+uint32_t cv_model_target_find(const struct cv_model *model, uint32_t tg, cv_be32_t ip,
+			      uint16_t port)
+{
+	struct model_key key = target_key(tg, ip, port);
+
+	return cv_model_index_get(model->index, &key);
+}
+
 void cv_model_tg_remove(struct model_ctx *ctx, uint32_t idx)
 {
 	struct cv_model *model = ctx->model;
@@ -119,15 +127,18 @@ static bool targets_check(struct model_ctx *ctx, uint32_t tg_idx,
 	struct cv_model *model = ctx->model;
 	struct cv_model_target_group *tg = &model->tgs[tg_idx];
 	struct cv_model_target_group beside = *tg;
+	uint32_t n_new = 0;
 
 	for (uint32_t i = 0; i < req->n_add; i++) {
 		cv_model_at(ctx, "targets[%u]", i);
 		cv_model_target_check(ctx, tg->vpc, &req->add[i], &targets[i]);
 		if (targets[i].port == 0)
 			targets[i].port = tg->port;
+		n_new += cv_model_target_find(model, tg_idx, targets[i].ip, targets[i].port) ==
+			 CV_MODEL_NONE;
 	}
-	if (model->limits[CV_MODEL_TG] != 0 &&
-	    model->n_targets + req->n_add > model->limits[CV_MODEL_TG])
+	if (model->limits[CV_MODEL_TG] != 0 && n_new > 0 &&
+	    model->n_targets + n_new > model->limits[CV_MODEL_TG])
 		cv_model_err(ctx, EINVAL, "TooManyTargets", "targets",
 			     "The maximum number of targets has been reached");
 	beside.targets = targets;
@@ -429,6 +440,22 @@ static bool node_is_used(const struct cv_model *model, uint32_t lb, uint32_t nod
 	return false;
 }
 
+/* A node that stays is as it was; to ask for other addresses of it is an error. */
+static void node_keep(struct model_ctx *ctx, const struct cv_model_place_req *place, uint32_t i,
+		      const struct cv_model_node *from, struct cv_model_node *to)
+{
+	char text[CV_NET_STR_LEN];
+
+	*to = *from;
+	if (place->n_ips > 0 &&
+	    (place->n_ips > from->n_ips ||
+	     memcmp(place->ips, from->ips, place->n_ips * sizeof(*from->ips)) != 0))
+		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest",
+			     cv_model_at(ctx, "subnets[%u].ips", i),
+			     "the node in subnet '%s' has address %s: it cannot be changed",
+			     ctx->model->subnets[from->subnet].id, cv_ip4_str(from->ips[0], text));
+}
+
 /* The nodes as they are to be: those that stay keep their addresses. */
 static void nodes_make(struct model_ctx *ctx, uint32_t lb_idx,
 		       const struct cv_model_subnets_set *req, struct cv_model_lb *to)
@@ -451,7 +478,7 @@ static void nodes_make(struct model_ctx *ctx, uint32_t lb_idx,
 				     "more than one subnet is in availability zone %s",
 				     ctx->model->zones[from->nodes[n].zone].id);
 		else
-			to->nodes[i] = from->nodes[n];
+			node_keep(ctx, &req->places[i], i, &from->nodes[n], &to->nodes[i]);
 	}
 }
 

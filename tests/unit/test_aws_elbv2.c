@@ -165,6 +165,22 @@ static void subnets_are_set(void **state)
 	elb(PROV, "%s%s&SubnetMappings.member.1.SubnetId=%s", set, lb, sub_pc);
 	has("%s", other);
 	has_not("%s<", first);
+	/* A node that stays keeps its address, whatever is asked for. */
+	elb(PROV,
+	    "%s%s&SubnetMappings.member.1.SubnetId=%s"
+	    "&SubnetMappings.member.1.PrivateIPv4Address=%s",
+	    set, lb, sub_pc, other);
+	elb_fails(PROV, "InvalidConfigurationRequest",
+		  "%s%s&SubnetMappings.member.1.SubnetId=%s"
+		  "&SubnetMappings.member.1.PrivateIPv4Address=10.0.3.99",
+		  set, lb, sub_pc);
+	elb(PROV,
+	    "%s%s&SubnetMappings.member.1.SubnetId=%s&SubnetMappings.member.2.SubnetId=%s"
+	    "&SubnetMappings.member.2.PrivateIPv4Address=10.0.1.99",
+	    set, lb, sub_pc, sub_pa);
+	has("<PrivateIPv4Address>%s<", other);
+	has("<PrivateIPv4Address>10.0.1.99<");
+	elb(PROV, "%s%s&Subnets.member.1=%s", set, lb, sub_pc);
 	elb_fails(PROV, "ValidationError", "%s%s", set, lb);
 	elb_fails(PROV, "SubnetNotFound", "%s%s&Subnets.member.1=%s", set, lb, sub_ca);
 	elb_fails(PROV, "InvalidConfigurationRequest",

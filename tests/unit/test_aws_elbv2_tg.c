@@ -477,6 +477,70 @@ static void targets_come_and_go(void **state)
 	has("<Id>10.0.1.70</Id>");
 	m->limits[CV_MODEL_TG] = m->n_targets;
 	elb_fails(PROV, "TooManyTargets", "%s%s&Targets.member.1.Id=10.0.1.71", add, tg);
+	/* What is registered takes no further room. */
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.70", add, web_tg);
+	m->limits[CV_MODEL_TG]++;
+	elb_fails(PROV, "TooManyTargets",
+		  "%s%s&Targets.member.1.Id=10.0.1.71&Targets.member.2.Id=10.0.1.72", add, tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.70&Targets.member.2.Id=10.0.1.71", add, web_tg);
+}
+
+/* An address may be there with several ports: without one, it is the group's that is meant. */
+static void a_target_without_a_port_has_the_groups(void **state)
+{
+	static const char health[] = "Action=DescribeTargetHealth&TargetGroupArn=";
+
+	(void)state;
+	make_tg("api");
+	elb(PROV,
+	    "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.50"
+	    "&Targets.member.2.Id=10.0.1.50&Targets.member.2.Port=8080",
+	    tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50", health, tg);
+	assert_int_equal(times("<Id>"), 1);
+	has("<Port>80</Port>");
+	elb(PROV, "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.50", tg);
+	elb(PROV, "%s%s", health, tg);
+	assert_int_equal(times("<Id>"), 1);
+	has("<Port>8080</Port>");
+	/* A waiter for its end looks so. */
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50", health, tg);
+	assert_int_equal(times("<Id>"), 1);
+	has("<Port>80</Port>");
+	has("<Reason>Target.NotRegistered</Reason>");
+	elb(PROV,
+	    "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.50"
+	    "&Targets.member.1.Port=8080",
+	    tg);
+	elb(PROV, "%s%s", health, tg);
+	assert_int_equal(times("<Id>"), 0);
+}
+
+static void a_target_outside_may_be_in_a_zone(void **state)
+{
+	static const char add[] = "Action=RegisterTargets&TargetGroupArn=";
+
+	(void)state;
+	make_tg("api");
+	elb(PROV,
+	    "%s%s&Targets.member.1.Id=192.168.7.7&Targets.member.1.AvailabilityZone=us-east-1a"
+	    "&Targets.member.2.Id=192.168.7.8&Targets.member.2.AvailabilityZone=use1-az2",
+	    add, tg);
+	elb(PROV, "Action=DescribeTargetHealth&TargetGroupArn=%s", tg);
+	has("<Id>192.168.7.7</Id><Port>80</Port><AvailabilityZone>us-east-1a</AvailabilityZone>");
+	has("<Id>192.168.7.8</Id><Port>80</Port><AvailabilityZone>us-east-1b</AvailabilityZone>");
+	elb_fails(
+		PROV, "ValidationError",
+		"%s%s&Targets.member.1.Id=192.168.7.9&Targets.member.1.AvailabilityZone=us-east-1c",
+		add, tg);
+	elb_fails(PROV, "ValidationError", "%s%s&Targets.member.1.Id=192.168.7.9", add, tg);
+	/* One in a subnet is in its zone. */
+	for (size_t i = 0; i < 2; i++)
+		elb_fails(PROV, "ValidationError",
+			  "%s%s&Targets.member.1.Id=10.0.1.50&Targets.member.1.AvailabilityZone=%s",
+			  add, tg, STRS("us-east-1b", "all")[i]);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50&Targets.member.1.AvailabilityZone=us-east-1a",
+	    add, tg);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, teardown)
@@ -495,6 +559,8 @@ int main(void)
 		TEST(stickiness_of_a_group_follows_its_listeners),
 		TEST(the_default_rule_is_told),
 		TEST(targets_come_and_go),
+		TEST(a_target_without_a_port_has_the_groups),
+		TEST(a_target_outside_may_be_in_a_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
