@@ -148,10 +148,11 @@ static json_t *vpcs_dump(struct dump *d)
 		const struct cv_view_vxlan none = {0};
 		const struct cv_view_vxlan *x =
 			i < d->s->tunnels.n_vxlans ? &d->s->tunnels.vxlans[i] : &none;
-		json_t *peers = json_array();
+		json_t *peers;
 
 		if (!v->used)
 			continue;
+		peers = json_array();
 		for (uint32_t k = x->peer_first; k < x->peer_first + x->n_peers; k++)
 			json_array_append_new(
 				peers,
@@ -236,10 +237,11 @@ static json_t *nodes_dump(struct dump *d)
 	for (uint32_t i = 0; i < d->s->n_nodes; i++) {
 		const struct cv_view_node *n = &d->s->nodes[i];
 		const struct cv_plan_node *p = &d->ctl->plan->nodes[i];
-		json_t *ips = json_array();
+		json_t *ips;
 
 		if (!n->used)
 			continue;
+		ips = json_array();
 		for (uint32_t k = 0; k < n->n_ips; k++)
 			json_array_append_new(
 				ips, json_string(ip_str(d, d->s->node_ips[n->ip_first + k])));

@@ -562,7 +562,6 @@ REFUSAL(one_of_several_devices,
 	"dpdk.ports[0].devices[1]", "no driver 'net_nonsense'")
 REFUSAL(too_many_queues, port_add(&w, "a", ring0, 1);
 	w.ports[0].n_queues = 200, -EINVAL, "dpdk.ports[0].device", "queues")
-/* Queues 512, caches 2 * 384, between workers 4096: one less is too few. */
 REFUSAL(too_few_packets, port_add(&w, "a", ring0, 1); w.cfg.n_mbufs = 5375;
 	w.cfg.n_apart = 4096, -EINVAL, "dpdk.mbufs", "set at least 5376")
 REFUSAL(too_little_memory, port_add(&w, "a", ring0, 1);
