@@ -65,6 +65,7 @@ static void dp_worker_destroy(struct cv_dp_worker *w)
 	cv_pkt_ring_destroy(w->host_down);
 	free(w->timers);
 	dp_clients_destroy(w->clients);
+	free(w->half_opens);
 	cv_flow_table_destroy(w->flows);
 	cv_stats_destroy(w->stats);
 	free(w);
@@ -105,10 +106,11 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	w->host_up = cv_pkt_ring_create(DP_HOST_RING);
 	w->host_down = cv_pkt_ring_create(DP_HOST_RING);
 	w->timers = dp_zalloc(DP_TIMERS, sizeof(*w->timers));
+	w->half_opens = dp_zalloc(cfg->n_obj[CV_STATS_PATH] + 1u, sizeof(*w->half_opens));
 	w->stats = cv_stats_create(cfg->n_obj);
 	if (w->out == NULL || w->clients == NULL || w->handoff == NULL || w->in == NULL ||
 	    w->others == NULL || w->events == NULL || w->cmds == NULL || w->timers == NULL ||
-	    w->stats == NULL || w->host_up == NULL || w->host_down == NULL)
+	    w->half_opens == NULL || w->stats == NULL || w->host_up == NULL || w->host_down == NULL)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < cfg->n_workers; i++) {
 		if (i == w->id)

@@ -273,26 +273,9 @@ static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **
 	return kept;
 }
 
-/*
- * In a flood most packets are SYNs of no flow: they leave before anything more is done for them, all of a
- * burst at once. Who is let in is whoever comes when a handshake ends or times out; flows that are open
- * lose nothing.
- */
-static inline bool dp_is_refused(struct cv_dp_worker *w, const struct dp_pkt *p)
-{
-	const struct cv_view_local *local;
-
-	if (p->side != DP_CLIENT || !dp_is_first(p) || dp_owner(w, p) != w->id)
-		return false;
-	local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
-	if (local != NULL)
-		dp_path_drop(w, local->path, CV_DROP_SYN_FLOOD);
-	return true;
-}
-
 static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pkts, uint16_t n)
 {
-	const bool alone = w->n_workers == 1, flooded = dp_is_flooded(w);
+	const bool alone = w->n_workers == 1, tight = dp_is_tight(w);
 	const struct cv_flow *flows = w->flows->flows;
 	struct rte_mbuf *refused[CV_DP_BURST_MAX];
 	uint16_t kept = 0, n_refused = 0;
@@ -320,7 +303,11 @@ static inline uint16_t dp_lookup_burst(struct cv_dp_worker *w, struct dp_pkt *pk
 		}
 		if (__builtin_expect(flow != CV_FLOW_NONE, 1)) {
 			__builtin_prefetch(&flows[flow]);
-		} else if (flooded && dp_is_refused(w, p)) {
+		} else if (tight && p->side == DP_CLIENT && dp_is_refused(w, p)) {
+			/*
+			 * In a flood most packets are SYNs of no flow: they leave before anything more
+			 * is done for them, all of a burst at once.
+			 */
 			refused[n_refused++] = p->m;
 			continue;
 		}

@@ -210,7 +210,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	cv_tcp_init(&flow->tcp, &cold->tcp, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq),
 		    group->proxy_v2 ? CV_PPV2_AWS_LEN : 0, group->on_first_ack,
 		    dp_mss_max(&spec->vpcs[target->vpc]));
-	w->half_open++;
+	dp_half_open_add(w, flow, 1);
 	dp_event(w, CV_EV_FLOW_NEW);
 	cv_ctr_add(&dp_path_obj(w, flow)->new_flows, 1);
 	if (route->unhealthy)
@@ -354,9 +354,8 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	bool first = dp_is_first(p);
 	enum cv_drop reason;
 
-	/* One that an earlier packet of the burst left no room for; see dp_is_refused(). */
-	if (first && dp_is_flooded(w)) {
-		dp_drop_charge(w, &key, CV_DROP_SYN_FLOOD);
+	/* One that an earlier packet of the burst left no room for. */
+	if (dp_is_tight(w) && dp_is_refused(w, p)) {
 		dp_drop(w, p->m, CV_DROP_SYN_FLOOD);
 		return;
 	}

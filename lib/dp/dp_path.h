@@ -34,3 +34,42 @@ static inline uint32_t dp_endpoint(const struct cv_dp_worker *w, const struct cv
 {
 	return w->view->spec.paths[cv_view_path_slot(flow->path)].endpoint;
 }
+
+/** Take note that a flow's handshake has begun (1), or is over or given up (-1). */
+static inline void dp_half_open_add(struct cv_dp_worker *w, const struct cv_flow *flow, int n)
+{
+	w->half_open += (uint32_t)n;
+	w->half_opens[cv_view_path_slot(flow->path)] += (uint32_t)n;
+}
+
+/** Tell whether unfinished handshakes may be too many on some path: none is at its limit before. */
+static inline bool dp_is_tight(const struct cv_dp_worker *w)
+{
+	uint32_t max = w->view->spec.settings.half_open_max;
+
+	return max > 0 && w->half_open >= max / 2;
+}
+
+/**
+ * Tell whether a SYN that opens no flow must go since its path has too many unfinished handshakes, and
+ * charge it to the path: as many as are left for all. So one flooded path has half of what may be, two have
+ * a third each, and any other finds room. Who is let in on such a path is whoever comes when a handshake
+ * there ends or times out; flows that are open lose nothing.
+ *
+ * @param p  a client's packet, dp_is_tight()
+ */
+static inline bool dp_is_refused(struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	uint32_t max = w->view->spec.settings.half_open_max;
+	const struct cv_view_local *local;
+
+	if (!dp_is_first(p))
+		return false;
+	local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
+	/* What services get opens no flow. */
+	if (local == NULL || local->kind == CV_VIEW_SERVICE ||
+	    w->half_opens[cv_view_path_slot(local->path)] < max - RTE_MIN(w->half_open, max))
+		return false;
+	dp_path_drop(w, local->path, CV_DROP_SYN_FLOOD);
+	return true;
+}

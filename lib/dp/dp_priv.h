@@ -96,6 +96,7 @@ struct cv_dp_worker {
 	uint64_t tsc_per_ms;
 
 	uint32_t half_open;     /**< flows whose handshake is not finished */
+	uint32_t *half_opens;   /**< the same of each path */
 	bool staged;            /**< cycles are counted by stage */
 	uint64_t stage_mark;    /**< TSC at the end of the last stage */
 	struct dp_out *out;     /**< shape [n_ports + 1]; the last: see dp_vxlan.h */
@@ -199,14 +200,6 @@ static inline uint32_t dp_hash_owner(const struct cv_dp_worker *w, uint64_t hash
 static inline bool dp_is_half_open(const struct cv_flow *flow)
 {
 	return flow->tcp.state <= CV_TCP_SYN_RCVD;
-}
-
-/** Tell whether there are as many unfinished handshakes as may be. */
-static inline bool dp_is_flooded(const struct cv_dp_worker *w)
-{
-	uint32_t max = w->view->spec.settings.half_open_max;
-
-	return max > 0 && w->half_open >= max;
 }
 
 /** Owner word of a flow, as SNAT ports carry it. */

@@ -44,7 +44,7 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	/* The port of a closed flow rests since the close, not since the end of its linger. */
 	cv_snat_free(pool, cv_be16_host(flow->node_port), w->now_ms - (closed ? age : 0));
 	if (dp_is_half_open(flow))
-		w->half_open--;
+		dp_half_open_add(w, flow, -1);
 	/* Of one that was killed it was counted then. */
 	if (!dp_is_killed(flow))
 		dp_event(w, event);
@@ -304,7 +304,7 @@ static enum cv_tcp_verdict dp_tcp_judge(struct cv_dp_worker *w, const struct dp_
 	else
 		verdict = cv_tcp_t2c(&flow->tcp, cold, seg, ret_act);
 	if (half_open && !dp_is_half_open(flow))
-		w->half_open--;
+		dp_half_open_add(w, flow, -1);
 	return verdict;
 }
 

@@ -34,7 +34,7 @@
 	X(NO_NODE, "no_node", "the service has no NLB node in the endpoint's zone")                \
 	X(NO_TARGET, "no_target", "target group has no target to send to")                         \
 	X(PORT_ALLOCATION, "port_allocation", "all source ports towards the target are in use or resting") \
-	X(SYN_FLOOD, "syn_flood", "too many handshakes of the worker are unfinished")              \
+	X(SYN_FLOOD, "syn_flood", "too many handshakes of the path or worker are unfinished")      \
 	X(FLOW_TABLE_FULL, "flow_table_full", "flow table is full")                                \
 	X(NEIGHBOUR, "neighbour", "MAC of the target or gateway is not known yet")                 \
 	X(STRAY, "stray", "segment of no known flow, answered with RST")                           \

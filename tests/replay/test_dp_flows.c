@@ -405,7 +405,7 @@ static void unknown_neighbour_drops_and_takes_no_port(void **state)
 
 static void flood_leaves_open_flows_alone(void **state)
 {
-	struct world *w = world_create(&(struct world_cfg){.half_open_max = 10});
+	struct world *w = world_create(&(struct world_cfg){.half_open_max = 20});
 	struct talk open = talk(w, 39999, L_PROXY), last;
 	struct seg s;
 
@@ -421,7 +421,7 @@ static void flood_leaves_open_flows_alone(void **state)
 	}
 	assert_int_equal(world_flows(w), 11);
 	c2t(&open, F_PSH, "still");
-	/* One more than the limit is let in for each handshake that ends: completed, reset, timed out. */
+	/* One more than half of the limit is let in for each handshake that ends: completed, reset, timed out. */
 	last = talk(w, 40000, L_PROXY);
 	s = client_seg(&last, F_SYN, "");
 	last.nport = one(w, 0, &s).sport; /* the SYN again is not a new one */
@@ -445,10 +445,92 @@ static void flood_leaves_open_flows_alone(void **state)
 	world_destroy(w);
 }
 
+/* SYNs of new clients to one of our addresses, until one is refused. @return how many were not */
+static unsigned int flood(struct world *w, int local, uint16_t cport)
+{
+	const uint64_t before = world_drops(w, CV_DROP_SYN_FLOOD);
+	struct talk t = talk(w, cport, L_PLAIN);
+	unsigned int n = 0;
+
+	t.eni = w->locals[local].ip;
+	t.vpc = w->locals[local].vpc;
+	while (world_drops(w, CV_DROP_SYN_FLOOD) == before) {
+		struct seg s = client_seg(&t, F_SYN, "");
+
+		assert_true(n < 100);
+		send_by(w, 0, port_of(&t), &s);
+		t.cport++;
+		n++;
+	}
+	return n - 1;
+}
+
+static void flood_of_one_path_leaves_room_for_the_others(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.half_open_max = 20});
+	struct talk t = talk(w, 53000, 53);
+	struct seg s;
+
+	(void)state;
+	w->hosts[VPC_A] = (struct cv_view_host){.on = true, .service_first = 0, .n_services = 2};
+	world_publish(w);
+	for (int round = 0; round < 3; round++) {
+		/* Each may have as many as are left: half of 20, of 10, of 5. */
+		assert_int_equal(flood(w, LOCAL_A, 40000), 10);
+		assert_int_equal(flood(w, LOCAL_B, 40000), 5);
+		assert_int_equal(flood(w, LOCAL_NODE_0, 40000), 3);
+		assert_int_equal(flood(w, LOCAL_A, 41000), 0);
+		assert_int_equal(flood(w, LOCAL_B, 41000), 0);
+		assert_int_equal(flood(w, LOCAL_A2, 40000), 1);
+		assert_int_equal(flood(w, LOCAL_NODE_1, 40000), 1);
+		assert_int_equal(world_flows(w), 20);
+		assert_int_equal(world_endpoint_drops(w, EP_B, CV_DROP_SYN_FLOOD), 2 * round + 2);
+		/* What opens no flow is asked for none. */
+		t.eni = SERVICE;
+		s = client_seg(&t, F_SYN, "");
+		none(w, 0, &s, CV_DROP_HOST_TAKEN);
+		/* Places come back by a time limit, by resets to both ends, and by an end in silence. */
+		w->settings.end_endpoint = round == 1 ? CV_VIEW_END_RESET : CV_VIEW_END_SILENT;
+		for (int i = 0; round > 0 && i < N_VPCS; i++)
+			w->vpcs[i].used = false;
+		world_publish(w);
+		world_wait(w, 31500);
+		world_wait(w, 2500);
+		assert_int_equal(world_flows(w), 0);
+		for (int i = 0; i < VPC_U0; i++)
+			w->vpcs[i].used = true;
+		world_publish(w);
+	}
+	world_destroy(w);
+}
+
+/* All of a flood in one burst: what comes first leaves no room for the rest. */
+static void flood_in_one_burst_is_bounded_too(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.half_open_max = 20});
+	struct rte_mbuf *pkts[CV_DP_BURST_MAX];
+	uint8_t frame[WORLD_FRAME_MAX];
+
+	(void)state;
+	for (uint16_t i = 0; i < CV_DP_BURST_MAX; i++) {
+		struct talk t = talk(w, (uint16_t)(40000 + i), L_PLAIN);
+		struct seg s = client_seg(&t, F_SYN, "");
+
+		pkts[i] = world_mbuf(w, 0, frame, seg_build(&s, frame));
+	}
+	world_burst(w, 0, pkts, CV_DP_BURST_MAX);
+	assert_int_equal(world_flows(w), 10);
+	assert_int_equal(world_drops(w, CV_DROP_SYN_FLOOD), CV_DP_BURST_MAX - 10);
+	assert_int_equal(world_endpoint_drops(w, EP_A, CV_DROP_SYN_FLOOD), CV_DP_BURST_MAX - 10);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flood_leaves_open_flows_alone),
+		cmocka_unit_test(flood_of_one_path_leaves_room_for_the_others),
+		cmocka_unit_test(flood_in_one_burst_is_bounded_too),
 		cmocka_unit_test(close_frees_the_port_after_linger_and_rest),
 		cmocka_unit_test(reset_ends_a_flow),
 		cmocka_unit_test(closed_target_port_refuses_the_client),
