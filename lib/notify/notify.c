@@ -28,6 +28,7 @@
 /* A request under way; id 0: none. */
 struct delivery {
 	uint64_t id;
+	int64_t sum;
 	uint32_t n_tries;
 	bool owed; /* it is over, but the store does not know yet: no request */
 	bool done; /* what it is to know: delivered or given up, or to be tried again */
@@ -196,6 +197,7 @@ static int delivery_make(struct cv_notify *notify, const char *text, struct deli
 /* A message that is due, copied out of the store. */
 struct due {
 	uint64_t id;
+	int64_t sum;
 	uint32_t n_tries;
 	char account[ACCOUNT_LEN];
 	char *text;
@@ -250,8 +252,10 @@ static int due_take(void *arg, const struct cv_store_message *message)
 	/* Receivers that keep us waiting keep those of their own account waiting. */
 	if (look->n == look->cap || !has_share(look, account))
 		return 0;
-	*due = (struct due){
-		.id = message->id, .n_tries = message->n_tries, .text = strdup(message->text)};
+	*due = (struct due){.id = message->id,
+			    .sum = message->sum,
+			    .n_tries = message->n_tries,
+			    .text = strdup(message->text)};
 	memcpy(due->account, account, sizeof(account));
 	look->n += due->text != NULL;
 	return 0;
@@ -265,13 +269,14 @@ static void log_errs(struct cv_errs *errs)
 }
 
 /* Done with, or again later. @return whether the store knows it */
-static bool settle(struct cv_notify *notify, uint64_t id, uint32_t n_tries, bool done)
+static bool settle(struct cv_notify *notify, const struct delivery *delivery)
 {
+	const struct cv_store_message message = {.id = delivery->id, .sum = delivery->sum};
 	struct cv_store *store = atomic_load(&notify->store);
-	uint64_t next = (uint64_t)time(NULL) + cv_notify_wait(n_tries);
+	uint64_t next = (uint64_t)time(NULL) + cv_notify_wait(delivery->n_tries);
 	struct cv_errs errs = {0};
-	int ret = done ? cv_store_outbox_done(store, id, &errs)
-		       : cv_store_outbox_later(store, id, next, &errs);
+	int ret = delivery->done ? cv_store_outbox_done(store, &message, &errs)
+				 : cv_store_outbox_later(store, &message, next, &errs);
 
 	log_errs(&errs);
 	return ret == 0;
@@ -283,12 +288,15 @@ static bool settle(struct cv_notify *notify, uint64_t id, uint32_t n_tries, bool
  */
 static void delivery_settle(struct cv_notify *notify, struct delivery *delivery, bool done)
 {
-	struct delivery owed = {
-		.id = delivery->id, .n_tries = delivery->n_tries, .owed = true, .done = done};
+	struct delivery owed = {.id = delivery->id,
+				.sum = delivery->sum,
+				.n_tries = delivery->n_tries,
+				.owed = true,
+				.done = done};
 
 	memcpy(owed.account, delivery->account, sizeof(owed.account));
 	delivery_fini(delivery);
-	if (!settle(notify, owed.id, owed.n_tries, done))
+	if (!settle(notify, &owed))
 		*delivery = owed;
 }
 
@@ -299,8 +307,7 @@ static void owed_settle(struct cv_notify *notify)
 		struct delivery *delivery = &notify->deliveries[i];
 
 		/* One that fails stands for all of them. */
-		if (delivery->owed &&
-		    !settle(notify, delivery->id, delivery->n_tries, delivery->done))
+		if (delivery->owed && !settle(notify, delivery))
 			return;
 		if (delivery->owed)
 			*delivery = (struct delivery){0};
@@ -315,6 +322,7 @@ static void delivery_begin(struct cv_notify *notify, const struct due *due)
 	while (delivery->id != 0)
 		delivery++;
 	delivery->id = due->id;
+	delivery->sum = due->sum;
 	delivery->n_tries = due->n_tries;
 	memcpy(delivery->account, due->account, sizeof(due->account));
 	ret = delivery_make(notify, due->text, delivery);

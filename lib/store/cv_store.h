@@ -154,7 +154,8 @@ int cv_store_probe(struct cv_store *store, struct cv_errs *errs);
 
 /** A message to be delivered. */
 struct cv_store_message {
-	uint64_t id;       /**< grows; never given twice */
+	uint64_t id;       /**< grows; never given twice by one file */
+	int64_t sum;       /**< of queue and text: another file may have given the id to another */
 	const char *queue; /**< those of one queue are delivered in order */
 	const char *text;
 	uint32_t n_tries;
@@ -188,8 +189,16 @@ int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_waiting,
 			 uint64_t *ret_dropped, struct cv_errs *errs);
 
-/** A message is delivered, or given up: forget it. @return 0 or as cv_store_commit() */
-int cv_store_outbox_done(struct cv_store *store, uint64_t id, struct cv_errs *errs);
+/**
+ * A message is delivered, or given up: forget it. One that the file does not have, as after it was replaced,
+ * is no error.
+ *
+ * @param message  its id and sum
+ * @return 0 or as cv_store_commit()
+ */
+int cv_store_outbox_done(struct cv_store *store, const struct cv_store_message *message,
+			 struct cv_errs *errs);
 
-/** A delivery failed: count it, and say when to try again. @return 0 or as cv_store_commit() */
-int cv_store_outbox_later(struct cv_store *store, uint64_t id, uint64_t next, struct cv_errs *errs);
+/** A delivery failed: count it, and say when to try again. Otherwise as cv_store_outbox_done(). */
+int cv_store_outbox_later(struct cv_store *store, const struct cv_store_message *message,
+			  uint64_t next, struct cv_errs *errs);

@@ -12,21 +12,24 @@
 
 static struct cv_store_message message_get(sqlite3_stmt *stmt)
 {
-	return (struct cv_store_message){
+	struct cv_store_message message = {
 		.id = (uint64_t)sqlite3_column_int64(stmt, 0),
 		.queue = (const char *)sqlite3_column_text(stmt, 1),
 		.text = (const char *)sqlite3_column_text(stmt, 2),
 		.n_tries = (uint32_t)sqlite3_column_int(stmt, 3),
 		.next = (uint64_t)sqlite3_column_int64(stmt, 4),
 	};
+
+	if (message.queue != NULL && message.text != NULL)
+		message.sum = cv_store_sum(message.queue, message.text, strlen(message.text));
+	return message;
 }
 
 static int message_check(sqlite3_stmt *stmt, const struct cv_store_message *message,
 			 struct cv_errs *errs)
 {
 	if (sqlite3_column_type(stmt, 5) == SQLITE_NULL ||
-	    cv_store_sum(message->queue, message->text, strlen(message->text)) ==
-		    sqlite3_column_int64(stmt, 5))
+	    message->sum == sqlite3_column_int64(stmt, 5))
 		return 0;
 	cv_errs_add(errs, NULL, 0,
 		    "it is damaged: message %llu is not what was written, and is dropped",
@@ -39,9 +42,9 @@ static int forget(struct cv_store *store, uint64_t id, struct cv_errs *errs)
 {
 	int ret = cv_store_begin(store, errs);
 
-	sqlite3_bind_int64(store->stmts[STMT_DONE], 1, (int64_t)id);
+	sqlite3_bind_int64(store->stmts[STMT_FORGET], 1, (int64_t)id);
 	if (ret == 0)
-		ret = cv_store_finish(store, cv_store_run(store, STMT_DONE, errs), errs);
+		ret = cv_store_finish(store, cv_store_run(store, STMT_FORGET, errs), errs);
 	return ret < 0 ? ret : -EBADMSG;
 }
 
@@ -77,15 +80,17 @@ int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 	return ret;
 }
 
-static int message_change(struct cv_store *store, enum store_stmt stmt, uint64_t id, uint64_t next,
+static int message_change(struct cv_store *store, enum store_stmt stmt,
+			  const struct cv_store_message *message, uint64_t next,
 			  struct cv_errs *errs)
 {
 	int ret;
 
 	pthread_mutex_lock(&store->lock);
-	sqlite3_bind_int64(store->stmts[stmt], 1, (int64_t)id);
+	sqlite3_bind_int64(store->stmts[stmt], 1, (int64_t)message->id);
+	sqlite3_bind_int64(store->stmts[stmt], 2, message->sum);
 	if (stmt == STMT_LATER)
-		sqlite3_bind_int64(store->stmts[stmt], 2, (int64_t)next);
+		sqlite3_bind_int64(store->stmts[stmt], 3, (int64_t)next);
 	ret = cv_store_begin(store, errs);
 	if (ret == 0)
 		ret = cv_store_finish(store, cv_store_run(store, stmt, errs), errs);
@@ -93,14 +98,16 @@ static int message_change(struct cv_store *store, enum store_stmt stmt, uint64_t
 	return ret;
 }
 
-int cv_store_outbox_done(struct cv_store *store, uint64_t id, struct cv_errs *errs)
+int cv_store_outbox_done(struct cv_store *store, const struct cv_store_message *message,
+			 struct cv_errs *errs)
 {
-	return message_change(store, STMT_DONE, id, 0, errs);
+	return message_change(store, STMT_DONE, message, 0, errs);
 }
 
-int cv_store_outbox_later(struct cv_store *store, uint64_t id, uint64_t next, struct cv_errs *errs)
+int cv_store_outbox_later(struct cv_store *store, const struct cv_store_message *message,
+			  uint64_t next, struct cv_errs *errs)
 {
-	return message_change(store, STMT_LATER, id, next, errs);
+	return message_change(store, STMT_LATER, message, next, errs);
 }
 
 int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_waiting,

@@ -42,8 +42,11 @@ static const char *const texts[STMT_N] = {
 	[STMT_UNSEND] = "DELETE FROM outbox WHERE queue = ?1",
 	[STMT_WAITING] = "SELECT count(*) FROM outbox",
 	[STMT_TRIM] = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT ?1)",
-	[STMT_DONE] = "DELETE FROM outbox WHERE id = ?1",
-	[STMT_LATER] = "UPDATE outbox SET tries = tries + 1, next = ?2 WHERE id = ?1",
+	[STMT_FORGET] = "DELETE FROM outbox WHERE id = ?1",
+	/* Only the message itself: messages of old versions have no sum. */
+	[STMT_DONE] = "DELETE FROM outbox WHERE id = ?1 AND coalesce(sum, ?2) = ?2",
+	[STMT_LATER] = "UPDATE outbox SET tries = tries + 1, next = ?3"
+		       " WHERE id = ?1 AND coalesce(sum, ?2) = ?2",
 };
 
 int cv_store_prepare(struct cv_store *store, struct cv_errs *errs)

@@ -133,7 +133,7 @@ static inline int dir_remove(void **state)
 
 struct mail {
 	char text[512];
-	uint64_t first;
+	struct cv_store_message first; /* only what tells it from others */
 };
 
 static inline int mail_take(void *arg, const struct cv_store_message *message)
@@ -142,16 +142,16 @@ static inline int mail_take(void *arg, const struct cv_store_message *message)
 	size_t len = strlen(mail->text);
 
 	if (len == 0)
-		mail->first = message->id;
+		mail->first = (struct cv_store_message){.id = message->id, .sum = message->sum};
 	snprintf(mail->text + len, sizeof(mail->text) - len, "%s:%s/%u ", message->queue,
 		 message->text, message->n_tries);
 	return 0;
 }
 
-static inline uint64_t assert_mail(struct cv_store *store, uint64_t now, uint32_t max,
-				   const char *want)
+static inline struct cv_store_message assert_mail(struct cv_store *store, uint64_t now,
+						  uint32_t max, const char *want)
 {
-	struct mail mail = {.first = 0};
+	struct mail mail = {.text = ""};
 	struct cv_errs errs = {0};
 
 	assert_int_equal(cv_store_outbox_peek(store, now, max, mail_take, &mail, &errs), 0);

@@ -150,25 +150,25 @@ static void messages_of_a_queue_stay_in_order(void **state)
 	const struct cv_store_op ops[] = {mail_op("x", "1"), mail_op("y", "2"), mail_op("x", "3")};
 	struct cv_store *store = open_ok(file);
 	struct cv_errs errs = {0};
-	uint64_t id;
+	struct cv_store_message first;
 
 	(void)state;
 	assert_int_equal(commit(store, ops, 3, CV_STORE_ANY), 0);
-	id = assert_mail(store, 100, 9, "x:1/0 y:2/0 ");
+	first = assert_mail(store, 100, 9, "x:1/0 y:2/0 ");
 	assert_mail(store, 100, 1, "x:1/0 ");
-	assert_int_equal(cv_store_outbox_later(store, id, 200, &errs), 0);
+	assert_int_equal(cv_store_outbox_later(store, &first, 200, &errs), 0);
 	assert_mail(store, 199, 9, "y:2/0 ");
 	cv_store_close(store);
 	store = open_ok(file);
 	assert_mail(store, 200, 9, "y:2/0 x:1/1 ");
-	assert_int_equal(cv_store_outbox_done(store, id, &errs), 0);
+	assert_int_equal(cv_store_outbox_done(store, &first, &errs), 0);
 	assert_mail(store, 200, 9, "y:2/0 x:3/0 ");
 	/* What a failed transaction would have sent is not sent. */
 	assert_int_equal(commit(store, ops, 1, 77), -ESTALE);
 	assert_mail(store, 200, 9, "y:2/0 x:3/0 ");
 	/* The clock is put back: what was put off is not put off by as much. */
-	id = assert_mail(store, 200, 1, "y:2/0 ");
-	assert_int_equal(cv_store_outbox_later(store, id, 1000000, &errs), 0);
+	first = assert_mail(store, 200, 1, "y:2/0 ");
+	assert_int_equal(cv_store_outbox_later(store, &first, 1000000, &errs), 0);
 	assert_mail(store, 1000000 - 3600, 9, "x:3/0 ");
 	assert_mail(store, 1000000 - 3601, 9, "x:3/0 y:2/1 ");
 	cv_store_close(store);
@@ -182,13 +182,14 @@ static void messages_can_be_taken_back_and_are_bounded(void **state)
 					   mail_op("x", "5")};
 	struct cv_store *store = open_ok(file);
 	struct cv_errs errs = {0};
-	uint64_t waiting, dropped, id;
+	uint64_t waiting, dropped;
+	struct cv_store_message first;
 
 	(void)state;
 	assert_int_equal(commit(store, ops, 4, CV_STORE_ANY), 0);
 	/* Tried or not, what is there already comes after what is fresh. */
-	id = assert_mail(store, 100, 1, "x:1/0 ");
-	assert_int_equal(cv_store_outbox_later(store, id, 90, &errs), 0);
+	first = assert_mail(store, 100, 1, "x:1/0 ");
+	assert_int_equal(cv_store_outbox_later(store, &first, 90, &errs), 0);
 	assert_mail(store, 100, 9, "y:2/0 z:4/0 x:1/1 ");
 	assert_int_equal(commit(store, back, 2, 77), -ESTALE);
 	assert_mail(store, 100, 9, "y:2/0 z:4/0 x:1/1 ");

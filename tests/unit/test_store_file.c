@@ -72,6 +72,8 @@ static void sql(const char *text)
 static void a_file_of_version_1_is_brought_up_to_date(void **state)
 {
 	const struct cv_store_op op = mail_op("q", "m");
+	struct cv_store_message sent;
+	struct cv_errs errs = {0};
 	struct cv_store *store;
 
 	(void)state;
@@ -91,7 +93,15 @@ static void a_file_of_version_1_is_brought_up_to_date(void **state)
 	assert_int_equal(commit(store, &op, 1, 41), 0);
 	assert_mail(store, 0, 9, "q:m/0 ");
 	cv_store_close(store);
-	cv_store_close(open_ok(file));
+	/* Messages of version 2 have no sums. */
+	sql("UPDATE outbox SET sum = NULL");
+	store = open_ok(file);
+	sent = assert_mail(store, 0, 9, "q:m/0 ");
+	assert_int_equal(cv_store_outbox_later(store, &sent, 5, &errs), 0);
+	assert_mail(store, 5, 9, "q:m/1 ");
+	assert_int_equal(cv_store_outbox_done(store, &sent, &errs), 0);
+	assert_mail(store, 5, 9, "");
+	cv_store_close(store);
 }
 
 static void other_files_are_refused_and_left_alone(void **state)
@@ -399,6 +409,40 @@ static void a_file_that_is_replaced_is_opened(void **state)
 	is_put_right(store, "theirs=1@1 ", "theirs=1@1 new=1@2 ");
 }
 
+/* What was delivered is not taken for another message to which another file gave its id. */
+static void a_message_of_the_file_before_is_not_mistaken(void **state)
+{
+	const struct cv_store_op ours = mail_op("q", "a"), theirs = mail_op("q", "b"),
+				 other = mail_op("r", "a");
+	struct cv_store *store = open_ok(file);
+	struct cv_errs errs = {0};
+	struct cv_store_message sent, same;
+	char name[128];
+
+	(void)state;
+	assert_int_equal(commit(store, &theirs, 1, CV_STORE_ANY), 0);
+	assert_int_equal(commit(store, &other, 1, CV_STORE_ANY), 0);
+	cv_store_close(store);
+	name_of(".backup", name, sizeof(name));
+	assert_int_equal(rename(file, name), 0);
+	store = open_ok(file);
+	assert_int_equal(commit(store, &ours, 1, CV_STORE_ANY), 0);
+	sent = assert_mail(store, 100, 9, "q:a/0 ");
+	assert_int_equal(rename(name, file), 0);
+	(void)cv_store_probe(store, &errs);
+	errs_done(&errs);
+	same = assert_mail(store, 100, 9, "q:b/0 r:a/0 ");
+	assert_int_equal(same.id, sent.id);
+	assert_int_equal(cv_store_outbox_later(store, &sent, 200, &errs), 0);
+	assert_int_equal(cv_store_outbox_done(store, &sent, &errs), 0);
+	sent.id++;
+	assert_int_equal(cv_store_outbox_done(store, &sent, &errs), 0);
+	assert_mail(store, 100, 9, "q:b/0 r:a/0 ");
+	assert_int_equal(cv_store_outbox_done(store, &same, &errs), 0);
+	assert_mail(store, 100, 9, "r:a/0 ");
+	cv_store_close(store);
+}
+
 static void copy(const char *from, const char *to)
 {
 	char cmd[512];
@@ -532,6 +576,7 @@ int main(void)
 		CASE(each_damaged_page_is_told_or_does_no_harm),
 		CASE(a_file_that_vanishes_is_made_anew_with_all_it_held),
 		CASE(a_file_that_is_replaced_is_opened),
+		CASE(a_message_of_the_file_before_is_not_mistaken),
 		CASE(a_file_that_is_replaced_keeps_its_own_log),
 		CASE(a_file_that_is_moved_takes_its_log_with_it),
 		CASE(a_damaged_message_holds_up_nobody),
