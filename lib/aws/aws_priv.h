@@ -167,6 +167,7 @@ extern const struct aws_group cv_aws_ec2_notify_group;
 extern const struct aws_group cv_aws_ec2_offer_group;
 extern const struct aws_group cv_aws_ec2_service_group;
 extern const struct aws_group cv_aws_ec2_sg_group;
+extern const struct aws_group cv_aws_ec2_sg_show_group;
 extern const struct aws_group cv_aws_ec2_tags_group;
 extern const struct aws_group cv_aws_ec2_vpc_group;
 extern const struct aws_group cv_aws_cloudwatch_group;

@@ -305,8 +305,8 @@ static int describe_endpoints(struct aws_call *call)
 static int sgs_change_read(struct aws_call *call, const struct cv_model_endpoint *endpoint,
 			   struct cv_model_endpoint_change *req)
 {
-	int ret = sgs_read(call, "AddSecurityGroupId", endpoint->vpc, &req->add_sgs,
-			   &req->n_add_sgs);
+	int ret =
+		sgs_read(call, "AddSecurityGroupId", endpoint->vpc, &req->add_sgs, &req->n_add_sgs);
 
 	if (ret == 0)
 		ret = sgs_read(call, "RemoveSecurityGroupId", endpoint->vpc, &req->remove_sgs,

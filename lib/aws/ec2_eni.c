@@ -160,19 +160,12 @@ static void eni_write(struct aws_call *call, const struct eni *eni, const struct
 
 /* ---- all of them ---- */
 
-/* The list being written. */
-struct walk {
-	struct ec2_wanted wanted;
-	uint32_t n_found; /* of those that are wanted by id */
-};
-
-static bool eni_tell(struct aws_call *call, struct walk *walk, const struct eni *eni)
+static bool eni_tell(struct aws_call *call, struct ec2_wanted *wanted, const struct eni *eni)
 {
 	struct eni_texts texts;
 
-	if (!cv_aws_ec2_is_wanted(&walk->wanted, eni->id))
+	if (!cv_aws_ec2_take(wanted, eni->id))
 		return true;
-	walk->n_found++;
 	if (!texts_get(call, eni, &texts))
 		return false;
 	if (eni_passes(call, eni, &texts) && cv_aws_page_key(call, eni->id, NULL))
@@ -180,7 +173,7 @@ static bool eni_tell(struct aws_call *call, struct walk *walk, const struct eni 
 	return true;
 }
 
-static bool endpoints_tell(struct aws_call *call, struct walk *walk)
+static bool endpoints_tell(struct aws_call *call, struct ec2_wanted *wanted)
 {
 	const struct cv_model *model = call->model;
 	bool good = true;
@@ -202,13 +195,13 @@ static bool endpoints_tell(struct aws_call *call, struct walk *walk)
 				.endpoint = endpoint,
 			};
 
-			good = eni_tell(call, walk, &eni);
+			good = eni_tell(call, wanted, &eni);
 		}
 	}
 	return good;
 }
 
-static bool lbs_tell(struct aws_call *call, struct walk *walk)
+static bool lbs_tell(struct aws_call *call, struct ec2_wanted *wanted)
 {
 	const struct cv_model *model = call->model;
 	bool good = true;
@@ -234,7 +227,7 @@ static bool lbs_tell(struct aws_call *call, struct walk *walk)
 				.lb = lb,
 			};
 
-			good = eni_tell(call, walk, &eni);
+			good = eni_tell(call, wanted, &eni);
 		}
 	}
 	return good;
@@ -242,27 +235,26 @@ static bool lbs_tell(struct aws_call *call, struct walk *walk)
 
 static int describe_enis(struct aws_call *call)
 {
-	struct walk walk = {0};
+	struct ec2_wanted wanted = {0};
 
-	cv_aws_ec2_wanted_read(call, "NetworkInterfaceId", &walk.wanted);
-	for (uint32_t i = 0; i < walk.wanted.n; i++) {
-		if (!cv_id_is(walk.wanted.ids[i], "eni-", 17) &&
-		    !cv_id_is(walk.wanted.ids[i], "eni-", 8))
+	cv_aws_ec2_wanted_read(call, "NetworkInterfaceId", &wanted);
+	for (uint32_t i = 0; i < wanted.n; i++) {
+		if (!cv_id_is(wanted.ids[i], "eni-", 17) && !cv_id_is(wanted.ids[i], "eni-", 8))
 			return cv_aws_fail(call, "InvalidNetworkInterfaceId.Malformed",
 					   "Invalid id: \"%.64s\" (expecting \"eni-...\")",
-					   walk.wanted.ids[i]);
+					   wanted.ids[i]);
 	}
 	cv_aws_ec2_page_bound(call);
 	cv_xml_open(call->out, "networkInterfaceSet");
-	if (!endpoints_tell(call, &walk) || !lbs_tell(call, &walk))
+	if (!endpoints_tell(call, &wanted) || !lbs_tell(call, &wanted))
 		return -EINVAL;
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);
-	if (walk.n_found < walk.wanted.n)
-		return cv_aws_fail(call, "InvalidNetworkInterfaceID.NotFound",
-				   "The networkInterface ID '%.64s' does not exist",
-				   walk.wanted.ids[0]);
-	return 0;
+	return cv_aws_ec2_missed(&wanted) == NULL
+		       ? 0
+		       : cv_aws_fail(call, "InvalidNetworkInterfaceID.NotFound",
+				     "The networkInterface ID '%.64s' does not exist",
+				     cv_aws_ec2_missed(&wanted));
 }
 
 /* ---- the table ---- */

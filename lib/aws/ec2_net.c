@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* EC2: regions, zones, VPCs, subnets, security groups, as their owner sees them. */
+/* EC2: regions, zones, VPCs, subnets, as their owner sees them. */
 
 #include <errno.h>
 #include <string.h>
-
-#include "cv_model_note.h"
 
 #include "ec2_priv.h"
 
@@ -355,151 +353,6 @@ static int describe_subnets(struct aws_call *call)
 	return 0;
 }
 
-/* ---- security groups ---- */
-
-/* Some rule of the group has it. */
-static bool rules_pass(struct aws_call *call, const struct cv_model_security_group *sg)
-{
-	const char **cidrs = cv_aws_alloc(call, (sg->n_rules + 1) * sizeof(*cidrs));
-	const char **from = cv_aws_alloc(call, (sg->n_rules + 1) * sizeof(*from));
-	const char **to = cv_aws_alloc(call, (sg->n_rules + 1) * sizeof(*to));
-
-	if (cidrs == NULL || from == NULL || to == NULL)
-		return false;
-	for (uint32_t i = 0; call->n_filters > 0 && i < sg->n_rules; i++) {
-		cidrs[i] = cv_aws_ec2_prefix(call, sg->rules[i].cidr);
-		from[i] = cv_aws_fmt(call, "%u", sg->rules[i].port_first);
-		to[i] = cv_aws_fmt(call, "%u", sg->rules[i].port_last);
-	}
-	return cv_aws_filter_any(call, "ip-permission.cidr", cidrs, sg->n_rules) &&
-	       cv_aws_filter_any(call, "ip-permission.from-port", from, sg->n_rules) &&
-	       cv_aws_filter_any(call, "ip-permission.to-port", to, sg->n_rules) &&
-	       cv_aws_filter(call, "ip-permission.protocol", sg->n_rules > 0 ? "tcp" : NULL);
-}
-
-static const char *sg_description(const struct cv_model_security_group *sg)
-{
-	const char *description = cv_model_note(&sg->meta, EC2_NOTE_DESCRIPTION);
-
-	if (description != NULL)
-		return description;
-	return sg->of_vpc ? "default VPC security group" : sg->name;
-}
-
-static bool sg_passes(struct aws_call *call, const struct cv_model_security_group *sg)
-{
-	return cv_aws_filter(call, "group-id", sg->id) &&
-	       cv_aws_filter(call, "group-name", sg->name) &&
-	       cv_aws_filter(call, "description", sg_description(sg)) &&
-	       cv_aws_filter(call, "vpc-id", call->model->vpcs[sg->vpc].id) &&
-	       cv_aws_filter(call, "owner-id", call->caller.account_id) &&
-	       cv_aws_filter_tags(call, &sg->meta) && rules_pass(call, sg);
-}
-
-static void rule_write(struct aws_call *call, const struct cv_model_rule *rule)
-{
-	struct cv_xml *out = call->out;
-
-	cv_xml_item(out);
-	cv_xml_str(out, "ipProtocol", "tcp");
-	cv_xml_int(out, "fromPort", rule->port_first);
-	cv_xml_int(out, "toPort", rule->port_last);
-	cv_aws_ec2_empty(call, "groups");
-	cv_xml_open(out, "ipRanges");
-	cv_xml_item(out);
-	cv_xml_str(out, "cidrIp", cv_aws_ec2_prefix(call, rule->cidr));
-	cv_xml_close(out);
-	cv_xml_close(out);
-	cv_aws_ec2_empty(call, "ipv6Ranges");
-	cv_aws_ec2_empty(call, "prefixListIds");
-	cv_xml_close(out);
-}
-
-/* Whatever is reached answers: AWS's default. */
-static void egress_write(struct aws_call *call)
-{
-	struct cv_xml *out = call->out;
-
-	cv_xml_open(out, "ipPermissionsEgress");
-	cv_xml_item(out);
-	cv_xml_str(out, "ipProtocol", "-1");
-	cv_aws_ec2_empty(call, "groups");
-	cv_xml_open(out, "ipRanges");
-	cv_xml_item(out);
-	cv_xml_str(out, "cidrIp", "0.0.0.0/0");
-	cv_xml_close(out);
-	cv_xml_close(out);
-	cv_aws_ec2_empty(call, "ipv6Ranges");
-	cv_aws_ec2_empty(call, "prefixListIds");
-	cv_xml_close(out);
-	cv_xml_close(out);
-}
-
-static void sg_write(struct aws_call *call, const struct cv_model_security_group *sg)
-{
-	struct cv_xml *out = call->out;
-
-	cv_xml_item(out);
-	cv_xml_str(out, "ownerId", call->caller.account_id);
-	cv_xml_str(out, "groupId", sg->id);
-	cv_xml_str(out, "groupName", sg->name);
-	cv_xml_str(out, "groupDescription", sg_description(sg));
-	cv_xml_str(out, "vpcId", call->model->vpcs[sg->vpc].id);
-	cv_xml_open(out, "ipPermissions");
-	for (uint32_t i = 0; i < sg->n_rules; i++)
-		rule_write(call, &sg->rules[i]);
-	cv_xml_close(out);
-	egress_write(call);
-	cv_aws_tag_set(call, sg->meta.tags, sg->meta.n_tags);
-	cv_xml_close(out);
-}
-
-/* What a request asks for. */
-struct sgs_wanted {
-	struct ec2_wanted ids, names;
-};
-
-static int sgs_wanted_read(struct aws_call *call, struct sgs_wanted *wanted)
-{
-	cv_aws_ec2_wanted_read(call, "GroupId", &wanted->ids);
-	cv_aws_ec2_wanted_read(call, "GroupName", &wanted->names);
-	for (uint32_t i = 0; i < wanted->ids.n; i++) {
-		const char *id = wanted->ids.ids[i];
-
-		if (cv_aws_ec2_find(call, &cv_aws_ec2_sg, id, NULL) < 0)
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static void sg_tell(struct aws_call *call, const struct sgs_wanted *wanted,
-		    const struct cv_model_security_group *sg)
-{
-	if (cv_aws_ec2_is_wanted(&wanted->ids, sg->id) &&
-	    cv_aws_ec2_is_wanted(&wanted->names, sg->name) && sg_passes(call, sg) &&
-	    cv_aws_page_key(call, sg->id, NULL))
-		sg_write(call, sg);
-}
-
-static int describe_sgs(struct aws_call *call)
-{
-	const struct cv_model *model = call->model;
-	struct sgs_wanted wanted = {0};
-
-	if (sgs_wanted_read(call, &wanted) < 0)
-		return -EINVAL;
-	cv_xml_open(call->out, "securityGroupInfo");
-	for (uint32_t i = 0; i < model->n_sgs; i++) {
-		const struct cv_model_security_group *sg = &model->sgs[i];
-
-		if (!sg->meta.gone && model->vpcs[sg->vpc].owner == call->account)
-			sg_tell(call, &wanted, sg);
-	}
-	cv_xml_close(call->out);
-	cv_aws_page_end(call);
-	return 0;
-}
-
 /* ---- the table ---- */
 
 static const struct aws_param regions_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_BOOL("AllRegions"),
@@ -546,21 +399,6 @@ static const char *const subnets_filters[] = {"availability-zone",
 					      "vpc-id",
 					      NULL};
 
-static const struct aws_param sgs_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("GroupId.N", 0),
-					      AWS_ID("GroupName.N", 0), AWS_PAGES(5, 1000)};
-static const char *const sgs_filters[] = {"description",
-					  "group-id",
-					  "group-name",
-					  "ip-permission.cidr",
-					  "ip-permission.from-port",
-					  "ip-permission.protocol",
-					  "ip-permission.to-port",
-					  "owner-id",
-					  "tag-key",
-					  "tag:*",
-					  "vpc-id",
-					  NULL};
-
 static const struct aws_action actions[] = {
 	{
 		.name = "DescribeAvailabilityZones",
@@ -580,28 +418,6 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(regions_params),
 		.filters = regions_filters,
 		.answers = "regionInfo.regionName regionInfo.regionEndpoint regionInfo.optInStatus",
-	},
-	{
-		.name = "DescribeSecurityGroups",
-		.handle = describe_sgs,
-		AWS_PARAMS(sgs_params),
-		.filters = sgs_filters,
-		.answers = "securityGroupInfo.ownerId securityGroupInfo.groupId "
-			   "securityGroupInfo.groupName securityGroupInfo.groupDescription "
-			   "securityGroupInfo.vpcId securityGroupInfo.ipPermissions.ipProtocol "
-			   "securityGroupInfo.ipPermissions.fromPort "
-			   "securityGroupInfo.ipPermissions.toPort "
-			   "securityGroupInfo.ipPermissions.groups "
-			   "securityGroupInfo.ipPermissions.ipRanges.cidrIp "
-			   "securityGroupInfo.ipPermissions.ipv6Ranges "
-			   "securityGroupInfo.ipPermissions.prefixListIds "
-			   "securityGroupInfo.ipPermissionsEgress.ipProtocol "
-			   "securityGroupInfo.ipPermissionsEgress.groups "
-			   "securityGroupInfo.ipPermissionsEgress.ipRanges.cidrIp "
-			   "securityGroupInfo.ipPermissionsEgress.ipv6Ranges "
-			   "securityGroupInfo.ipPermissionsEgress.prefixListIds "
-			   "securityGroupInfo.tagSet.key "
-			   "securityGroupInfo.tagSet.value nextToken",
 	},
 	{
 		.name = "DescribeSubnets",

@@ -32,12 +32,19 @@ extern const struct ec2_kind cv_aws_ec2_vpc, cv_aws_ec2_subnet, cv_aws_ec2_sg, c
 
 /** The ids of a list; a result must be among them, and each of them must be there. */
 struct ec2_wanted {
-	const char *const *ids; /**< shape [n], sorted by strcmp(); n 0: all */
+	const char *const *ids; /**< shape [n], sorted by strcmp(), each once; n 0: all */
+	bool *found;            /**< shape [n]; by cv_aws_ec2_take() */
 	uint32_t n;
 };
 
 /** Tell whether a list has an id, or is empty. */
 bool cv_aws_ec2_is_wanted(const struct ec2_wanted *wanted, const char *id);
+
+/** The same, and note that it is there. */
+bool cv_aws_ec2_take(struct ec2_wanted *wanted, const char *id);
+
+/** The first of a list that was never taken; NULL: all were, or all are wanted. */
+const char *cv_aws_ec2_missed(const struct ec2_wanted *wanted);
 
 /**
  * Find a resource of the caller's by id. What belongs to another account is as good as not there.
@@ -127,6 +134,61 @@ void cv_aws_ec2_private_dns(struct aws_call *call, const struct cv_model_service
 
 /** API's word for how far the proof of a private DNS name is. */
 const char *cv_aws_ec2_dns_state(const struct cv_model_service *service);
+
+/* ---- rules of security groups ---- */
+
+/** Rules of a request. */
+struct ec2_rules {
+	struct cv_model_rule
+		*items; /**< shape [n], with room for as many as the request has parameters */
+	uint32_t n;
+};
+
+/** What for. */
+enum ec2_rules_use {
+	EC2_RULES_NEW,
+	EC2_RULES_GONE, /**< of those that cannot be it is said that they are not there */
+};
+
+/** Read the rules of a request: by flat parameters, or as a list of permissions. @return as
+ * cv_aws_fail() */
+int cv_aws_ec2_rules_read(struct aws_call *call, enum ec2_rules_use use, struct ec2_rules *rules);
+
+/** Read `tcp`, `-1` and the like. @return as cv_aws_fail() */
+int cv_aws_ec2_protocol_read(struct aws_call *call, const char *text,
+			     enum cv_model_protocol *ret_protocol);
+
+/** Read protocol and ports. @return as cv_aws_fail() */
+int cv_aws_ec2_ports_read(struct aws_call *call, const struct cv_query_node *at,
+			  struct cv_model_rule *rule);
+
+/** Read the CIDR of a rule; NULL is missed. @return as cv_aws_fail() */
+int cv_aws_ec2_peer_cidr(struct aws_call *call, const char *cidr, struct cv_model_rule *rule);
+
+/** A rule of a group by its id, or NULL. */
+const struct cv_model_rule *cv_aws_ec2_rule_find(const struct cv_model_security_group *sg,
+						 bool egress, const char *id);
+
+/** Id of the group that a rule of a VPC names, NULL: it names none. */
+const char *cv_aws_ec2_rule_group_id(const struct aws_call *call, uint32_t vpc,
+				     const struct cv_model_rule *rule);
+
+/** What is told of each rule: for .answers. */
+#define EC2_RULE                                                                                     \
+	"securityGroupRuleSet.securityGroupRuleId securityGroupRuleSet.groupId "                     \
+	"securityGroupRuleSet.groupOwnerId securityGroupRuleSet.isEgress "                           \
+	"securityGroupRuleSet.ipProtocol securityGroupRuleSet.fromPort securityGroupRuleSet.toPort " \
+	"securityGroupRuleSet.cidrIpv4 securityGroupRuleSet.referencedGroupInfo.groupId "            \
+	"securityGroupRuleSet.referencedGroupInfo.userId securityGroupRuleSet.description "          \
+	"securityGroupRuleSet.tagSet.key securityGroupRuleSet.tagSet.value "
+
+/** Write a rule as an item of a set. */
+void cv_aws_ec2_rule_write(struct aws_call *call, const struct cv_model_security_group *sg,
+			   const struct cv_model_rule *rule, bool egress);
+
+/** Write the rules of one direction as permissions: those of equal protocol and ports as one. */
+void cv_aws_ec2_permissions_write(struct aws_call *call, const struct cv_model_security_group *sg,
+				  bool egress);
 
 /* ---- attributes that are only kept: cv_model_note.h ---- */
 

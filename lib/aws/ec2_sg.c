@@ -1,150 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* EC2: security groups and their rules. What culvert filters is who may reach an interface by TCP. */
+/* EC2: security groups and their rules are made, changed and removed. What culvert filters is who may
+ * reach an interface by TCP; the rest is kept. */
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "cv_model_note.h"
-
 #include "ec2_priv.h"
-
-/* ---- rules in requests ---- */
-
-/* The rules of a request. */
-struct rules {
-	struct cv_model_rule *items; /* shape [n] */
-	uint32_t n;
-};
-
-/* TCP, or everything: nothing but TCP passes anyway. */
-static int protocol_check(struct aws_call *call, const char *protocol, bool *ret_all)
-{
-	*ret_all = protocol != NULL && strcmp(protocol, "-1") == 0;
-	if (protocol == NULL)
-		return cv_aws_fail(call, "MissingParameter",
-				   "The request must contain the parameter IpProtocol");
-	if (*ret_all || strcmp(protocol, "tcp") == 0 || strcmp(protocol, "6") == 0)
-		return 0;
-	return cv_aws_fail(call, "UnsupportedOperation",
-			   "The protocol '%.32s' is not supported here: tcp and -1 are", protocol);
-}
-
-/* The ports of a permission; both or none. */
-static int ports_read(struct aws_call *call, const struct cv_query_node *at,
-		      struct cv_model_rule *rule)
-{
-	int64_t from = cv_aws_int(at, "FromPort", -1), to = cv_aws_int(at, "ToPort", -1);
-	bool all;
-
-	if (protocol_check(call, cv_query_str(at, "IpProtocol"), &all) < 0)
-		return -EINVAL;
-	rule->port_first = 0;
-	rule->port_last = UINT16_MAX;
-	if (all)
-		return 0;
-	if (from < 0 || to < 0)
-		return cv_aws_fail(
-			call, "InvalidParameterValue",
-			"Invalid value for portRange. Must specify both from and to ports "
-			"with TCP");
-	if (from > to)
-		return cv_aws_fail(call, "InvalidParameterValue",
-				   "Invalid TCP port range: %lld is beyond %lld", (long long)from,
-				   (long long)to);
-	rule->port_first = (uint16_t)from;
-	rule->port_last = (uint16_t)to;
-	return 0;
-}
-
-static int rule_add(struct aws_call *call, struct rules *rules, struct cv_model_rule rule,
-		    const char *cidr)
-{
-	if (cidr == NULL)
-		return cv_aws_fail(call, "MissingParameter",
-				   "The request must contain the parameter CidrIp");
-	if (!cv_aws_ec2_cidr(cidr, &rule.cidr))
-		return cv_aws_fail(call, "InvalidParameterValue", "CIDR block %.64s is malformed",
-				   cidr);
-	rules->items[rules->n++] = rule;
-	return 0;
-}
-
-static int permission_read(struct aws_call *call, const struct cv_query_node *item,
-			   struct rules *rules)
-{
-	struct cv_query_iter iter = {.list = cv_query_at(item, "IpRanges")};
-	struct cv_model_rule rule = {0};
-	int ret = ports_read(call, item, &rule);
-
-	if (ret == 0 && cv_query_count(&iter.list) == 0)
-		ret = cv_aws_fail(call, "MissingParameter",
-				  "The request must contain the parameter IpRanges");
-	while (ret == 0 && cv_query_next(&iter))
-		ret = rule_add(call, rules, rule, cv_query_str(&iter.item, "CidrIp"));
-	return ret;
-}
-
-/* Either way of saying it: one rule by flat parameters, or a list of permissions. */
-static int rules_read(struct aws_call *call, struct rules *rules)
-{
-	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "IpPermissions")};
-	const char *flat = cv_query_str(&call->params, "CidrIp");
-	struct cv_model_rule rule = {0};
-	int ret = 0;
-
-	*rules = (struct rules){0};
-	/* No rule takes less than a parameter. */
-	rules->items = cv_aws_alloc(call, (call->params.n + 1) * sizeof(*rules->items));
-	if (rules->items == NULL)
-		return -EINVAL;
-	if (flat != NULL) {
-		ret = ports_read(call, &call->params, &rule);
-		if (ret == 0)
-			ret = rule_add(call, rules, rule, flat);
-	}
-	while (ret == 0 && cv_query_next(&iter))
-		ret = permission_read(call, &iter.item, rules);
-	return ret;
-}
-
-/* ---- rules in answers ---- */
-
-static const char *rule_id(struct aws_call *call, const char *sg, const struct cv_model_rule *rule)
-{
-	return cv_aws_ec2_derived(call, "sgr-",
-				  cv_aws_fmt(call, "%s %s %u %u", sg,
-					     cv_aws_ec2_prefix(call, rule->cidr), rule->port_first,
-					     rule->port_last));
-}
-
-static void rule_write(struct aws_call *call, const char *sg, const struct cv_model_rule *rule,
-		       bool egress)
-{
-	struct cv_xml *out = call->out;
-
-	cv_xml_item(out);
-	cv_xml_str(out, "securityGroupRuleId", rule_id(call, sg, rule));
-	cv_xml_str(out, "groupId", sg);
-	cv_xml_str(out, "groupOwnerId", call->caller.account_id);
-	cv_xml_bool(out, "isEgress", egress);
-	cv_xml_str(out, "ipProtocol", "tcp");
-	cv_xml_int(out, "fromPort", rule->port_first);
-	cv_xml_int(out, "toPort", rule->port_last);
-	cv_xml_str(out, "cidrIpv4", cv_aws_ec2_prefix(call, rule->cidr));
-	cv_aws_ec2_empty(call, "tagSet");
-	cv_xml_close(out);
-}
-
-static void rules_write(struct aws_call *call, const char *sg, const struct rules *rules,
-			bool egress)
-{
-	cv_xml_open(call->out, "securityGroupRuleSet");
-	for (uint32_t i = 0; i < rules->n; i++)
-		rule_write(call, sg, &rules->items[i], egress);
-	cv_xml_close(call->out);
-}
 
 /* ---- create, delete ---- */
 
@@ -229,62 +92,92 @@ static int group_change(struct aws_call *call, const struct cv_model_sg_change *
 	return ret;
 }
 
-static int authorize_ingress(struct aws_call *call)
+/* What was added stands at the end. */
+static void added_write(struct aws_call *call, uint32_t idx, uint32_t n_added, bool egress)
 {
-	struct cv_model_sg_change req = {0};
-	struct rules rules;
-	uint32_t idx;
+	const struct cv_model_security_group *sg = &call->model->sgs[idx];
+	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+
+	(void)cv_aws_ec2_true(call);
+	cv_xml_open(call->out, "securityGroupRuleSet");
+	for (uint32_t i = n - n_added; i < n; i++)
+		cv_aws_ec2_rule_write(call, sg, egress ? &sg->egress[i] : &sg->rules[i], egress);
+	cv_xml_close(call->out);
+}
+
+static int authorize(struct aws_call *call, bool egress)
+{
+	struct cv_model_sg_change req = {.egress = egress};
+	const struct cv_model_tag *tags = NULL;
+	struct ec2_rules rules;
+	uint32_t idx, n_tags = 0;
 	int ret = group_read(call, &req.sg, &idx);
 
 	if (ret == 0)
-		ret = rules_read(call, &rules);
+		ret = cv_aws_ec2_rules_read(call, EC2_RULES_NEW, &rules);
+	if (ret == 0)
+		ret = cv_aws_tags(call, "security-group-rule", &tags, &n_tags);
 	if (ret == 0 && rules.n == 0)
 		ret = cv_aws_fail(call, "MissingParameter",
 				  "The request must contain IpPermissions or CidrIp");
 	if (ret < 0)
 		return ret;
+	for (uint32_t i = 0; i < rules.n; i++) {
+		rules.items[i].tags = (struct cv_model_tag *)(uintptr_t)tags;
+		rules.items[i].n_tags = n_tags;
+	}
 	req.add = rules.items;
 	req.n_add = rules.n;
 	ret = group_change(call, &req);
-	if (ret < 0)
-		return ret;
-	(void)cv_aws_ec2_true(call);
-	rules_write(call, req.sg, &rules, false);
-	return 0;
+	if (ret == 0)
+		added_write(call, idx, rules.n, egress);
+	return ret;
+}
+
+static int authorize_ingress(struct aws_call *call)
+{
+	return authorize(call, false);
+}
+
+static int authorize_egress(struct aws_call *call)
+{
+	return authorize(call, true);
+}
+
+static int rule_missed(struct aws_call *call, const char *id)
+{
+	return cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
+			   "The security group rule ID '%.64s' does not exist", id);
 }
 
 /* Rules that are named by their ids join the others. */
-static int rule_ids_read(struct aws_call *call, uint32_t idx, struct rules *rules)
+static int rule_ids_read(struct aws_call *call, uint32_t idx, bool egress, struct ec2_rules *rules)
 {
-	const struct cv_model_security_group *sg = &call->model->sgs[idx];
 	uint32_t n;
 	const char *const *ids = cv_aws_strs(call, "SecurityGroupRuleId", &n);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t k = 0;
+		const struct cv_model_rule *rule =
+			cv_aws_ec2_rule_find(&call->model->sgs[idx], egress, ids[i]);
 
-		while (k < sg->n_rules && strcmp(rule_id(call, sg->id, &sg->rules[k]), ids[i]) != 0)
-			k++;
-		if (k == sg->n_rules)
-			return cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
-					   "The security group rule ID '%.64s' does not exist",
-					   ids[i]);
-		rules->items[rules->n++] = sg->rules[k];
+		if (rule == NULL)
+			return rule_missed(call, ids[i]);
+		rules->items[rules->n++] = *rule;
 	}
 	return 0;
 }
 
-static int revoke_ingress(struct aws_call *call)
+static int revoke(struct aws_call *call, bool egress)
 {
-	struct cv_model_sg_change req = {0};
-	struct rules rules;
+	struct cv_model_sg_change req = {.egress = egress};
+	struct ec2_rules rules;
 	uint32_t idx;
 	int ret = group_read(call, &req.sg, &idx);
 
 	if (ret == 0)
-		ret = rules_read(call, &rules);
+		ret = cv_aws_ec2_rules_read(call, EC2_RULES_GONE, &rules);
 	if (ret == 0)
-		ret = rule_ids_read(call, idx, &rules);
+		ret = rule_ids_read(call, idx, egress, &rules);
 	if (ret == 0 && rules.n == 0)
 		ret = cv_aws_fail(call, "MissingParameter",
 				  "The request must contain IpPermissions, CidrIp or "
@@ -301,71 +194,153 @@ static int revoke_ingress(struct aws_call *call)
 	return 0;
 }
 
-/* Nothing that a group is on opens connections: what may go out is checked, and that is all. */
-static int egress_read(struct aws_call *call, const char **ret_id, struct rules *ret_rules)
+static int revoke_ingress(struct aws_call *call)
 {
-	uint32_t idx;
-	int ret = group_read(call, ret_id, &idx);
-
-	if (ret == 0)
-		ret = rules_read(call, ret_rules);
-	if (ret == 0)
-		(void)cv_aws_ec2_true(call);
-	return ret;
-}
-
-static int authorize_egress(struct aws_call *call)
-{
-	struct rules rules;
-	const char *id;
-	int ret = egress_read(call, &id, &rules);
-
-	if (ret < 0)
-		return ret;
-	rules_write(call, id, &rules, true);
-	return 0;
+	return revoke(call, false);
 }
 
 static int revoke_egress(struct aws_call *call)
 {
-	struct rules rules;
-	const char *id;
-	int ret = egress_read(call, &id, &rules);
+	return revoke(call, true);
+}
 
-	if (ret < 0)
-		return ret;
-	cv_aws_ec2_empty(call, "unknownIpPermissionSet");
+/* ---- descriptions ---- */
+
+/* The rules that the request means, as they will be. */
+static int described_read(struct aws_call *call, uint32_t idx, bool egress, struct ec2_rules *rules)
+{
+	struct cv_query_iter iter = {
+		.list = cv_query_at(&call->params, "SecurityGroupRuleDescription")};
+	const struct cv_model_security_group *sg = &call->model->sgs[idx];
+	const struct cv_model_rule *there = egress ? sg->egress : sg->rules;
+	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+
+	for (uint32_t i = 0; i < rules->n; i++) {
+		const char *description = rules->items[i].description;
+		uint32_t k = 0;
+
+		while (k < n &&
+		       !cv_model_rule_same(call->model, sg->vpc, &there[k], &rules->items[i]))
+			k++;
+		if (k == n)
+			return cv_aws_fail(
+				call, "InvalidPermission.NotFound",
+				"The specified rule does not exist in this security group.");
+		rules->items[i] = there[k];
+		rules->items[i].description = description;
+	}
+	while (cv_query_next(&iter)) {
+		const char *id = cv_query_str(&iter.item, "SecurityGroupRuleId");
+		const struct cv_model_rule *rule =
+			id != NULL ? cv_aws_ec2_rule_find(sg, egress, id) : NULL;
+
+		if (rule == NULL)
+			return rule_missed(call, id != NULL ? id : "");
+		rules->items[rules->n] = *rule;
+		rules->items[rules->n++].description = cv_query_str(&iter.item, "Description");
+	}
 	return 0;
 }
 
-/* ---- DescribeSecurityGroupRules ---- */
-
-static int describe_rules(struct aws_call *call)
+static int describe(struct aws_call *call, bool egress)
 {
-	static const struct cv_model_meta no_tags;
-	const struct cv_model *model = call->model;
-	struct ec2_wanted wanted = {0};
+	struct cv_model_sg_change req = {.egress = egress};
+	struct ec2_rules rules;
+	uint32_t idx;
+	int ret = group_read(call, &req.sg, &idx);
 
-	cv_aws_ec2_wanted_read(call, "SecurityGroupRuleId", &wanted);
-	cv_xml_open(call->out, "securityGroupRuleSet");
-	for (uint32_t i = 0; i < model->n_sgs; i++) {
-		const struct cv_model_security_group *sg = &model->sgs[i];
+	if (ret == 0)
+		ret = cv_aws_ec2_rules_read(call, EC2_RULES_GONE, &rules);
+	if (ret == 0)
+		ret = described_read(call, idx, egress, &rules);
+	if (ret == 0 && rules.n == 0)
+		ret = cv_aws_fail(call, "MissingParameter",
+				  "The request must contain IpPermissions or "
+				  "SecurityGroupRuleDescription");
+	if (ret < 0)
+		return ret;
+	req.set = rules.items;
+	req.n_set = rules.n;
+	ret = group_change(call, &req);
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
+}
 
-		if (sg->meta.gone || model->vpcs[sg->vpc].owner != call->account ||
-		    !cv_aws_filter(call, "group-id", sg->id) || !cv_aws_filter_tags(call, &no_tags))
-			continue;
-		for (uint32_t k = 0; k < sg->n_rules; k++) {
-			const char *id = rule_id(call, sg->id, &sg->rules[k]);
+static int describe_ingress(struct aws_call *call)
+{
+	return describe(call, false);
+}
 
-			if (cv_aws_ec2_is_wanted(&wanted, id) &&
-			    cv_aws_filter(call, "security-group-rule-id", id) &&
-			    cv_aws_page_key(call, id, NULL))
-				rule_write(call, sg->id, &sg->rules[k], false);
-		}
+static int describe_egress(struct aws_call *call)
+{
+	return describe(call, true);
+}
+
+/* ---- ModifySecurityGroupRules ---- */
+
+/* Reads what a rule becomes; it keeps its id, its tags, and the kind of its peer. */
+static int modified_read(struct aws_call *call, const struct cv_query_node *item,
+			 const struct cv_model_rule *from, struct cv_model_rule *to)
+{
+	const struct cv_query_node at = cv_query_at(item, "SecurityGroupRule");
+	const char *cidr = cv_query_str(&at, "CidrIpv4");
+	int ret;
+
+	*to = (struct cv_model_rule){.tags = from->tags, .n_tags = from->n_tags};
+	snprintf(to->id, sizeof(to->id), "%s", from->id);
+	to->description = cv_query_str(&at, "Description");
+	to->group = cv_query_str(&at, "ReferencedGroupId");
+	ret = cv_aws_ec2_ports_read(call, &at, to);
+	if (ret == 0 && (cidr != NULL) == (to->group != NULL))
+		ret = cv_aws_fail(call, "InvalidParameterCombination",
+				  "A rule has either CidrIpv4 or ReferencedGroupId");
+	if (ret == 0 && (from->group != NULL) != (to->group != NULL))
+		ret = cv_aws_fail(call, "InvalidParameterValue",
+				  "The source type of the security group rule '%s' cannot be "
+				  "changed",
+				  from->id);
+	if (ret == 0 && cidr != NULL)
+		ret = cv_aws_ec2_peer_cidr(call, cidr, to);
+	return ret;
+}
+
+/* All of one direction: the change is one, or none. */
+static int modifications_read(struct aws_call *call, uint32_t idx, struct cv_model_rule *rules,
+			      struct cv_model_sg_change *req)
+{
+	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "SecurityGroupRule")};
+	const struct cv_model_security_group *sg = &call->model->sgs[idx];
+	int ret = 0;
+
+	while (ret == 0 && cv_query_next(&iter)) {
+		const char *id = cv_query_str(&iter.item, "SecurityGroupRuleId");
+		const struct cv_model_rule *in = cv_aws_ec2_rule_find(sg, false, id);
+		const struct cv_model_rule *out = cv_aws_ec2_rule_find(sg, true, id);
+
+		if (in == NULL && out == NULL)
+			return rule_missed(call, id);
+		if (req->n_set > 0 && req->egress != (in == NULL))
+			return cv_aws_fail(call, "UnsupportedOperation",
+					   "One request changes ingress or egress rules here, not "
+					   "both");
+		req->egress = in == NULL;
+		ret = modified_read(call, &iter.item, in != NULL ? in : out, &rules[req->n_set++]);
 	}
-	cv_xml_close(call->out);
-	cv_aws_page_end(call);
-	return 0;
+	return ret;
+}
+
+static int modify_rules(struct aws_call *call)
+{
+	struct cv_model_rule *rules = cv_aws_alloc(call, (call->params.n + 1) * sizeof(*rules));
+	struct cv_model_sg_change req = {.set = rules};
+	uint32_t idx;
+	int ret = group_read(call, &req.sg, &idx);
+
+	if (ret < 0 || rules == NULL)
+		return -EINVAL;
+	ret = modifications_read(call, idx, rules, &req);
+	if (ret == 0)
+		ret = group_change(call, &req);
+	return ret < 0 ? ret : cv_aws_ec2_true(call);
 }
 
 /* ---- the table ---- */
@@ -380,51 +355,84 @@ static const struct aws_param create_params[] = {
 static const struct aws_param delete_params[] = {AWS_DRY_RUN, AWS_ID("GroupId", 0),
 						 AWS_REFUSE("GroupName")};
 
-/* What is said of rules; of their descriptions only that they may be there. */
-#define RULES                                                                                     \
-	AWS_DRY_RUN, AWS_ID("GroupId", 0), AWS_STR("CidrIp", 0, 1, 64),                           \
-		AWS_STR("IpProtocol", 0, 1, 16), AWS_INT("FromPort", 0, -1, 65535),               \
-		AWS_INT("ToPort", 0, -1, 65535), AWS_STR("IpPermissions.N.IpProtocol", 0, 1, 16), \
-		AWS_INT("IpPermissions.N.FromPort", 0, -1, 65535),                                \
-		AWS_INT("IpPermissions.N.ToPort", 0, -1, 65535),                                  \
-		AWS_STR("IpPermissions.N.IpRanges.N.CidrIp", 0, 1, 64),                           \
-		AWS_STR("IpPermissions.N.IpRanges.N.Description", 0, 0, 255),                     \
-		AWS_REFUSE("IpPermissions.N.Ipv6Ranges.N.CidrIpv6"),                              \
-		AWS_REFUSE("IpPermissions.N.PrefixListIds.N.PrefixListId"),                       \
-		AWS_REFUSE("IpPermissions.N.Groups.N.GroupId"),                                   \
-		AWS_REFUSE("IpPermissions.N.Groups.N.UserId"),                                    \
+/* A list of permissions, but for what is refused of them. */
+#define PERMISSIONS                                                                         \
+	AWS_DRY_RUN, AWS_ID("GroupId", 0), AWS_STR("IpPermissions.N.IpProtocol", 0, 1, 16), \
+		AWS_INT("IpPermissions.N.FromPort", 0, -1, 65535),                          \
+		AWS_INT("IpPermissions.N.ToPort", 0, -1, 65535),                            \
+		AWS_STR("IpPermissions.N.IpRanges.N.CidrIp", 0, 1, 64),                     \
+		AWS_STR("IpPermissions.N.IpRanges.N.Description", 0, 0, 255),               \
+		AWS_ID("IpPermissions.N.Groups.N.GroupId", 0),                              \
+		AWS_ID("IpPermissions.N.Groups.N.UserId", 0),                               \
+		AWS_STR("IpPermissions.N.Groups.N.Description", 0, 0, 255),                 \
+		AWS_REFUSE("IpPermissions.N.Groups.N.GroupName"),                           \
+		AWS_REFUSE("IpPermissions.N.Groups.N.VpcId"),                               \
+		AWS_REFUSE("IpPermissions.N.Groups.N.VpcPeeringConnectionId"),              \
+		AWS_REFUSE("IpPermissions.N.Groups.N.PeeringStatus")
+
+/* One rule without a list, and what VPCs have not. */
+#define FLAT                                                                        \
+	AWS_STR("CidrIp", 0, 1, 64), AWS_STR("IpProtocol", 0, 1, 16),               \
+		AWS_INT("FromPort", 0, -1, 65535), AWS_INT("ToPort", 0, -1, 65535), \
 		AWS_REFUSE("SourceSecurityGroupName"), AWS_REFUSE("SourceSecurityGroupOwnerId")
 
-static const struct aws_param authorize_params[] = {RULES, AWS_REFUSE("GroupName")};
-static const struct aws_param revoke_params[] = {RULES, AWS_REFUSE("GroupName"),
-						 AWS_ID("SecurityGroupRuleId.N", 0)};
-static const struct aws_param authorize_egress_params[] = {RULES};
-static const struct aws_param revoke_egress_params[] = {RULES, AWS_ID("SecurityGroupRuleId.N", 0)};
+/* New rules are for IPv4; there is nothing else to be revoked. */
+#define NO_IPV6                                                             \
+	AWS_REFUSE("IpPermissions.N.Ipv6Ranges.N.CidrIpv6"),                \
+		AWS_REFUSE("IpPermissions.N.Ipv6Ranges.N.Description"),     \
+		AWS_REFUSE("IpPermissions.N.PrefixListIds.N.PrefixListId"), \
+		AWS_REFUSE("IpPermissions.N.PrefixListIds.N.Description")
+#define ANY_PEER                                                                    \
+	AWS_STR("IpPermissions.N.Ipv6Ranges.N.CidrIpv6", 0, 1, 64),                 \
+		AWS_STR("IpPermissions.N.Ipv6Ranges.N.Description", 0, 0, 255),     \
+		AWS_STR("IpPermissions.N.PrefixListIds.N.PrefixListId", 0, 1, 255), \
+		AWS_STR("IpPermissions.N.PrefixListIds.N.Description", 0, 0, 255)
 
-static const struct aws_param rules_params[] = {
-	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("SecurityGroupRuleId.N", 0), AWS_PAGES(5, 1000)};
-static const char *const rules_filters[] = {"group-id", "security-group-rule-id", "tag-key",
-					    "tag:*", NULL};
+static const struct aws_param authorize_params[] = {PERMISSIONS, FLAT, NO_IPV6, AWS_TAG_SPECS,
+						    AWS_REFUSE("GroupName")};
+static const struct aws_param revoke_params[] = {
+	PERMISSIONS, FLAT, ANY_PEER, AWS_REFUSE("GroupName"), AWS_ID("SecurityGroupRuleId.N", 0)};
+static const struct aws_param authorize_egress_params[] = {PERMISSIONS, FLAT, NO_IPV6,
+							   AWS_TAG_SPECS};
+static const struct aws_param revoke_egress_params[] = {PERMISSIONS, FLAT, ANY_PEER,
+							AWS_ID("SecurityGroupRuleId.N", 0)};
+static const struct aws_param describe_params[] = {
+	PERMISSIONS,
+	ANY_PEER,
+	AWS_REFUSE("GroupName"),
+	AWS_ID("SecurityGroupRuleDescription.N.SecurityGroupRuleId", 0),
+	AWS_STR("SecurityGroupRuleDescription.N.Description", 0, 0, 255),
+};
 
-#define RULE                                                                                         \
-	"securityGroupRuleSet.securityGroupRuleId securityGroupRuleSet.groupId "                     \
-	"securityGroupRuleSet.groupOwnerId securityGroupRuleSet.isEgress "                           \
-	"securityGroupRuleSet.ipProtocol securityGroupRuleSet.fromPort securityGroupRuleSet.toPort " \
-	"securityGroupRuleSet.cidrIpv4 securityGroupRuleSet.tagSet "
+#define MODIFIED "SecurityGroupRule.N.SecurityGroupRule."
+static const struct aws_param modify_params[] = {
+	AWS_DRY_RUN,
+	AWS_ID("GroupId", AWS_REQUIRED),
+	AWS_ID("SecurityGroupRule.N.SecurityGroupRuleId", AWS_REQUIRED),
+	AWS_STR(MODIFIED "IpProtocol", 0, 1, 16),
+	AWS_INT(MODIFIED "FromPort", 0, -1, 65535),
+	AWS_INT(MODIFIED "ToPort", 0, -1, 65535),
+	AWS_STR(MODIFIED "CidrIpv4", 0, 1, 64),
+	AWS_REFUSE(MODIFIED "CidrIpv6"),
+	AWS_REFUSE(MODIFIED "PrefixListId"),
+	AWS_ID(MODIFIED "ReferencedGroupId", 0),
+	AWS_STR(MODIFIED "Description", 0, 0, 255),
+};
 
 static const struct aws_action actions[] = {
 	{
 		.name = "AuthorizeSecurityGroupEgress",
 		.handle = authorize_egress,
+		.flags = AWS_CHANGES,
 		AWS_PARAMS(authorize_egress_params),
-		.answers = RULE "return",
+		.answers = EC2_RULE "return",
 	},
 	{
 		.name = "AuthorizeSecurityGroupIngress",
 		.handle = authorize_ingress,
 		.flags = AWS_CHANGES,
 		AWS_PARAMS(authorize_params),
-		.answers = RULE "return",
+		.answers = EC2_RULE "return",
 	},
 	{
 		.name = "CreateSecurityGroup",
@@ -440,16 +448,16 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(delete_params),
 	},
 	{
-		.name = "DescribeSecurityGroupRules",
-		.handle = describe_rules,
-		AWS_PARAMS(rules_params),
-		.filters = rules_filters,
-		.page_default = EC2_PAGE_MAX,
-		.answers = RULE "nextToken",
+		.name = "ModifySecurityGroupRules",
+		.handle = modify_rules,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(modify_params),
+		.answers = "return",
 	},
 	{
 		.name = "RevokeSecurityGroupEgress",
 		.handle = revoke_egress,
+		.flags = AWS_CHANGES,
 		AWS_PARAMS(revoke_egress_params),
 		.answers = "return unknownIpPermissionSet",
 	},
@@ -459,6 +467,20 @@ static const struct aws_action actions[] = {
 		.flags = AWS_CHANGES,
 		AWS_PARAMS(revoke_params),
 		.answers = "return unknownIpPermissionSet",
+	},
+	{
+		.name = "UpdateSecurityGroupRuleDescriptionsEgress",
+		.handle = describe_egress,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(describe_params),
+		.answers = "return",
+	},
+	{
+		.name = "UpdateSecurityGroupRuleDescriptionsIngress",
+		.handle = describe_ingress,
+		.flags = AWS_CHANGES,
+		AWS_PARAMS(describe_params),
+		.answers = "return",
 	},
 };
 

@@ -39,6 +39,27 @@ bool cv_aws_ec2_is_wanted(const struct ec2_wanted *wanted, const char *id)
 	       bsearch(&id, wanted->ids, wanted->n, sizeof(*wanted->ids), text_compare) != NULL;
 }
 
+bool cv_aws_ec2_take(struct ec2_wanted *wanted, const char *id)
+{
+	const char *const *at;
+
+	if (wanted->n == 0)
+		return true;
+	at = bsearch(&id, wanted->ids, wanted->n, sizeof(*wanted->ids), text_compare);
+	if (at != NULL)
+		wanted->found[at - wanted->ids] = true;
+	return at != NULL;
+}
+
+const char *cv_aws_ec2_missed(const struct ec2_wanted *wanted)
+{
+	for (uint32_t i = 0; i < wanted->n; i++) {
+		if (!wanted->found[i])
+			return wanted->ids[i];
+	}
+	return NULL;
+}
+
 int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const char *id,
 		    uint32_t *ret_idx)
 {
@@ -56,18 +77,28 @@ int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const ch
 	return 0;
 }
 
-/* They are looked for in all that there is. */
-static void wanted_sort(struct ec2_wanted *wanted)
+/* They are looked for in all that there is, and each of them once. */
+static void wanted_sort(struct aws_call *call, struct ec2_wanted *wanted)
 {
+	const char **ids = (const char **)(uintptr_t)wanted->ids;
+	uint32_t n = 0;
+
+	wanted->found = cv_aws_alloc(call, (wanted->n + 1) * sizeof(*wanted->found));
+	if (wanted->found == NULL)
+		wanted->n = 0;
 	if (wanted->n > 0)
-		qsort((void *)(uintptr_t)wanted->ids, wanted->n, sizeof(*wanted->ids),
-		      text_compare);
+		qsort(ids, wanted->n, sizeof(*ids), text_compare);
+	for (uint32_t i = 0; i < wanted->n; i++) {
+		if (n == 0 || strcmp(ids[n - 1], ids[i]) != 0)
+			ids[n++] = ids[i];
+	}
+	wanted->n = n;
 }
 
 void cv_aws_ec2_wanted_read(struct aws_call *call, const char *param, struct ec2_wanted *ret_wanted)
 {
 	ret_wanted->ids = cv_aws_strs(call, param, &ret_wanted->n);
-	wanted_sort(ret_wanted);
+	wanted_sort(call, ret_wanted);
 }
 
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,
@@ -82,7 +113,7 @@ int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2
 		if (ret < 0)
 			return ret;
 	}
-	wanted_sort(&wanted);
+	wanted_sort(call, &wanted);
 	*ret_wanted = wanted;
 	return 0;
 }

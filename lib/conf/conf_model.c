@@ -167,33 +167,6 @@ static void build_subnet(struct conf_run *run, uint32_t node, uint32_t vpc)
 	finish(run, CV_MODEL_SUBNET, vpc, node, ret, &errs);
 }
 
-static struct cv_model_rule *build_rules(struct conf_run *run, uint32_t list, uint32_t *ret_n)
-{
-	uint32_t n = cv_conf_count(run, list);
-	struct cv_model_rule *rules = calloc(n + 1, sizeof(*rules));
-	uint32_t k = 0;
-
-	if (rules == NULL) {
-		run->oom = true;
-		return NULL;
-	}
-	for (uint32_t i = cv_conf_doc_first(&run->doc, list); i != CONF_NONE;
-	     i = cv_conf_doc_next(&run->doc, i)) {
-		uint32_t ports = cv_conf_node(run, i, "ports");
-		uint32_t first = 0, last = 65535;
-
-		if (ports != CONF_NONE)
-			(void)cv_conf_ports(run->doc.nodes[ports].value, &first, &last);
-		rules[k++] = (struct cv_model_rule){
-			.cidr = cv_conf_prefix(run, cv_conf_node(run, i, "cidr")),
-			.port_first = (uint16_t)first,
-			.port_last = (uint16_t)last,
-		};
-	}
-	*ret_n = k;
-	return rules;
-}
-
 static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 {
 	struct cv_model_sg_req req = {
@@ -206,14 +179,16 @@ static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 	struct cv_model_rule *rules = NULL;
 	int ret = -ECANCELED;
 
-	if (!is_spoiled(run, node))
-		rules = build_rules(run, cv_conf_node(run, node, "ingress"), &req.n_rules);
-	if (rules != NULL) {
-		req.rules = rules;
-		ret = cv_model_sg_add(run->conf->model, &req, &errs);
+	if (!is_spoiled(run, node)) {
+		req.rules = rules =
+			cv_conf_rules(run, cv_conf_node(run, node, "ingress"), &req.n_rules);
+		if (cv_conf_node(run, node, "egress") != CONF_NONE)
+			req.egress = egress = cv_conf_rules(run, cv_conf_node(run, node, "egress"),
+							    &req.n_egress);
 	}
 	finish(run, CV_MODEL_SG, vpc, node, ret, &errs);
-	free(rules);
+	cv_conf_rules_free(rules, req.n_rules);
+	cv_conf_rules_free(egress, req.n_egress);
 }
 
 static void build_vpc(struct conf_run *run, uint32_t node, uint32_t arg)
@@ -654,6 +629,9 @@ static uint32_t node_of(struct conf_run *run, enum cv_model_kind kind, uint32_t 
 
 	while (idx-- > 0 && node != CONF_NONE)
 		node = cv_conf_doc_next(&run->doc, node);
+	if (kind == CV_MODEL_SG)
+		return 0; /* they stand in their VPCs, and say which */
+	node = cv_conf_doc_first(&run->doc, cv_conf_node(run, 0, lists[kind]));
 	return node == CONF_NONE ? 0 : node;
 }
 

@@ -206,6 +206,11 @@ void cv_conf_report(struct conf_run *run, uint32_t node, struct cv_model_errs *e
 /** Check that a value names a port of `dpdk.ports`. */
 void cv_conf_check_port_name(struct conf_run *run, uint32_t node);
 
+/** Rules of a security group; texts stay the document's. @return shape [*ret_n] for
+ * cv_conf_rules_free(), NULL: run->oom */
+struct cv_model_rule *cv_conf_rules(struct conf_run *run, uint32_t list, uint32_t *ret_n);
+void cv_conf_rules_free(struct cv_model_rule *rules, uint32_t n);
+
 /** Read a `vxlan` object but its networks. @param[out] peers  shape [CV_MODEL_PEERS_MAX] */
 struct cv_model_vxlan cv_conf_vxlan(struct conf_run *run, uint32_t at, cv_be32_t *peers);
 

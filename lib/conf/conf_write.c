@@ -154,20 +154,40 @@ static json_t *subnet_json(const struct cv_model *model, uint32_t idx)
 	return object;
 }
 
+static json_t *rule_json(const struct cv_model *model, uint32_t vpc,
+			 const struct cv_model_rule *rule)
+{
+	static const char *const protocols[] = {"tcp", "all", "udp", "icmp"};
+	uint32_t group = cv_model_rule_group(model, vpc, rule);
+	json_t *object;
+	char ports[16];
+
+	snprintf(ports, sizeof(ports), "%u-%u", rule->port_first, rule->port_last);
+	object = json_pack("{s:s, s:s, s:s}", "id", rule->id, "protocol", protocols[rule->protocol],
+			   "ports", ports);
+	if (rule->group == NULL)
+		put(&object, "cidr", prefix_json(&rule->cidr));
+	else
+		put(&object, "security_group",
+		    json_string(group != CV_MODEL_NONE ? sg_ref(&model->sgs[group]) : rule->group));
+	if (rule->description != NULL)
+		put(&object, "description", json_string(rule->description));
+	if (rule->n_tags > 0)
+		put(&object, "tags", tags_json(rule->tags, rule->n_tags));
+	return object;
+}
+
 static json_t *sg_json(const struct cv_model *model, uint32_t idx)
 {
 	const struct cv_model_security_group *sg = &model->sgs[idx];
-	json_t *rules = json_array();
+	json_t *rules = json_array(), *egress = json_array();
 
-	for (uint32_t i = 0; i < sg->n_rules; i++) {
-		char ports[16];
-
-		snprintf(ports, sizeof(ports), "%u-%u", sg->rules[i].port_first,
-			 sg->rules[i].port_last);
-		add(&rules, json_pack("{s:o, s:s}", "cidr", prefix_json(&sg->rules[i].cidr),
-				      "ports", ports));
-	}
-	return json_pack("{s:s, s:s, s:o}", "name", sg->name, "id", sg->id, "ingress", rules);
+	for (uint32_t i = 0; i < sg->n_rules; i++)
+		add(&rules, rule_json(model, sg->vpc, &sg->rules[i]));
+	for (uint32_t i = 0; i < sg->n_egress; i++)
+		add(&egress, rule_json(model, sg->vpc, &sg->egress[i]));
+	return json_pack("{s:s, s:s, s:o, s:o}", "name", sg->name, "id", sg->id, "ingress", rules,
+			 "egress", egress);
 }
 
 static json_t *target_json(const struct cv_model *model, const struct cv_model_target_group *tg,

@@ -23,6 +23,7 @@
 #include "cv_model_drain.h"
 #include "cv_model_meta.h"
 #include "cv_model_route.h"
+#include "cv_model_sg.h"
 #include "cv_model_vxlan.h"
 #include "cv_net.h"
 
@@ -87,24 +88,6 @@ struct cv_model_subnet {
 	const char *zone_name; /**< as the VPC's owner names it */
 	uint32_t zone;         /**< what that name means in the owner's account */
 	cv_be32_t gateway;     /**< router towards addresses outside the VPC; 0 for none */
-	struct cv_model_meta meta;
-};
-
-/** One ingress rule of a security group: clients in cidr may reach ports first..last. */
-struct cv_model_rule {
-	struct cv_prefix cidr;
-	uint16_t port_first;
-	uint16_t port_last;
-};
-
-/** Who may reach an ENI or a load balancer; no rule, nobody. */
-struct cv_model_security_group {
-	const char *id; /**< `sg-` + 17 hex */
-	const char *name;
-	uint32_t vpc;
-	struct cv_model_rule *rules; /**< shape [n_rules] */
-	uint32_t n_rules;
-	bool of_vpc; /**< `default`, made with its VPC and gone with it; meta.api: a call changed it */
 	struct cv_model_meta meta;
 };
 

@@ -40,12 +40,15 @@ struct cv_model_vpc_change {
 	int dns_support, dns_hostnames;
 };
 
-/** Request: rules of a security group, to be added or removed. */
+/** Request: rules of a security group, to be removed, made others, or added, in this order. */
 struct cv_model_sg_change {
 	const char *sg;
-	const struct cv_model_rule *add;    /**< shape [n_add] */
-	const struct cv_model_rule *remove; /**< shape [n_remove] */
-	uint32_t n_add, n_remove;
+	const struct cv_model_rule *add; /**< shape [n_add] */
+	const struct cv_model_rule
+		*remove; /**< shape [n_remove]; what they admit counts, or their ids */
+	const struct cv_model_rule *set;    /**< shape [n_set]; the rules of these ids, as they will be */
+	uint32_t n_add, n_remove, n_set;
+	bool egress; /**< all of it is about egress rules */
 };
 
 /** Request: targets of a group. One that is there already, or is not there, is no error. */
@@ -137,7 +140,8 @@ int cv_model_remove(struct cv_model *model, const struct cv_model_by *by, enum c
 int cv_model_vpc_change(struct cv_model *model, const struct cv_model_by *by,
 			const struct cv_model_vpc_change *req, struct cv_model_errs *errs);
 
-/** Add and remove rules of a security group (Authorize..., RevokeSecurityGroupIngress). */
+/** Add, change and remove rules of a security group (Authorize..., Revoke..., ModifySecurityGroup...).
+ * The group of a rule must be there. O(rules of the group). */
 int cv_model_sg_change(struct cv_model *model, const struct cv_model_by *by,
 		       const struct cv_model_sg_change *req, struct cv_model_errs *errs);
 

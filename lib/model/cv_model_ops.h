@@ -80,8 +80,9 @@ struct cv_model_sg_req {
 	const char *name;
 	const char *id; /**< NULL: derived */
 	uint32_t vpc;
-	const struct cv_model_rule *rules; /**< shape [n_rules] */
-	uint32_t n_rules;
+	const struct cv_model_rule *rules;  /**< shape [n_rules]; ingress */
+	const struct cv_model_rule *egress; /**< shape [n_egress]; NULL: everything to everybody */
+	uint32_t n_rules, n_egress;
 	const struct cv_model_by *by; /**< NULL: the configuration file */
 };
 

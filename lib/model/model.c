@@ -87,8 +87,10 @@ void cv_model_destroy(struct cv_model *model)
 		free(model->vpcs[i].cidrs);
 		free(model->vpcs[i].vxlan.peers);
 	}
-	for (uint32_t i = 0; i < model->n_sgs; i++)
-		free(model->sgs[i].rules);
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		cv_model_rules_free(NULL, model->sgs[i].rules, model->sgs[i].n_rules);
+		cv_model_rules_free(NULL, model->sgs[i].egress, model->sgs[i].n_egress);
+	}
 	for (uint32_t i = 0; i < model->n_tgs; i++) {
 		free(model->tgs[i].targets);
 		free(model->tgs[i].dropped);

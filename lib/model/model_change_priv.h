@@ -145,6 +145,19 @@ void cv_model_default_sg_undo(struct cv_model *model, uint32_t idx);
 /** Take the default group of a VPC out, if it has that of its own. */
 void cv_model_default_sg_vanish(struct model_ctx *ctx, uint32_t vpc);
 
+/**
+ * Check and copy the rules of a new group, for one of its directions.
+ *
+ * @param sg    id of the group
+ * @param from  shape [n]; NULL with egress: everything to everybody, then *n is 1
+ * @return shape [*n], or NULL: ctx->ret says why
+ */
+struct cv_model_rule *cv_model_rules_copy(struct model_ctx *ctx, const char *sg, bool egress,
+					  const struct cv_model_rule *from, uint32_t *n);
+
+/** Free rules; the strings are the model's: NULL: they have gone already. */
+void cv_model_rules_free(struct cv_model *model, struct cv_model_rule *rules, uint32_t n);
+
 /** Put an endpoint out of sight. */
 void cv_model_endpoint_vanish(struct model_ctx *ctx, uint32_t idx);
 

@@ -398,8 +398,25 @@ static void endpoint_sgs(struct model_ctx *ctx, const struct cv_model_endpoint_r
 	const char *const *sgs = req->n_sgs > 0 ? req->sgs : own;
 
 	endpoint->n_sgs = req->n_sgs > 0 ? req->n_sgs : 1;
-	endpoint->sgs =
-		cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, sgs, endpoint->n_sgs);
+	endpoint->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, sgs, endpoint->n_sgs);
+}
+
+/* One account's endpoints are bounded by its VPCs', so that they leave room for the others'. */
+static void check_quotas(struct model_ctx *ctx, uint32_t vpc)
+{
+	const struct cv_model *model = ctx->model;
+	uint32_t limit = model->limits[CV_MODEL_ENDPOINT], each = model->limits[CV_MODEL_VPC];
+	uint32_t n_gone = model->n_gone[CV_MODEL_ENDPOINT] + model->n_deleted;
+
+	if (limit != 0 && model->n_endpoints - n_gone >= limit)
+		cv_model_err(ctx, EINVAL, "VpcEndpointLimitExceeded", "",
+			     "The maximum number of VPC endpoints has been reached.");
+	else if (!is_restored(ctx) && vpc != CV_MODEL_NONE && each != 0 &&
+		 model->vpcs[vpc].n_endpoints >= each)
+		cv_model_err(ctx, EINVAL, "VpcEndpointLimitExceeded", "",
+			     "The maximum number of VPC endpoints has been reached: a VPC has at "
+			     "most %u.",
+			     each);
 }
 
 static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,

@@ -221,11 +221,38 @@ static void check_tg(struct model_ctx *ctx, const struct cv_model_target_group *
 	check_nodes_served(ctx, tg);
 }
 
+/* Groups of the file may name each other in any order: here all are known. */
+static void check_rules(struct model_ctx *ctx, const struct cv_model_security_group *sg,
+			bool egress)
+{
+	const struct cv_model_rule *rules = egress ? sg->egress : sg->rules;
+	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (rules[i].group == NULL ||
+		    cv_model_rule_group(ctx->model, sg->vpc, &rules[i]) != CV_MODEL_NONE)
+			continue;
+		/* One that a call made has lost its group to a change of the file. */
+		cv_model_err(ctx, sg->meta.api ? 0 : ENOENT, "", "",
+			     "security group '%.64s' of VPC '%s': %s[%u] names security group "
+			     "'%.64s', which is not there",
+			     sg->name, ctx->model->vpcs[sg->vpc].name,
+			     egress ? "egress" : "ingress", i, rules[i].group);
+	}
+}
+
 int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs};
 	uint32_t n_before;
 
+	ctx.kind = CV_MODEL_SG;
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		n_before = errs->n;
+		check_rules(&ctx, &model->sgs[i], false);
+		check_rules(&ctx, &model->sgs[i], true);
+		blame(&ctx, n_before, i);
+	}
 	ctx.kind = CV_MODEL_TG;
 	for (uint32_t i = 0; i < model->n_tgs; i++) {
 		n_before = errs->n;

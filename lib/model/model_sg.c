@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Security groups: made, changed, removed; and the one that every VPC has. */
+/* Security groups: made, removed; and the one that every VPC has. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,37 +9,59 @@
 
 #include "model_change_priv.h"
 
-/* AWS's quota of one group; the file may have more. */
-#define RULES_MAX 60
-
 /* ---- the default group ---- */
 
 static const char default_name[] = "default";
 
+static void sg_free(struct cv_model *model, struct cv_model_security_group *sg)
+{
+	cv_model_rules_free(model, sg->rules, sg->n_rules);
+	cv_model_rules_free(model, sg->egress, sg->n_egress);
+}
+
+/* Copies both directions. On failure nothing is left, and ctx->ret says why. */
+static bool sg_rules_copy(struct model_ctx *ctx, const struct cv_model_sg_req *req,
+			  struct cv_model_security_group *sg)
+{
+	sg->n_rules = req->n_rules;
+	sg->n_egress = req->n_egress;
+	sg->rules = cv_model_rules_copy(ctx, sg->id, false, req->rules, &sg->n_rules);
+	sg->egress = cv_model_rules_copy(ctx, sg->id, true, req->egress, &sg->n_egress);
+	if (sg->rules != NULL && sg->egress != NULL && ctx->ret == 0)
+		return true;
+	cv_model_rules_free(NULL, sg->rules, sg->rules != NULL ? sg->n_rules : 0);
+	cv_model_rules_free(NULL, sg->egress, sg->egress != NULL ? sg->n_egress : 0);
+	return false;
+}
+
 uint32_t cv_model_default_sg_make(struct model_ctx *ctx, const struct cv_model_vpc *vpc)
 {
 	struct cv_model *model = ctx->model;
-	struct cv_model_security_group sg = {.n_rules = vpc->n_cidrs, .of_vpc = true};
+	const struct cv_model_by *by = ctx->by;
 	enum cv_model_kind kind = ctx->kind;
+	struct cv_model_security_group sg = {.of_vpc = true};
+	struct cv_model_rule members = {.protocol = CV_MODEL_PROTOCOL_ALL};
+	const struct cv_model_sg_req req = {.rules = &members, .n_rules = 1};
 	uint32_t idx = CV_MODEL_NONE;
 	char basis[64], id[40];
 
 	snprintf(basis, sizeof(basis), "%s default", vpc->id);
 	cv_id_derive("sg-", basis, 17, id, sizeof(id));
+	members.group = id;
 	sg.id = cv_model_str(model, id);
 	sg.name = cv_model_str(model, default_name);
-	sg.rules = calloc((size_t)vpc->n_cidrs + 1, sizeof(*sg.rules));
 	ctx->kind = CV_MODEL_SG;
-	if (sg.id != NULL && sg.name != NULL && sg.rules != NULL)
+	/* Nobody stores it before it is changed: all about it follows from the VPC. */
+	ctx->by = NULL;
+	if (sg.id != NULL && sg.name != NULL && sg_rules_copy(ctx, &req, &sg)) {
 		idx = cv_model_place(ctx);
-	ctx->kind = kind;
-	if (idx == CV_MODEL_NONE) {
-		free(sg.rules);
-		return idx;
+		if (idx != CV_MODEL_NONE)
+			model->sgs[idx] = sg;
+		else
+			sg_free(NULL, &sg);
 	}
-	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
-		sg.rules[i] = (struct cv_model_rule){vpc->cidrs[i], 0, UINT16_MAX};
-	model->sgs[idx] = sg;
+	ctx->kind = kind;
+	ctx->by = by;
 	return idx;
 }
 
@@ -47,7 +69,7 @@ void cv_model_default_sg_undo(struct cv_model *model, uint32_t idx)
 {
 	if (idx == CV_MODEL_NONE)
 		return;
-	free(model->sgs[idx].rules);
+	sg_free(NULL, &model->sgs[idx]);
 	cv_model_place_free(model, CV_MODEL_SG, idx);
 }
 
@@ -81,7 +103,7 @@ void cv_model_default_sg_vanish(struct model_ctx *ctx, uint32_t vpc)
 		return;
 	if (ctx->model->sgs[idx].meta.api || ctx->model->sgs[idx].meta.runtime)
 		cv_model_touch(ctx, CV_MODEL_SG, idx);
-	free(ctx->model->sgs[idx].rules);
+	sg_free(ctx->model, &ctx->model->sgs[idx]);
 	cv_model_vanish(ctx, CV_MODEL_SG, idx, vpc);
 }
 
@@ -109,29 +131,18 @@ static uint32_t default_sg_take(struct model_ctx *ctx, const struct cv_model_sg_
 
 /* ---- made, removed ---- */
 
-static struct cv_model_rule *rules_copy(struct model_ctx *ctx, const struct cv_model_sg_req *req)
-{
-	struct cv_model_rule *rules = calloc((size_t)req->n_rules + 1, sizeof(*rules));
-
-	if (rules == NULL)
-		cv_model_oom(ctx);
-	else if (req->n_rules > 0)
-		memcpy(rules, req->rules, req->n_rules * sizeof(*rules));
-	return rules;
-}
-
 /* What calls made of a default group is put back. */
 static int default_sg_restore(struct model_ctx *ctx, const struct cv_model_sg_req *req,
 			      uint32_t idx)
 {
 	struct cv_model_security_group *sg = &ctx->model->sgs[idx];
-	struct cv_model_rule *rules = ctx->ret == 0 ? rules_copy(ctx, req) : NULL;
+	struct cv_model_security_group old = *sg;
 
-	if (rules == NULL)
+	if (!sg_rules_copy(ctx, req, sg)) {
+		*sg = old;
 		return cv_model_end(ctx);
-	free(sg->rules);
-	sg->rules = rules;
-	sg->n_rules = req->n_rules;
+	}
+	sg_free(ctx->model, &old);
 	sg->meta.api = true;
 	sg->meta.created = ctx->by->now;
 	return cv_model_end(ctx);
@@ -142,10 +153,10 @@ static void sg_publish(struct model_ctx *ctx, struct cv_model_security_group *sg
 	struct cv_model *model = ctx->model;
 	uint32_t idx = CV_MODEL_NONE;
 
-	if (sg->name != NULL && sg->rules != NULL && cv_model_index_room(model->index, 2) == 0)
+	if (sg->name != NULL && cv_model_index_room(model->index, 2) == 0)
 		idx = cv_model_place(ctx);
 	if (idx == CV_MODEL_NONE) {
-		free(sg->rules);
+		sg_free(NULL, sg);
 		cv_model_oom(ctx);
 		return;
 	}
@@ -158,18 +169,11 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 		    struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SG};
-	struct cv_model_security_group sg = {.vpc = req->vpc, .n_rules = req->n_rules};
+	struct cv_model_security_group sg = {.vpc = req->vpc};
 	uint32_t idx;
 	char basis[256];
 
 	cv_model_begin(&ctx, req->by);
-	for (uint32_t i = 0; i < req->n_rules; i++) {
-		if (req->rules[i].port_first > req->rules[i].port_last)
-			cv_model_err(&ctx, EINVAL, "InvalidParameterValue",
-				     cv_model_at(&ctx, "ingress[%u].ports", i),
-				     "ports %u-%u run backwards", req->rules[i].port_first,
-				     req->rules[i].port_last);
-	}
 	idx = default_sg_take(&ctx, req);
 	if (idx != CV_MODEL_NONE)
 		return default_sg_restore(&ctx, req, idx);
@@ -177,12 +181,33 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id,
 		 req->name != NULL ? req->name : "");
 	sg.id = cv_model_id(&ctx, req->id, basis);
-	if (ctx.ret != 0)
-		return cv_model_end(&ctx);
-	sg.name = req->name != NULL ? cv_model_str(model, req->name) : sg.id;
-	sg.rules = rules_copy(&ctx, req);
-	sg_publish(&ctx, &sg);
+	if (sg_rules_copy(&ctx, req, &sg)) {
+		sg.name = req->name != NULL ? cv_model_str(model, req->name) : sg.id;
+		sg_publish(&ctx, &sg);
+	}
 	return cv_model_end(&ctx);
+}
+
+/* Tells whether a rule of another group names this one. O(rules of all groups) */
+static bool is_named(const struct cv_model *model, uint32_t idx)
+{
+	uint32_t vpc = model->sgs[idx].vpc;
+
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		const struct cv_model_security_group *sg = &model->sgs[i];
+
+		if (i == idx || sg->meta.gone || sg->vpc != vpc)
+			continue;
+		for (uint32_t k = 0; k < sg->n_rules; k++) {
+			if (cv_model_rule_group(model, vpc, &sg->rules[k]) == idx)
+				return true;
+		}
+		for (uint32_t k = 0; k < sg->n_egress; k++) {
+			if (cv_model_rule_group(model, vpc, &sg->egress[k]) == idx)
+				return true;
+		}
+	}
+	return false;
 }
 
 void cv_model_sg_remove(struct model_ctx *ctx, uint32_t idx)
@@ -198,103 +223,13 @@ void cv_model_sg_remove(struct model_ctx *ctx, uint32_t idx)
 	}
 	if (!cv_model_is_free(ctx, CV_MODEL_SG, idx))
 		return;
+	if ((ctx->by == NULL || !ctx->by->restore) && is_named(ctx->model, idx)) {
+		cv_model_err(ctx, EBUSY, "DependencyViolation", "",
+			     "resource %s has a dependent object", sg->id);
+		return;
+	}
 	cv_model_touch(ctx, CV_MODEL_SG, idx);
-	free(sg->rules);
+	sg_free(ctx->model, sg);
 	cv_model_vanish(ctx, CV_MODEL_SG, idx, vpc);
 	cv_model_use(ctx->model, CV_MODEL_VPC, vpc, -1);
-}
-
-static bool same_rule(const struct cv_model_rule *a, const struct cv_model_rule *b)
-{
-	return a->cidr.addr == b->cidr.addr && a->cidr.len == b->cidr.len &&
-	       a->port_first == b->port_first && a->port_last == b->port_last;
-}
-
-static uint32_t rule_find(const struct cv_model_rule *rules, uint32_t n,
-			  const struct cv_model_rule *rule)
-{
-	uint32_t i = 0;
-
-	while (i < n && !same_rule(&rules[i], rule))
-		i++;
-	return i < n ? i : CV_MODEL_NONE;
-}
-
-static void rules_add(struct model_ctx *ctx, const struct cv_model_sg_change *req,
-		      struct cv_model_rule *rules, uint32_t *n)
-{
-	char text[CV_NET_STR_LEN];
-
-	for (uint32_t i = 0; i < req->n_add; i++) {
-		const struct cv_model_rule *rule = &req->add[i];
-		const char *field = cv_model_at(ctx, "add[%u]", i);
-
-		if (rule->port_first > rule->port_last)
-			cv_model_err(ctx, EINVAL, "InvalidParameterValue", field,
-				     "ports %u-%u run backwards", rule->port_first,
-				     rule->port_last);
-		else if (rule_find(rules, *n, rule) != CV_MODEL_NONE)
-			cv_model_err(ctx, EEXIST, "InvalidPermission.Duplicate", field,
-				     "the specified rule \"peer: %s, TCP, from port: %u, to port: "
-				     "%u, ALLOW\" already exists",
-				     cv_prefix_str(&rule->cidr, text), rule->port_first,
-				     rule->port_last);
-		else
-			rules[(*n)++] = *rule;
-	}
-	if (req->n_add > 0 && *n > RULES_MAX)
-		cv_model_err(ctx, EINVAL, "RulesPerSecurityGroupLimitExceeded", "add",
-			     "The maximum number of rules per security group has been reached.");
-}
-
-static void rules_remove(struct model_ctx *ctx, const struct cv_model_sg_change *req,
-			 struct cv_model_rule *rules, uint32_t *n)
-{
-	for (uint32_t i = 0; i < req->n_remove; i++) {
-		uint32_t at = rule_find(rules, *n, &req->remove[i]);
-
-		if (at == CV_MODEL_NONE)
-			cv_model_err(ctx, ENOENT, "InvalidPermission.NotFound",
-				     cv_model_at(ctx, "remove[%u]", i),
-				     "The specified rule does not exist in this security group.");
-		else
-			memmove(&rules[at], &rules[at + 1], (--*n - at) * sizeof(*rules));
-	}
-}
-
-int cv_model_sg_change(struct cv_model *model, const struct cv_model_by *by,
-		       const struct cv_model_sg_change *req, struct cv_model_errs *errs)
-{
-	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_SG};
-	struct cv_model_security_group *sg;
-	struct cv_model_rule *rules;
-	uint32_t idx, n;
-
-	cv_model_begin(&ctx, by);
-	idx = cv_model_subject(&ctx, CV_MODEL_SG, req->sg);
-	if (idx == CV_MODEL_NONE || !cv_model_check_mutable(&ctx, CV_MODEL_SG, idx))
-		return cv_model_end(&ctx);
-	sg = &model->sgs[idx];
-	n = sg->n_rules;
-	rules = calloc((size_t)n + req->n_add + 1, sizeof(*rules));
-	if (rules == NULL) {
-		cv_model_oom(&ctx);
-		return cv_model_end(&ctx);
-	}
-	memcpy(rules, sg->rules, n * sizeof(*rules));
-	rules_remove(&ctx, req, rules, &n);
-	rules_add(&ctx, req, rules, &n);
-	if (ctx.ret != 0) {
-		free(rules);
-		return cv_model_end(&ctx);
-	}
-	free(sg->rules);
-	sg->rules = rules;
-	sg->n_rules = n;
-	if (sg->of_vpc && !sg->meta.api && by != NULL) {
-		sg->meta.api = true;
-		sg->meta.created = by->now;
-	}
-	cv_model_touch(&ctx, CV_MODEL_SG, idx);
-	return cv_model_end(&ctx);
 }

@@ -60,6 +60,25 @@ static bool lbs_copy(struct cv_model *to)
 	return ok;
 }
 
+static bool sgs_copy(struct cv_model *to)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < to->n_sgs; i++) {
+		struct cv_model_security_group *sg = &to->sgs[i];
+
+		COPY(sg->rules, sg->n_rules);
+		COPY(sg->egress, sg->n_egress);
+		sg->n_rules = sg->rules != NULL ? sg->n_rules : 0;
+		sg->n_egress = sg->egress != NULL ? sg->n_egress : 0;
+		for (uint32_t k = 0; k < sg->n_rules; k++)
+			COPY(sg->rules[k].tags, sg->rules[k].n_tags);
+		for (uint32_t k = 0; k < sg->n_egress; k++)
+			COPY(sg->egress[k].tags, sg->egress[k].n_tags);
+	}
+	return ok;
+}
+
 static bool parts_copy(struct cv_model *to)
 {
 	bool ok = true;
@@ -70,8 +89,6 @@ static bool parts_copy(struct cv_model *to)
 		COPY(to->vpcs[i].cidrs, to->vpcs[i].n_cidrs);
 		COPY(to->vpcs[i].vxlan.peers, to->vpcs[i].vxlan.n_peers);
 	}
-	for (uint32_t i = 0; i < to->n_sgs; i++)
-		COPY(to->sgs[i].rules, to->sgs[i].n_rules);
 	for (uint32_t i = 0; i < to->n_services; i++) {
 		COPY(to->services[i].lbs, to->services[i].n_lbs);
 		COPY(to->services[i].principals, to->services[i].n_principals);
@@ -132,6 +149,7 @@ struct cv_model *cv_model_snapshot(struct cv_model *model)
 	/* All of them, even when memory runs out in one: then each is the copy's own and can be freed. */
 	ok = metas_copy(to);
 	ok = lbs_copy(to) && ok;
+	ok = sgs_copy(to) && ok;
 	ok = parts_copy(to) && ok;
 	if (!ok) {
 		cv_model_destroy(to);

@@ -136,12 +136,21 @@ static void wanted_names_are_found_among_many(void **state)
 	for (int i = 0; i < 3; i++) {
 		ec2(CONS,
 		    "Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1=%s"
-		    "&SecurityGroupRuleId.2=sgr-0&SecurityGroupRuleId.3=%s",
-		    rules[i], rules[(i + 1) % 3]);
+		    "&SecurityGroupRuleId.2=%s&SecurityGroupRuleId.3=%s",
+		    rules[i], rules[(i + 1) % 3], rules[i]);
 		assert_int_equal(times("<securityGroupRuleId>"), 2);
+		ec2_fails(CONS, "InvalidSecurityGroupRuleId.NotFound",
+			  "Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1=%s"
+			  "&SecurityGroupRuleId.2=sgr-00000000000000000",
+			  rules[i]);
+		assert_non_null(strstr(err_text, "sgr-00000000000000000"));
 	}
-	ec2(CONS, "Action=DescribeSecurityGroups&GroupName.1=x&GroupName.2=default&GroupName.3=a");
+	ec2(CONS, "Action=DescribeSecurityGroups&GroupName.1=x&GroupName.2=default");
 	has("<groupName>x<");
+	has("<groupName>default<");
+	ec2_fails(CONS, "InvalidGroup.NotFound",
+		  "Action=DescribeSecurityGroups&GroupName.1=x&GroupName.2=y&GroupName.3=x");
+	assert_string_equal(err_text, "The security group 'y' does not exist");
 }
 
 static void dimensions_have_a_limit(void **state)

@@ -194,12 +194,12 @@ static void group_is_made_used_and_removed(void **state)
 	ec2(CONS, "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
 	has("<groupName>web servers</groupName><groupDescription>for tests</groupDescription>");
 	assert_int_equal(times("<cidrIp>"), 4);
-	has("<fromPort>0</fromPort><toPort>65535</toPort>");
+	has("<item><ipProtocol>-1</ipProtocol><groups/>");
 	ec2(CONS, "Action=DescribeSecurityGroups&Filter.1.Name=description&Filter.1.Value.1=for*");
 	assert_int_equal(times("<groupDescription>"), 1);
 	ec2(CONS, "Action=DescribeSecurityGroupRules&Filter.1.Name=group-id&Filter.1.Value.1=%s",
 	    sg);
-	assert_int_equal(times("<securityGroupRuleId>"), 3);
+	assert_int_equal(times("<securityGroupRuleId>"), 4);
 	element("securityGroupRuleId", rule);
 	ec2(CONS, "Action=RevokeSecurityGroupIngress&GroupId=%s&SecurityGroupRuleId.1=%s", sg,
 	    rule);
@@ -214,7 +214,7 @@ static void group_is_made_used_and_removed(void **state)
 		sg);
 	ec2(CONS,
 	    "Action=AuthorizeSecurityGroupEgress&GroupId=%s&IpPermissions.1.IpProtocol=-1"
-	    "&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0",
+	    "&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8",
 	    sg);
 	has("<isEgress>true</isEgress>");
 	make_service();
@@ -245,7 +245,7 @@ static void group_that_cannot_be_is_refused(void **state)
 	ec2(CONS, "%sx&VpcId=%s", create, vpc_c);
 	element("groupId", svc);
 	ec2_fails(CONS, "UnsupportedOperation",
-		  "%s%s&IpProtocol=udp&FromPort=1&ToPort=2&CidrIp=0.0.0.0/0", in, svc);
+		  "%s%s&IpProtocol=50&FromPort=1&ToPort=2&CidrIp=0.0.0.0/0", in, svc);
 	ec2_fails(CONS, "InvalidParameterValue", "%s%s&IpProtocol=tcp&CidrIp=0.0.0.0/0", in, svc);
 	ec2_fails(CONS, "InvalidParameterValue",
 		  "%s%s&IpProtocol=tcp&FromPort=2&ToPort=1&CidrIp=0.0.0.0/0", in, svc);
@@ -254,8 +254,12 @@ static void group_that_cannot_be_is_refused(void **state)
 	ec2_fails(CONS, "MissingParameter", "%s%s", in, svc);
 	ec2_fails(CONS, "MissingParameter", "%s%s&IpPermissions.1.IpProtocol=-1", in, svc);
 	ec2_fails(CONS, "UnsupportedOperation",
+		  "%s%s&IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.GroupId=%s"
+		  "&IpPermissions.1.Groups.1.UserId=111111111111",
+		  in, svc, svc);
+	ec2_fails(CONS, "InvalidGroup.NotFound",
 		  "%s%s&IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.GroupId=%s", in, svc,
-		  svc);
+		  id_of(CV_MODEL_SG, "p", "sg"));
 	ec2_fails(CONS, "OperationNotPermitted", "%s%s&IpProtocol=-1&CidrIp=0.0.0.0/0", in, sg_c);
 	ec2_fails(CONS, "OperationNotPermitted", "Action=DeleteSecurityGroup&GroupId=%s", sg_c);
 }
@@ -269,8 +273,9 @@ static void default_group_is_shown(void **state)
 	    "Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1=default");
 	assert_int_equal(times("<groupDescription>"), 1);
 	has("<vpcId>%s</vpcId>", vpc_c);
-	has("<cidrIp>10.0.0.0/16</cidrIp>");
 	element("groupId", sg);
+	has("<ipProtocol>-1</ipProtocol><groups><item><userId>222222222222</userId><groupId>%s<",
+	    sg);
 	ec2(CONS, "Action=DescribeSecurityGroups&GroupId.1=%s", sg);
 	assert_int_equal(times("<groupDescription>"), 1);
 	ec2_fails(PROV, "InvalidGroup.NotFound", "Action=DescribeSecurityGroups&GroupId.1=%s", sg);

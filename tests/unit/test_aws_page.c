@@ -173,7 +173,7 @@ static void tags_rules_and_interfaces_come_in_pages(void **state)
 		uint32_t n;
 	} rows[] = {
 		{"DescribeTags", "<resourceId>", 30},
-		{"DescribeSecurityGroupRules", "<securityGroupRuleId>", 13},
+		{"DescribeSecurityGroupRules", "<securityGroupRuleId>", 39},
 		{"DescribeNetworkInterfaces", "<networkInterfaceId>", 2},
 		{"DescribeSubnets", "<subnetId>", 3},
 		{"DescribeVpcs", "<vpcId>", 1},

@@ -114,7 +114,9 @@ static void make_net(void)
 {
 	struct cv_prefix cidr = prefix("10.9.0.0/16");
 	struct cv_model_rule rules[] = {{prefix("10.0.0.0/8"), 80, 443},
-					{prefix("10.9.0.0/16"), 1, 2}};
+					{.protocol = CV_MODEL_PROTOCOL_ALL, .group = "default"},
+					{prefix("10.9.0.0/16"), 1, 2, CV_MODEL_UDP}};
+	struct cv_model_tag rule_tags[] = {{"of", "a rule"}, {"k", ""}};
 	struct cv_model_tag tags[] = {{"Name", "net"}, {"k", ""}};
 	struct cv_model_by by = *by_of(0);
 	struct cv_model_vpc_req vpc = {.owner = "111111111111",
@@ -128,7 +130,15 @@ static void make_net(void)
 					     .cidr = prefix("10.9.1.0/24"),
 					     .zone = "use1-az1",
 					     .gateway = ip("10.9.1.1")};
-	struct cv_model_sg_req sg = {.name = "in and out", .vpc = 2, .rules = rules, .n_rules = 2};
+	struct cv_model_sg_req sg = {.name = "in and out",
+				     .vpc = 2,
+				     .rules = rules,
+				     .n_rules = CV_ARRAY_LEN(rules),
+				     .egress = rules};
+
+	rules[0].description = "what it is for";
+	rules[0].tags = rule_tags;
+	rules[0].n_tags = 2;
 
 	by.tags = tags;
 	by.n_tags = 2;
@@ -149,7 +159,12 @@ static void make_net(void)
 
 		assert_true(m->sgs[i].of_vpc);
 		change.add = rules;
-		change.n_add = 2;
+		change.n_add = CV_ARRAY_LEN(rules);
+		no_error(cv_model_sg_change(m, by_of(0), &change, &errs));
+		change.egress = true;
+		change.remove = m->sgs[i].egress;
+		change.add = &rules[2];
+		change.n_add = 1;
 		no_error(cv_model_sg_change(m, by_of(0), &change, &errs));
 	}
 }

@@ -290,6 +290,57 @@ static void security_groups_are_flattened(void **state)
 	world_fini(&w);
 }
 
+/* A group in place of addresses: those that carry it; UDP and ICMP are for nobody. */
+static void rules_that_name_groups_are_resolved(void **state)
+{
+	static const char *const users[] = {"users"}, *const named[] = {"named"};
+	struct cv_model_rule rules[] = {
+		{.group = "users", .port_first = 1, .port_last = 2},
+		{.group = "default", .protocol = CV_MODEL_PROTOCOL_ALL},
+		{.group = "nobody", .port_last = 9},
+		{.cidr = prefix("10.9.0.0/16"), .protocol = CV_MODEL_UDP, .port_last = 9},
+		{.cidr = prefix("10.9.0.0/16"), .protocol = CV_MODEL_ICMP},
+		{.cidr = prefix("10.8.0.0/16"), .port_first = 7, .port_last = 8},
+	};
+	struct cv_model *m = plain_model();
+	struct cv_model_sg_req req = {.name = "users", .vpc = 1};
+	struct cv_model_errs said = {0};
+	const struct cv_view_endpoint *ep;
+	const struct cv_view_spec *s;
+	struct cv_plan *p;
+	struct world w;
+	char first[24], second[24];
+
+	(void)state;
+	world_init(&w, roomy);
+	assert_string_equal(m->vpcs[1].name, "cons");
+	assert_int_equal(cv_model_sg_add(m, &req, &said), 0);
+	req.name = "named";
+	req.rules = rules;
+	req.n_rules = CV_ARRAY_LEN(rules);
+	assert_int_equal(cv_model_sg_add(m, &req, &said), 0);
+	add_endpoint(m, "one", "a", users, 1);
+	add_endpoint(m, "two", "a", users, 1);
+	add_endpoint(m, "target", "a", named, 1);
+	p = plan(&w, m);
+	s = spec_of(p);
+	snprintf(first, sizeof(first), "%s/32", cv_ip4_str(m->endpoints[0].enis[0].ip, second));
+	snprintf(second, sizeof(second), "%s/32",
+		 cv_ip4_str(m->endpoints[1].enis[0].ip, (char[CV_NET_STR_LEN]){0}));
+	ep = &s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 2)];
+	assert_int_equal(ep->sg_n, 5);
+	check_rule(s, ep->sg_first, first, 1, 2);
+	check_rule(s, ep->sg_first + 1, second, 1, 2);
+	check_rule(s, ep->sg_first + 2, "10.0.0.0/16", 0, 65535);
+	check_rule(s, ep->sg_first + 3, "10.7.0.0/16", 0, 65535);
+	check_rule(s, ep->sg_first + 4, "10.8.0.0/16", 7, 8);
+	ep = &s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 0)];
+	assert_false(ep->sg_any);
+	assert_int_equal(ep->sg_n, 0);
+	cv_plan_destroy(p);
+	world_fini(&w);
+}
+
 static void next_hop_is_the_target_or_a_gateway(void **state)
 {
 	struct cv_model *m = plain_model();
@@ -497,6 +548,7 @@ int main(void)
 		cmocka_unit_test(endpoint_without_a_node_has_none),
 		cmocka_unit_test(endpoints_state_is_a_verdict),
 		cmocka_unit_test(security_groups_are_flattened),
+		cmocka_unit_test(rules_that_name_groups_are_resolved),
 		cmocka_unit_test(next_hop_is_the_target_or_a_gateway),
 		cmocka_unit_test(gateway_of_the_targets_zone_is_preferred),
 		cmocka_unit_test(groups_without_load_balancer_wait),
