@@ -671,6 +671,7 @@ static void set_limits(struct conf_run *run)
 
 	model->limits[CV_MODEL_TG] = run->conf->limits.targets;
 	model->limits[CV_MODEL_LISTENER] = run->conf->limits.listeners;
+	model->limits[CV_MODEL_VPC] = run->conf->limits.endpoints_per_vpc;
 	model->limits[CV_MODEL_ENDPOINT] = run->conf->limits.endpoints;
 }
 

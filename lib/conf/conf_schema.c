@@ -113,6 +113,8 @@ static const struct conf_row schema[] = {
 	INT("limits.endpoints", 1, MANY, "100000", "",
 	    "endpoints; with six interfaces each, those that still have connections after they led to "
 	    "another load balancer included"),
+	NUMBER("limits.endpoints_per_vpc", LIVE, 1, MANY, "50", "",
+	       "endpoints of one VPC that API calls make (AWS: 50, more when asked)"),
 	INT("limits.targets", 1, MANY, "200000", "", "targets, all target groups together"),
 	INT("limits.listeners", 1, MANY, "100000", "", "listeners, all load balancers together"),
 

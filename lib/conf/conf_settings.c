@@ -294,6 +294,7 @@ void cv_conf_build_settings(struct conf_run *run)
 		build_dpdk(run, dpdk);
 	conf->limits.flows = cv_conf_u32(run, 0, "limits.flows");
 	conf->limits.endpoints = cv_conf_u32(run, 0, "limits.endpoints");
+	conf->limits.endpoints_per_vpc = cv_conf_u32(run, 0, "limits.endpoints_per_vpc");
 	conf->limits.targets = cv_conf_u32(run, 0, "limits.targets");
 	conf->limits.listeners = cv_conf_u32(run, 0, "limits.listeners");
 	conf->settings.syn_seconds = cv_conf_u32(run, 0, "settings.timeouts.syn_seconds");

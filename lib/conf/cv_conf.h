@@ -59,6 +59,7 @@ struct cv_conf_dpdk {
 struct cv_conf_limits {
 	uint32_t flows; /**< per worker */
 	uint32_t endpoints;
+	uint32_t endpoints_per_vpc; /**< that calls make */
 	uint32_t targets;
 	uint32_t listeners;
 };

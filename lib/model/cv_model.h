@@ -55,6 +55,7 @@ struct cv_model_account {
 	const char *name;
 	struct cv_model_zone_name *zones; /**< shape [n_zones] */
 	uint32_t n_zones;
+	uint32_t n_deleted; /**< its endpoints that are only shown yet */
 };
 
 /** How a VPC's packets arrive and leave. */
@@ -75,6 +76,7 @@ struct cv_model_vpc {
 	const char *port; /**< name of a port in `dpdk.ports` */
 	uint16_t vlan; /**< 1..4094, 0: untagged; of what carries it with CV_MODEL_ATTACH_VXLAN */
 	struct cv_model_vxlan vxlan;
+	uint32_t n_endpoints; /**< that calls made, but deleted ones */
 	bool dns_support, dns_hostnames; /**< has a DNS server; may have private names, with both */
 	struct cv_model_meta meta;
 };
@@ -237,16 +239,12 @@ struct cv_model {
 	struct cv_model_endpoint *endpoints;
 	struct cv_model_pool *pools; /**< shape [n_pools]; cv_model_pool.h */
 	uint32_t n_zones, n_accounts, n_pools;
-	uint32_t n_vpcs;
-	uint32_t n_subnets;
-	uint32_t n_sgs;
-	uint32_t n_tgs;
-	uint32_t n_lbs;
-	uint32_t n_services;
-	uint32_t n_endpoints;
+	uint32_t n_vpcs, n_subnets, n_sgs, n_tgs, n_lbs, n_services, n_endpoints;
+	uint32_t n_deleted; /**< endpoints that are only shown yet */
 	uint32_t n_gone[CV_MODEL_KIND_N]; /**< of the above, by kind: no resources */
 	uint32_t n_targets, n_listeners;  /**< of all groups, of all load balancers */
-	/** How many there may be, 0: no limit; CV_MODEL_TG: targets. The reader's to set. */
+	/** How many there may be, 0: no limit. The reader's to set. CV_MODEL_TG: targets; CV_MODEL_VPC:
+	 * endpoints of one VPC that calls made. */
 	uint32_t limits[CV_MODEL_KIND_N];
 	struct cv_model_change *changes; /**< shape [n_changes]; by API calls */
 	uint32_t n_changes;

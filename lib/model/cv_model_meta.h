@@ -53,8 +53,13 @@ enum cv_model_dns_state {
 #define CV_MODEL_TAG_KEY_MAX 128
 #define CV_MODEL_TAG_VALUE_MAX 256
 
-/** A deleted endpoint is shown for so long, and a request is answered or expires in so long. */
+/** A deleted endpoint is shown for so long, and a request is answered or expires in so long. Of each
+ * account so many deleted ones are shown at most. */
 #define CV_MODEL_DELETED_SECONDS 600
+#define CV_MODEL_DELETED_EACH 1000
+
+/** Security groups that calls may have made at a time, of each account. */
+#define CV_MODEL_SGS_EACH 2500
 #define CV_MODEL_EXPIRE_SECONDS (7 * 86400)
 
 /** A tag, or an attribute in AWS's words. */

@@ -39,6 +39,19 @@ static void endpoint_empty(struct cv_model *model, struct cv_model_endpoint *end
 	endpoint->n_enis = endpoint->n_sgs = 0;
 }
 
+static struct cv_model_account *owner_of(struct cv_model *model,
+					 const struct cv_model_endpoint *endpoint)
+{
+	return &model->accounts[model->vpcs[endpoint->vpc].owner];
+}
+
+static void deleted_count(struct cv_model *model, const struct cv_model_endpoint *endpoint,
+			  int more)
+{
+	model->n_deleted += (uint32_t)more;
+	owner_of(model, endpoint)->n_deleted += (uint32_t)more;
+}
+
 void cv_model_endpoint_remove(struct model_ctx *ctx, uint32_t idx)
 {
 	struct cv_model_endpoint *endpoint = &ctx->model->endpoints[idx];
@@ -50,6 +63,8 @@ void cv_model_endpoint_remove(struct model_ctx *ctx, uint32_t idx)
 	}
 	cv_model_state_set(ctx->model, endpoint, CV_MODEL_DELETING, ctx->by->now);
 	endpoint_empty(ctx->model, endpoint);
+	ctx->model->vpcs[endpoint->vpc].n_endpoints--;
+	deleted_count(ctx->model, endpoint, 1);
 	cv_model_touch(ctx, CV_MODEL_ENDPOINT, idx);
 }
 
@@ -57,6 +72,7 @@ void cv_model_endpoint_vanish(struct model_ctx *ctx, uint32_t idx)
 {
 	struct cv_model_endpoint *endpoint = &ctx->model->endpoints[idx];
 
+	deleted_count(ctx->model, endpoint, -1);
 	cv_model_str_free(ctx->model, endpoint->principal);
 	cv_model_str_free(ctx->model, endpoint->service_name);
 	cv_model_vanish(ctx, CV_MODEL_ENDPOINT, idx, CV_MODEL_NONE);
@@ -78,7 +94,9 @@ static bool endpoint_advance(struct model_ctx *ctx, uint32_t idx)
 		cv_model_state_set(ctx->model, endpoint, CV_MODEL_DELETED, now);
 		return true;
 	case CV_MODEL_DELETED:
-		if (age < CV_MODEL_DELETED_SECONDS)
+		/* Who deletes many sees them for less long: they take memory. */
+		if (age < CV_MODEL_DELETED_SECONDS &&
+		    owner_of(ctx->model, endpoint)->n_deleted <= CV_MODEL_DELETED_EACH)
 			return false;
 		cv_model_endpoint_vanish(ctx, idx);
 		return true;

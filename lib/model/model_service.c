@@ -431,11 +431,8 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 	endpoint->vpc = cv_model_resolve(ctx, CV_MODEL_VPC, CV_MODEL_NONE, req->vpc, "vpc");
 	endpoint_service(ctx, req, endpoint);
 	check_principal(ctx, req, endpoint);
-	if (ctx->by != NULL && ctx->model->limits[CV_MODEL_ENDPOINT] != 0 &&
-	    ctx->model->n_endpoints - ctx->model->n_gone[CV_MODEL_ENDPOINT] >=
-		    ctx->model->limits[CV_MODEL_ENDPOINT])
-		cv_model_err(ctx, EINVAL, "VpcEndpointLimitExceeded", "",
-			     "The maximum number of VPC endpoints has been reached");
+	if (ctx->by != NULL)
+		check_quotas(ctx, endpoint->vpc);
 	if (req->private_dns && !is_restored(ctx) && endpoint->service != CV_MODEL_NONE &&
 	    endpoint->vpc != CV_MODEL_NONE)
 		cv_model_check_private_dns(ctx, endpoint->vpc, endpoint->service);
@@ -553,6 +550,7 @@ static void publish_endpoint(struct model_ctx *ctx, const struct cv_model_endpoi
 	model->endpoints[idx] = *endpoint;
 	cv_model_publish(ctx, CV_MODEL_NONE, endpoint->name, endpoint->id, idx);
 	cv_model_endpoint_uses(model, endpoint, 1);
+	model->vpcs[endpoint->vpc].n_endpoints += ctx->by != NULL;
 	if (endpoint->service != CV_MODEL_NONE && cv_model_state_is_attached(endpoint->state))
 		model->services[endpoint->service].n_attached++;
 }

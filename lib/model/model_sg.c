@@ -165,6 +165,20 @@ static void sg_publish(struct model_ctx *ctx, struct cv_model_security_group *sg
 	cv_model_use(model, CV_MODEL_VPC, sg->vpc, 1);
 }
 
+/* AWS's quota: what one account makes takes memory that all have. O(groups) */
+static void sgs_check(struct model_ctx *ctx, uint32_t account)
+{
+	const struct cv_model *model = ctx->model;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < model->n_sgs; i++)
+		n += !model->sgs[i].meta.gone && model->sgs[i].meta.api &&
+		     model->vpcs[model->sgs[i].vpc].owner == account;
+	if (n >= CV_MODEL_SGS_EACH)
+		cv_model_err(ctx, EINVAL, "SecurityGroupLimitExceeded", "",
+			     "The maximum number of security groups has been reached.");
+}
+
 int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 		    struct cv_model_errs *errs)
 {
@@ -178,6 +192,8 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 	if (idx != CV_MODEL_NONE)
 		return default_sg_restore(&ctx, req, idx);
 	cv_model_check_name(&ctx, req->vpc, req->name);
+	if (req->by != NULL && !req->by->restore)
+		sgs_check(&ctx, model->vpcs[req->vpc].owner);
 	snprintf(basis, sizeof(basis), "%s/%.64s", model->vpcs[req->vpc].id,
 		 req->name != NULL ? req->name : "");
 	sg.id = cv_model_id(&ctx, req->id, basis);

@@ -66,7 +66,7 @@ def config(n_endpoints, core):
     for i, subnet in enumerate(conf['vpcs'][1]['subnets']):
         subnet['cidr'] = f'10.{64 + 4 * i}.0.0/16'
     conf['dpdk'].update({'memory_mb': 512, 'workers': 1, 'main_core': core, 'cores': [1 - core]})
-    conf['limits'].update({'endpoints': n_endpoints + 20000, 'targets': 4000})
+    conf['limits'].update({'endpoints': n_endpoints + 20000, 'endpoints_per_vpc': 20000, 'targets': 4000})
     conf['target_groups'] = [{'name': 'web', 'vpc': 'provider', 'port': 80,
                               'health_check': {'enabled': False},
                               'targets': [{'ip': f'10.0.1.{i}', 'port': 80} for i in range(20, 120)]}]

@@ -9,7 +9,7 @@
 #include "cv_model_change.h"
 
 struct count {
-	uint32_t vpcs[256], subnets[1024], sgs[1024], services[256], attached[256];
+	uint32_t vpcs[256], living[256], subnets[1024], sgs[1024], services[256], attached[256];
 };
 
 static inline void check_found(enum cv_model_kind kind, const char *id, uint32_t i)
@@ -160,7 +160,7 @@ static inline void check_users(const struct count *count)
 static inline void check_all(void)
 {
 	static struct count count;
-	uint32_t n_targets = 0, n_listeners = 0;
+	uint32_t n_targets = 0, n_listeners = 0, n_deleted = 0;
 
 	memset(&count, 0, sizeof(count));
 	EACH(subnets, i) count.vpcs[m->subnets[i].vpc]++;
@@ -178,6 +178,19 @@ static inline void check_all(void)
 	}
 	EACH(endpoints, i) check_endpoint(&m->endpoints[i], i, &count);
 	check_users(&count);
+	EACH(endpoints, i)
+	{
+		bool there = m->endpoints[i].n_enis > 0;
+
+		n_deleted += !there;
+		if (there && m->endpoints[i].meta.api)
+			count.living[m->endpoints[i].vpc]++;
+	}
+	EACH(vpcs, i) assert_int_equal(m->vpcs[i].n_endpoints, count.living[i]);
+	assert_int_equal(m->n_deleted, n_deleted);
+	for (uint32_t i = 0; i < m->n_accounts; i++)
+		n_deleted -= m->accounts[i].n_deleted;
+	assert_int_equal(n_deleted, 0);
 	assert_int_equal(m->n_targets, n_targets);
 	assert_int_equal(m->n_listeners, n_listeners);
 }
