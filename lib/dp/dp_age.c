@@ -27,22 +27,69 @@
 /* Packets beyond which a recheck, which costs more than a look, has bigger pieces too. */
 #define DP_RECHECK_PKTS 128
 
-/* Tells whether a flow has ended. */
-static bool dp_age_one(struct cv_dp_worker *w, uint32_t idx)
+/* Flows that are over. */
+struct dp_over {
+	uint32_t idx[DP_ENDS_PIECE];
+	enum cv_event why[DP_ENDS_PIECE];
+	uint32_t n;
+};
+
+/*
+ * Starts to load what the end of a flow needs: lines anywhere, those of all that end in a piece at once.
+ * Only finding the pool early as well makes it worth it, for what is guessed wrong there waits for nothing.
+ */
+static void dp_over_prefetch(const struct cv_dp_worker *w, uint32_t idx)
 {
 	const struct cv_flow *flow = &w->flows->flows[idx];
-	enum cv_event why;
+	uint64_t rest = cv_flow_load32(&flow->client_port) | (uint64_t)flow->client_vpc << 32;
+	uint64_t hash = cv_flow_hash_raw(w->flows->key, cv_flow_load64(&flow->client_ip), rest);
 
-	if (flow->node_port == 0)
-		return false;
-	why = dp_flow_expiry(w, flow);
-	if (why == CV_EV_N)
-		return false;
-	if (why == CV_EV_FLOW_END_IDLE)
-		dp_flow_kill(w, idx, w->view->spec.settings.end_idle, why);
-	else
-		dp_flow_end(w, idx, why);
-	return true;
+	cv_flow_bucket_prefetch(w->flows, hash);
+	__builtin_prefetch(&w->flows->cold[idx]);
+	__builtin_prefetch(cv_view_pool_find(w->view, flow->target_vpc, flow->node_ip,
+					     flow->target_ip, flow->target_port));
+}
+
+/*
+ * Looks at up to n entries, which are no more than there are: none twice. Ends at `most` that are over.
+ * Returns how many it looked at.
+ */
+static uint32_t dp_over_find(struct cv_dp_worker *w, uint32_t n, uint32_t most,
+			     struct dp_over *over)
+{
+	struct dp_sweep *s = &w->sweep;
+	uint32_t looked = 0;
+
+	over->n = 0;
+	most = RTE_MIN(most, (uint32_t)DP_ENDS_PIECE);
+	while (looked < n && over->n < most) {
+		uint32_t idx = s->next < w->flows->high ? s->next : 0;
+		const struct cv_flow *flow = &w->flows->flows[idx];
+		enum cv_event why;
+
+		s->next = idx + 1;
+		looked++;
+		if (flow->node_port == 0)
+			continue;
+		why = dp_flow_expiry(w, flow);
+		if (why == CV_EV_N)
+			continue;
+		dp_over_prefetch(w, idx);
+		over->idx[over->n] = idx;
+		over->why[over->n++] = why;
+	}
+	return looked;
+}
+
+static void dp_over_end(struct cv_dp_worker *w, const struct dp_over *over)
+{
+	for (uint32_t i = 0; i < over->n; i++) {
+		if (over->why[i] == CV_EV_FLOW_END_IDLE)
+			dp_flow_kill(w, over->idx[i], w->view->spec.settings.end_idle,
+				     over->why[i]);
+		else
+			dp_flow_end(w, over->idx[i], over->why[i]);
+	}
 }
 
 /* Flows that may end in a turn: as many as there are more of since the last one, and then some. */
@@ -68,12 +115,15 @@ static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 		s->last_ms = w->now_ms;
 	}
 	n = RTE_MIN(s->credit, DP_PIECE + pkts);
-	for (; n > 0 && ends > 0; n--) {
-		if (s->next >= high)
-			s->next = 0;
-		s->credit--;
-		ends -= dp_age_one(w, s->next++);
+	s->credit -= n;
+	while (n > 0 && ends > 0) {
+		struct dp_over over;
+
+		n -= dp_over_find(w, n, ends, &over);
+		dp_over_end(w, &over);
+		ends -= over.n;
 	}
+	s->credit += n;
 }
 
 /*

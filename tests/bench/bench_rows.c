@@ -26,6 +26,7 @@ static const struct {
 	{"worst", row_worst, "all that is unkind: misses, full ports, chosen hashes, sizes"},
 	{"vxlan", row_vxlan, "established packets in VXLAN, on one side or both, against plain"},
 	{"paths", row_paths, "established packets of 1 to 100,000 endpoints"},
+	{"ageing", row_ageing, "what looking at a flow and ending it costs, of 1,000,000"},
 	{"flood", row_flood, "established flows beside a flood of SYNs"},
 };
 

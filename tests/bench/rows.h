@@ -31,5 +31,7 @@ void row_worst(const struct row_opts *opts);
 void row_vxlan(const struct row_opts *opts);
 /** Established packets of many endpoints, each with counters of its own. */
 void row_paths(const struct row_opts *opts);
+/** Flows that leave a large table. */
+void row_ageing(const struct row_opts *opts);
 /** Established flows beside half-open ones. */
 void row_flood(const struct row_opts *opts);
