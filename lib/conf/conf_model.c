@@ -176,7 +176,7 @@ static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 		.vpc = vpc,
 	};
 	struct cv_model_errs errs = {0};
-	struct cv_model_rule *rules = NULL;
+	struct cv_model_rule *rules = NULL, *egress = NULL;
 	int ret = -ECANCELED;
 
 	if (!is_spoiled(run, node)) {
@@ -186,6 +186,8 @@ static void build_sg(struct conf_run *run, uint32_t node, uint32_t vpc)
 			req.egress = egress = cv_conf_rules(run, cv_conf_node(run, node, "egress"),
 							    &req.n_egress);
 	}
+	if (!is_spoiled(run, node) && !run->oom)
+		ret = cv_model_sg_add(run->conf->model, &req, &errs);
 	finish(run, CV_MODEL_SG, vpc, node, ret, &errs);
 	cv_conf_rules_free(rules, req.n_rules);
 	cv_conf_rules_free(egress, req.n_egress);
@@ -625,13 +627,13 @@ static uint32_t node_of(struct conf_run *run, enum cv_model_kind kind, uint32_t 
 		[CV_MODEL_SERVICE] = "endpoint_services",
 		[CV_MODEL_ENDPOINT] = "endpoints",
 	};
-	uint32_t node = cv_conf_doc_first(&run->doc, cv_conf_node(run, 0, lists[kind]));
+	uint32_t node;
 
-	while (idx-- > 0 && node != CONF_NONE)
-		node = cv_conf_doc_next(&run->doc, node);
 	if (kind == CV_MODEL_SG)
 		return 0; /* they stand in their VPCs, and say which */
 	node = cv_conf_doc_first(&run->doc, cv_conf_node(run, 0, lists[kind]));
+	while (idx-- > 0 && node != CONF_NONE)
+		node = cv_conf_doc_next(&run->doc, node);
 	return node == CONF_NONE ? 0 : node;
 }
 

@@ -261,8 +261,6 @@ static const struct conf_row schema[] = {
 	     "`udp` and `icmp` are only shown: nothing but TCP passes"),
 	{"vpcs[].security_groups[].ingress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
 	 "listener port 80 or ports `80-443`"},
-
-	LIST("vpc_attachments", LIVE, 0, 4096,
 	STRING("vpcs[].security_groups[].ingress[].description", 0, 0, 255, NULL, "what it is for"),
 	TEXT("vpcs[].security_groups[].ingress[].id", 0, REF, NULL,
 	     "`sgr-` and 17 hex digits; derived if absent"),
@@ -283,6 +281,8 @@ static const struct conf_row schema[] = {
 	     "`sgr-` and 17 hex digits; derived if absent"),
 	{"vpcs[].security_groups[].egress[].tags", CONF_MAP, 0, 0, 50, NULL, "", NULL, "tags"},
 	STRING("vpcs[].security_groups[].egress[].tags.*", 0, 0, 256, NULL, "value of the tag"),
+
+	LIST("vpc_attachments", LIVE, 0, 4096,
 	     "attachments for VPCs that API calls make (`CreateVpc`): each VPC takes the first that is free"),
 	OBJECT("vpc_attachments[]", RES,
 	       "a range: VLANs of a port, VXLAN networks on one, or, with neither, the port untagged"),
@@ -391,8 +391,8 @@ static const struct conf_row schema[] = {
 	OBJECT("load_balancers[].attributes", 0, "attributes, by AWS's keys"),
 	BOOL("load_balancers[].attributes.load_balancing.cross_zone.enabled", "false",
 	     "nodes use targets of other zones"),
-	NUMBER("load_balancers[].attributes.secondary_ips.auto_assigned.per_subnet", CONF_RAISE, 0, 7,
-	       "0", "", "further addresses of each node, each with source ports of its own"),
+	NUMBER("load_balancers[].attributes.secondary_ips.auto_assigned.per_subnet", CONF_RAISE, 0,
+	       7, "0", "", "further addresses of each node, each with source ports of its own"),
 	BOOL("load_balancers[].attributes.zonal_shift.config.enabled", "false",
 	     "the load balancer may be shifted away from a zone"),
 	ENUM("load_balancers[].attributes.dns_record.client_routing_policy",
