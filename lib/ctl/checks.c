@@ -130,33 +130,40 @@ static uint16_t listener_port(const struct cv_model_lb *lb, uint32_t tg, uint16_
 	return port;
 }
 
-static int probe_begin(struct cv_ctl *ctl, const struct cv_health_probe *due)
+void cv_ctl_checks_req(const struct cv_ctl *ctl, uint32_t lb, uint32_t tg_idx, uint32_t target,
+		       uint16_t port, struct cv_probe_req *req)
 {
 	static const enum cv_probe_protocol protocols[] = {
 		[CV_MODEL_CHECK_TCP] = CV_PROBE_TCP,
 		[CV_MODEL_CHECK_HTTP] = CV_PROBE_HTTP,
 		[CV_MODEL_CHECK_HTTPS] = CV_PROBE_HTTPS,
 	};
-	const struct cv_conf *conf = ctl->conf;
-	const struct cv_model_lb *lb = &conf->model->lbs[due->lb];
-	const struct cv_model_target_group *tg = &conf->model->tgs[due->tg];
-	uint32_t scale = conf->settings.lab_time_scale;
-	const struct cv_probe_req req = {
-		.key = due->key,
-		.turn = due->turn,
+	const struct cv_model *model = ctl->conf->model;
+	const struct cv_model_target_group *tg = &model->tgs[tg_idx];
+	uint32_t scale = ctl->conf->settings.lab_time_scale;
+
+	*req = (struct cv_probe_req){
 		.protocol = protocols[tg->check.protocol],
 		.ppv2 = tg->ppv2,
 		.vpc = (uint16_t)cv_plan_slot(ctl->plan, CV_PLAN_VPC, 0, tg->vpc),
-		.from = lb->nodes[due->node].ips[0],
-		.ip = tg->targets[due->target].ip,
-		.port = due->port,
-		.host_port = listener_port(lb, due->tg, due->port),
+		.ip = tg->targets[target].ip,
+		.port = port,
+		.host_port = listener_port(&model->lbs[lb], tg_idx, port),
 		.timeout_ms = tg->check.timeout_s * 1000 / (scale > 0 ? scale : 1),
 		.path = tg->check.path,
 	};
+}
+
+static int probe_begin(struct cv_ctl *ctl, const struct cv_health_probe *due)
+{
+	struct cv_probe_req req;
 
 	if (ctl->checks.probe == NULL)
 		return -ENOTSUP;
+	cv_ctl_checks_req(ctl, due->lb, due->tg, due->target, due->port, &req);
+	req.key = due->key;
+	req.turn = due->turn;
+	req.from = ctl->conf->model->lbs[due->lb].nodes[due->node].ips[0];
 	return cv_probe_begin(ctl->checks.probe, &req);
 }
 
@@ -193,8 +200,10 @@ static void results_take(struct cv_ctl *ctl, uint64_t now_ms)
 		return;
 	do {
 		n = cv_probe_results(ctl->checks.probe, results, BATCH);
-		for (uint32_t i = 0; i < n; i++)
-			result_take(ctl, &results[i], now_ms);
+		for (uint32_t i = 0; i < n; i++) {
+			if (!cv_ctl_drain_check_take(ctl, &results[i]))
+				result_take(ctl, &results[i], now_ms);
+		}
 	} while (n == BATCH);
 }
 

@@ -26,6 +26,7 @@
 #include "cv_view.h"
 
 #include "counts_priv.h"
+#include "drain_priv.h"
 #include "events_priv.h"
 #include "keep_priv.h"
 #include "neigh_priv.h"
@@ -80,31 +81,10 @@ struct ctl_stages {
 	int instr_fds[CV_DP_WORKERS_MAX]; /**< while ON: counts instructions, or -errno */
 };
 
-/** A target that was removed from the configuration. */
-struct ctl_drain {
-	uint32_t slot;
-	cv_be32_t ip;
-	uint16_t port;
-	uint32_t zone;     /**< as in struct cv_model_target */
-	bool terminate;    /**< its flows end after the delay */
-	bool over;         /**< the delay is over */
-	uint64_t until_ms; /**< end of the delay */
-	uint64_t sweep;    /**< once over: the workers' look at flows that ends its own */
-	char *group, *arn; /**< of its target group */
-};
-
-/** All of them. */
-struct ctl_drains {
-	struct ctl_drain *items; /**< shape [n] */
-	uint32_t n;
-	uint32_t *ends; /**< shape [n_ends]: slots of those whose flows end */
-	uint32_t n_ends;
-	bool due; /**< what ends is still to be published */
-};
-
 /** Health checks under way. */
 struct ctl_checks {
 	struct cv_probe *probe; /**< NULL: no check can be made */
+	uint32_t turns;         /**< the last one's, of targets that drain */
 	uint64_t plan_ms;       /**< when changed states are planned; 0: none has changed */
 	uint64_t ready_ms;      /**< not before */
 	uint64_t lines_ms;      /**< the second that is logged... */
@@ -257,24 +237,6 @@ void cv_ctl_pools_reap(struct cv_ctl *ctl);
 
 /** Say what is served: "generation 3: 2 VPCs, ...", into buf, shape [cap]. @return buf */
 const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap);
-
-/* ---- drain.c ---- */
-
-/**
- * The targets that will drain once a plan serves instead of the current one.
- *
- * @param[out] ret_drains  untouched on failure
- * @return 0 or -ENOMEM
- * @owner  caller; cv_ctl_drains_fini()
- */
-int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
-		       struct ctl_drains *ret_drains);
-
-/** Free what a list holds. */
-void cv_ctl_drains_fini(struct ctl_drains *drains);
-
-/** End what has drained for long enough. */
-void cv_ctl_drain_tick(struct cv_ctl *ctl, uint64_t now_ms);
 
 /* ---- recycle.c ---- */
 

@@ -2,8 +2,8 @@
 
 /*
  * Targets that were removed from the configuration: each drains for its group's deregistration delay, and
- * then its flows are ended, if the group says so. They need nothing for that but their slot, which stays
- * theirs as long as they have flows.
+ * then its flows are ended, if the group says so; before that if its checks fail. Their slot stays theirs as
+ * long as they have flows.
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@ static void drain_fini(struct ctl_drain *drain)
 {
 	free(drain->group);
 	free(drain->arn);
+	cv_ctl_drain_check_put(drain->check);
 }
 
 void cv_ctl_drains_fini(struct ctl_drains *drains)
@@ -41,6 +42,7 @@ static int add(struct ctl_drains *drains, const struct ctl_drain *drain, const c
 	*to = *drain;
 	to->group = strdup(group);
 	to->arn = strdup(arn);
+	cv_ctl_drain_check_get(to->check);
 	if (to->group == NULL || to->arn == NULL) {
 		drain_fini(to);
 		return -ENOMEM;
@@ -55,7 +57,7 @@ static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *
 	const struct cv_plan_obj *obj = &ctl->plan->objs[CV_PLAN_TARGET][slot];
 	const struct cv_model_target_group *tg = &ctl->conf->model->tgs[obj->owner];
 	const struct cv_model_target *target = &tg->targets[obj->idx];
-	const struct ctl_drain drain = {
+	struct ctl_drain drain = {
 		.slot = slot,
 		.ip = target->ip,
 		.port = target->port,
@@ -65,7 +67,12 @@ static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *
 		.terminate = tg->drain.terminate,
 	};
 
-	return add(drains, &drain, tg->name, tg->arn);
+	int ret = cv_ctl_drain_check_make(ctl, obj->owner, obj->idx, &drain.check);
+
+	if (ret == 0)
+		ret = add(drains, &drain, tg->name, tg->arn);
+	cv_ctl_drain_check_put(drain.check);
+	return ret;
 }
 
 static bool was_used(const struct cv_ctl *ctl, uint32_t slot)
@@ -75,11 +82,32 @@ static bool was_used(const struct cv_ctl *ctl, uint32_t slot)
 	return obj->idx != CV_MODEL_NONE && ctl->conf->model->tgs[obj->owner].lb != CV_MODEL_NONE;
 }
 
+/* The checks of a target need its VPC, whose slot others may get. */
+static void checks_keep(const struct cv_plan *plan, struct ctl_drain *drain)
+{
+	uint16_t vpc;
+
+	if (drain->check == NULL)
+		return;
+	vpc = cv_ctl_drain_check_vpc(drain->check);
+	if (vpc < plan->n_slots[CV_PLAN_VPC] && plan->objs[CV_PLAN_VPC][vpc].idx != CV_MODEL_NONE)
+		return;
+	cv_ctl_drain_check_put(drain->check);
+	drain->check = NULL;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	const struct ctl_drain *x = a, *y = b;
+
+	return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
 static void ends_list(struct ctl_drains *drains)
 {
 	drains->n_ends = 0;
 	for (uint32_t i = 0; i < drains->n; i++) {
-		if (drains->items[i].over)
+		if (drains->items[i].over || drains->items[i].sick)
 			drains->ends[drains->n_ends++] = drains->items[i].slot;
 	}
 }
@@ -113,6 +141,9 @@ int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
 		cv_ctl_drains_fini(&next);
 		return ret;
 	}
+	for (uint32_t i = 0; i < next.n; i++)
+		checks_keep(plan, &next.items[i]);
+	qsort(next.items, next.n, sizeof(*next.items), by_slot);
 	ends_list(&next);
 	*ret_drains = next;
 	return 0;
@@ -132,7 +163,7 @@ static bool is_swept(const struct cv_ctl *ctl, uint64_t sweep)
 /* Tells whether a target is done with. */
 static bool is_done(const struct cv_ctl *ctl, const struct ctl_drain *drain)
 {
-	return drain->over && (!drain->terminate || is_swept(ctl, drain->sweep));
+	return drain->over && ((!drain->terminate && !drain->sick) || is_swept(ctl, drain->sweep));
 }
 
 static void over_set(struct cv_ctl *ctl, struct ctl_drain *drain)
@@ -140,6 +171,11 @@ static void over_set(struct cv_ctl *ctl, struct ctl_drain *drain)
 	char addr[CV_NET_STR_LEN];
 
 	drain->over = true;
+	cv_ctl_drain_check_put(drain->check);
+	drain->check = NULL;
+	/* The flows of a sick one have ended. */
+	if (drain->sick)
+		return;
 	drain->sweep = ctl->sweep + 1;
 	cv_log(CV_LOG_INFO, "target %s of %s is drained, its flows %s",
 	       cv_ctl_addr_str(drain->ip, drain->port, addr), drain->group,
@@ -158,12 +194,14 @@ static bool drains_sort(struct cv_ctl *ctl, uint64_t now_ms)
 
 		if (!drain->over && now_ms >= drain->until_ms) {
 			over_set(ctl, drain);
-			more = more || drain->terminate;
+			more = more || (drain->terminate && !drain->sick);
 		}
 		if (is_done(ctl, drain)) {
 			drain_fini(drain);
 			continue;
 		}
+		if (drain->check != NULL)
+			cv_ctl_drain_check_run(ctl, drain, now_ms);
 		drains->items[n++] = *drain;
 	}
 	drains->n = n;

@@ -25,6 +25,9 @@
 /** Bytes of the text of a result, with the final NUL. */
 #define CV_HEALTH_TEXT_LEN 96
 
+/** Set in no key of a health: keys of the caller's own probes may have it. */
+#define CV_HEALTH_KEY_OTHERS (UINT64_C(1) << 63)
+
 struct cv_health;
 
 /** Settings. */

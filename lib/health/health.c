@@ -20,12 +20,12 @@ static uint64_t text_hash(const char *text, uint64_t seed)
 	return text != NULL ? cv_siphash(text, strlen(text), seed, seed + 1) : 0;
 }
 
-/* Two keys are alike by chance once in 2^64 pairs: then one check goes on where the other was. */
+/* Two keys are alike by chance once in 2^63 pairs: then one check goes on where the other was. */
 static uint64_t key_make(uint64_t group, uint64_t zone, const struct cv_model_target *target)
 {
 	const uint64_t parts[4] = {group, zone, target->ip, target->port};
 
-	return cv_siphash(parts, sizeof(parts), 5, 6);
+	return cv_siphash(parts, sizeof(parts), 5, 6) & ~CV_HEALTH_KEY_OTHERS;
 }
 
 static uint64_t question_make(const struct cv_model_target_group *tg)

@@ -25,6 +25,7 @@
 #include "ctl_world.h"
 
 #include "cv_base.h"
+#include "cv_stats.h"
 
 #define CHECK_PORT 18080
 
@@ -34,6 +35,7 @@ struct server {
 	int fd;
 	pthread_t thread;
 	_Atomic int code;
+	_Atomic unsigned int n_asked;
 };
 
 static struct server servers[] = {{.ip = "10.0.1.21"}, {.ip = "10.0.2.22"}, {.ip = "10.0.1.31"}};
@@ -48,6 +50,7 @@ static void *serve(void *arg)
 		ssize_t n = recv(fd, text, sizeof(text), 0);
 
 		if (n > 0) {
+			s->n_asked++;
 			n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\n\r\n", (int)s->code);
 			(void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
 		}
@@ -135,9 +138,29 @@ static void edit(json_t *conf)
 	}
 }
 
-static struct world *checked_world(int (*open)(void *arg, uint16_t vpc))
+/* A target that drains ends its flows when it gets sick, and a slow answer on a busy machine is no failure. */
+static void edit_drains(json_t *conf)
 {
-	struct world *w = world_create(edit);
+	edit(conf);
+	json_object_set_new(at(conf, "settings"), "timeouts",
+			    json_pack("{s:i}", "syn_seconds", 600));
+	json_object_set_new(at(conf, "target_groups.0.attributes"),
+			    "deregistration_delay.timeout_seconds", json_integer(3600));
+	json_object_set_new(at(conf, "target_groups.0.health_check"), "unhealthy_threshold",
+			    json_integer(10));
+}
+
+static void edit_drains_sick(json_t *conf)
+{
+	edit_drains(conf);
+	json_object_set_new(at(conf, "target_groups.0.attributes"),
+			    "target_health_state.unhealthy.connection_termination.enabled",
+			    json_false());
+}
+
+static struct world *edited_world(void (*how)(json_t *conf), int (*open)(void *arg, uint16_t vpc))
+{
+	struct world *w = world_create(how);
 	static const uint8_t mac_1[6] = {2, 0, 0, 0, 0, 0x21}, mac_2[6] = {2, 0, 0, 0, 0, 0x22};
 
 	world_station(w, PROV, "10.0.1.21", mac_1, true);
@@ -145,6 +168,11 @@ static struct world *checked_world(int (*open)(void *arg, uint16_t vpc))
 	assert_int_equal(cv_ctl_probe(world_ctl(w), open, NULL), 0);
 	world_start(w);
 	return w;
+}
+
+static struct world *checked_world(int (*open)(void *arg, uint16_t vpc))
+{
+	return edited_world(edit, open);
 }
 
 /* A member of a target; "" if it has none. Good until the next call. */
@@ -276,6 +304,90 @@ static void without_sockets_health_is_unavailable(void **state)
 	world_destroy(w);
 }
 
+/* ---- targets that drain ---- */
+
+/* Once the first target has left the file, the second stands first and the drained one behind all others. */
+#define LEFT "target_groups.0.targets.0."
+#define DRAINED "target_groups.0.targets.1."
+
+static long long flows_to(struct world *w, const char *target)
+{
+	json_t *root = world_show_all(w, "targets");
+	char path[64];
+	long long n;
+
+	snprintf(path, sizeof(path), "%sactive_flows", target);
+	n = json_integer_value(at(root, path));
+	json_decref(root);
+	return n;
+}
+
+/* A world with flows, and a target with some of them that drains. */
+static struct world *drained_world(void (*how)(json_t *conf), long long *ret_n)
+{
+	struct world *w = edited_world(how, plain_socket);
+	uint16_t port = 20000;
+
+	world_until(state_is(w, TARGET_0, "healthy") && state_is(w, TARGET_1, "healthy"));
+	world_until(strcmp(neighbour(w, "10.0.1.21", "state"), "reachable") == 0 &&
+		    strcmp(neighbour(w, "10.0.2.22", "state"), "reachable") == 0);
+	/* Workers go by a new state soon: both get some of those dialled then. */
+	while (is_left_out(w, port += 40)) {
+		if (port > 60000)
+			fail_msg("the first target gets no connections");
+	}
+	*ret_n = flows_to(w, TARGET_0);
+	json_array_remove(at(world_conf(w), "target_groups.0.targets"), 0);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(state_is(w, DRAINED, "draining"));
+	return w;
+}
+
+static void a_draining_target_is_checked_until_it_fails(void **state)
+{
+	unsigned int n_asked;
+	struct world *w;
+	long long n;
+
+	(void)state;
+	w = drained_world(edit_drains, &n);
+	n_asked = servers[0].n_asked;
+	/* Two nodes ask: so many are five rounds. */
+	world_until(servers[0].n_asked >= n_asked + 10);
+	assert_int_equal(flows_to(w, DRAINED), n);
+	/* A reload leaves the checks as they are. */
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	n_asked = servers[0].n_asked;
+	world_until(servers[0].n_asked >= n_asked + 4);
+	assert_int_equal(flows_to(w, DRAINED), n);
+	servers[0].code = 503;
+	world_until(flows_to(w, DRAINED) == 0);
+	assert_int_equal(cv_stats_event_sum(cv_dp_stats(world_dp(w)), 1, CV_EV_FLOW_END_TARGET), n);
+	assert_true(state_is(w, DRAINED, "draining"));
+	assert_true(flows_to(w, LEFT) > 0);
+	/* It is known now: nobody asks again. Probes that were under way may still end. */
+	world_until((n_asked = servers[0].n_asked, usleep(300000), servers[0].n_asked == n_asked));
+	servers[0].code = 200;
+	world_destroy(w);
+}
+
+static void failures_end_no_flows_unless_the_group_says_so(void **state)
+{
+	unsigned int n_asked;
+	struct world *w;
+	long long n;
+
+	(void)state;
+	w = drained_world(edit_drains_sick, &n);
+	servers[0].code = 503;
+	world_until((n_asked = servers[0].n_asked, usleep(300000), servers[0].n_asked == n_asked));
+	assert_int_equal(flows_to(w, DRAINED), n);
+	servers[0].code = 200;
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +395,8 @@ int main(void)
 		cmocka_unit_test(an_unhealthy_target_gets_no_connections),
 		cmocka_unit_test(a_reload_keeps_states),
 		cmocka_unit_test(without_sockets_health_is_unavailable),
+		cmocka_unit_test(a_draining_target_is_checked_until_it_fails),
+		cmocka_unit_test(failures_end_no_flows_unless_the_group_says_so),
 	};
 	int ret = namespace_enter();
 
