@@ -34,10 +34,6 @@
 #define CV_SNAT_SLICES_MAX 64
 /** Ports of a pool unless configured otherwise, as AWS has them. */
 #define CV_SNAT_PORTS_DEFAULT 55000
-/** First port unless configured otherwise. */
-#define CV_SNAT_PORT_FIRST_DEFAULT 10000
-/** Time a port rests unless configured otherwise: the TIME_WAIT of a Linux target. */
-#define CV_SNAT_REST_MS_DEFAULT 60000
 
 /** What a pool belongs to. */
 struct cv_snat_key {
@@ -112,7 +108,7 @@ uint32_t cv_snat_pool_idx(const struct cv_snat_pool *pool);
 void cv_snat_pool_rest_set(struct cv_snat_pool *pool, uint32_t rest_ms);
 
 /**
- * Take a port for a flow.
+ * Take a port for a flow. That there is none is no error yet: there may be other pools to try.
  *
  * @param      pool      pool
  * @param      slice     slice to take from first: the caller's worker number modulo the pool's
@@ -120,17 +116,8 @@ void cv_snat_pool_rest_set(struct cv_snat_pool *pool, uint32_t rest_ms);
  * @param      now_ms    any monotonic clock that all callers share, in milliseconds, below 2^46
  * @param      owner     what cv_snat_owner() shall tell for the port; not CV_SNAT_NONE
  * @param[out] ret_port  the port, host order; untouched on failure
- * @return 0, or -EADDRNOTAVAIL (counted as an error): every port is in use or rests. A port that
- *         another thread frees at this very moment may be missed.
- * @threads any worker
- */
-int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
-		  uint16_t *ret_port);
-
-/**
- * Take a port as cv_snat_alloc() does, but count no error: for who has other pools to try.
- *
- * @return 0 or -EADDRNOTAVAIL
+ * @return 0, or -EADDRNOTAVAIL: every port is in use or rests. A port that another thread frees at this
+ *         very moment may be missed.
  * @threads any worker
  */
 int cv_snat_try(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
@@ -146,8 +133,8 @@ void cv_snat_refused(struct cv_snat_pool *pool, unsigned int slice);
  * Ports go out again in the order in which they were given back. So one whose flow ended some time
  * ago waits for those freed before it; it never goes out early.
  *
- * @param port    from cv_snat_alloc(), host order, freed once only
- * @param now_ms  when its flow ended, clock as for cv_snat_alloc(): it rests from then
+ * @param port    from cv_snat_try(), host order, freed once only
+ * @param now_ms  when its flow ended, clock as for cv_snat_try(): it rests from then
  * @threads any worker
  */
 void cv_snat_free(struct cv_snat_pool *pool, uint16_t port, uint64_t now_ms);
@@ -193,10 +180,6 @@ void cv_snat_registry_destroy(struct cv_snat_registry *registry);
 int cv_snat_registry_get(struct cv_snat_registry *registry, const struct cv_snat_key *key,
 			 const struct cv_snat_cfg *cfg, struct cv_snat_pool **ret_pool);
 
-/** The pool of a key, NULL if there is none. @threads control */
-struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
-					   const struct cv_snat_key *key);
-
 /**
  * Find a pool's place, as fast as can be if the caller knows where it most likely is.
  *
@@ -233,7 +216,7 @@ typedef bool cv_snat_wanted_fn(const struct cv_snat_pool *pool, void *arg);
  *
  * @param      wanted     asked once per pool
  * @param      arg        passed to it
- * @param      now_ms     as for cv_snat_alloc()
+ * @param      now_ms     as for cv_snat_try()
  * @param[out] ret_pools  shape [cap]: the unlinked ones
  * @param      cap        most to unlink
  * @return pools unlinked

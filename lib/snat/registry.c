@@ -135,14 +135,6 @@ bool cv_snat_registry_seek(const struct cv_snat_registry *registry, const struct
 	return true;
 }
 
-struct cv_snat_pool *cv_snat_registry_find(const struct cv_snat_registry *registry,
-					   const struct cv_snat_key *key)
-{
-	uint32_t at = 0;
-
-	return cv_snat_registry_seek(registry, key, &at) ? registry->entries[at].pool : NULL;
-}
-
 /* An arena with room for a pool, mapped if there is none. Each is twice as large as the one before. */
 static struct cv_snat_arena *arena_get(struct cv_snat_registry *registry,
 				       const struct cv_snat_cfg *cfg)

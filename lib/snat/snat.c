@@ -249,16 +249,6 @@ void cv_snat_refused(struct cv_snat_pool *pool, unsigned int slice)
 	(void)take_u64(&pool->slices[slice].errors, pool->one_thread);
 }
 
-int cv_snat_alloc(struct cv_snat_pool *pool, unsigned int slice, uint64_t now_ms, uint32_t owner,
-		  uint16_t *ret_port)
-{
-	int ret = cv_snat_try(pool, slice, now_ms, owner, ret_port);
-
-	if (ret != 0)
-		cv_snat_refused(pool, slice);
-	return ret;
-}
-
 void cv_snat_free(struct cv_snat_pool *pool, uint16_t port, uint64_t now_ms)
 {
 	uint32_t offset = (uint32_t)port - pool->port_first;

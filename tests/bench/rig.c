@@ -501,7 +501,7 @@ void rig_ports_touch(struct rig *r)
 		const struct cv_snat_cfg cfg = cv_snat_pool_cfg(pool);
 		uint16_t port;
 
-		while (cv_snat_alloc(pool, 0, r->now_ms, 0, &port) == 0)
+		while (cv_snat_try(pool, 0, r->now_ms, 0, &port) == 0)
 			;
 		for (uint32_t k = 0; k < cfg.n_ports; k++)
 			cv_snat_free(pool, (uint16_t)(cfg.port_first + k), r->now_ms);

@@ -198,7 +198,7 @@ struct world *world_create(const struct world_cfg *cfg)
 	w->tx_room = UINT16_MAX;
 	w->now_ms = 1000000;
 	w->snat = (struct cv_snat_cfg){
-		.port_first = cfg->n_ports > 40000 ? CV_SNAT_PORT_FIRST_DEFAULT : 20000,
+		.port_first = cfg->n_ports > 40000 ? 10000 : 20000,
 		.n_ports = cfg->n_ports > 0 ? cfg->n_ports : 1000,
 		.rest_ms = cfg->rest_ms > 0 ? cfg->rest_ms : 60000,
 		.n_slices = (uint16_t)w->n_workers,

@@ -20,49 +20,9 @@
 #include "cv_snat.h"
 #include "cv_snat_hot.h"
 
-#define FIRST 10000
+#include "snat_world.h"
+
 #define PAGE 4096
-
-static const struct cv_snat_key some_key = {
-	.node_ip = 0x0100000a, .target_ip = 0x0200000a, .target_port = 0x5000, .vpc = 3};
-
-static uint64_t rng_state = 88172645463325252;
-
-static uint32_t rng(uint32_t n)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (uint32_t)((rng_state >> 32) * n >> 32);
-}
-
-static struct cv_snat_pool *make(uint32_t n_ports, unsigned int n_slices, uint32_t rest_ms)
-{
-	struct cv_snat_cfg cfg = {
-		.port_first = n_ports > 65536 - FIRST ? 1 : FIRST,
-		.n_ports = (uint16_t)n_ports,
-		.rest_ms = rest_ms,
-		.n_slices = (uint16_t)n_slices,
-		.one_thread = n_slices == 1,
-	};
-	struct cv_snat_pool *pool = cv_snat_pool_create(&some_key, &cfg, 7);
-
-	assert_non_null(pool);
-	return pool;
-}
-
-static void expect_counts(struct cv_snat_pool *pool, uint64_t now_ms, struct cv_snat_counts want)
-{
-	struct cv_snat_counts got;
-
-	cv_snat_counts(pool, now_ms, &got);
-	assert_int_equal(got.used, want.used);
-	assert_int_equal(got.resting, want.resting);
-	assert_int_equal(got.free, want.free);
-	assert_int_equal(got.errors, want.errors);
-	if (want.taken != 0)
-		assert_int_equal(got.taken, want.taken);
-}
 
 enum caller { ALL_FROM_FIRST, ALL_FROM_LAST, IN_TURN, AT_RANDOM, N_CALLERS };
 
@@ -98,7 +58,7 @@ static void use_up(uint32_t n_ports, unsigned int n_slices, enum caller who)
 		for (uint32_t i = 0; i < n_ports; i++) {
 			unsigned int slice = caller_slice(who, n_slices, i);
 
-			assert_int_equal(cv_snat_alloc(pool, slice, now, i, &port), 0);
+			assert_int_equal(take(pool, slice, now, i, &port), 0);
 			assert_in_range(port, first, first + n_ports - 1);
 			assert_int_equal(taken[port], 0);
 			taken[port] = 1;
@@ -106,7 +66,7 @@ static void use_up(uint32_t n_ports, unsigned int n_slices, enum caller who)
 		}
 		port = 1;
 		for (unsigned int slice = 0; slice < n_slices; slice++)
-			assert_int_equal(cv_snat_alloc(pool, slice, now, 0, &port), -EADDRNOTAVAIL);
+			assert_int_equal(take(pool, slice, now, 0, &port), -EADDRNOTAVAIL);
 		assert_int_equal(port, 1);
 		expect_counts(pool, now,
 			      (struct cv_snat_counts){.used = n_ports,
@@ -158,7 +118,7 @@ static void fresh_ports_look_random_but_stay_in_a_chunk(void **state)
 	for (uint32_t i = 0; i < 8192; i++) {
 		uint16_t *port = &ports[i];
 
-		assert_int_equal(cv_snat_alloc(pool, 0, 0, 0, port), 0);
+		assert_int_equal(take(pool, 0, 0, 0, port), 0);
 		assert_int_equal((*port - FIRST) / 1024, (ports[i / 1024 * 1024] - FIRST) / 1024);
 		if (i > 0) {
 			int step = *port - ports[i - 1];
@@ -196,10 +156,10 @@ static void order_differs_by_seed_and_by_key(void **state)
 	for (int i = 0; i < 1000; i++) {
 		uint16_t pa, ps, pb, pc;
 
-		assert_int_equal(cv_snat_alloc(a, 0, 0, 0, &pa), 0);
-		assert_int_equal(cv_snat_alloc(same, 0, 0, 0, &ps), 0);
-		assert_int_equal(cv_snat_alloc(b, 0, 0, 0, &pb), 0);
-		assert_int_equal(cv_snat_alloc(c, 0, 0, 0, &pc), 0);
+		assert_int_equal(take(a, 0, 0, 0, &pa), 0);
+		assert_int_equal(take(same, 0, 0, 0, &ps), 0);
+		assert_int_equal(take(b, 0, 0, 0, &pb), 0);
+		assert_int_equal(take(c, 0, 0, 0, &pc), 0);
 		assert_int_equal(pa, ps);
 		n_b += pa == pb;
 		n_c += pa == pc;
@@ -225,7 +185,7 @@ static void check_rest(uint64_t start, uint32_t rest_ms, bool one_thread)
 	uint16_t ports[N], port;
 
 	for (int i = 0; i < N; i++)
-		assert_int_equal(cv_snat_alloc(pool, 0, start, 1, &ports[i]), 0);
+		assert_int_equal(take(pool, 0, start, 1, &ports[i]), 0);
 	for (uint32_t i = 0; i < N; i++)
 		cv_snat_free(pool, ports[i], start + i);
 	for (uint32_t i = 0; i < N; i++) {
@@ -236,8 +196,8 @@ static void check_rest(uint64_t start, uint32_t rest_ms, bool one_thread)
 		expect_counts(pool, due,
 			      (struct cv_snat_counts){
 				      .used = i, .resting = N - i - 1, .free = 1, .errors = i});
-		assert_int_equal(cv_snat_alloc(pool, 0, due - 1, 2, &port), -EADDRNOTAVAIL);
-		assert_int_equal(cv_snat_alloc(pool, 0, due, 2, &port), 0);
+		assert_int_equal(take(pool, 0, due - 1, 2, &port), -EADDRNOTAVAIL);
+		assert_int_equal(take(pool, 0, due, 2, &port), 0);
 		assert_int_equal(port, ports[i]);
 	}
 	cv_snat_pool_destroy(pool);
@@ -266,14 +226,14 @@ static void the_clock_does_not_wrap(void **state)
 	check_rest((1ULL << 46) - 70000, 60000, false);
 	/* A port that rested for exactly 2^32 ms does not look freshly freed. */
 	pool = make(1, 1, 60000);
-	assert_int_equal(cv_snat_alloc(pool, 0, 5, 1, &port), 0);
+	assert_int_equal(take(pool, 0, 5, 1, &port), 0);
 	cv_snat_free(pool, port, 5);
-	assert_int_equal(cv_snat_alloc(pool, 0, (1ULL << 32) + 5, 1, &port), 0);
+	assert_int_equal(take(pool, 0, (1ULL << 32) + 5, 1, &port), 0);
 	/* A caller whose clock is a little behind the freeing one's waits. */
 	cv_snat_free(pool, port, 1ULL << 33);
 	cv_snat_pool_rest_set(pool, 0);
-	assert_int_equal(cv_snat_alloc(pool, 0, (1ULL << 33) - 1, 1, &port), -EADDRNOTAVAIL);
-	assert_int_equal(cv_snat_alloc(pool, 0, 1ULL << 33, 1, &port), 0);
+	assert_int_equal(take(pool, 0, (1ULL << 33) - 1, 1, &port), -EADDRNOTAVAIL);
+	assert_int_equal(take(pool, 0, 1ULL << 33, 1, &port), 0);
 	cv_snat_pool_destroy(pool);
 }
 
@@ -283,16 +243,16 @@ static void rest_time_can_change_while_ports_rest(void **state)
 	uint16_t port;
 
 	(void)state;
-	assert_int_equal(cv_snat_alloc(pool, 0, 0, 1, &port), 0);
+	assert_int_equal(take(pool, 0, 0, 1, &port), 0);
 	cv_snat_free(pool, port, 1000);
 	cv_snat_pool_rest_set(pool, 5);
 	assert_int_equal(cv_snat_pool_cfg(pool).rest_ms, 5);
-	assert_int_equal(cv_snat_alloc(pool, 0, 1004, 1, &port), -EADDRNOTAVAIL);
-	assert_int_equal(cv_snat_alloc(pool, 0, 1005, 1, &port), 0);
+	assert_int_equal(take(pool, 0, 1004, 1, &port), -EADDRNOTAVAIL);
+	assert_int_equal(take(pool, 0, 1005, 1, &port), 0);
 	cv_snat_free(pool, port, 2000);
 	cv_snat_pool_rest_set(pool, 100);
-	assert_int_equal(cv_snat_alloc(pool, 0, 2099, 1, &port), -EADDRNOTAVAIL);
-	assert_int_equal(cv_snat_alloc(pool, 0, 2100, 1, &port), 0);
+	assert_int_equal(take(pool, 0, 2099, 1, &port), -EADDRNOTAVAIL);
+	assert_int_equal(take(pool, 0, 2100, 1, &port), 0);
 	cv_snat_pool_destroy(pool);
 }
 
@@ -304,14 +264,14 @@ static void owner_stays_readable_until_the_port_goes_out_again(void **state)
 	(void)state;
 	for (uint32_t p = 0; p <= UINT16_MAX; p++)
 		assert_int_equal(cv_snat_owner(pool, (uint16_t)p), CV_SNAT_NONE);
-	assert_int_equal(cv_snat_alloc(pool, 0, 0, 0, &port), 0);
+	assert_int_equal(take(pool, 0, 0, 0, &port), 0);
 	assert_int_equal(cv_snat_owner(pool, port), 0);
 	cv_snat_free(pool, port, 5);
 	/* Right behind the owner words stands the queue, now not empty. */
 	assert_int_equal(cv_snat_owner(pool, FIRST + 96), CV_SNAT_NONE);
 	assert_int_equal(cv_snat_owner(pool, port), 0);
 	do {
-		assert_int_equal(cv_snat_alloc(pool, 0, 15, 0xfffffffe, &again), 0);
+		assert_int_equal(take(pool, 0, 15, 0xfffffffe, &again), 0);
 	} while (again != port);
 	assert_int_equal(cv_snat_owner(pool, port), 0xfffffffe);
 	assert_int_equal(cv_snat_owner(pool, FIRST - 1), CV_SNAT_NONE);
@@ -329,7 +289,7 @@ static void a_worker_uses_its_own_slice_up_first(void **state)
 	/* 250 of slice 2, freed and rested: taken again before anything of another slice. */
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 250; i++) {
-			assert_int_equal(cv_snat_alloc(pool, 2, 100, 1, &port), 0);
+			assert_int_equal(take(pool, 2, 100, 1, &port), 0);
 			assert_int_equal(seen[port], round);
 			seen[port]++;
 		}
@@ -338,7 +298,7 @@ static void a_worker_uses_its_own_slice_up_first(void **state)
 				cv_snat_free(pool, (uint16_t)p, 90);
 		}
 	}
-	assert_int_equal(cv_snat_alloc(pool, 2, 100, 1, &port), 0);
+	assert_int_equal(take(pool, 2, 100, 1, &port), 0);
 	assert_int_equal(seen[port], 0);
 	cv_snat_pool_destroy(pool);
 }
@@ -381,14 +341,14 @@ static uint64_t cost_at(uint32_t busy)
 	uint16_t port;
 
 	for (uint32_t i = 0; i < CV_SNAT_PORTS_DEFAULT; i++)
-		assert_int_equal(cv_snat_alloc(pool, i & 1, 0, 0, &port), 0);
+		assert_int_equal(take(pool, i & 1, 0, 0, &port), 0);
 	for (uint32_t i = busy; i < CV_SNAT_PORTS_DEFAULT; i++)
 		cv_snat_free(pool, (uint16_t)(FIRST + i), 0);
 	for (int round = 0; round < 20; round++) {
 		uint64_t t0 = clock_ns();
 
 		for (int i = 0; i < 1000; i++) {
-			assert_int_equal(cv_snat_alloc(pool, 0, 1, 0, &port), 0);
+			assert_int_equal(take(pool, 0, 1, 0, &port), 0);
 			cv_snat_free(pool, port, 1);
 		}
 		if (clock_ns() - t0 < best)
@@ -433,15 +393,15 @@ static void memory_grows_with_use(void **state)
 	(void)state;
 	assert_in_range(resident_pages(pool), 1, 2);
 	for (int i = 0; i < 1024; i++)
-		assert_int_equal(cv_snat_alloc(pool, 0, 0, 1, &port), 0);
+		assert_int_equal(take(pool, 0, 0, 1, &port), 0);
 	assert_in_range(resident_pages(pool), 2, 4);
 	for (int i = 0; i < 4 * 1024; i++)
-		assert_int_equal(cv_snat_alloc(pool, 0, 0, 1, &port), 0);
+		assert_int_equal(take(pool, 0, 0, 1, &port), 0);
 	assert_in_range(resident_pages(pool), 5, 12);
 	/* Twice round: everything is touched, and that is 660 kB. */
 	for (int i = 0; i < 3 * CV_SNAT_PORTS_DEFAULT; i++) {
 		cv_snat_free(pool, port, 0);
-		assert_int_equal(cv_snat_alloc(pool, 0, 0, 1, &port), 0);
+		assert_int_equal(take(pool, 0, 0, 1, &port), 0);
 	}
 	assert_in_range(resident_pages(pool), 150, 664000 / PAGE);
 	cv_snat_pool_destroy(pool);

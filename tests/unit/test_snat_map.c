@@ -12,23 +12,9 @@
 
 #include <cmocka.h>
 
-#include "cv_snat.h"
-#include "cv_snat_hot.h"
+#include "snat_world.h"
 
 #define N_CLASSES 64
-
-static const struct cv_snat_key some_key = {
-	.node_ip = 0x0100000a, .target_ip = 0x0200000a, .target_port = 0x5000, .vpc = 3};
-
-static uint64_t rng_state = 88172645463325252;
-
-static uint32_t rng(uint32_t n)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (uint32_t)((rng_state >> 32) * n >> 32);
-}
 
 /* A port's spread over workers, and what is made of it. */
 struct spread {
@@ -71,17 +57,6 @@ static unsigned int home(const struct spread *s, const struct cv_snat_key *key, 
 	return cv_rss_worker(&s->table, hash);
 }
 
-static void expect_counts(struct cv_snat_pool *pool, uint64_t now_ms, struct cv_snat_counts want)
-{
-	struct cv_snat_counts got;
-
-	cv_snat_counts(pool, now_ms, &got);
-	assert_int_equal(got.used, want.used);
-	assert_int_equal(got.resting, want.resting);
-	assert_int_equal(got.free, want.free);
-	assert_int_equal(got.errors, want.errors);
-}
-
 /*
  * Takes every port, beginning in a slice of the caller's choice each time: its own while there are,
  * then others', all in all each once.
@@ -99,7 +74,7 @@ static void take_all(const struct spread *s, struct cv_snat_pool *pool, uint64_t
 	for (uint32_t i = 0; i < cfg.n_ports; i++) {
 		unsigned int want = rng(s->n_workers);
 
-		assert_int_equal(cv_snat_alloc(pool, want, now, i, &port), 0);
+		assert_int_equal(take(pool, want, now, i, &port), 0);
 		assert_in_range(port, cfg.port_first, cfg.port_first + cfg.n_ports - 1);
 		assert_int_equal(seen[port]++, 0);
 		assert_int_equal(cv_snat_owner(pool, port), i);
@@ -109,7 +84,7 @@ static void take_all(const struct spread *s, struct cv_snat_pool *pool, uint64_t
 		left[want]--;
 	}
 	for (unsigned int i = 0; i < s->n_workers; i++)
-		assert_int_equal(cv_snat_alloc(pool, i, now, 0, &port), -EADDRNOTAVAIL);
+		assert_int_equal(take(pool, i, now, 0, &port), -EADDRNOTAVAIL);
 	free(seen);
 }
 
@@ -169,12 +144,12 @@ static void freed_ports_go_back_to_their_own_slice(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		cv_snat_free(pool, freed[i], 0);
 	for (unsigned int i = 3; i-- > 0;) {
-		assert_int_equal(cv_snat_alloc(pool, i, 100, 5, &port), 0);
+		assert_int_equal(take(pool, i, 100, 5, &port), 0);
 		assert_int_equal(port, freed[i]);
 	}
 	/* And when its own are used up, from another's. */
 	cv_snat_free(pool, freed[1], 100);
-	assert_int_equal(cv_snat_alloc(pool, 0, 200, 5, &port), 0);
+	assert_int_equal(take(pool, 0, 200, 5, &port), 0);
 	assert_int_equal(port, freed[1]);
 	cv_snat_pool_destroy(pool);
 	cv_snat_map_destroy(s.map);
@@ -207,7 +182,7 @@ static void first_ports_lie_together_in_no_order(void **state)
 	(void)state;
 	assert_non_null(pool);
 	for (int i = 0; i < 1024; i++) {
-		assert_int_equal(cv_snat_alloc(pool, 1, 0, 0, &port), 0);
+		assert_int_equal(take(pool, 1, 0, 0, &port), 0);
 		low = port < low ? port : low;
 		high = port > high ? port : high;
 		n_up += port > last;
@@ -241,7 +216,7 @@ static void pools_of_all_classes_share_a_map(void **state)
 		assert_int_equal(cv_snat_registry_get(registry, &key, &c, &pool), 0);
 		assert_ptr_equal(cv_snat_pool_cfg(pool).map, c.map);
 		for (unsigned int k = 0; k < 3; k++) {
-			assert_int_equal(cv_snat_alloc(pool, k, 0, 0, &port), 0);
+			assert_int_equal(take(pool, k, 0, 0, &port), 0);
 			if (plain)
 				assert_int_equal((port - c.port_first) % 3u, k);
 			else
@@ -275,8 +250,8 @@ static void full_map_is_done_without(void **state)
 	assert_int_equal(n_mapped, 1024);
 	assert_null(cv_snat_pool_cfg(pool).map);
 	for (uint32_t i = 0; i < 10; i++)
-		assert_int_equal(cv_snat_alloc(pool, 1, 0, 0, &port), 0);
-	assert_int_equal(cv_snat_alloc(pool, 1, 0, 0, &port), -EADDRNOTAVAIL);
+		assert_int_equal(take(pool, 1, 0, 0, &port), 0);
+	assert_int_equal(take(pool, 1, 0, 0, &port), -EADDRNOTAVAIL);
 	cv_snat_registry_destroy(registry);
 	cv_snat_map_destroy(s.map);
 }

@@ -12,49 +12,7 @@
 
 #include <cmocka.h>
 
-#include "cv_snat.h"
-#include "cv_snat_hot.h"
-
-#define FIRST 10000
-
-static const struct cv_snat_key some_key = {
-	.node_ip = 0x0100000a, .target_ip = 0x0200000a, .target_port = 0x5000, .vpc = 3};
-
-static uint64_t rng_state = 88172645463325252;
-
-static uint32_t rng(uint32_t n)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (uint32_t)((rng_state >> 32) * n >> 32);
-}
-
-static struct cv_snat_pool *make(uint32_t n_ports, unsigned int n_slices, uint32_t rest_ms)
-{
-	struct cv_snat_cfg cfg = {
-		.port_first = n_ports > 65536 - FIRST ? 1 : FIRST,
-		.n_ports = (uint16_t)n_ports,
-		.rest_ms = rest_ms,
-		.n_slices = (uint16_t)n_slices,
-		.one_thread = n_slices == 1,
-	};
-	struct cv_snat_pool *pool = cv_snat_pool_create(&some_key, &cfg, 7);
-
-	assert_non_null(pool);
-	return pool;
-}
-
-static void expect_counts(struct cv_snat_pool *pool, uint64_t now_ms, struct cv_snat_counts want)
-{
-	struct cv_snat_counts got;
-
-	cv_snat_counts(pool, now_ms, &got);
-	assert_int_equal(got.used, want.used);
-	assert_int_equal(got.resting, want.resting);
-	assert_int_equal(got.free, want.free);
-	assert_int_equal(got.errors, want.errors);
-}
+#include "snat_world.h"
 
 #define MODEL_PORTS 600
 
@@ -82,7 +40,7 @@ static void model_alloc(struct model *m, struct cv_snat_pool *pool, uint64_t now
 	unsigned int first = rng(m->n_slices);
 	uint32_t owner = rng(UINT32_MAX);
 	uint16_t port = 0;
-	int ret = cv_snat_alloc(pool, first, now, owner, &port);
+	int ret = take(pool, first, now, owner, &port);
 	uint32_t at = port - (uint32_t)FIRST;
 
 	for (unsigned int i = 0; i < m->n_slices; i++) {
@@ -218,7 +176,7 @@ static void stress_alloc(struct stress *st, unsigned int id, uint16_t *held, uin
 	uint16_t port;
 	uint32_t at;
 
-	if (cv_snat_alloc(st->pool, id % st->n_slices, now, id << 24 | *n_held, &port) != 0) {
+	if (take(st->pool, id % st->n_slices, now, id << 24 | *n_held, &port) != 0) {
 		atomic_fetch_add(&st->misses, 1);
 		return;
 	}
@@ -307,7 +265,7 @@ static void run_stress(unsigned int n_threads, unsigned int n_slices, uint32_t r
 	for (uint32_t i = 0; i <= STRESS_PORTS; i++) {
 		uint16_t port;
 
-		assert_int_equal(cv_snat_alloc(st->pool, i % n_slices, st->now, 0, &port),
+		assert_int_equal(take(st->pool, i % n_slices, st->now, 0, &port),
 				 i < STRESS_PORTS ? 0 : -EADDRNOTAVAIL);
 	}
 	cv_snat_pool_destroy(st->pool);
@@ -348,7 +306,7 @@ static void *race_main(void *arg)
 		for (uint32_t i = 0; i < RACE_POOLS; i++) {
 			uint16_t port;
 
-			while (cv_snat_alloc(race->pools[i], 0, round, 0, &port) == 0) {
+			while (take(race->pools[i], 0, round, 0, &port) == 0) {
 				if (port < FIRST || port >= FIRST + RACE_PORTS)
 					atomic_fetch_add(&race->strange, 1);
 				else

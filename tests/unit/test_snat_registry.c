@@ -18,10 +18,7 @@
 #include "cv_snat.h"
 #include "cv_snat_hot.h"
 
-#define FIRST 10000
-
-static const struct cv_snat_key some_key = {
-	.node_ip = 0x0100000a, .target_ip = 0x0200000a, .target_port = 0x5000, .vpc = 3};
+#include "snat_world.h"
 
 /* These stand before libc's, so that a test can let the next mapping fail, and count them. */
 static bool mmap_fails;
@@ -46,6 +43,13 @@ int munmap(void *addr, size_t len)
 static const struct cv_snat_cfg small = {
 	.port_first = FIRST, .n_ports = 10, .rest_ms = 100, .n_slices = 2};
 
+static struct cv_snat_pool *find(const struct cv_snat_registry *reg, const struct cv_snat_key *key)
+{
+	uint32_t at = 0;
+
+	return cv_snat_registry_seek(reg, key, &at) ? cv_snat_registry_at(reg, at) : NULL;
+}
+
 static bool is_wanted(const struct cv_snat_pool *pool, void *arg)
 {
 	const struct cv_snat_pool *const *wanted = arg;
@@ -59,7 +63,7 @@ static struct cv_snat_pool *get(struct cv_snat_registry *reg, struct cv_snat_key
 
 	assert_int_equal(cv_snat_registry_get(reg, &key, &small, &pool), 0);
 	assert_non_null(pool);
-	assert_ptr_equal(cv_snat_registry_find(reg, &key), pool);
+	assert_ptr_equal(find(reg, &key), pool);
 	return pool;
 }
 
@@ -74,15 +78,15 @@ static void registry_keeps_a_pool_per_key(void **state)
 	uint16_t port;
 
 	(void)state;
-	assert_null(cv_snat_registry_find(reg, &some_key));
+	assert_null(find(reg, &some_key));
 	pool = get(reg, some_key);
-	assert_int_equal(cv_snat_alloc(pool, 0, 0, 0, &port), 0);
+	assert_int_equal(take(pool, 0, 0, 0, &port), 0);
 	keys[0].node_ip++;
 	keys[1].target_ip++;
 	keys[2].target_port++;
 	keys[3].vpc++;
 	for (int i = 0; i < 4; i++) {
-		assert_null(cv_snat_registry_find(reg, &keys[i]));
+		assert_null(find(reg, &keys[i]));
 		other[i] = get(reg, keys[i]);
 		assert_ptr_not_equal(other[i], pool);
 		for (int j = 0; j < i; j++)
@@ -190,7 +194,7 @@ static void registry_grows_and_shrinks(void **state)
 	for (uint32_t i = 0; i < 1000; i += 3) {
 		uint16_t port;
 
-		assert_int_equal(cv_snat_alloc(pools[i], 0, 0, 0, &port), 0);
+		assert_int_equal(take(pools[i], 0, 0, 0, &port), 0);
 	}
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 0, gone, 100), 100);
 	n = 100 + cv_snat_registry_reap(reg, is_wanted, &none, 0, gone + 100, 900);
@@ -198,7 +202,7 @@ static void registry_grows_and_shrinks(void **state)
 	assert_int_equal(cv_snat_registry_n(reg), 334);
 	for (uint32_t i = 0; i < 1000; i++) {
 		key.target_ip = cv_be32(0x0a000000 + i);
-		assert_ptr_equal(cv_snat_registry_find(reg, &key), i % 3 == 0 ? pools[i] : NULL);
+		assert_ptr_equal(find(reg, &key), i % 3 == 0 ? pools[i] : NULL);
 	}
 	for (uint32_t i = 0; i < n; i++)
 		cv_snat_pool_destroy(gone[i]);
@@ -217,17 +221,17 @@ static void registry_reaps_only_what_is_unwanted_and_at_rest(void **state)
 	uint16_t port;
 
 	(void)state;
-	assert_int_equal(cv_snat_alloc(pool, 0, 0, 0, &port), 0);
+	assert_int_equal(take(pool, 0, 0, 0, &port), 0);
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1000, gone, 2), 0);
 	cv_snat_free(pool, port, 1000);
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1099, gone, 2), 0);
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &pool, 1100, gone, 2), 0);
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1100, gone, 0), 0);
-	assert_ptr_equal(cv_snat_registry_find(reg, &some_key), pool);
+	assert_ptr_equal(find(reg, &some_key), pool);
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &none, 1100, gone, 2), 1);
 	assert_ptr_equal(gone[0], pool);
 	assert_null(gone[1]);
-	assert_null(cv_snat_registry_find(reg, &some_key));
+	assert_null(find(reg, &some_key));
 	assert_int_equal(cv_snat_registry_n(reg), 0);
 	/* Still whole: a worker may look up ports in it until the caller frees it. */
 	assert_int_equal(cv_snat_owner(pool, port), 0);
@@ -248,7 +252,7 @@ static void registry_says_when_memory_is_out(void **state)
 	assert_int_equal(ret, -ENOMEM);
 	assert_ptr_equal(pool, &untouched);
 	assert_int_equal(cv_snat_registry_n(reg), 0);
-	assert_null(cv_snat_registry_find(reg, &some_key));
+	assert_null(find(reg, &some_key));
 	assert_int_equal(cv_snat_pool_idx(get(reg, some_key)), 0);
 	cv_snat_registry_destroy(reg);
 }
@@ -272,11 +276,10 @@ static void pools_share_mappings_and_nothing_else(void **state)
 	assert_int_equal(n_mapped, n_before + 2);
 	for (uint32_t k = 0; k < PORTS; k++) {
 		for (uint32_t i = 0; i < N; i++)
-			assert_int_equal(
-				cv_snat_alloc(pools[i], k % 2, 0, i << 8 | k, &ports[i][k]), 0);
+			assert_int_equal(take(pools[i], k % 2, 0, i << 8 | k, &ports[i][k]), 0);
 	}
 	for (uint32_t i = 0; i < N; i++) {
-		assert_int_equal(cv_snat_alloc(pools[i], 0, 0, 0, &port), -EADDRNOTAVAIL);
+		assert_int_equal(take(pools[i], 0, 0, 0, &port), -EADDRNOTAVAIL);
 		for (uint32_t k = 0; k < PORTS; k++)
 			assert_int_equal(cv_snat_owner(pools[i], ports[i][k]), i << 8 | k);
 		for (uint32_t k = 0; i % 2 == 0 && k < PORTS; k++)
@@ -312,7 +315,7 @@ static void a_new_pool_finds_a_clean_place(void **state)
 	assert_int_equal(cv_snat_registry_get(reg, &key, &whole, &pool), 0);
 	assert_int_equal(n_mapped, n_before + 2); /* other sizes, another arena */
 	for (uint32_t i = 0; i < 12000; i++) {
-		assert_int_equal(cv_snat_alloc(pool, i % 3, i * 10, i, &port), 0);
+		assert_int_equal(take(pool, i % 3, i * 10, i, &port), 0);
 		cv_snat_free(pool, port, i * 10);
 	}
 	assert_int_equal(cv_snat_registry_reap(reg, is_wanted, &stays, 1000000, gone, 1), 1);
@@ -328,8 +331,8 @@ static void a_new_pool_finds_a_clean_place(void **state)
 	assert_int_equal(counts.free, 5000);
 	assert_int_equal(counts.errors, 0);
 	for (uint32_t i = 0; i < 5000; i++)
-		assert_int_equal(cv_snat_alloc(pool, 0, 0, i, &port), 0);
-	assert_int_equal(cv_snat_alloc(pool, 0, 0, 1, &port), -EADDRNOTAVAIL);
+		assert_int_equal(take(pool, 0, 0, i, &port), 0);
+	assert_int_equal(take(pool, 0, 0, 1, &port), -EADDRNOTAVAIL);
 	/* A pool that was unlinked outlives the registry, and the mapping goes with it. */
 	for (uint32_t i = 0; i < 5000; i++)
 		cv_snat_free(pool, (uint16_t)(FIRST + i), 0);
