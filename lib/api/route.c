@@ -119,7 +119,16 @@ static json_t *whats_json(const struct cv_api_ops *ops)
 	return list;
 }
 
-/* As param_set(), for what is no text. */
+static json_t *names_json(const char *const *names)
+{
+	json_t *list = json_array();
+
+	for (; *names != NULL; names++)
+		list = list_add(list, json_string(*names));
+	return list;
+}
+
+/* As show_set(), for what is no text. */
 static const char *setting_set(struct cv_ctl_query *query, const char *name, const char *value)
 {
 	const struct {
@@ -155,9 +164,34 @@ static const char *setting_set(struct cv_ctl_query *query, const char *name, con
 	return "unknown parameter";
 }
 
-/* Put a parameter where the query wants it. Tells what is wrong with it, or NULL. */
-static const char *param_set(struct cv_ctl_query *query, const char *name, const char *value)
+/* Puts a parameter where a question wants it. Tells what is wrong with it, or NULL. */
+typedef const char *param_set_fn(void *query, const char *name, const char *value);
+
+/* Take all parameters of a request; with one that is wrong, answer what it is and which there are. */
+static bool params_read(const struct api_request *request, param_set_fn *set, void *query,
+			const char *const *names, struct api_answer *answer)
 {
+	if (request->too_many_params) {
+		answer_error(answer, 400, "too many parameters");
+		return false;
+	}
+	for (unsigned int i = 0; i < request->n_params; i++) {
+		const char *name = request->params[i].name;
+		const char *wrong = set(query, name, request->params[i].value);
+		char text[160];
+
+		if (wrong == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
+		answer_choice(answer, 400, text, names_json(names));
+		return false;
+	}
+	return true;
+}
+
+static const char *show_set(void *arg, const char *name, const char *value)
+{
+	struct cv_ctl_query *query = arg;
 	const struct {
 		const char *name;
 		const char **field;
@@ -180,32 +214,11 @@ static const char *param_set(struct cv_ctl_query *query, const char *name, const
 	return setting_set(query, name, value);
 }
 
-static bool params_read(const struct api_request *request, struct cv_ctl_query *query,
-			struct api_answer *answer)
-{
-	if (request->too_many_params) {
-		answer_error(answer, 400, "too many parameters");
-		return false;
-	}
-	for (unsigned int i = 0; i < request->n_params; i++) {
-		const char *name = request->params[i].name;
-		const char *wrong = param_set(query, name, request->params[i].value);
-		char text[160];
-
-		if (wrong == NULL)
-			continue;
-		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
-		answer_choice(answer, 400, text,
-			      json_pack("[s,s,s,s,s,s]", "endpoint", "target", "state", "limit",
-					"stages", "seconds"));
-		return false;
-	}
-	return true;
-}
-
 static void handle_show(const struct cv_api_ops *ops, const struct api_request *request,
 			const char *rest, struct api_answer *answer)
 {
+	static const char *const names[] = {"endpoint", "target",  "state", "limit",
+					    "stages",   "seconds", NULL};
 	struct cv_ctl_query query = {.what = rest};
 	struct cv_ctl_reply reply = {0};
 	const char *const *what = ops->whats;
@@ -216,7 +229,7 @@ static void handle_show(const struct cv_api_ops *ops, const struct api_request *
 		answer_choice(answer, 404, "nothing to show has that name", whats_json(ops));
 		return;
 	}
-	if (params_read(request, &query, answer))
+	if (params_read(request, show_set, &query, names, answer))
 		answer_reply(answer, ops->show(ops->arg, &query, &reply), TYPE_JSON, &reply);
 }
 
@@ -237,10 +250,9 @@ static void handle_metrics(const struct cv_api_ops *ops, const struct api_reques
 	answer_reply(answer, ops->metrics(ops->arg, &reply), TYPE_PROMETHEUS, &reply);
 }
 
-/* Put a parameter where the capture wants it. Tells what is wrong with it, or NULL. */
-static const char *capture_set(struct cv_ctl_capture_query *query, const char *name,
-			       const char *value)
+static const char *capture_set(void *arg, const char *name, const char *value)
 {
+	struct cv_ctl_capture_query *query = arg;
 	const struct {
 		const char *name;
 		const char **field;
@@ -269,33 +281,21 @@ static const char *capture_set(struct cv_ctl_capture_query *query, const char *n
 static void handle_capture(const struct cv_api_ops *ops, const struct api_request *request,
 			   const char *rest, struct api_answer *answer)
 {
+	static const char *const names[] = {"id",      "endpoint", "target", "client", "port",
+					    "snaplen", "drops",    "stop",   NULL};
 	struct cv_ctl_capture_query query = {0};
 	struct cv_ctl_reply reply = {0};
 
 	(void)rest;
-	if (ops->capture == NULL || request->too_many_params) {
-		answer_error(answer, 400, "there is no capture, or too many parameters");
-		return;
-	}
-	for (unsigned int i = 0; i < request->n_params; i++) {
-		const char *name = request->params[i].name;
-		const char *wrong = capture_set(&query, name, request->params[i].value);
-		char text[160];
-
-		if (wrong == NULL)
-			continue;
-		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
-		answer_choice(answer, 400, text,
-			      json_pack("[s,s,s,s,s,s,s,s]", "id", "endpoint", "target", "client",
-					"port", "snaplen", "drops", "stop"));
-		return;
-	}
-	answer_reply(answer, ops->capture(ops->arg, &query, &reply), TYPE_PCAPNG, &reply);
+	if (ops->capture == NULL)
+		answer_error(answer, 400, "there is no capture");
+	else if (params_read(request, capture_set, &query, names, answer))
+		answer_reply(answer, ops->capture(ops->arg, &query, &reply), TYPE_PCAPNG, &reply);
 }
 
-/* Put a parameter where the order wants it. Tells what is wrong with it, or NULL. */
-static const char *order_set(struct cv_ctl_order *order, const char *name, const char *value)
+static const char *order_set(void *arg, const char *name, const char *value)
 {
+	struct cv_ctl_order *order = arg;
 	const struct {
 		const char *name;
 		const char **field;
@@ -321,34 +321,20 @@ static const char *order_set(struct cv_ctl_order *order, const char *name, const
 static void handle_act(const struct cv_api_ops *ops, const struct api_request *request,
 		       const char *rest, struct api_answer *answer)
 {
+	static const char *const names[] = {"endpoint",      "group", "target",
+					    "load-balancer", "zone",  NULL};
 	struct cv_ctl_order order = {.verb = rest};
 	struct cv_ctl_reply reply = {0};
 
-	if (ops->act == NULL || request->too_many_params) {
-		answer_error(answer, ops->act == NULL ? 404 : 400,
-			     ops->act == NULL ? "nothing can be done here" : "too many parameters");
-		return;
-	}
-	for (unsigned int i = 0; i < request->n_params; i++) {
-		const char *wrong =
-			order_set(&order, request->params[i].name, request->params[i].value);
-		char text[160];
-
-		if (wrong == NULL)
-			continue;
-		snprintf(text, sizeof(text), "%.60s: %s", request->params[i].name, wrong);
-		answer_choice(answer, 400, text,
-			      json_pack("[s,s,s,s,s]", "endpoint", "group", "target",
-					"load-balancer", "zone"));
-		return;
-	}
-	answer_reply(answer, ops->act(ops->arg, &order, &reply), TYPE_JSON, &reply);
+	if (ops->act == NULL)
+		answer_error(answer, 404, "nothing can be done here");
+	else if (params_read(request, order_set, &order, names, answer))
+		answer_reply(answer, ops->act(ops->arg, &order, &reply), TYPE_JSON, &reply);
 }
 
-/* Put a parameter where the question for events wants it. Tells what is wrong with it, or NULL. */
-static const char *events_set(struct cv_ctl_events_query *query, const char *name,
-			      const char *value)
+static const char *events_set(void *arg, const char *name, const char *value)
 {
+	struct cv_ctl_events_query *query = arg;
 	uint64_t wait = query->wait;
 	const struct {
 		const char *name;
@@ -379,27 +365,15 @@ static const char *events_set(struct cv_ctl_events_query *query, const char *nam
 static void handle_events(const struct cv_api_ops *ops, const struct api_request *request,
 			  const char *rest, struct api_answer *answer)
 {
+	static const char *const names[] = {"boot", "after", "since", "wait", NULL};
 	struct cv_ctl_events_query query = {0};
 	struct cv_ctl_reply reply = {0};
 
 	(void)rest;
-	if (ops->events == NULL || request->too_many_params) {
-		answer_error(answer, 400, "there are no events, or too many parameters");
-		return;
-	}
-	for (unsigned int i = 0; i < request->n_params; i++) {
-		const char *name = request->params[i].name;
-		const char *wrong = events_set(&query, name, request->params[i].value);
-		char text[160];
-
-		if (wrong == NULL)
-			continue;
-		snprintf(text, sizeof(text), "%.60s: %s", name, wrong);
-		answer_choice(answer, 400, text,
-			      json_pack("[s,s,s,s]", "boot", "after", "since", "wait"));
-		return;
-	}
-	answer_reply(answer, ops->events(ops->arg, &query, &reply), TYPE_JSON, &reply);
+	if (ops->events == NULL)
+		answer_error(answer, 400, "there are no events");
+	else if (params_read(request, events_set, &query, names, answer))
+		answer_reply(answer, ops->events(ops->arg, &query, &reply), TYPE_JSON, &reply);
 }
 
 static const struct route routes[] = {

@@ -109,10 +109,6 @@ int cv_dns_data_name_add(struct cv_dns_data *data, const struct cv_dns_name *nam
 /** Add a resolver to ask; they are asked in this order. @return 0 or -ENOMEM */
 int cv_dns_data_forwarder_add(struct cv_dns_data *data, const struct cv_dns_forwarder *forwarder);
 
-/** Resolvers that were added. @return shape [*ret_n], as long as data is held */
-const struct cv_dns_forwarder *cv_dns_data_forwarders(const struct cv_dns_data *data,
-						      uint32_t *ret_n);
-
 /** VPCs that were added. @return shape [*ret_n], as long as data is held */
 const struct cv_dns_vpc *cv_dns_data_vpcs(const struct cv_dns_data *data, uint32_t *ret_n);
 

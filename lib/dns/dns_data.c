@@ -321,13 +321,6 @@ int cv_dns_data_forwarder_add(struct cv_dns_data *data, const struct cv_dns_forw
 
 /* ---- looking ---- */
 
-const struct cv_dns_forwarder *cv_dns_data_forwarders(const struct cv_dns_data *data,
-						      uint32_t *ret_n)
-{
-	*ret_n = data->n_forwarders;
-	return data->forwarders;
-}
-
 const struct cv_dns_vpc *cv_dns_data_vpcs(const struct cv_dns_data *data, uint32_t *ret_n)
 {
 	*ret_n = data->n_vpcs;
