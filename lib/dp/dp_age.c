@@ -17,6 +17,8 @@
 #define DP_WALK_MS 1000
 /* Entries per millisecond at most: bounds the walk's share of a core to a few percent. */
 #define DP_WALK_PER_MS 4096
+/* With fewer than this part of a table free it is walked as fast as pieces go: new flows need room. */
+#define DP_WALK_HURRY 8
 /*
  * Entries per piece at most, and of these such as end: bounds how long packets wait. In a turn of many
  * packets more, or flows would come in faster than they can end: ageing looks at an entry more for each
@@ -114,6 +116,8 @@ static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 		s->credit = (uint32_t)RTE_MIN(credit, (uint64_t)high);
 		s->last_ms = w->now_ms;
 	}
+	if (w->flows->n_max - w->flows->n < w->flows->n_max / DP_WALK_HURRY)
+		s->credit = high;
 	n = RTE_MIN(s->credit, DP_PIECE + pkts);
 	s->credit -= n;
 	while (n > 0 && ends > 0) {

@@ -33,5 +33,7 @@ void row_vxlan(const struct row_opts *opts);
 void row_paths(const struct row_opts *opts);
 /** Flows that leave a large table. */
 void row_ageing(const struct row_opts *opts);
+/** Connections that come and go as fast as one or two workers take them, and what the table holds. */
+void row_rush(const struct row_opts *opts);
 /** Established flows beside half-open ones. */
 void row_flood(const struct row_opts *opts);

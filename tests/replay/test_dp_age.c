@@ -117,6 +117,25 @@ static void table_holds_what_comes_in_one_walk(void **state)
 	}
 }
 
+/* What would fill the table before the walk has been over it in its usual time finds it walked faster. */
+static void nearly_full_table_is_walked_faster(void **state)
+{
+	struct world *w =
+		world_create(&(struct world_cfg){.n_flows = 4096, .n_ports = 10000, .rest_ms = 1});
+	struct rush r = {.w = w, .n = 60};
+	uint64_t most;
+
+	(void)state;
+	w->settings.linger_ms = 1;
+	world_publish(w);
+	assert_true(r.n * WALK_MS > 10 * 4096);
+	most = rush_run(&r, 500, 1);
+	assert_in_range(most, 4096 * 3 / 4, 4095);
+	assert_int_equal(world_events(w, CV_EV_FLOW_NEW), 500 * r.n);
+	assert_int_equal(world_drops(w, CV_DROP_FLOW_TABLE_FULL), 0);
+	world_destroy(w);
+}
+
 /* n SYNs of new clients to a worker. @param port  of the listener, or one that has none */
 static void syns(struct world *w, unsigned int worker, uint32_t first, uint16_t n, uint16_t port)
 {
@@ -189,6 +208,7 @@ static void recheck_takes_its_share_of_long_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nearly_full_table_is_walked_faster),
 		cmocka_unit_test(turn_ends_few_flows_beyond_those_it_opens),
 		cmocka_unit_test(recheck_takes_its_share_of_long_turns),
 		cmocka_unit_test(table_holds_what_comes_in_one_walk),
