@@ -187,6 +187,18 @@ static int reverse_zones_add(struct cv_dns_data *data)
 	return ret;
 }
 
+/* @source AWS: VPC user guide, "DNS attributes for your VPC" */
+static int own_add(const struct cv_model *model, struct cv_dns_data *data)
+{
+	char name[CV_MODEL_DNS_LEN];
+
+	if (strcmp(model->region, "us-east-1") == 0)
+		snprintf(name, sizeof(name), "ec2.internal");
+	else
+		snprintf(name, sizeof(name), "%.64s.compute.internal", model->region);
+	return cv_dns_data_own_add(data, name);
+}
+
 static int zones_add(const struct cv_ctl *ctl, struct cv_dns_data *data)
 {
 	const struct cv_conf_dns *dns = &ctl->conf->dns;
@@ -198,6 +210,8 @@ static int zones_add(const struct cv_ctl *ctl, struct cv_dns_data *data)
 		ret = cv_dns_data_zone_add(data, cv_model_lb_zone_dns(ctl->conf->model, buf));
 	if (ret != -ENOMEM)
 		ret = reverse_zones_add(data);
+	if (ret != -ENOMEM)
+		ret = own_add(ctl->conf->model, data);
 	for (uint32_t i = 0; ret != -ENOMEM && i < dns->n_forwarders; i++) {
 		const struct cv_dns_forwarder row = {dns->forwarders[i].ip,
 						     dns->forwarders[i].port};

@@ -93,6 +93,14 @@ void cv_dns_data_put(struct cv_dns_data *data);
  */
 int cv_dns_data_zone_add(struct cv_dns_data *data, const char *name);
 
+/**
+ * Say where addresses have names of themselves: with `ec2.internal`, each address of a VPC's subnets is
+ * `ip-10-0-1-10.ec2.internal` there, and the other way round. What else is in it is not ours. At most once.
+ *
+ * @return 0, -EINVAL (no domain name, or too long), or -ENOMEM
+ */
+int cv_dns_data_own_add(struct cv_dns_data *data, const char *name);
+
 /** Add a VPC. @return 0 or -ENOMEM */
 int cv_dns_data_vpc_add(struct cv_dns_data *data, const struct cv_dns_vpc *vpc);
 

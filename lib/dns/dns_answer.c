@@ -278,6 +278,33 @@ static void zone_answer(struct job *job, uint32_t zone)
 	}
 }
 
+/* @return false: it is none of the names that addresses have of themselves */
+static bool own_answer(struct job *job, uint32_t zone)
+{
+	ldns_rr_type type = ldns_rr_get_type(job->question);
+	bool is_any = type == LDNS_RR_TYPE_ANY;
+	uint8_t key[DNS_NAME_MAX];
+	cv_be32_t ip;
+	enum dns_own own = cv_dns_own_find(job->data, job->query->vpc, job->key, job->key_len, &ip);
+	ldns_rr *rr;
+
+	if (own == DNS_OWN_NOT)
+		return false;
+	ldns_pkt_set_aa(job->out, true);
+	if (own == DNS_OWN_NAME && (type == LDNS_RR_TYPE_A || is_any)) {
+		a_push(job, ldns_rr_owner(job->question), ip);
+	} else if (own == DNS_OWN_REVERSE && (type == LDNS_RR_TYPE_PTR || is_any)) {
+		rr = rr_make(job, ldns_rdf_clone(ldns_rr_owner(job->question)), LDNS_RR_TYPE_PTR);
+		if (rr == NULL)
+			return true;
+		rdf_push(job, rr, dname_of_key(key, cv_dns_own_name(job->data, ip, key)));
+		push(job, LDNS_SECTION_ANSWER, rr);
+	} else {
+		nodata(job, own == DNS_OWN_NAME ? job->data->own : zone);
+	}
+	return true;
+}
+
 static enum cv_dns_act question_answer(struct job *job)
 {
 	const struct cv_dns_query *query = job->query;
@@ -294,6 +321,9 @@ static enum cv_dns_act question_answer(struct job *job)
 	/* A zone's own name exists above those in it, but has nothing of theirs. */
 	if (idx != DNS_NONE && (zone == DNS_NONE || job->data->zones[zone].len != job->key_len)) {
 		entry_answer(job, idx);
+	} else if ((zone == DNS_NONE || job->data->zones[zone].len != job->key_len) &&
+		   own_answer(job, zone)) {
+		return CV_DNS_ANSWER;
 	} else if (zone != DNS_NONE) {
 		zone_answer(job, zone);
 	} else if (query->can_forward && ldns_pkt_rd(job->in)) {

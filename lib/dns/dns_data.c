@@ -23,6 +23,7 @@ struct cv_dns_data *cv_dns_data_create(void)
 		free(data);
 		return NULL;
 	}
+	data->own = DNS_NONE;
 	atomic_init(&data->n_refs, 1);
 	return data;
 }
@@ -212,7 +213,8 @@ uint32_t cv_dns_zone_find(const struct cv_dns_data *data, const uint8_t *key, ui
 {
 	for (; len > 1; len -= key[0] + 1, key += key[0] + 1)
 		for (uint32_t i = 0; i < data->n_zones; i++)
-			if (data->zones[i].len == len && memcmp(data->zones[i].key, key, len) == 0)
+			if (i != data->own && data->zones[i].len == len &&
+			    memcmp(data->zones[i].key, key, len) == 0)
 				return i;
 	return DNS_NONE;
 }

@@ -17,6 +17,9 @@
 /** What a zone's own records put before its name, `hostmaster.` at most. */
 #define DNS_ZONE_MORE 11
 
+/** Bytes that hold a label such as `ip-10-0-1-10`. */
+#define DNS_OWN_LABEL 20
+
 /** No such entry or zone. */
 #define DNS_NONE UINT32_MAX
 
@@ -53,6 +56,7 @@ struct cv_dns_data {
 	uint32_t n_subnets, cap_subnets;
 	struct dns_zone *zones;
 	uint32_t n_zones, cap_zones;
+	uint32_t own; /**< zone of addresses' own names; DNS_NONE: they have none */
 	struct cv_dns_forwarder *forwarders;
 	uint32_t n_forwarders, cap_forwarders;
 };
@@ -68,12 +72,27 @@ uint8_t cv_dns_key_of_text(const char *text, uint8_t *key);
 /** Make a key of a name as it stands on the wire without compression, shape [len]. */
 void cv_dns_key_of_wire(const uint8_t *wire, size_t len, uint8_t *key);
 
-/** The zone that a key lies in; DNS_NONE. */
+/** The zone that a key lies in, data->own not among them: others have names in it. DNS_NONE. */
 uint32_t cv_dns_zone_find(const struct cv_dns_data *data, const uint8_t *key, uint8_t len);
 
 /** The entry that a VPC sees under a key, wildcards included; DNS_NONE. */
 uint32_t cv_dns_entry_find(const struct cv_dns_data *data, uint16_t vpc, const uint8_t *key,
 			   uint8_t len);
+
+/** What a name is to addresses of a VPC. */
+enum dns_own {
+	DNS_OWN_NOT,
+	DNS_OWN_NAME,    /**< `ip-10-0-1-10.ec2.internal` */
+	DNS_OWN_REVERSE, /**< `10.1.0.10.in-addr.arpa` */
+	DNS_OWN_ABOVE,   /**< `1.0.10.in-addr.arpa`: there are such below it */
+};
+
+/** Look at a key. @param[out] ret_ip  the address; untouched with DNS_OWN_NOT */
+enum dns_own cv_dns_own_find(const struct cv_dns_data *data, uint16_t vpc, const uint8_t *key,
+			     uint8_t len, cv_be32_t *ret_ip);
+
+/** An address's own name, into key, shape [DNS_NAME_MAX]. There is data->own. @return bytes */
+uint8_t cv_dns_own_name(const struct cv_dns_data *data, cv_be32_t ip, uint8_t *key);
 
 /** What a message says of a TXT record. */
 enum dns_txt {

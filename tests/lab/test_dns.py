@@ -196,10 +196,13 @@ class Dns(harness.LabCase):
         self.assertEqual(self.addresses('c1', f'ns.{zone}'), {SERVER, LINK_LOCAL})
         text = self.dig('c1', zone, 'SOA')[2]
         self.assertRegex(text, rf'(?m)^{zone}\.\s+60\s+IN\s+SOA\s+ns\.{zone}\. hostmaster\.{zone}\. .* 60$')
-        # Nobody is asked for names of private addresses; there are none.
-        rows, status, text = self.dig('c1', '-x', ENI)
+        # Nobody is asked for names of private addresses; those of the VPC have some of themselves.
+        rows, status, text = self.dig('c1', '-x', '172.16.255.1')
         self.assertEqual((rows, status), ([], 'NXDOMAIN'))
         self.assertRegex(text, r'(?m)^16\.172\.in-addr\.arpa\.\s+60\s+IN\s+SOA')
+        own = f'ip-{ENI.replace(".", "-")}.ec2.internal'
+        self.assertRegex(self.dig('c1', '-x', ENI)[2], rf'(?m)in-addr\.arpa\.\s+60\s+IN\s+PTR\s+{own}\.$')
+        self.assertEqual(self.addresses('c1', own), {ENI})
 
     def test_letters_types_and_versions(self):
         name = ''.join(c.upper() if i % 3 == 0 else c for i, c in enumerate(self.name('c1')))

@@ -83,6 +83,28 @@ static int ask(uint16_t vpc, const char *name, ldns_rr_type type)
 	return rcode;
 }
 
+/* Tells whether somebody else is to be asked for a name. */
+static bool is_passed_on(uint16_t vpc, const char *name)
+{
+	static uint8_t buf[CV_DNS_LEN_MAX];
+	ldns_pkt *query = NULL;
+	uint8_t *wire = NULL, rcode = 0xff;
+	size_t len = 0, n = 0;
+	struct cv_dns_query q = {.vpc = vpc, .can_forward = true};
+	enum cv_dns_act act;
+
+	assert_int_equal(ldns_pkt_query_new_frm_str(&query, name, LDNS_RR_TYPE_ANY,
+						    LDNS_RR_CLASS_IN, LDNS_RD),
+			 LDNS_STATUS_OK);
+	assert_int_equal(ldns_pkt2wire(&wire, query, &len), LDNS_STATUS_OK);
+	q.bytes = wire;
+	q.len = len;
+	act = cv_dns_answer(data, &q, buf, &n, &rcode);
+	free(wire);
+	ldns_pkt_free(query);
+	return act == CV_DNS_FORWARD;
+}
+
 /* A section has exactly these records. */
 static void has(const ldns_rr_list *list, size_t n, const char *const *want)
 {
@@ -153,6 +175,82 @@ static void private_addresses_have_no_names(void **state)
 		  "1 7200 900 1209600 60");
 }
 
+#define TEN_SOA                                                                       \
+	"10.in-addr.arpa. 60 IN SOA ns.10.in-addr.arpa. hostmaster.10.in-addr.arpa. " \
+	"1 7200 900 1209600 60"
+#define OWN_SOA \
+	"ec2.internal. 60 IN SOA ns.ec2.internal. hostmaster.ec2.internal. 1 7200 900 1209600 60"
+
+static void subnet_add(uint16_t vpc, const char *addr, uint8_t len)
+{
+	const struct cv_dns_subnet subnet = {vpc, {ip(addr), len}, 1};
+
+	assert_int_equal(cv_dns_data_subnet_add(data, &subnet), 0);
+}
+
+static void addresses_have_names_of_themselves(void **state)
+{
+	(void)state;
+	assert_int_equal(cv_dns_data_own_add(data, "ec2.internal"), 0);
+	subnet_add(1, "10.0.1.0", 24);
+	subnet_add(2, "10.7.0.0", 20);
+	subnet_add(1, "192.0.2.128", 25);
+	assert_int_equal(ask(1, "ip-10-0-1-10.ec2.internal", LDNS_RR_TYPE_A), 0);
+	ANSWER("ip-10-0-1-10.ec2.internal. 60 IN A 10.0.1.10");
+	assert_int_equal(ask(1, "IP-10-0-1-255.EC2.Internal", LDNS_RR_TYPE_ANY), 0);
+	ANSWER("IP-10-0-1-255.EC2.Internal. 60 IN A 10.0.1.255");
+	assert_int_equal(ask(1, "ip-10-0-1-10.ec2.internal", LDNS_RR_TYPE_AAAA), 0);
+	no_answer(OWN_SOA);
+	assert_int_equal(ask(1, "10.1.0.10.in-addr.arpa", LDNS_RR_TYPE_PTR), 0);
+	ANSWER("10.1.0.10.in-addr.arpa. 60 IN PTR ip-10-0-1-10.ec2.internal.");
+	assert_int_equal(ask(1, "10.1.0.10.in-addr.arpa", LDNS_RR_TYPE_TXT), 0);
+	no_answer(TEN_SOA);
+	/* Above them is nothing, but it is there: who asks label by label goes on. */
+	assert_int_equal(ask(1, "1.0.10.in-addr.arpa", LDNS_RR_TYPE_NS), 0);
+	no_answer(TEN_SOA);
+	assert_int_equal(ask(1, "0.10.in-addr.arpa", LDNS_RR_TYPE_NS), 0);
+	no_answer(TEN_SOA);
+	assert_int_equal(ask(1, "10.in-addr.arpa", LDNS_RR_TYPE_SOA), 0);
+	ANSWER(TEN_SOA);
+	/* Also where no zone is ours. */
+	assert_int_equal(ask(1, "200.2.0.192.in-addr.arpa", LDNS_RR_TYPE_ANY), 0);
+	ANSWER("200.2.0.192.in-addr.arpa. 60 IN PTR ip-192-0-2-200.ec2.internal.");
+	assert_int_equal(ask(2, "9.9.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), 0);
+	ANSWER("9.9.7.10.in-addr.arpa. 60 IN PTR ip-10-7-9-9.ec2.internal.");
+}
+
+/* Of other VPCs, outside the subnets, or no addresses. */
+static void addresses_of_others_have_none(void **state)
+{
+	static const char *const outside[] = {
+		"ip-10-7-0-9.ec2.internal",   "ip-10-0-2-1.ec2.internal",
+		"ip-10-0-1.ec2.internal",     "ip-10-0-1-10-1.ec2.internal",
+		"ip-10-0-01-10.ec2.internal", "ip-10-0-1-256.ec2.internal",
+		"ip-10-0-1-10x.ec2.internal", "a.ip-10-0-1-10.ec2.internal",
+		"ip-10-0-1-10.ec2.internals", "ec2.internal",
+		"5.2.0.192.in-addr.arpa",     "200.2.0.193.in-addr.arpa",
+		"ip-10-0-1-10-ec2.internal",  "iq-10-0-1-10.ec2.internal",
+		"0200.2.0.192.in-addr.arpa",  "1.200.2.0.192.in-addr.arpa",
+		"x.2.0.192.in-addr.arpa",     "in-addr.arpa",
+	};
+
+	(void)state;
+	assert_int_equal(cv_dns_data_own_add(data, "ec2.internal"), 0);
+	subnet_add(1, "10.0.1.0", 24);
+	subnet_add(2, "10.7.0.0", 20);
+	subnet_add(1, "192.0.2.128", 25);
+	for (size_t i = 0; i < CV_ARRAY_LEN(outside); i++)
+		if (!is_passed_on(1, outside[i]))
+			fail_msg("%s", outside[i]);
+	assert_int_equal(ask(1, "9.9.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
+	no_answer(TEN_SOA);
+	assert_int_equal(ask(1, "7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask(1, "16.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask(2, "15.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), 0);
+	assert_int_equal(ask(2, "16.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask(1, "256.1.0.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
+}
+
 static void zone_leaves_room_for_its_names(void **state)
 {
 	char text[256];
@@ -219,6 +317,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(zones_server_is_the_one_of_the_vpc, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(private_addresses_have_no_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(addresses_have_names_of_themselves, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(addresses_of_others_have_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(zone_leaves_room_for_its_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(queries_are_plain, setup, teardown),
 	};
