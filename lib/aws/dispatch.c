@@ -98,9 +98,10 @@ static bool params_read(const struct cv_sigv4_request *request, struct cv_query 
 	if (!post && strcmp(request->method, "GET") != 0)
 		return fault_set(fault, 405, "InvalidAction", "The method must be POST or GET");
 	if (post && !json && !type_is_form(request))
-		return fault_set(fault, 415, "InvalidRequest",
-				 "The Content-Type must be " TYPE_FORM
-				 ": culvert speaks the query protocols only");
+		return fault_set(
+			fault, 415, "InvalidRequest",
+			"The Content-Type must be " TYPE_FORM
+			": culvert speaks the query protocols, and CloudWatch in JSON 1.0, too");
 	if (!post && request->body_len > 0)
 		return fault_set(fault, 400, "InvalidRequest", "A GET request must have no body");
 	ret = cv_query_parse(query, request->query, strlen(request->query));

@@ -2,25 +2,41 @@
 
 /* ELBv2: quotas. */
 
-#include <stdio.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "aws_priv.h"
 
-/* AWS's defaults of what concerns network load balancers. */
+#define QUOTA(name, field)                                       \
+	{                                                        \
+		name, 0, offsetof(struct cv_model_quotas, field) \
+	}
+
+/* AWS's of what concerns network load balancers; those that culvert holds calls to may be set. */
 static const struct {
 	const char *name;
-	unsigned int max;
+	uint32_t max; /* 0: as the model has it */
+	size_t field;
 } limits[] = {
-	{"network-load-balancers", 50},
-	{"listeners-per-network-load-balancer", 50},
-	{"targets-per-network-load-balancer", 3000},
-	{"targets-per-availability-zone-per-network-load-balancer", 500},
-	{"target-groups", 3000},
-	{"targets-per-target-group", 1000},
-	{"target-groups-per-action-on-network-load-balancer", 5},
-	{"certificates-per-network-load-balancer", 25},
-	{"network-load-balancer-enis-per-vpc", 1200},
+	QUOTA("network-load-balancers", lbs),
+	QUOTA("listeners-per-network-load-balancer", listeners),
+	QUOTA("targets-per-network-load-balancer", lb_targets),
+	QUOTA("targets-per-availability-zone-per-network-load-balancer", zone_targets),
+	QUOTA("target-groups", tgs),
+	QUOTA("targets-per-target-group", tg_targets),
+	{"target-groups-per-action-on-network-load-balancer", CV_MODEL_FORWARDS_MAX, 0},
+	{"certificates-per-network-load-balancer", 25, 0},
+	{"network-load-balancer-enis-per-vpc", 1200, 0},
 };
+
+static uint32_t limit_get(const struct aws_call *call, uint32_t i)
+{
+	uint32_t max = limits[i].max;
+
+	if (max == 0)
+		memcpy(&max, (const char *)&call->model->quotas + limits[i].field, sizeof(max));
+	return max;
+}
 
 static int describe_account_limits(struct aws_call *call)
 {
@@ -30,7 +46,7 @@ static int describe_account_limits(struct aws_call *call)
 			continue;
 		cv_xml_item(call->out);
 		cv_xml_str(call->out, "Name", limits[i].name);
-		cv_xml_int(call->out, "Max", limits[i].max);
+		cv_xml_int(call->out, "Max", limit_get(call, i));
 		cv_xml_close(call->out);
 	}
 	cv_xml_close(call->out);
@@ -44,7 +60,6 @@ static const struct aws_action actions[] = {
 	{
 		.name = "DescribeAccountLimits",
 		.handle = describe_account_limits,
-		.flags = AWS_NO_MODEL,
 		AWS_PARAMS(limits_params),
 		.page_default = 400,
 		.answers = "Limits.Name Limits.Max NextMarker",

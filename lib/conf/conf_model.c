@@ -675,6 +675,14 @@ static void set_limits(struct conf_run *run)
 	model->limits[CV_MODEL_LISTENER] = run->conf->limits.listeners;
 	model->limits[CV_MODEL_VPC] = run->conf->limits.endpoints_per_vpc;
 	model->limits[CV_MODEL_ENDPOINT] = run->conf->limits.endpoints;
+	model->quotas = (struct cv_model_quotas){
+		.lbs = cv_conf_u32(run, 0, "limits.load_balancers_per_account"),
+		.tgs = cv_conf_u32(run, 0, "limits.target_groups_per_account"),
+		.listeners = cv_conf_u32(run, 0, "limits.listeners_per_load_balancer"),
+		.lb_targets = cv_conf_u32(run, 0, "limits.targets_per_load_balancer"),
+		.zone_targets = cv_conf_u32(run, 0, "limits.targets_per_zone"),
+		.tg_targets = cv_conf_u32(run, 0, "limits.targets_per_target_group"),
+	};
 }
 
 /* The file's own document stays what errors of the whole are shown by. */

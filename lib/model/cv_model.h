@@ -22,6 +22,7 @@
 #include "cv_model_check.h"
 #include "cv_model_drain.h"
 #include "cv_model_meta.h"
+#include "cv_model_quota.h"
 #include "cv_model_route.h"
 #include "cv_model_sg.h"
 #include "cv_model_vxlan.h"
@@ -238,6 +239,7 @@ struct cv_model {
 	struct cv_model_service *services;
 	struct cv_model_endpoint *endpoints;
 	struct cv_model_pool *pools; /**< shape [n_pools]; cv_model_pool.h */
+	struct cv_model_quotas quotas; /**< of calls; the reader's to set */
 	uint32_t n_zones, n_accounts, n_pools;
 	uint32_t n_vpcs, n_subnets, n_sgs, n_tgs, n_lbs, n_services, n_endpoints;
 	uint32_t n_deleted; /**< endpoints that are only shown yet */

@@ -47,6 +47,7 @@ struct cv_model *cv_model_create(const char *region)
 
 	if (model == NULL)
 		return NULL;
+	model->quotas = (struct cv_model_quotas)CV_MODEL_QUOTAS_DEFAULT;
 	model->index = cv_model_index_create();
 	if (model->index != NULL)
 		model->region = cv_model_str(model, region);

@@ -141,6 +141,7 @@ static bool targets_check(struct model_ctx *ctx, uint32_t tg_idx,
 	    model->n_targets + n_new > model->limits[CV_MODEL_TG])
 		cv_model_err(ctx, EINVAL, "TooManyTargets", "targets",
 			     "The maximum number of targets has been reached");
+	cv_model_quota_targets(ctx, tg_idx, targets, req->n_add);
 	beside.targets = targets;
 	beside.n_targets = req->n_add;
 	if (tg->lb != CV_MODEL_NONE && ctx->ret == 0)
@@ -348,6 +349,7 @@ static void listener_make(struct model_ctx *ctx, uint32_t lb_idx, uint32_t idx,
 		return;
 	l->n_forwards = 0;
 	cv_model_forwards_make(ctx, lb_idx, req, l);
+	cv_model_quota_forwards(ctx, lb_idx, l);
 	for (uint32_t i = 0; i < l->n_forwards; i++)
 		cv_model_check_reach(ctx, &model->tgs[l->forwards[i].tg], lb->nodes, lb->n_nodes);
 }

@@ -77,6 +77,20 @@ void cv_model_targets_follow(struct model_ctx *ctx, uint32_t subnet);
 /** Count a load balancer in or out as user of its subnets and security groups. */
 void cv_model_lb_uses(struct cv_model *model, const struct cv_model_lb *lb, int more);
 
+/** Check that the account of a VPC may have one more of ctx's kind: load balancer or target group. */
+void cv_model_quota_own(struct model_ctx *ctx, uint32_t vpc);
+
+/** Check that a load balancer may have one more listener. */
+void cv_model_quota_listeners(struct model_ctx *ctx, const struct cv_model_lb *lb);
+
+/** Check that a group, and its load balancer, may have these targets, too. @param targets  shape [n] */
+void cv_model_quota_targets(struct model_ctx *ctx, uint32_t tg,
+			    const struct cv_model_target *targets, uint32_t n);
+
+/** Check that a load balancer may have the targets of a listener's groups, too. */
+void cv_model_quota_forwards(struct model_ctx *ctx, uint32_t lb,
+			     const struct cv_model_listener *listener);
+
 /** Count a registration of an address in or out. Needs room for one. */
 void cv_model_target_count(struct cv_model *model, uint32_t vpc, cv_be32_t ip, int more);
 

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* AWS's quota of one load balancer; the file may have more. */
-#define LISTENERS_MAX 50
-
 /*
  * Takes a given ELBv2 ARN or derives one: PREFIX:REGION:ACCOUNT:RESOURCE/NAME/ and 16 hex digits.
  * vpc may be CV_MODEL_NONE after an earlier error; then there is no account to compare with.
@@ -113,6 +110,7 @@ int cv_model_tg_add(struct cv_model *model, const struct cv_model_tg_req *req,
 	cv_model_check_make(&ctx, &req->check, &tg.check);
 	cv_model_least_check(&ctx, &req->dns_least, &req->routing_least);
 	check_elb_name(&ctx, tg.vpc, req->name);
+	cv_model_quota_own(&ctx, tg.vpc);
 	tg.arn = elb_arn(&ctx, req->arn, tg.vpc, "targetgroup", req->name);
 	if (ctx.ret != 0)
 		return cv_model_end(&ctx);
@@ -385,6 +383,7 @@ int cv_model_lb_add(struct cv_model *model, const struct cv_model_lb_req *req,
 	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
 	lb.vpc = cv_model_resolve(&ctx, CV_MODEL_VPC, CV_MODEL_NONE, req->vpc, "vpc");
 	check_elb_name(&ctx, lb.vpc, req->name);
+	cv_model_quota_own(&ctx, lb.vpc);
 	lb.arn = elb_arn(&ctx, req->arn, lb.vpc, "loadbalancer/net", req->name);
 	lb_parts(&ctx, req, &lb);
 	if (cv_model_index_room(model->index, 4 + req->n_places * CV_MODEL_NODE_IPS_MAX) != 0)
@@ -460,9 +459,9 @@ static void check_room(struct model_ctx *ctx, const struct cv_model_lb *lb, uint
 		return;
 	if (!ctx->by->restore)
 		cv_model_check_mutable(ctx, CV_MODEL_LB, lb_idx);
-	if (lb->n_listeners >= LISTENERS_MAX ||
-	    (model->limits[CV_MODEL_LISTENER] != 0 &&
-	     model->n_listeners >= model->limits[CV_MODEL_LISTENER]))
+	cv_model_quota_listeners(ctx, lb);
+	if (model->limits[CV_MODEL_LISTENER] != 0 &&
+	    model->n_listeners >= model->limits[CV_MODEL_LISTENER])
 		cv_model_err(ctx, EINVAL, "TooManyListeners", "",
 			     "The maximum number of listeners has been reached");
 }
@@ -485,6 +484,7 @@ int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
 			     req->port);
 	cv_model_forwards_make(&ctx, lb_idx, req, &listener);
 	check_listener(&ctx, req);
+	cv_model_quota_forwards(&ctx, lb_idx, &listener);
 	for (uint32_t i = 0; i < listener.n_forwards && req->by != NULL; i++)
 		cv_model_check_reach(&ctx, &model->tgs[listener.forwards[i].tg], lb->nodes,
 				     lb->n_nodes);

@@ -323,4 +323,4 @@ class Json(api_world.ApiCase):
         # No other service has it.
         status, text = self.ask('ListMetrics', {}, **{'X-Amz-Target': 'Other.ListMetrics'})
         self.assertEqual(status, 415)
-        self.assertIn('query protocols only', text)
+        self.assertIn('CloudWatch in JSON 1.0', text)

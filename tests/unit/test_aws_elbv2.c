@@ -563,6 +563,96 @@ static void pages_of_each_list(void **state)
 	has("<member><Name>network-load-balancers</Name><Max>50</Max></member>");
 }
 
+/* Calls are held to them, the file is not. */
+static void quotas_hold_calls(void **state)
+{
+	(void)state;
+	m->quotas.lbs = m->n_lbs + 1;
+	m->quotas.tgs = m->n_tgs + 1;
+	make_lb("last");
+	make_tg("last");
+	elb_fails(PROV, "TooManyLoadBalancers", CREATE_LB "more&Subnets.member.1=%s", sub_pa);
+	elb_fails(PROV, "TooManyTargetGroups", CREATE_TG "%s&Port=80&Name=more", vpc_p);
+	/* What is there is answered, and another account has its own. */
+	make_lb("last");
+	make_tg("last");
+	elb(CONS, CREATE_LB "more&Subnets.member.1=%s", sub_ca);
+	elb(CONS, CREATE_TG "%s&Port=80&Name=more", vpc_c);
+	no_error(add_tg("of-file", "p"));
+	no_error(add_lb("of-file", "p", PLACES({"a", NULL, 0}), 1));
+	elb(PROV, "Action=DeleteLoadBalancer&LoadBalancerArn=%s", lb);
+	elb_fails(PROV, "TooManyLoadBalancers", CREATE_LB "more&Subnets.member.1=%s", sub_pa);
+	m->quotas.lbs = m->quotas.tgs = 9;
+	m->quotas.listeners = 7;
+	m->quotas.tg_targets = 8;
+	m->quotas.lb_targets = 6;
+	m->quotas.zone_targets = 5;
+	elb(PROV, "Action=DescribeAccountLimits");
+	has("<Name>network-load-balancers</Name><Max>9<");
+	has("<Name>listeners-per-network-load-balancer</Name><Max>7<");
+	has("<Name>targets-per-network-load-balancer</Name><Max>6<");
+	has("<Name>targets-per-availability-zone-per-network-load-balancer</Name><Max>5<");
+	has("<Name>target-groups</Name><Max>9<");
+	has("<Name>targets-per-target-group</Name><Max>8<");
+	has("<Name>target-groups-per-action-on-network-load-balancer</Name><Max>5<");
+}
+
+static void quotas_hold_listeners_and_targets(void **state)
+{
+	static const char add[] = "Action=RegisterTargets&TargetGroupArn=";
+	static const char create[] = "Action=CreateListener&LoadBalancerArn=";
+	char one[256];
+
+	(void)state;
+	m->quotas.listeners = 2;
+	m->quotas.tg_targets = 3;
+	m->quotas.lb_targets = 4;
+	m->quotas.zone_targets = 2;
+	make_lb("nlb");
+	make_tg("one");
+	snprintf(one, sizeof(one), "%s", tg);
+	elb_fails(PROV, "TooManyTargets",
+		  "%s%s&Targets.member.1.Id=10.0.1.51&Targets.member.2.Id=10.0.1.52"
+		  "&Targets.member.3.Id=10.0.2.53&Targets.member.4.Id=10.0.2.54",
+		  add, tg);
+	elb(PROV,
+	    "%s%s&Targets.member.1.Id=10.0.1.51&Targets.member.2.Id=10.0.1.52"
+	    "&Targets.member.3.Id=10.0.1.53",
+	    add, tg);
+	elb_fails(PROV, "TooManyTargets", "%s%s&Targets.member.1.Id=10.0.1.54", add, tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.53", add, tg);
+	/* Three in a zone are too many for a load balancer. */
+	elb_fails(PROV, "TooManyTargets", "%s%s&Protocol=TCP&Port=80&" FORWARD "TargetGroupArn=%s",
+		  create, lb, tg);
+	elb(PROV, "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.53", tg);
+	make_listener(80);
+	elb_fails(PROV, "TooManyTargets", "%s%s&Targets.member.1.Id=10.0.1.53", add, tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.2.53", add, tg);
+	/* All of its groups count, each once. */
+	make_tg("two");
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.2.51&Targets.member.2.Id=10.0.3.51", add, tg);
+	elb_fails(PROV, "TooManyTargets", "%s%s&Protocol=TCP&Port=81&" FORWARD "TargetGroupArn=%s",
+		  create, lb, tg);
+	elb_fails(PROV, "TooManyTargets",
+		  "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
+		  tg);
+	elb(PROV, "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.3.51", tg);
+	elb(PROV, "%s%s&Protocol=TCP&Port=81&" FORWARD "TargetGroupArn=%s", create, lb, tg);
+	elb(PROV, "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
+	    one);
+	elb_fails(PROV, "TooManyTargets",
+		  "%s%s&Targets.member.1.Id=192.168.1.1&Targets.member.1.AvailabilityZone=all", add,
+		  tg);
+	elb_fails(PROV, "TooManyListeners",
+		  "%s%s&Protocol=TCP&Port=82&" FORWARD "TargetGroupArn=%s", create, lb, one);
+	/* The file's group may have more; calls may not add to it. */
+	for (uint32_t i = 0; i < 3; i++)
+		no_error(
+			add_target("web", STRS("10.0.1.61", "10.0.1.62", "10.0.1.63")[i], 0, NULL));
+	elb_fails(PROV, "TooManyTargets", "%s%s&Targets.member.1.Id=10.0.1.64", add, web_tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.61", add, web_tg);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, teardown)
 
 int main(void)
@@ -579,6 +669,8 @@ int main(void)
 		TEST(tags_are_put_on_each_kind),
 		TEST(tags_have_a_limit),
 		TEST(pages_of_each_list),
+		TEST(quotas_hold_calls),
+		TEST(quotas_hold_listeners_and_targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

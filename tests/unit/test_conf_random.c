@@ -323,11 +323,58 @@ static void what_a_file_says_since_is_followed(void **state)
 	cv_conf_destroy(conf);
 }
 
+/* Calls are held to quotas when they are made, not when they are put back. */
+static void quotas_cost_nothing_that_is_there(void **state)
+{
+	static const char *const quotas[] = {"60", "1"};
+	struct cv_model_listener_req listener = {.idle_seconds = 350};
+	struct cv_model_place_req place = {.subnet = "a"};
+	struct cv_conf_docs docs;
+	struct cv_conf *again;
+	char text[8192], limits[128];
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct cv_model_lb_req lb = {.name = "made", .places = &place, .n_places = 1};
+
+		snprintf(text, sizeof(text), "%s", HEAD REST);
+		replace(text, sizeof(text), TARGETS,
+			TARGETS ",{'name':'other','vpc':'p','port':80}");
+		replace(text, sizeof(text), "'vpcs':[",
+			"'limits':{'listeners_per_load_balancer':60},'vpcs':[");
+		conf = parse(text, NULL);
+		m = conf->model;
+		assert_int_equal(m->quotas.listeners, 60);
+		assert_int_equal(m->quotas.lbs, 50);
+		lb.vpc = m->vpcs[0].id;
+		lb.by = who(0);
+		no_error(cv_model_lb_add(m, &lb, &errs));
+		listener.target_group = m->tgs[1].arn;
+		for (uint16_t port = 1; port <= 55; port++) {
+			listener.port = port;
+			listener.by = who(0);
+			no_error(cv_model_listener_add(m, 1, &listener, &errs));
+		}
+		assert_int_equal(cv_conf_docs_get(m, &docs), 0);
+		docs.applied = calloc(docs.n, sizeof(*docs.applied));
+		snprintf(limits, sizeof(limits), "'listeners_per_load_balancer':%s", quotas[i]);
+		replace(text, sizeof(text), "'listeners_per_load_balancer':60", limits);
+		again = parse(text, &docs);
+		assert_true(docs.applied[0]);
+		assert_int_equal(again->model->lbs[1].n_listeners, 55);
+		free(docs.applied);
+		cv_conf_docs_fini(&docs);
+		cv_conf_destroy(again);
+		cv_conf_destroy(conf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_calls_made_is_all_there_again),
 		cmocka_unit_test(what_a_file_says_since_is_followed),
+		cmocka_unit_test(quotas_cost_nothing_that_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
