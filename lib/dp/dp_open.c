@@ -50,6 +50,8 @@ static enum cv_drop dp_route_find(const struct cv_dp_worker *w, const struct cv_
 		return CV_DROP_NO_ADDRESS;
 	ret_route->local = local;
 	ep = &spec->endpoints[local->endpoint];
+	if (!ep->used)
+		return CV_DROP_NO_ADDRESS;
 	if (ep->verdict != CV_DROP_NONE)
 		return (enum cv_drop)ep->verdict;
 	if (local->node == CV_VIEW_NONE)

@@ -235,14 +235,19 @@ static struct cv_tcp_seg dp_seg(const struct dp_pkt *p)
 	};
 }
 
-/* The flow was over before this packet came: it is a packet of no flow. */
-static void dp_expired(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx, enum cv_event why)
+static void dp_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 {
-	dp_flow_end(w, idx, why);
 	if (p->side == DP_CLIENT)
 		dp_client_miss(w, p);
 	else
 		dp_target_miss(w, p);
+}
+
+/* The flow was over before this packet came: it is a packet of no flow. */
+static void dp_expired(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx, enum cv_event why)
+{
+	dp_flow_end(w, idx, why);
+	dp_miss(w, p);
 }
 
 static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const struct cv_flow *flow,
@@ -252,14 +257,35 @@ static void dp_drop_flow(struct cv_dp_worker *w, const struct dp_pkt *p, const s
 	dp_drop(w, p->m, reason);
 }
 
-/* A packet of a flow that culvert ended. A client may come back at once. */
+/* A header is to go, and the endpoint that it names went with the last view: its place there is empty. */
+static inline bool dp_header_is_lost(const struct cv_dp_worker *w, const struct cv_flow *flow)
+{
+	return !w->view->spec.endpoints[dp_endpoint(w, flow)].used;
+}
+
+/* Does with such a flow what the recheck is about to do. Returns false if it is another. */
+static bool dp_end_headless(struct cv_dp_worker *w, uint32_t idx)
+{
+	enum cv_event event = CV_EV_FLOW_END_FLUSH;
+	uint8_t how;
+
+	if (!dp_header_is_lost(w, &w->flows->flows[idx]))
+		return false;
+	how = dp_flow_fate(w, idx, &event);
+	dp_flow_kill(w, idx, how, event);
+	return true;
+}
+
+/* A packet of a flow that culvert ended, or forgot just now. A client may come back at once. */
 static void dp_killed_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 {
 	const uint8_t flags = dp_tcp_hdr(p)->tcp_flags;
 	const struct cv_flow *flow = &w->flows->flows[idx];
 
-	if (p->side == DP_CLIENT &&
-	    (flags & (CV_TCP_SYN | CV_TCP_ACK | CV_TCP_RST)) == CV_TCP_SYN) {
+	if (flow->node_port == 0) {
+		dp_miss(w, p);
+	} else if (p->side == DP_CLIENT &&
+		   (flags & (CV_TCP_SYN | CV_TCP_ACK | CV_TCP_RST)) == CV_TCP_SYN) {
 		dp_expired(w, p, idx, CV_EV_N);
 	} else if ((flags & CV_TCP_RST) != 0) {
 		dp_drop_flow(w, p, flow, CV_DROP_STRAY_RST);
@@ -361,7 +387,8 @@ static bool dp_first_data(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx
 	rte_be32_t seq;
 	uint32_t diff;
 
-	if (dp_is_killed(flow) || (uint32_t)w->now_ms - flow->last_ms > flow->idle_s * 1000u ||
+	if (dp_is_killed(flow) || dp_header_is_lost(w, flow) ||
+	    (uint32_t)w->now_ms - flow->last_ms > flow->idle_s * 1000u ||
 	    rte_pktmbuf_headroom(p->m) < CV_PPV2_AWS_LEN + RTE_VLAN_HLEN ||
 	    dp_forward_check(w, p, flow, &neigh) != CV_DROP_NONE ||
 	    !cv_tcp_first_data(&flow->tcp, &w->flows->cold[idx].tcp, seg,
@@ -429,6 +456,10 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 		dp_expired(w, p, idx, dp_reopen_event(flow));
 		return;
 	}
+	if (act.hdr != CV_TCP_HDR_NONE && verdict == CV_TCP_FORWARD && dp_end_headless(w, idx)) {
+		dp_killed_packet(w, p, idx);
+		return;
+	}
 	dp_events_apply(w, p, idx, &act);
 	if (verdict == CV_TCP_FORWARD)
 		dp_tcp_apply(w, p, idx, &seg, seg.opts != NULL ? &opts : NULL, &act);
@@ -445,7 +476,7 @@ void dp_timer_add(struct cv_dp_worker *w, uint32_t idx)
 	if (w->timer_tail - w->timer_head == DP_TIMERS)
 		return;
 	timer = &w->timers[w->timer_tail++ % DP_TIMERS];
-	timer->due_ms = w->now_ms + DP_TIMER_MS;
+	timer->due_ms = w->now_ms + CV_TCP_TICK_MS;
 	timer->flow = idx;
 	timer->node_port = flow->node_port;
 	timer->start_ms = (uint16_t)flow->start_ms;
@@ -456,7 +487,7 @@ void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx)
 	struct cv_flow *flow = &w->flows->flows[idx];
 	struct cv_tcp_act act;
 
-	if (!cv_tcp_is_hdr_unacked(&flow->tcp))
+	if (!cv_tcp_is_hdr_unacked(&flow->tcp) || dp_end_headless(w, idx))
 		return;
 	if (cv_tcp_timer(&flow->tcp, &w->flows->cold[idx].tcp, &act) &&
 	    dp_header_send(w, flow, &act.built))

@@ -441,6 +441,69 @@ static void marks_are_of_what_flows_hold(void **state)
 	world_destroy(w);
 }
 
+/* A flow whose handshake is over when its endpoint goes, before any recheck has come. */
+static struct talk endpoint_gone(struct world *w, uint16_t dport, uint8_t end)
+{
+	struct talk t = talk(w, 40000, dport);
+
+	dial(&t, H);
+	c2t(&t, F_ACK, "");
+	/* The timer has had three of its ticks: at the next the header would go again. */
+	world_wait(w, 1000);
+	w->settings.end_endpoint = end;
+	w->endpoints[EP_A] = (struct cv_view_endpoint){0};
+	world_publish(w);
+	return t;
+}
+
+/* With the endpoint went what its header would say. */
+static void no_header_goes_out_for_an_endpoint_that_went(void **state)
+{
+	static const char *const data[] = {"hello", ""};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world *w = world_create(&(struct world_cfg){0});
+		struct talk t =
+			endpoint_gone(w, L_PROXY, i < 2 ? CV_VIEW_END_SILENT : CV_VIEW_END_RESET);
+		struct seg s = client_seg(&t, i % 2 == 0 ? F_PSH : F_FIN, data[i % 2]);
+
+		if (i < 2) {
+			none(w, 0, &s, CV_DROP_NO_ADDRESS);
+			assert_int_equal(world_flows(w), 0);
+		} else {
+			/* Both are asked first, the client is told at once. */
+			send_by(w, 0, 0, &s);
+			assert_int_equal(w->n_out, 3);
+			for (unsigned int k = 0; k < 3; k++)
+				assert_int_equal(seg_parse(&w->out[k]).len, 0);
+			assert_int_equal(seg_parse(&w->out[1]).flags, CV_TCP_RST);
+		}
+		assert_int_equal(world_events(w, CV_EV_PPV2_SENT), 0);
+		assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 1);
+		world_destroy(w);
+	}
+}
+
+static void no_timer_brings_the_header_of_an_endpoint_that_went(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = endpoint_gone(w, L_FIRST_ACK, CV_VIEW_END_SILENT);
+
+	(void)state;
+	assert_int_equal(world_events(w, CV_EV_PPV2_SENT), 1);
+	assert_int_equal(world_events(w, CV_EV_PPV2_RESENT), 1);
+	w->n_out = 0;
+	/* Due before the recheck comes to the flow, in one turn. */
+	w->now_ms += 5000;
+	world_wait(w, 1);
+	assert_int_equal(w->n_out, 0);
+	assert_int_equal(world_events(w, CV_EV_PPV2_RESENT), 1);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_FLUSH), 1);
+	(void)t;
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +520,8 @@ int main(void)
 		cmocka_unit_test(listeners_flows_go_on_unless_told_otherwise),
 		cmocka_unit_test(many_ends_are_spread_over_turns),
 		cmocka_unit_test(kill_without_buffers_is_made_up_for),
+		cmocka_unit_test(no_header_goes_out_for_an_endpoint_that_went),
+		cmocka_unit_test(no_timer_brings_the_header_of_an_endpoint_that_went),
 		cmocka_unit_test(marks_are_of_what_flows_hold),
 	};
 
