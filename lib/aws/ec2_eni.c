@@ -11,6 +11,9 @@
 /* Who asks for the interfaces of load balancers. */
 #define ELB_REQUESTER "amazon-elb"
 
+/* Whose machines all of them are attached to. */
+#define INSTANCE_OWNER "amazon-aws"
+
 /* An interface. */
 struct eni {
 	const char *id, *description, *type;
@@ -23,7 +26,7 @@ struct eni {
 
 /* Its texts. */
 struct eni_texts {
-	const char *vpc, *ip, *mac, *zone, *requester;
+	const char *vpc, *ip, *mac, *zone, *requester, *attachment;
 	const char **groups, **group_names, **ips; /* shapes [n_groups], [n_groups], [n_ips] */
 	uint32_t n_groups;
 };
@@ -65,6 +68,7 @@ static bool texts_get(struct aws_call *call, const struct eni *eni, struct eni_t
 		texts->ips[i] = cv_aws_ec2_ip(call, eni->ips[i]);
 	texts->vpc = vpc->id;
 	texts->ip = texts->ips[0];
+	texts->attachment = cv_aws_ec2_derived(call, "ela-attach-", eni->id);
 	texts->mac = mac_get(call, eni, vpc->id);
 	texts->zone = cv_aws_zone_name(call, eni->subnet->zone);
 	texts->requester = eni->lb != NULL ? ELB_REQUESTER : call->caller.account_id;
@@ -76,6 +80,19 @@ static bool eni_passes(const struct aws_call *call, const struct eni *eni,
 		       const struct eni_texts *texts)
 {
 	static const struct cv_model_meta no_tags;
+	static const char *const lacks[] = {"addresses.association.owner-id",
+					    "addresses.association.public-ip",
+					    "association.allocation-id",
+					    "association.association-id",
+					    "association.ip-owner-id",
+					    "association.public-dns-name",
+					    "association.public-ip",
+					    "attachment.attach-time",
+					    "attachment.instance-id",
+					    "ipv6-addresses.ipv6-address",
+					    "private-dns-name",
+					    NULL};
+	static const char *const primary[] = {"true", "false"};
 	const struct {
 		const char *name, *value;
 	} rows[] = {
@@ -92,6 +109,10 @@ static bool eni_passes(const struct aws_call *call, const struct eni *eni,
 		{"status", "in-use"},
 		{"subnet-id", eni->subnet->id},
 		{"vpc-id", texts->vpc},
+		{"attachment.attachment-id", texts->attachment},
+		{"attachment.delete-on-termination", "false"},
+		{"attachment.device-index", "1"},
+		{"attachment.instance-owner-id", INSTANCE_OWNER},
 		{"attachment.status", "attached"},
 	};
 
@@ -99,7 +120,9 @@ static bool eni_passes(const struct aws_call *call, const struct eni *eni,
 		if (!cv_aws_filter(call, rows[i].name, rows[i].value))
 			return false;
 	}
-	return cv_aws_filter_any(call, "group-id", texts->groups, texts->n_groups) &&
+	return cv_aws_ec2_lacks(call, lacks) &&
+	       cv_aws_filter_any(call, "addresses.primary", primary, eni->n_ips > 1 ? 2 : 1) &&
+	       cv_aws_filter_any(call, "group-id", texts->groups, texts->n_groups) &&
 	       cv_aws_filter_any(call, "group-name", texts->group_names, texts->n_groups) &&
 	       cv_aws_filter_any(call, "addresses.private-ip-address", texts->ips, eni->n_ips) &&
 	       cv_aws_filter_tags(call, &no_tags);
@@ -148,10 +171,10 @@ static void eni_write(struct aws_call *call, const struct eni *eni, const struct
 	cv_xml_bool(out, "sourceDestCheck", false);
 	cv_xml_str(out, "interfaceType", eni->type);
 	cv_xml_open(out, "attachment");
-	cv_xml_str(out, "attachmentId", cv_aws_ec2_derived(call, "ela-attach-", eni->id));
+	cv_xml_str(out, "attachmentId", texts->attachment);
 	cv_xml_bool(out, "deleteOnTermination", false);
 	cv_xml_int(out, "deviceIndex", 1);
-	cv_xml_str(out, "instanceOwnerId", "amazon-aws");
+	cv_xml_str(out, "instanceOwnerId", INSTANCE_OWNER);
 	cv_xml_str(out, "status", "attached");
 	cv_xml_close(out);
 	lists_write(call, eni, texts);
@@ -261,16 +284,32 @@ static int describe_enis(struct aws_call *call)
 
 static const struct aws_param params[] = {AWS_DRY_RUN, AWS_FILTERS,
 					  AWS_ID("NetworkInterfaceId.N", 0), AWS_PAGES(5, 1000)};
-static const char *const filters[] = {"addresses.private-ip-address",
+static const char *const filters[] = {"addresses.association.owner-id",
+				      "addresses.association.public-ip",
+				      "addresses.primary",
+				      "addresses.private-ip-address",
+				      "association.allocation-id",
+				      "association.association-id",
+				      "association.ip-owner-id",
+				      "association.public-dns-name",
+				      "association.public-ip",
+				      "attachment.attach-time",
+				      "attachment.attachment-id",
+				      "attachment.delete-on-termination",
+				      "attachment.device-index",
+				      "attachment.instance-id",
+				      "attachment.instance-owner-id",
 				      "attachment.status",
 				      "availability-zone",
 				      "description",
 				      "group-id",
 				      "group-name",
 				      "interface-type",
+				      "ipv6-addresses.ipv6-address",
 				      "mac-address",
 				      "network-interface-id",
 				      "owner-id",
+				      "private-dns-name",
 				      "private-ip-address",
 				      "requester-id",
 				      "requester-managed",

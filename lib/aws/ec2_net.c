@@ -39,7 +39,11 @@ static int describe_regions(struct aws_call *call)
 
 static bool zone_passes(const struct aws_call *call, const char *name, const char *id)
 {
-	return cv_aws_filter(call, "zone-name", name) && cv_aws_filter(call, "zone-id", id) &&
+	static const char *const lacks[] = {"message",        "parent-zoneID",    "parent-zoneName",
+					    "parent-zone-id", "parent-zone-name", NULL};
+
+	return cv_aws_ec2_lacks(call, lacks) && cv_aws_filter(call, "zone-name", name) &&
+	       cv_aws_filter(call, "zone-id", id) &&
 	       cv_aws_filter(call, "region-name", call->region) &&
 	       cv_aws_filter(call, "group-name", call->region) &&
 	       cv_aws_filter(call, "network-border-group", call->region) &&
@@ -135,10 +139,40 @@ static const char *const *cidrs_get(struct aws_call *call, const struct cv_model
 	return cidrs;
 }
 
-static bool vpc_passes(const struct aws_call *call, const struct cv_model_vpc *vpc,
+static const char *association_id(struct aws_call *call, const struct cv_model_vpc *vpc,
+				  const char *cidr)
+{
+	return cv_aws_ec2_derived(call, "vpc-cidr-assoc-",
+				  cv_aws_fmt(call, "%s %s", vpc->id, cidr));
+}
+
+static bool associations_pass(struct aws_call *call, const struct cv_model_vpc *vpc,
+			      const char *const *cidrs)
+{
+	const char **ids;
+
+	if (call->n_filters == 0)
+		return true;
+	ids = cv_aws_alloc(call, (vpc->n_cidrs + 1) * sizeof(*ids));
+	if (ids == NULL)
+		return false;
+	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
+		ids[i] = association_id(call, vpc, cidrs[i]);
+	return cv_aws_filter_any(call, "cidr-block-association.association-id", ids, vpc->n_cidrs);
+}
+
+static bool vpc_passes(struct aws_call *call, const struct cv_model_vpc *vpc,
 		       const char *const *cidrs)
 {
-	return cv_aws_filter(call, "vpc-id", vpc->id) && cv_aws_filter(call, "cidr", cidrs[0]) &&
+	static const char *const lacks[] = {"ipv6-cidr-block-association.association-id",
+					    "ipv6-cidr-block-association.ipv6-cidr-block",
+					    "ipv6-cidr-block-association.ipv6-pool",
+					    "ipv6-cidr-block-association.state", NULL};
+
+	return cv_aws_ec2_lacks(call, lacks) && associations_pass(call, vpc, cidrs) &&
+	       cv_aws_filter(call, "dhcp-options-id", "default") &&
+	       cv_aws_filter_bool(call, "isDefault", false) &&
+	       cv_aws_filter(call, "vpc-id", vpc->id) && cv_aws_filter(call, "cidr", cidrs[0]) &&
 	       cv_aws_filter_any(call, "cidr-block-association.cidr-block", cidrs, vpc->n_cidrs) &&
 	       cv_aws_filter(call, "cidr-block-association.state", "associated") &&
 	       cv_aws_filter(call, "owner-id", call->caller.account_id) &&
@@ -152,7 +186,6 @@ static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
 		      const char *const *cidrs, const char *state)
 {
 	struct cv_xml *out = call->out;
-	char id[40];
 
 	cv_xml_str(out, "vpcId", vpc->id);
 	cv_xml_str(out, "ownerId", call->caller.account_id);
@@ -160,11 +193,9 @@ static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
 	cv_xml_str(out, "cidrBlock", cidrs[0]);
 	cv_xml_open(out, "cidrBlockAssociationSet");
 	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
-		cv_id_derive("vpc-cidr-assoc-", cv_aws_fmt(call, "%s %s", vpc->id, cidrs[i]), 17,
-			     id, sizeof(id));
 		cv_xml_item(out);
 		cv_xml_str(out, "cidrBlock", cidrs[i]);
-		cv_xml_str(out, "associationId", id);
+		cv_xml_str(out, "associationId", association_id(call, vpc, cidrs[i]));
 		cv_xml_open(out, "cidrBlockState");
 		cv_xml_str(out, "state", "associated");
 		cv_xml_close(out);
@@ -261,6 +292,13 @@ static void subnet_texts_get(struct aws_call *call, const struct cv_model_subnet
 static bool subnet_passes(const struct aws_call *call, const struct cv_model_subnet *subnet,
 			  const struct subnet_texts *texts)
 {
+	static const char *const lacks[] = {"customer-owned-ipv4-pool",
+					    "enable-lni-at-device-index",
+					    "ipv6-cidr-block-association.association-id",
+					    "ipv6-cidr-block-association.ipv6-cidr-block",
+					    "ipv6-cidr-block-association.state",
+					    "outpost-arn",
+					    NULL};
 	const struct {
 		const char *name, *value;
 	} rows[] = {
@@ -273,10 +311,19 @@ static bool subnet_passes(const struct aws_call *call, const struct cv_model_sub
 		{"availability-zone", texts->zone},
 		{"availabilityZone", texts->zone},
 		{"availability-zone-id", texts->zone_id},
+		{"availabilityZoneId", texts->zone_id},
 		{"available-ip-address-count", texts->free},
 		{"owner-id", call->caller.account_id},
 		{"state", "available"},
 		{"default-for-az", "false"},
+		{"defaultForAz", "false"},
+		{"enable-dns64", "false"},
+		{"ipv6-native", "false"},
+		{"map-customer-owned-ip-on-launch", "false"},
+		{"private-dns-name-options-on-launch.enable-resource-name-dns-a-record", "false"},
+		{"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+		 "false"},
+		{"private-dns-name-options-on-launch.hostname-type", "ip-name"},
 		{"map-public-ip-on-launch", "false"},
 	};
 
@@ -284,7 +331,7 @@ static bool subnet_passes(const struct aws_call *call, const struct cv_model_sub
 		if (!cv_aws_filter(call, rows[i].name, rows[i].value))
 			return false;
 	}
-	return cv_aws_filter_tags(call, &subnet->meta);
+	return cv_aws_ec2_lacks(call, lacks) && cv_aws_filter_tags(call, &subnet->meta);
 }
 
 /* The inside of a subnet. */
@@ -363,15 +410,25 @@ static const struct aws_param zones_params[] = {AWS_DRY_RUN, AWS_FILTERS,
 						AWS_BOOL("AllAvailabilityZones"),
 						AWS_ID("ZoneName.N", 0), AWS_ID("ZoneId.N", 0)};
 static const char *const zones_filters[] = {
-	"group-name", "network-border-group", "opt-in-status", "region-name", "state", "zone-id",
-	"zone-name",  "zone-state",           "zone-type",     NULL};
+	"group-name",    "message",         "network-border-group",
+	"opt-in-status", "parent-zone-id",  "parent-zone-name",
+	"parent-zoneID", "parent-zoneName", "region-name",
+	"state",         "zone-id",         "zone-name",
+	"zone-state",    "zone-type",       NULL};
 
 static const struct aws_param vpcs_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("VpcId.N", 0),
 					       AWS_PAGES(5, 1000)};
 static const char *const vpcs_filters[] = {"cidr",
+					   "cidr-block-association.association-id",
 					   "cidr-block-association.cidr-block",
 					   "cidr-block-association.state",
+					   "dhcp-options-id",
+					   "ipv6-cidr-block-association.association-id",
+					   "ipv6-cidr-block-association.ipv6-cidr-block",
+					   "ipv6-cidr-block-association.ipv6-pool",
+					   "ipv6-cidr-block-association.state",
 					   "is-default",
+					   "isDefault",
 					   "owner-id",
 					   "state",
 					   "tag-key",
@@ -381,23 +438,38 @@ static const char *const vpcs_filters[] = {"cidr",
 
 static const struct aws_param subnets_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("SubnetId.N", 0),
 						  AWS_PAGES(5, 1000)};
-static const char *const subnets_filters[] = {"availability-zone",
-					      "availability-zone-id",
-					      "availabilityZone",
-					      "available-ip-address-count",
-					      "cidr",
-					      "cidr-block",
-					      "cidrBlock",
-					      "default-for-az",
-					      "map-public-ip-on-launch",
-					      "owner-id",
-					      "state",
-					      "subnet-arn",
-					      "subnet-id",
-					      "tag-key",
-					      "tag:*",
-					      "vpc-id",
-					      NULL};
+static const char *const subnets_filters[] = {
+	"availability-zone",
+	"availability-zone-id",
+	"availabilityZone",
+	"availabilityZoneId",
+	"available-ip-address-count",
+	"cidr",
+	"cidr-block",
+	"cidrBlock",
+	"customer-owned-ipv4-pool",
+	"default-for-az",
+	"defaultForAz",
+	"enable-dns64",
+	"enable-lni-at-device-index",
+	"ipv6-cidr-block-association.association-id",
+	"ipv6-cidr-block-association.ipv6-cidr-block",
+	"ipv6-cidr-block-association.state",
+	"ipv6-native",
+	"map-customer-owned-ip-on-launch",
+	"map-public-ip-on-launch",
+	"outpost-arn",
+	"owner-id",
+	"private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+	"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+	"private-dns-name-options-on-launch.hostname-type",
+	"state",
+	"subnet-arn",
+	"subnet-id",
+	"tag-key",
+	"tag:*",
+	"vpc-id",
+	NULL};
 
 static const struct aws_action actions[] = {
 	{

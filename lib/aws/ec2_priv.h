@@ -104,6 +104,14 @@ void cv_aws_ec2_subnet_write(struct aws_call *call, uint32_t idx);
 /** Write `<return>true</return>`. @return 0 */
 int cv_aws_ec2_true(struct aws_call *call);
 
+/**
+ * Tell whether the filters let something pass that has no value for these: AWS has them, and what they are
+ * about is not there.
+ *
+ * @param names  ended by NULL
+ */
+bool cv_aws_ec2_lacks(const struct aws_call *call, const char *const *names);
+
 /** Keep pages at EC2_PAGE_MAX. */
 void cv_aws_ec2_page_bound(struct aws_call *call);
 

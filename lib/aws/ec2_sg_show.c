@@ -82,18 +82,13 @@ static const char *sg_description(const struct cv_model_security_group *sg)
 	return sg->of_vpc ? "default VPC security group" : sg->name;
 }
 
-/* What AWS has, and no group here: such a filter lets none pass. */
-static const char *const foreign[] = {"egress.ip-permission.ipv6-cidr",
-				      "egress.ip-permission.prefix-list-id",
-				      "ip-permission.ipv6-cidr", "ip-permission.prefix-list-id"};
-
 static bool sg_passes(struct aws_call *call, const struct cv_model_security_group *sg)
 {
-	for (size_t i = 0; i < CV_ARRAY_LEN(foreign); i++) {
-		if (!cv_aws_filter(call, foreign[i], NULL))
-			return false;
-	}
-	return cv_aws_filter(call, "group-id", sg->id) &&
+	static const char *const lacks[] = {
+		"egress.ip-permission.ipv6-cidr", "egress.ip-permission.prefix-list-id",
+		"ip-permission.ipv6-cidr", "ip-permission.prefix-list-id", NULL};
+
+	return cv_aws_ec2_lacks(call, lacks) && cv_aws_filter(call, "group-id", sg->id) &&
 	       cv_aws_filter(call, "group-name", sg->name) &&
 	       cv_aws_filter(call, "description", sg_description(sg)) &&
 	       cv_aws_filter(call, "vpc-id", call->model->vpcs[sg->vpc].id) &&

@@ -223,6 +223,15 @@ int cv_aws_ec2_true(struct aws_call *call)
 	return 0;
 }
 
+bool cv_aws_ec2_lacks(const struct aws_call *call, const char *const *names)
+{
+	bool passes = true;
+
+	for (; passes && call->n_filters > 0 && *names != NULL; names++)
+		passes = cv_aws_filter(call, *names, NULL);
+	return passes;
+}
+
 void cv_aws_ec2_page_bound(struct aws_call *call)
 {
 	if (call->page.limit > EC2_PAGE_MAX)

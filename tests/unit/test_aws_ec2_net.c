@@ -116,6 +116,68 @@ static void notification_that_cannot_be_is_refused(void **state)
 
 /* ---- interfaces ---- */
 
+/* What Terraform waits for, for what is not there any more, and what it looks up. */
+static void filters_that_aws_has_are_known(void **state)
+{
+	static const struct {
+		const char *call, *filter, *value;
+		bool passes;
+	} rows[] = {
+		{"NetworkInterfaces", "attachment.instance-owner-id", "amazon-aws", true},
+		{"NetworkInterfaces", "attachment.instance-owner-id", "amazon-elb", false},
+		{"NetworkInterfaces", "attachment.attachment-id", "ela-attach-*", true},
+		{"NetworkInterfaces", "attachment.device-index", "1", true},
+		{"NetworkInterfaces", "attachment.delete-on-termination", "true", false},
+		{"NetworkInterfaces", "addresses.primary", "true", true},
+		{"NetworkInterfaces", "addresses.primary", "false", false},
+		{"NetworkInterfaces", "private-dns-name", "*", false},
+		{"NetworkInterfaces", "association.public-ip", "*", false},
+		{"Subnets", "availabilityZoneId", "use1-az*", true},
+		{"Subnets", "defaultForAz", "false", true},
+		{"Subnets", "ipv6-native", "true", false},
+		{"Subnets", "outpost-arn", "*", false},
+		{"Vpcs", "isDefault", "true", false},
+		{"Vpcs", "isDefault", "false", true},
+		{"Vpcs", "dhcp-options-id", "default", true},
+		{"Vpcs", "cidr-block-association.association-id", "vpc-cidr-assoc-*", true},
+		{"Vpcs", "cidr-block-association.association-id", "vpc-cidr-assoc-", false},
+		{"Vpcs", "ipv6-cidr-block-association.state", "*", false},
+		{"AvailabilityZones", "parent-zoneName", "*", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		ec2(CONS, "Action=Describe%s&Filter.1.Name=%s&Filter.1.Value.1=%s", rows[i].call,
+		    rows[i].filter, rows[i].value);
+		if ((times("<item>") > 0) != rows[i].passes)
+			fail_msg("%s=%s: %s", rows[i].filter, rows[i].value, got);
+	}
+}
+
+static void interfaces_are_missed_by_their_ids(void **state)
+{
+	char id[128];
+
+	(void)state;
+	ec2(CONS, "Action=DescribeNetworkInterfaces");
+	element("networkInterfaceId", id);
+	ec2(CONS,
+	    "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s&NetworkInterfaceId.2=%s", id,
+	    id);
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	ec2_fails(CONS, "InvalidNetworkInterfaceID.NotFound",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s"
+		  "&NetworkInterfaceId.2=eni-fffffffffffffffff",
+		  id);
+	assert_string_equal(err_text,
+			    "The networkInterface ID 'eni-fffffffffffffffff' does not exist");
+	ec2_fails(CONS, "InvalidNetworkInterfaceID.NotFound",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s"
+		  "&NetworkInterfaceId.2=eni-00000000000000000",
+		  id);
+	assert_non_null(strstr(err_text, "eni-00000000000000000"));
+}
+
 static void interfaces_are_told(void **state)
 {
 	char id[128], mac[128];
@@ -517,6 +579,8 @@ int main(void)
 		TEST(notification_is_kept),
 		TEST(notification_that_cannot_be_is_refused),
 		TEST(interfaces_are_told),
+		TEST(interfaces_are_missed_by_their_ids),
+		TEST(filters_that_aws_has_are_known),
 		TEST(group_is_made_used_and_removed),
 		TEST(group_that_cannot_be_is_refused),
 		TEST(default_group_is_shown),

@@ -309,7 +309,7 @@ static void rules_that_name_groups_are_resolved(void **state)
 	const struct cv_view_spec *s;
 	struct cv_plan *p;
 	struct world w;
-	char first[24], second[24];
+	char users_are[2][CV_NET_STR_LEN];
 
 	(void)state;
 	world_init(&w, roomy);
@@ -322,15 +322,18 @@ static void rules_that_name_groups_are_resolved(void **state)
 	add_endpoint(m, "one", "a", users, 1);
 	add_endpoint(m, "two", "a", users, 1);
 	add_endpoint(m, "target", "a", named, 1);
+	assert_int_equal(cv_model_settle(m, &said), 0);
+	for (int i = 0; i < 2; i++) {
+		const struct cv_prefix eni = {m->endpoints[i].enis[0].ip, 32};
+
+		cv_prefix_str(&eni, users_are[i]);
+	}
 	p = plan(&w, m);
 	s = spec_of(p);
-	snprintf(first, sizeof(first), "%s/32", cv_ip4_str(m->endpoints[0].enis[0].ip, second));
-	snprintf(second, sizeof(second), "%s/32",
-		 cv_ip4_str(m->endpoints[1].enis[0].ip, (char[CV_NET_STR_LEN]){0}));
 	ep = &s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 2)];
 	assert_int_equal(ep->sg_n, 5);
-	check_rule(s, ep->sg_first, first, 1, 2);
-	check_rule(s, ep->sg_first + 1, second, 1, 2);
+	check_rule(s, ep->sg_first, users_are[0], 1, 2);
+	check_rule(s, ep->sg_first + 1, users_are[1], 1, 2);
 	check_rule(s, ep->sg_first + 2, "10.0.0.0/16", 0, 65535);
 	check_rule(s, ep->sg_first + 3, "10.7.0.0/16", 0, 65535);
 	check_rule(s, ep->sg_first + 4, "10.8.0.0/16", 7, 8);
