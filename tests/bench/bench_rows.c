@@ -26,7 +26,7 @@ static const struct {
 	{"worst", row_worst, "all that is unkind: misses, full ports, chosen hashes, sizes"},
 	{"vxlan", row_vxlan, "established packets in VXLAN, on one side or both, against plain"},
 	{"paths", row_paths, "established packets of 1 to 100,000 endpoints"},
-	{"ageing", row_ageing, "what looking at a flow and ending it costs, of 1,000,000"},
+	{"ageing", row_ageing, "what a look at a flow, its recheck and its end cost, of 1,000,000"},
 	{"rush", row_rush,
 	 "connections of SYN and RST, four queues a worker: what the table holds"},
 	{"flood", row_flood, "established flows beside a flood of SYNs"},

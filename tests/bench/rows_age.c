@@ -47,16 +47,20 @@ void row_ageing(const struct row_opts *opts)
 {
 	const struct rig_cfg cfg = {.n_flows = FLOWS, .n_targets = RIG_TARGETS_MAX, .proxy = true};
 	struct rig *r = rig_create(&cfg);
-	double look, end;
+	double look, recheck, end;
 
 	(void)opts;
 	rig_open(r, FLOWS);
 	look = walk(r, 10000, 0);
+	/* Each flow is checked against the new view beside that. */
+	rig_publish(r);
+	recheck = walk(r, 10000, 0) - look;
 	/* Beyond the idle timeout of all of them. */
 	r->now_ms += 351000;
 	end = walk(r, 40000, 16);
-	printf("{\"row\": \"ageing\", \"flows\": %d, \"look_cycles\": %.1f, \"end_cycles\": %.0f}\n",
-	       FLOWS, look, end);
+	printf("{\"row\": \"ageing\", \"flows\": %d, \"look_cycles\": %.1f, "
+	       "\"recheck_cycles\": %.1f, \"end_cycles\": %.0f}\n",
+	       FLOWS, look, recheck, end);
 	rig_destroy(r);
 }
 
