@@ -59,13 +59,6 @@ struct cv_model_account {
 	uint32_t n_deleted; /**< its endpoints that are only shown yet */
 };
 
-/** How a VPC's packets arrive and leave. */
-enum cv_model_attach {
-	CV_MODEL_ATTACH_PORT, /**< untagged on a port */
-	CV_MODEL_ATTACH_VLAN, /**< one VLAN of a port */
-	CV_MODEL_ATTACH_VXLAN,
-};
-
 /** An isolated IPv4 network: one L2 segment on which every address of its CIDRs is reachable. */
 struct cv_model_vpc {
 	const char *id; /**< `vpc-` + 17 hex */
@@ -73,9 +66,8 @@ struct cv_model_vpc {
 	uint32_t owner;          /**< account */
 	struct cv_prefix *cidrs; /**< shape [n_cidrs]; no two overlap */
 	uint32_t n_cidrs;
-	enum cv_model_attach attach;
 	const char *port; /**< name of a port in `dpdk.ports` */
-	uint16_t vlan; /**< 1..4094, 0: untagged; of what carries it with CV_MODEL_ATTACH_VXLAN */
+	uint16_t vlan; /**< 1..4094, 0: untagged; of what carries it in VXLAN */
 	struct cv_model_vxlan vxlan;
 	uint32_t n_endpoints; /**< that calls made, but deleted ones */
 	bool dns_support, dns_hostnames; /**< has a DNS server; may have private names, with both */

@@ -274,9 +274,6 @@ int cv_model_vpc_add(struct cv_model *model, const struct cv_model_vpc_req *req,
 	uint32_t idx = CV_MODEL_NONE, sg = CV_MODEL_NONE;
 
 	cv_model_begin(&ctx, req->by);
-	vpc.attach = req->vlan == 0 ? CV_MODEL_ATTACH_PORT : CV_MODEL_ATTACH_VLAN;
-	if (req->vxlan.vni != 0)
-		vpc.attach = CV_MODEL_ATTACH_VXLAN;
 	cv_model_check_name(&ctx, CV_MODEL_NONE, req->name);
 	vpc.owner = cv_model_resolve(&ctx, CV_MODEL_ACCOUNT, CV_MODEL_NONE, req->owner, "owner");
 	check_vpc_cidrs(&ctx, req);

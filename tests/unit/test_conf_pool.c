@@ -120,7 +120,6 @@ static void vlans_are_taken_in_turn_and_given_back(void **state)
 	load("{'port':'p0','vlans':'6-8','accounts':['prov']},{'port':'p1'}");
 	make(0, "p0", 6, 0);
 	vpc = make(0, "p0", 8, 0);
-	assert_int_equal(m->vpcs[vpc].attach, CV_MODEL_ATTACH_VLAN);
 	assert_true(m->vpcs[vpc].meta.api);
 	make(0, "p1", 0, 0);
 	none_left(0, -ENOSPC);
@@ -149,7 +148,6 @@ static void tunnels_are_taken_beside_what_carries_them(void **state)
 	load("{'port':'p1','vxlan':{'vnis':'100-101','vtep':'10.9.0.1','gateway':'10.9.0.2',"
 	     "'peers':['10.8.0.1','10.8.0.2']}},{'port':'p1','vlans':'1-2'},{'port':'p1'}");
 	vpc = make(0, "p1", 0, 100);
-	assert_int_equal(m->vpcs[vpc].attach, CV_MODEL_ATTACH_VXLAN);
 	assert_int_equal(m->vpcs[vpc].vxlan.vtep, ip("10.9.0.1"));
 	assert_int_equal(m->vpcs[vpc].vxlan.gateway, ip("10.9.0.2"));
 	assert_int_equal(m->vpcs[vpc].vxlan.n_peers, 2);

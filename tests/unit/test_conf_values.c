@@ -165,7 +165,6 @@ static void every_resource_arrives(void **state)
 	assert_non_null(conf);
 	m = conf->model;
 	assert_string_equal(m->region, "eu-central-1");
-	assert_int_equal(m->vpcs[2].attach, CV_MODEL_ATTACH_VLAN);
 	assert_int_equal(m->vpcs[2].vlan, 202);
 	assert_string_equal(m->vpcs[2].port, "trunk");
 	assert_int_equal(m->subnets[1].gateway, cv_be32(0x0a000201));

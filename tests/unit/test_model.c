@@ -41,8 +41,7 @@ static void builds_the_world(void **state)
 	assert_int_equal(m->n_subnets, 5);
 	assert_int_equal(m->n_sgs, 4); /* each VPC has one of its own */
 	assert_string_equal(m->region, "us-east-1");
-	assert_int_equal(m->vpcs[0].attach, CV_MODEL_ATTACH_PORT);
-	assert_int_equal(m->vpcs[1].attach, CV_MODEL_ATTACH_VLAN);
+	assert_int_equal(m->vpcs[0].vlan, 0);
 	assert_int_equal(m->vpcs[1].vlan, 7);
 	assert_int_equal(m->vpcs[1].owner, 1);
 	assert_int_equal(m->subnets[3].zone, 1); /* the consumer's us-east-1a is use1-az2 */
