@@ -191,7 +191,6 @@ enum cv_model_fit cv_model_target_fit(const struct cv_model *model, uint32_t tg,
 
 /* ---- zonal shift ---- */
 
-/* AWS: a cross-zone load balancer shifts only if all of its groups cross zones. */
 static void check_shiftable(struct model_ctx *ctx, const struct cv_model_lb *lb)
 {
 	if (!lb->zonal_shift)

@@ -71,14 +71,14 @@ class Scenarios(unittest.TestCase):
         self.assertIs(got['cured_by_secondary_ip'], True)
         return got
 
-    def test_conn_limit_is_exact_and_cured(self):
-        self.assertEqual(self.conn_limit()['workers'], 1)
+    def test_conn_limit_is_exact_over_two_workers_and_cured(self):
+        self.assertEqual(self.conn_limit('--workers', 2)['workers'], 2)
 
-    def test_conn_limit_with_two_workers_and_resets(self):
+    def test_conn_limit_with_resets(self):
         plot = f'/tmp/culvert-plot-{os.getpid()}.svg'
         self.addCleanup(lambda: os.path.exists(plot) and os.unlink(plot))
-        got = self.conn_limit('--workers', 2, '--policy', 'reset', '--plot', plot, saw='connection refused')
-        self.assertEqual(got['workers'], 2)
+        got = self.conn_limit('--policy', 'reset', '--plot', plot, saw='connection refused')
+        self.assertEqual(got['workers'], 1)
         with open(plot, encoding='utf-8') as file:
             self.assertIn('<polyline', file.read())
 
