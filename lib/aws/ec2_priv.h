@@ -177,6 +177,16 @@ int cv_aws_ec2_peer_cidr(struct aws_call *call, const char *cidr, struct cv_mode
 const struct cv_model_rule *cv_aws_ec2_rule_find(const struct cv_model_security_group *sg,
 						 bool egress, const char *id);
 
+/** Where a rule is. */
+struct ec2_rule_place {
+	uint32_t sg;
+	bool egress;
+	const struct cv_model_rule *rule; /**< until the model is changed */
+};
+
+/** Find a rule of the caller's by id, in whatever group it is. O(rules) @return as cv_aws_fail() */
+int cv_aws_ec2_rule_place(struct aws_call *call, const char *id, struct ec2_rule_place *ret_place);
+
 /** Id of the group that a rule of a VPC names, NULL: it names none. */
 const char *cv_aws_ec2_rule_group_id(const struct aws_call *call, uint32_t vpc,
 				     const struct cv_model_rule *rule);

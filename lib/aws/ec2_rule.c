@@ -167,6 +167,32 @@ const struct cv_model_rule *cv_aws_ec2_rule_find(const struct cv_model_security_
 	return NULL;
 }
 
+int cv_aws_ec2_rule_place(struct aws_call *call, const char *id, struct ec2_rule_place *ret_place)
+{
+	const struct cv_model *model = call->model;
+
+	if (!cv_id_is(id, "sgr-", 17) && !cv_id_is(id, "sgr-", 8))
+		return cv_aws_fail(call, "InvalidSecurityGroupRuleId.Malformed",
+				   "Invalid id: \"%.64s\" (expecting \"sgr-...\")", id);
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		const struct cv_model_security_group *sg = &model->sgs[i];
+
+		if (sg->meta.gone || model->vpcs[sg->vpc].owner != call->account)
+			continue;
+		for (int egress = 0; egress < 2; egress++) {
+			const struct cv_model_rule *rule =
+				cv_aws_ec2_rule_find(sg, egress != 0, id);
+
+			if (rule == NULL)
+				continue;
+			*ret_place = (struct ec2_rule_place){i, egress != 0, rule};
+			return 0;
+		}
+	}
+	return cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
+			   "The security group rule ID '%.64s' does not exist", id);
+}
+
 /* ---- in answers ---- */
 
 const char *cv_aws_ec2_rule_group_id(const struct aws_call *call, uint32_t vpc,

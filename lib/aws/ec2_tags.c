@@ -24,9 +24,30 @@ static const struct ec2_kind *const by_id[] = {
 	&cv_aws_ec2_endpoint, &cv_aws_ec2_vpc, &cv_aws_ec2_subnet, &cv_aws_ec2_sg,
 };
 
+static bool is_rule(const char *id)
+{
+	return strncmp(id, "sgr-", 4) == 0;
+}
+
+/* Rules have tags, and nothing else of what resources have. */
+static int rule_find(struct aws_call *call, const char *id, const struct cv_model_meta **ret)
+{
+	struct cv_model_meta *meta = cv_aws_alloc(call, sizeof(*meta));
+	struct ec2_rule_place place;
+
+	if (meta == NULL || cv_aws_ec2_rule_place(call, id, &place) < 0)
+		return -EINVAL;
+	meta->tags = place.rule->tags;
+	meta->n_tags = place.rule->n_tags;
+	*ret = meta;
+	return 0;
+}
+
 /* A resource of the caller's by id, whatever it is. */
 static int resource_find(struct aws_call *call, const char *id, const struct cv_model_meta **ret)
 {
+	if (is_rule(id))
+		return rule_find(call, id, ret);
 	for (size_t i = 0; i < CV_ARRAY_LEN(by_id); i++) {
 		uint32_t idx;
 		int found;
@@ -115,10 +136,63 @@ static int create_check(struct aws_call *call, const char *const *ids, uint32_t 
 	return 0;
 }
 
+static bool is_among(const struct cv_model_tag *tags, uint32_t n, const struct cv_model_tag *tag)
+{
+	uint32_t i = 0;
+
+	while (i < n && (strcmp(tags[i].key, tag->key) != 0 ||
+			 (tags[i].value != NULL && strcmp(tags[i].value, tag->value) != 0)))
+		i++;
+	return i < n;
+}
+
+/* The tags that a rule will have; those that stay are the model's. */
+static int rule_tags(struct aws_call *call, const struct cv_model_tags_change *req,
+		     struct cv_model_rule *rule)
+{
+	struct cv_model_tag *tags =
+		cv_aws_alloc(call, ((size_t)rule->n_tags + req->n_set + 1) * sizeof(*tags));
+	uint32_t n = 0;
+
+	if (tags == NULL)
+		return -EINVAL;
+	for (uint32_t i = 0; i < rule->n_tags; i++) {
+		uint32_t k = 0;
+
+		while (k < req->n_set && strcmp(req->set[k].key, rule->tags[i].key) != 0)
+			k++;
+		if (k == req->n_set && !is_among(req->remove, req->n_remove, &rule->tags[i]))
+			tags[n++] = rule->tags[i];
+	}
+	for (uint32_t i = 0; i < req->n_set; i++)
+		tags[n++] = req->set[i];
+	rule->tags = tags;
+	rule->n_tags = n;
+	return 0;
+}
+
+static int rule_change(struct aws_call *call, const struct cv_model_tags_change *req,
+		       struct cv_model_errs *errs)
+{
+	struct cv_model_rule *rule = cv_aws_alloc(call, sizeof(*rule));
+	struct cv_model_sg_change change = {.set = rule, .n_set = 1};
+	struct ec2_rule_place place;
+
+	if (rule == NULL || cv_aws_ec2_rule_place(call, req->ref, &place) < 0)
+		return -EINVAL;
+	*rule = *place.rule;
+	change.sg = call->model->sgs[place.sg].id;
+	change.egress = place.egress;
+	if (rule_tags(call, req, rule) < 0)
+		return -EINVAL;
+	return cv_model_sg_change(call->model, &call->by, &change, errs);
+}
+
 static int tags_change(struct aws_call *call, const struct cv_model_tags_change *req)
 {
 	struct cv_model_errs errs = {0};
-	int ret = cv_model_tags_change(call->model, &call->by, req, &errs);
+	int ret = is_rule(req->ref) ? rule_change(call, req, &errs)
+				    : cv_model_tags_change(call->model, &call->by, req, &errs);
 
 	if (ret < 0)
 		ret = cv_aws_fail_model(call, &errs, ret);
@@ -212,6 +286,17 @@ static void resource_tags(struct aws_call *call, const char *type, const char *i
 	}
 }
 
+static void rules_tags(struct aws_call *call, const struct cv_model_rule *rules, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct cv_model_meta meta = {.tags = rules[i].tags,
+						   .n_tags = rules[i].n_tags};
+
+		if (meta.n_tags > 0)
+			resource_tags(call, "security-group-rule", rules[i].id, &meta);
+	}
+}
+
 static int describe_tags(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
@@ -229,6 +314,14 @@ static int describe_tags(struct aws_call *call)
 				resource_tags(call, kinds[k].type, cv_model_id_at(model, kind, i),
 					      meta);
 		}
+	}
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		const struct cv_model_security_group *sg = &model->sgs[i];
+
+		if (sg->meta.gone || model->vpcs[sg->vpc].owner != call->account)
+			continue;
+		rules_tags(call, sg->rules, sg->n_rules);
+		rules_tags(call, sg->egress, sg->n_egress);
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);

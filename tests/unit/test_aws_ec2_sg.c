@@ -309,6 +309,43 @@ static void all_filters_are_known(void **state)
 	assert_string_equal(got, "<securityGroupInfo/>");
 }
 
+static void rules_are_tagged(void **state)
+{
+	char id[128];
+
+	(void)state;
+	make_group("x");
+	ec2(CONS, AUTHORIZE "Egress&GroupId=%s" PORTS CIDR(1, "10.1.0.0/16"), sg);
+	element("securityGroupRuleId", id);
+	ec2(CONS,
+	    "Action=CreateTags&ResourceId.1=%s&ResourceId.2=%s&Tag.1.Key=a&Tag.1.Value=1"
+	    "&Tag.2.Key=b&Tag.2.Value=2",
+	    id, sg);
+	ec2(CONS, "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=b&Tag.1.Value=3&Tag.2.Key=c", id);
+	ec2(CONS, RULES "&SecurityGroupRuleId.1=%s", id);
+	has("<tagSet><item><key>a</key><value>1</value></item><item><key>b</key><value>3</value>"
+	    "</item><item><key>c</key><value/></item></tagSet>");
+	ec2(CONS, "Action=DescribeTags&Filter.1.Name=resource-type"
+		  "&Filter.1.Value.1=security-group-rule");
+	assert_int_equal(times("<resourceId>"), 3);
+	/* One with another value stays. */
+	ec2(CONS, "Action=DeleteTags&ResourceId.1=%s&Tag.1.Key=a&Tag.1.Value=9&Tag.2.Key=b", id);
+	ec2(CONS, RULES "&SecurityGroupRuleId.1=%s", id);
+	has("<tagSet><item><key>a</key><value>1</value></item><item><key>c</key>");
+	ec2(CONS, "Action=DeleteTags&ResourceId.1=%s", id);
+	ec2(CONS, RULES "&SecurityGroupRuleId.1=%s", id);
+	has("<tagSet/>");
+	ec2(CONS, GROUPS "&GroupId.1=%s", sg);
+	has("<tagSet><item><key>a</key><value>1</value></item><item><key>b</key>");
+	ec2_fails(PROV, "InvalidSecurityGroupRuleId.NotFound",
+		  "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=a", id);
+	/* Those of the file are not for calls to change. */
+	ec2(CONS, RULES "&Filter.1.Name=group-id&Filter.1.Value.1=%s", sg_c);
+	element("securityGroupRuleId", id);
+	ec2_fails(CONS, "OperationNotPermitted", "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=a",
+		  id);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -321,6 +358,7 @@ int main(void)
 		TEST(egress_rule_lives_by_its_id),
 		TEST(rule_may_name_a_group),
 		TEST(default_group_is_emptied_and_filled),
+		TEST(rules_are_tagged),
 		TEST(all_filters_are_known),
 	};
 
