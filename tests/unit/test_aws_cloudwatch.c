@@ -258,6 +258,48 @@ static void cost_goes_by_the_ring(void **state)
 	assert_string_equal(err_code, "ValidationError");
 }
 
+#define SERIES 1100
+
+/* Fills points with all but the first of the load balancers, in one order or the other. */
+static void series_fill(unsigned int n_gone, bool backward)
+{
+	char name[16];
+
+	cv_points_destroy(points);
+	points = cv_points_create(2 * SERIES);
+	for (unsigned int i = n_gone; i < SERIES; i++) {
+		snprintf(name, sizeof(name), "lb-%04u", backward ? SERIES - 1 - i + n_gone : i);
+		put(name, NOON / 60, 1);
+	}
+}
+
+/* Between two pages some end, and those that stay stand elsewhere, as after a restart. */
+static void metrics_come_in_pages(void **state)
+{
+	static unsigned int n_told[SERIES];
+	unsigned int n_pages = 0;
+	char token[128], value[32];
+
+	(void)state;
+	series_fill(0, false);
+	for (bool more = true; more; n_pages++) {
+		cw("Action=ListMetrics&Namespace=AWS/NetworkELB%s%s",
+		   n_pages > 0 ? "&NextToken=" : "", n_pages > 0 ? token : "");
+		assert_in_range(times("<MetricName>"), 1, 500);
+		for (unsigned int i = 0; i < SERIES; i++) {
+			snprintf(value, sizeof(value), "<Value>lb-%04u</Value>", i);
+			n_told[i] += times(value);
+		}
+		more = strstr(got, "<NextToken>") != NULL;
+		if (more)
+			element("NextToken", token);
+		series_fill(10, n_pages % 2 == 0);
+	}
+	assert_int_equal(n_pages, 3);
+	for (unsigned int i = 10; i < SERIES; i++)
+		assert_int_equal(n_told[i], 1);
+}
+
 static int start_points(void **state)
 {
 	points = cv_points_create(100);
@@ -278,10 +320,9 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(periods_begin_where_is_asked),
-		TEST(data_has_its_order),
-		TEST(pages_are_of_points),
-		TEST(cost_goes_by_the_ring),
+		TEST(periods_begin_where_is_asked), TEST(data_has_its_order),
+		TEST(pages_are_of_points),          TEST(cost_goes_by_the_ring),
+		TEST(metrics_come_in_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
