@@ -524,6 +524,13 @@ static void ports_write(const struct cv_ctl *ctl, FILE *out)
 	}
 	single_write(out, "mbufs_used", "gauge", "Packet buffers that are not in the pool.",
 		     cv_io_mbufs_used(ctl->io));
+	if (ctl->watch.points == NULL)
+		return;
+	single_write(out, "cloudwatch_series", "gauge", "Series that CloudWatch tells of.",
+		     cv_points_n(ctl->watch.points));
+	single_write(out, "cloudwatch_lost_points", "gauge",
+		     "Points of the last minute whose series found no room.",
+		     cv_points_lost(ctl->watch.points));
 }
 
 /* ---- AWS's metrics ---- */

@@ -41,7 +41,8 @@ struct cv_points_series {
 /**
  * Make it, empty.
  *
- * @param n_max  series at most; further ones are not kept
+ * @param n_max  series at most, and a quarter more that are only for those which are always there: what
+ *               comes and goes cannot use up their room. Further ones are not kept.
  * @return NULL if memory ran out
  * @owner  caller; cv_points_destroy()
  */
@@ -69,6 +70,9 @@ void cv_points_add(struct cv_points *points, const struct cv_points_series *seri
  */
 uint64_t cv_points_grown(struct cv_points *points, const struct cv_points_series *series,
 			 uint64_t total);
+
+/** How many points of this round were lost because their series found no room. */
+uint32_t cv_points_lost(const struct cv_points *points);
 
 /** How many series there are. */
 uint32_t cv_points_n(const struct cv_points *points);

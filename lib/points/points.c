@@ -24,7 +24,8 @@ struct counter {
 
 struct cv_points {
 	struct points_table series, counters;
-	uint32_t n_max;
+	uint32_t n_max, n_passing; /* the latter: series that are not always there */
+	uint32_t n_lost;           /* in this round */
 	uint64_t minute, round;
 };
 
@@ -46,15 +47,30 @@ void cv_points_destroy(struct cv_points *points)
 	free(points);
 }
 
+static void passing_count(struct cv_points *points)
+{
+	points->n_passing = 0;
+	for (uint32_t i = 0; i < points->series.n; i++)
+		points->n_passing += !((const struct series *)points->series.nodes[i])->pub.always;
+}
+
+static bool has_room(const struct cv_points *points, const struct cv_points_series *what)
+{
+	return points->series.n < points->n_max + points->n_max / 4 &&
+	       (what->always || points->n_passing < points->n_max);
+}
+
 void cv_points_begin(struct cv_points *points, uint64_t minute)
 {
 	points->round++;
+	points->n_lost = 0;
 	if (minute == points->minute)
 		return;
 	points->minute = minute;
 	if (minute < CV_POINTS_MINUTES)
 		return;
 	cv_points_table_expire(&points->series, minute - CV_POINTS_MINUTES + 1);
+	passing_count(points);
 	cv_points_table_expire(&points->counters, minute - CV_POINTS_MINUTES + 1);
 }
 
@@ -87,13 +103,15 @@ static struct series *series_get(struct cv_points *points, const struct cv_point
 	if (!cv_points_name_make(what, &name))
 		return NULL;
 	idx = cv_points_table_find(&points->series, &name);
-	if (idx == UINT32_MAX && make && points->series.n < points->n_max)
+	if (idx == UINT32_MAX && make && has_room(points, what))
 		series = cv_points_table_add(&points->series, sizeof(*series), &name);
+	points->n_lost += idx == UINT32_MAX && make && series == NULL;
 	if (series == NULL) {
 		free(name.text);
 		return idx != UINT32_MAX ? (struct series *)points->series.nodes[idx] : NULL;
 	}
 	pub_fill(series, what);
+	points->n_passing += !what->always;
 	series->node.minute = points->minute;
 	series->round = points->round;
 	for (uint32_t i = 0; i < CV_POINTS_MINUTES; i++)
@@ -144,6 +162,11 @@ uint64_t cv_points_grown(struct cv_points *points, const struct cv_points_series
 	counter->total = total;
 	counter->node.minute = points->minute;
 	return total >= before ? total - before : total;
+}
+
+uint32_t cv_points_lost(const struct cv_points *points)
+{
+	return points->n_lost;
 }
 
 uint32_t cv_points_n(const struct cv_points *points)

@@ -110,6 +110,52 @@ static void ring_ends(void **state)
 	cv_points_destroy(points);
 }
 
+/* What comes and goes leaves room for what is always there, whoever has it. */
+static void some_room_is_for_what_is_always_there(void **state)
+{
+	struct cv_points *points = cv_points_create(8);
+	char text[16];
+	struct cv_points_series passing = named(text), always = named(text);
+
+	(void)state;
+	always.owner = "222222222222";
+	always.always = true;
+	cv_points_begin(points, 1000);
+	for (int i = 0; i < 12; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		cv_points_add(points, &passing, 1);
+	}
+	assert_int_equal(cv_points_n(points), 8);
+	assert_int_equal(cv_points_lost(points), 4);
+	for (int i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		cv_points_add(points, &always, 0);
+	}
+	assert_int_equal(cv_points_n(points), 10);
+	assert_int_equal(cv_points_lost(points), 5);
+	/* What is there goes on; another round begins to count anew. */
+	cv_points_begin(points, 1001);
+	assert_int_equal(cv_points_lost(points), 0);
+	snprintf(text, sizeof(text), "0");
+	cv_points_add(points, &passing, 1);
+	cv_points_add(points, &always, 1);
+	snprintf(text, sizeof(text), "11");
+	cv_points_add(points, &passing, 0);
+	assert_int_equal(cv_points_lost(points), 0);
+	cv_points_add(points, &passing, 1);
+	assert_int_equal(cv_points_lost(points), 1);
+	/* With the others' end there is room again, as much as before. */
+	cv_points_begin(points, 1000 + CV_POINTS_MINUTES);
+	assert_int_equal(cv_points_n(points), 2);
+	for (int i = 1; i < 12; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		cv_points_add(points, &passing, 1);
+	}
+	assert_int_equal(cv_points_n(points), 9);
+	assert_int_equal(cv_points_lost(points), 4);
+	cv_points_destroy(points);
+}
+
 static void names_tell_apart(void **state)
 {
 	struct cv_points *points = cv_points_create(1000);
@@ -163,9 +209,12 @@ static void counters_grow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rounds_sum_up), cmocka_unit_test(gauges_are_replaced),
-		cmocka_unit_test(ring_ends),     cmocka_unit_test(names_tell_apart),
+		cmocka_unit_test(rounds_sum_up),
+		cmocka_unit_test(gauges_are_replaced),
+		cmocka_unit_test(ring_ends),
+		cmocka_unit_test(names_tell_apart),
 		cmocka_unit_test(counters_grow),
+		cmocka_unit_test(some_room_is_for_what_is_always_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
