@@ -109,7 +109,7 @@ static void table_holds_what_comes_in_one_walk(void **state)
 		assert_true(first <= in_a_walk * 5 / 4);
 		assert_int_equal(world_drops(w, CV_DROP_FLOW_TABLE_FULL), 0);
 		assert_int_equal(world_drops(w, CV_DROP_PORT_ALLOCATION), 0);
-		/* All came through, be it by a ring that is looked at in the next turn; the last few not reset. */
+		/* All came through, some by a ring in the next turn; the last few were not reset. */
 		world_wait(w, 10 * WALK_MS);
 		assert_int_equal(world_events(w, CV_EV_FLOW_NEW), r.turn * r.n);
 		assert_int_equal(world_flows(w), RESET_AFTER * r.n);
