@@ -10,7 +10,10 @@
 #include "dp_capture.h"
 #include "dp_vxlan.h"
 
-/* Control's requests and header timers per loop at most: packets come first. */
+/*
+ * Control's requests and header timers per loop at most: packets come first. Timers one more for each packet,
+ * for packets start them.
+ */
 #define DP_CMDS_PER_LOOP 8
 #define DP_TIMERS_PER_LOOP 64
 
@@ -138,9 +141,11 @@ static void dp_cmds_poll(struct cv_dp_worker *w)
 	}
 }
 
-static void dp_timers_poll(struct cv_dp_worker *w)
+static void dp_timers_poll(struct cv_dp_worker *w, uint32_t pkts)
 {
-	for (int i = 0; i < DP_TIMERS_PER_LOOP && w->timer_head != w->timer_tail; i++) {
+	uint32_t n = DP_TIMERS_PER_LOOP + pkts;
+
+	for (; n > 0 && w->timer_head != w->timer_tail; n--) {
 		struct dp_timer timer = w->timers[w->timer_head % DP_TIMERS];
 		const struct cv_flow *flow = &w->flows->flows[timer.flow];
 
@@ -166,14 +171,16 @@ static uint32_t dp_turn_pkts(struct cv_dp_worker *w)
 unsigned int cv_dp_worker_poll(struct cv_dp_worker *w, const struct cv_view *view, uint64_t now_ms)
 {
 	unsigned int n;
+	uint32_t pkts;
 
 	w->view = view;
 	w->now_ms = now_ms;
 	n = dp_handed_poll(w);
 	n += dp_host_poll(w);
 	dp_cmds_poll(w);
-	dp_timers_poll(w);
-	dp_age(w, dp_turn_pkts(w));
+	pkts = dp_turn_pkts(w);
+	dp_timers_poll(w, pkts);
+	dp_age(w, pkts);
 	atomic_store_explicit(&w->stats->flows, w->flows->n, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->view_gen, view->spec.gen, memory_order_relaxed);
 	return n;

@@ -458,6 +458,39 @@ static void timer_is_for_its_own_flow_only(void **state)
 	world_destroy(w);
 }
 
+/* Many timers that are due at once wait for packets; but not for ever, if those start as many in each turn. */
+static void turn_runs_a_timer_more_for_each_packet(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct cv_dp_worker *worker = cv_dp_worker_get(w->dp, 0);
+	const struct cv_view *view = cv_view_pub_current(w->pub);
+
+	(void)state;
+	for (uint16_t i = 0; i < 300; i++) {
+		struct talk t = talk(w, (uint16_t)(30000 + i), L_FIRST_ACK);
+
+		dial(&t, H);
+		c2t(&t, F_ACK, "");
+	}
+	/* The first tick of each sends nothing, the next one its header. */
+	world_wait(w, 250);
+	w->now_ms += 250;
+	cv_dp_worker_poll(worker, view, w->now_ms);
+	assert_int_equal(world_events(w, CV_EV_PPV2_RESENT), 64);
+	for (uint16_t i = 0; i < 100; i++) {
+		struct talk t = talk(w, (uint16_t)(40000 + i), 9999);
+		struct seg s = client_seg(&t, F_SYN, "");
+		uint8_t frame[WORLD_FRAME_MAX];
+		struct rte_mbuf *m = world_mbuf(w, 0, frame, seg_build(&s, frame));
+
+		cv_dp_burst(worker, view, &m, 1, w->now_ms);
+	}
+	cv_dp_worker_poll(worker, view, w->now_ms);
+	assert_int_equal(world_events(w, CV_EV_PPV2_RESENT), 64 + 64 + 100);
+	cv_dp_worker_flush(worker);
+	world_destroy(w);
+}
+
 /* ---- listings ---- */
 
 static void long_listings_come_in_pieces_one_after_the_other(void **state)
@@ -678,6 +711,7 @@ int main(void)
 		cmocka_unit_test(recheck_ends_though_views_never_stop_coming),
 		cmocka_unit_test(arp_for_a_slot_beyond_the_view_is_not_sent),
 		cmocka_unit_test(timer_is_for_its_own_flow_only),
+		cmocka_unit_test(turn_runs_a_timer_more_for_each_packet),
 		cmocka_unit_test(stages_are_counted_only_when_asked),
 		cmocka_unit_test(long_listings_come_in_pieces_one_after_the_other),
 		cmocka_unit_test(listing_needs_room_in_every_command_ring),
