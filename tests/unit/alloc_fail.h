@@ -9,6 +9,7 @@
  * tests that use it skip; there the ordinary run finds leaks.
  */
 
+#include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,8 +26,9 @@
 
 /** Calls until one fails: 0 for never. Counts down while not 0. */
 static long alloc_fail_in;
-/** Blocks handed out and not given back since alloc_watch(). */
+/** Blocks handed out and not given back since alloc_watch(), and their bytes. */
 static long alloc_live;
+static long alloc_bytes;
 
 #if ALLOC_FAIL
 void *__libc_malloc(size_t size);
@@ -39,33 +41,43 @@ static int alloc_fails(void)
 	return alloc_fail_in > 0 && --alloc_fail_in == 0;
 }
 
+static void *block_count(void *block)
+{
+	alloc_live += block != NULL;
+	alloc_bytes += block != NULL ? (long)malloc_usable_size(block) : 0;
+	return block;
+}
+
 void *malloc(size_t size)
 {
 	void *block = alloc_fails() ? NULL : __libc_malloc(size);
 
-	alloc_live += block != NULL;
-	return block;
+	return block_count(block);
 }
 
 void *calloc(size_t n, size_t size)
 {
 	void *block = alloc_fails() ? NULL : __libc_calloc(n, size);
 
-	alloc_live += block != NULL;
-	return block;
+	return block_count(block);
 }
 
 void *realloc(void *old, size_t size)
 {
+	long was = old != NULL ? (long)malloc_usable_size(old) : 0;
 	void *block = alloc_fails() ? NULL : __libc_realloc(old, size);
 
-	alloc_live += old == NULL && block != NULL;
-	return block;
+	if (block == NULL)
+		return NULL;
+	alloc_live -= old != NULL;
+	alloc_bytes -= was;
+	return block_count(block);
 }
 
 void free(void *block)
 {
 	alloc_live -= block != NULL;
+	alloc_bytes -= block != NULL ? (long)malloc_usable_size(block) : 0;
 	__libc_free(block);
 }
 #endif
@@ -74,6 +86,7 @@ void free(void *block)
 static inline void alloc_watch(long n)
 {
 	alloc_live = 0;
+	alloc_bytes = 0;
 	alloc_fail_in = n;
 }
 
