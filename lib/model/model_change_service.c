@@ -168,29 +168,35 @@ static void enis_complete(struct cv_model *model, struct cv_model_endpoint *endp
 	}
 }
 
+static void decide_check(struct model_ctx *ctx, const struct cv_model_endpoint *endpoint,
+			 bool accept)
+{
+	bool attached = cv_model_state_is_attached(endpoint->state);
+
+	if (!attached && endpoint->state != CV_MODEL_REJECTED)
+		cv_model_err(ctx, EINVAL, "InvalidState", "",
+			     "The endpoint '%s' is in the state '%s' and cannot be %s",
+			     endpoint->id, cv_model_state_str(endpoint->state),
+			     accept ? "accepted" : "rejected");
+	/* While it was rejected another may have got the name that it had. */
+	else if (accept && !attached && endpoint->private_dns && !ctx->by->restore)
+		cv_model_check_private_name(ctx, endpoint->vpc, endpoint->service);
+}
+
 static int decide(struct model_ctx *ctx, const char *service, const char *ref, bool accept)
 {
 	struct cv_model *model = ctx->model;
 	uint32_t idx = connection_find(ctx, service, ref);
 	struct cv_model_endpoint *endpoint;
-	bool attached, fits;
+	bool attached;
 
 	if (idx == CV_MODEL_NONE)
 		return cv_model_end(ctx);
 	endpoint = &model->endpoints[idx];
-	attached = cv_model_state_is_attached(endpoint->state);
-	fits = attached || endpoint->state == CV_MODEL_REJECTED;
-	if (!fits) {
-		cv_model_err(ctx, EINVAL, "InvalidState", "",
-			     "The endpoint '%s' is in the state '%s' and cannot be %s", ref,
-			     cv_model_state_str(endpoint->state), accept ? "accepted" : "rejected");
-		return cv_model_end(ctx);
-	}
-	/* While it was rejected another may have got the name that it had. */
-	if (accept && !attached && endpoint->private_dns && !ctx->by->restore)
-		cv_model_check_private_name(ctx, endpoint->vpc, endpoint->service);
+	decide_check(ctx, endpoint, accept);
 	if (ctx->ret != 0)
 		return cv_model_end(ctx);
+	attached = cv_model_state_is_attached(endpoint->state);
 	if (accept && (!attached || endpoint->state == CV_MODEL_PENDING_ACCEPTANCE)) {
 		enis_complete(model, endpoint);
 		/* What is put back has been served already. */
