@@ -475,6 +475,9 @@ static json_t *room_dump(const struct cv_model *m)
 	}
 	for (int kind = 0; kind < CV_MODEL_KIND_N; kind++)
 		json_array_append_new(list, json_integer(m->limits[kind]));
+	json_array_append_new(list, pack("[i,i,i,i,i,i]", m->quotas.lbs, m->quotas.tgs,
+					 m->quotas.listeners, m->quotas.lb_targets,
+					 m->quotas.zone_targets, m->quotas.tg_targets));
 	return list;
 }
 

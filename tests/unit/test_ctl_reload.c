@@ -22,6 +22,7 @@
 #include "conf_priv.h"
 #include "cv_base.h"
 #include "cv_conf.h"
+#include "cv_ctl_know.h"
 #include "ctl_priv.h"
 
 #define FILE_LEN 64
@@ -301,6 +302,59 @@ static void change_is_served_whole_or_refused(void **state)
 	change_play(path, row, json_object_get(changes, path));
 }
 
+/* ---- what drains meanwhile ---- */
+
+static void zone_take(void *arg, const struct cv_ctl_draining *draining)
+{
+	uint32_t *zone = arg;
+
+	*zone = draining->zone;
+}
+
+static uint32_t draining_zone(const struct cv_ctl *ctl)
+{
+	uint32_t zone = 77;
+
+	assert_int_equal(ctl->drains.n, 1);
+	cv_ctl_draining(ctl, zone_take, &zone);
+	return zone;
+}
+
+/* Zones have other numbers in another file, and it may have fewer. */
+static void draining_targets_keep_their_zone(void **state)
+{
+	static const char *const zones[] = {"use1-az2", "use1-az1"};
+	json_t *conf = json_deep_copy(base), *list = json_array();
+	char file[FILE_LEN] = "/tmp/cv_test_reload.XXXXXX";
+	int fd = mkstemp(file);
+	struct cv_ctl *ctl;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	file_write(file, conf);
+	ctl = ctl_create("zones", file);
+	/* 10.0.2.22 is in use1-az2. */
+	json_array_remove(json_object_get(json_array_get(json_object_get(conf, "target_groups"), 0),
+					  "targets"),
+			  1);
+	file_write(file, conf);
+	reload("zones", ctl);
+	assert_int_equal(draining_zone(ctl), 1);
+	for (size_t i = 0; i < CV_ARRAY_LEN(zones); i++)
+		json_array_append_new(list, json_string(zones[i]));
+	json_object_set_new(conf, "zones", list);
+	/* The subnet in the third zone. */
+	json_array_remove(
+		json_object_get(json_array_get(json_object_get(conf, "vpcs"), 1), "subnets"), 2);
+	file_write(file, conf);
+	reload("zones", ctl);
+	assert_int_equal(draining_zone(ctl), 0);
+	cv_ctl_destroy(ctl);
+	json_decref(conf);
+	unlink(file);
+}
+
 static void load(void)
 {
 	json_t *root = json_load_file(SRC_DIR "/tests/unit/reload.json", 0, NULL);
@@ -316,11 +370,12 @@ static void load(void)
 int main(void)
 {
 	static uint32_t idx[CONF_ROWS_MAX];
-	static struct CMUnitTest tests[CONF_ROWS_MAX + 1] = {
-		cmocka_unit_test(each_key_says_what_a_change_takes)};
+	static struct CMUnitTest tests[CONF_ROWS_MAX + 2] = {
+		cmocka_unit_test(each_key_says_what_a_change_takes),
+		cmocka_unit_test(draining_targets_keep_their_zone)};
 	uint32_t n;
 	const struct conf_row *rows = cv_conf_schema(&n);
-	size_t n_tests = 1;
+	size_t n_tests = 2;
 	int ret;
 
 	load();
