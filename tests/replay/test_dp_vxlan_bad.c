@@ -71,29 +71,42 @@ static void what_is_not_ipv4_inside_counts_on_no_path(void **state)
 	world_destroy(w);
 }
 
+/* A client's SYN of the plain listener in VXLAN. @return bytes of buf */
+static uint16_t syn_wrap(struct world *w, struct outer *o, uint8_t *frame, uint8_t *buf)
+{
+	struct talk t = talk(w, 41000, L_PLAIN);
+	struct seg s;
+
+	t.vpc = VPC_B;
+	s = client_seg(&t, F_SYN, "");
+	*o = from(w, VPC_B);
+	o->frame = frame;
+	o->len = seg_build(&s, frame);
+	return wrap(o, buf);
+}
+
+/* Let the outer headers say that their packet has n bytes. */
+static void outer_len_put(uint8_t *buf, unsigned int n)
+{
+	put16(buf + 18 + 2, (uint16_t)n);
+	put16(buf + 18 + 24, (uint16_t)(n - 20));
+	ip_csum(buf + 18);
+}
+
 /* Cut at every length: no read beyond what came. */
 static void cut_frames_are_dropped(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
 	uint8_t frame[WORLD_FRAME_MAX], buf[WORLD_FRAME_MAX];
-	struct outer o = from(w, VPC_B);
-	struct talk t = talk(w, 41000, L_PLAIN);
-	struct seg s;
-	uint16_t len;
+	struct outer o;
+	uint16_t len = syn_wrap(w, &o, frame, buf);
 
 	(void)state;
-	t.vpc = VPC_B;
-	s = client_seg(&t, F_SYN, "");
-	o.frame = frame;
-	o.len = seg_build(&s, frame);
-	len = wrap(&o, buf);
 	for (uint16_t n = 14; n < len; n++) {
 		world_rx(w, 0, 0, buf, n);
 		/* As well with a length that agrees. */
 		if (n >= 18 + 28) {
-			put16(buf + 18 + 2, n - 18u);
-			put16(buf + 18 + 24, n - 38u);
-			ip_csum(buf + 18);
+			outer_len_put(buf, n - 18u);
 			world_rx(w, 0, 0, buf, n);
 			len = wrap(&o, buf);
 		}
@@ -108,29 +121,18 @@ static void inside_ends_with_the_outer_packet(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
 	struct cv_dp_neigh_event event;
-	struct outer o = from(w, VPC_B);
+	struct outer o;
 	uint8_t frame[WORLD_FRAME_MAX], buf[WORLD_FRAME_MAX];
-	struct talk t = talk(w, 41000, L_PLAIN);
-	struct seg s;
-	uint16_t len;
+	uint16_t len = syn_wrap(w, &o, frame, buf);
 
 	(void)state;
-	t.vpc = VPC_B;
-	s = client_seg(&t, F_SYN, "");
-	o.frame = frame;
-	o.len = seg_build(&s, frame);
-	len = wrap(&o, buf);
-	put16(buf + 18 + 2, len - 18u - 4);
-	put16(buf + 18 + 24, len - 38u - 4);
-	ip_csum(buf + 18);
+	outer_len_put(buf, len - 18u - 4);
 	world_rx(w, 0, 0, buf, len);
 	assert_int_equal(world_drops(w, CV_DROP_RUNT), 1);
 	arp_fill(frame, 1, CLIENT_MAC, CLIENT_IP, ENI_A);
 	o.len = 60;
 	len = wrap(&o, buf);
-	put16(buf + 18 + 2, 36u + 41);
-	put16(buf + 18 + 24, 16u + 41);
-	ip_csum(buf + 18);
+	outer_len_put(buf, 36u + 41);
 	world_rx(w, 0, 0, buf, len);
 	assert_int_equal(world_drops(w, CV_DROP_ARP_INVALID), 1);
 	assert_int_equal(cv_dp_neigh_burst(w->dp, &event, 1), 0);

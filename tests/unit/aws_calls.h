@@ -94,33 +94,50 @@ static inline bool calls_make(enum aws_service_id service, const char *principal
 	return err_code[0] == '\0';
 }
 
+/* A call that must succeed. */
+static inline void CV_PRINTF(3, 0)
+	calls_must(enum aws_service_id service, const char *principal, const char *fmt, va_list ap)
+{
+	static char text[4096];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (!calls_make(service, principal, text))
+		fail_msg("%s: %s: %s", text, err_code, err_text);
+}
+
+/* A call that must fail with a code. */
+static inline void CV_PRINTF(4, 0)
+	calls_must_fail(enum aws_service_id service, const char *principal, const char *code,
+			const char *fmt, va_list ap)
+{
+	static char text[4096];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (calls_make(service, principal, text))
+		fail_msg("%s: no error but %s", text, got);
+	if (strcmp(err_code, code) != 0)
+		fail_msg("%s: %s (%s), not %s", text, err_code, err_text, code);
+}
+
 /* A call of EC2 that must succeed. */
 static inline void CV_PRINTF(2, 3) ec2(const char *principal, const char *fmt, ...)
 {
-	char text[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	calls_must(AWS_EC2, principal, fmt, ap);
 	va_end(ap);
-	if (!calls_make(AWS_EC2, principal, text))
-		fail_msg("%s: %s: %s", text, err_code, err_text);
 }
 
 /* A call of EC2 that must fail with a code. */
 static inline void CV_PRINTF(3, 4)
 	ec2_fails(const char *principal, const char *code, const char *fmt, ...)
 {
-	char text[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	calls_must_fail(AWS_EC2, principal, code, fmt, ap);
 	va_end(ap);
-	if (calls_make(AWS_EC2, principal, text))
-		fail_msg("%s: no error but %s", text, got);
-	if (strcmp(err_code, code) != 0)
-		fail_msg("%s: %s (%s), not %s", text, err_code, err_text, code);
 }
 
 /* The answer has a text. */

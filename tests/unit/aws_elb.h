@@ -19,7 +19,7 @@
 #define FORWARD "DefaultActions.member.1.Type=forward&DefaultActions.member.1."
 #define GROUPS "DefaultActions.member.1.ForwardConfig.TargetGroups.member."
 
-static char lb[256], tg[256], listener[256], text[4096];
+static char lb[256], tg[256], listener[256];
 static const char *web_tg, *sub_pb, *sub_pc;
 
 static inline void CV_PRINTF(2, 3) elb(const char *principal, const char *fmt, ...)
@@ -27,10 +27,8 @@ static inline void CV_PRINTF(2, 3) elb(const char *principal, const char *fmt, .
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	calls_must(AWS_ELBV2, principal, fmt, ap);
 	va_end(ap);
-	if (!calls_make(AWS_ELBV2, principal, text))
-		fail_msg("%s: %s: %s", text, err_code, err_text);
 }
 
 static inline void CV_PRINTF(3, 4)
@@ -39,12 +37,8 @@ static inline void CV_PRINTF(3, 4)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	calls_must_fail(AWS_ELBV2, principal, code, fmt, ap);
 	va_end(ap);
-	if (calls_make(AWS_ELBV2, principal, text))
-		fail_msg("%s: no error but %s", text, got);
-	if (strcmp(err_code, code) != 0)
-		fail_msg("%s: %s (%s), not %s", text, err_code, err_text, code);
 }
 
 /* As element(), of any length up to 255. */

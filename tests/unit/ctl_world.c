@@ -54,6 +54,13 @@ struct world {
 	struct wire wire;
 };
 
+int world_setup(void **state)
+{
+	(void)state;
+	world_once();
+	return 0;
+}
+
 void world_once(void)
 {
 	static bool done;

@@ -41,6 +41,8 @@ struct world;
 
 /** Start the EAL once, block the signals. */
 void world_once(void);
+/** The same, as the set-up of a group of tests. */
+int world_setup(void **state);
 
 /**
  * Make a world of config/quickstart.json after `edit`, which may be NULL; fails the test if it cannot.

@@ -194,3 +194,15 @@ static inline void check_all(void)
 	assert_int_equal(m->n_targets, n_targets);
 	assert_int_equal(m->n_listeners, n_listeners);
 }
+
+/* One refusal, with AWS's code, which changes nothing. */
+static inline void refused(int ret, int want, const char *code, const char *text)
+{
+	assert_int_equal(ret, want);
+	assert_true(errs.n >= 1);
+	assert_string_equal(errs.items[0].code, code);
+	if (strstr(errs.items[0].text, text) == NULL)
+		fail_msg("'%s' is not in '%s'", text, errs.items[0].text);
+	cv_model_errs_fini(&errs);
+	check_all();
+}

@@ -64,10 +64,8 @@ static void CV_PRINTF(1, 2) cw(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	calls_must(AWS_CLOUDWATCH, PROV, fmt, ap);
 	va_end(ap);
-	if (!calls_make(AWS_CLOUDWATCH, PROV, text))
-		fail_msg("%s: %s: %s", text, err_code, err_text);
 }
 
 static void statistics(const char *from, const char *to, unsigned int period)

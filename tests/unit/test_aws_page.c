@@ -214,7 +214,7 @@ static void topics_go_and_the_others_are_told_once(void **state)
 	struct sns_topic topics[TOPICS] = {0}, *list[TOPICS];
 	struct aws_sns sns = {.topics = list, .n_topics = TOPICS};
 	unsigned int n_told[TOPICS] = {0}, n_pages = 0;
-	char arns[TOPICS][16];
+	char arns[TOPICS][16], text[512];
 
 	(void)state;
 	for (unsigned int i = 0; i < TOPICS; i++) {

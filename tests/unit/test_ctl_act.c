@@ -258,13 +258,6 @@ static void orders_have_their_form(void **state)
 	world_destroy(w);
 }
 
-static int once(void **state)
-{
-	(void)state;
-	world_once();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,5 +270,5 @@ int main(void)
 		cmocka_unit_test(orders_have_their_form),
 	};
 
-	return cmocka_run_group_tests(tests, once, NULL);
+	return cmocka_run_group_tests(tests, world_setup, NULL);
 }

@@ -225,13 +225,6 @@ static void changes_that_cannot_be_kept_are_not_made(void **state)
 	world_destroy(w);
 }
 
-static int once(void **state)
-{
-	(void)state;
-	world_once();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,5 +236,5 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_control_that_refuses),
 	};
 
-	return cmocka_run_group_tests(tests, once, NULL);
+	return cmocka_run_group_tests(tests, world_setup, NULL);
 }

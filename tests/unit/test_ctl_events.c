@@ -331,13 +331,6 @@ static void what_a_new_file_decides_is_told(void **state)
 	world_destroy(w);
 }
 
-static int once(void **state)
-{
-	(void)state;
-	world_once();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,5 +343,5 @@ int main(void)
 		cmocka_unit_test(what_a_new_file_decides_is_told),
 	};
 
-	return cmocka_run_group_tests(tests, once, NULL);
+	return cmocka_run_group_tests(tests, world_setup, NULL);
 }

@@ -33,18 +33,6 @@ static const struct cv_model_by *by_of(uint32_t account)
 	return &by;
 }
 
-/* One refusal, which changes nothing. */
-static void refused(int ret, int want, const char *code, const char *text)
-{
-	assert_int_equal(ret, want);
-	assert_true(errs.n >= 1);
-	assert_string_equal(errs.items[0].code, code);
-	if (strstr(errs.items[0].text, text) == NULL)
-		fail_msg("'%s' is not in '%s'", text, errs.items[0].text);
-	cv_model_errs_fini(&errs);
-	check_all();
-}
-
 static int gone(uint32_t account, enum cv_model_kind kind, const char *ref)
 {
 	return cv_model_remove(m, by_of(account), kind, ref, &errs);

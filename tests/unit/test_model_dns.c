@@ -40,17 +40,6 @@ static const char *made(int ret)
 	return m->changes[m->n_changes - 1].id;
 }
 
-static void refused(int ret, int want, const char *code, const char *text)
-{
-	assert_int_equal(ret, want);
-	assert_true(errs.n >= 1);
-	assert_string_equal(errs.items[0].code, code);
-	if (strstr(errs.items[0].text, text) == NULL)
-		fail_msg("'%s' is not in '%s'", text, errs.items[0].text);
-	cv_model_errs_fini(&errs);
-	check_all();
-}
-
 static int switch_set(const char *of, int support, int hostnames)
 {
 	const struct cv_model_vpc_change req = {of, support, hostnames};
