@@ -29,7 +29,7 @@
 #define DP_EVENT_RING 1024
 #define DP_CMD_RING 1024
 #define DP_HOST_RING (256 << 10)
-/** PROXY headers that wait for their ACK per worker, each for CV_TCP_TICK_MS; beyond, peers' timers must do. */
+/** PROXY headers that wait for their ACK per worker, CV_TCP_TICK_MS each; beyond, peers' timers must do. */
 #define DP_TIMERS 65536
 /** In hash.fdir.hi of a packet handed over: it is a client's, whatever pool its addresses name. */
 #define DP_AS_CLIENT 1

@@ -67,9 +67,9 @@ struct cv_model_vpc {
 	struct cv_prefix *cidrs; /**< shape [n_cidrs]; no two overlap */
 	uint32_t n_cidrs;
 	const char *port; /**< name of a port in `dpdk.ports` */
-	uint16_t vlan; /**< 1..4094, 0: untagged; of what carries it in VXLAN */
+	uint16_t vlan;    /**< 1..4094, 0: untagged; of what carries it in VXLAN */
 	struct cv_model_vxlan vxlan;
-	uint32_t n_endpoints; /**< that calls made, but deleted ones */
+	uint32_t n_endpoints;            /**< that calls made, but deleted ones */
 	bool dns_support, dns_hostnames; /**< has a DNS server; may have private names, with both */
 	struct cv_model_meta meta;
 };

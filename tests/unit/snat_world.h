@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* Pools of one server, ports taken as the packet path takes them, and random numbers, for all tests of SNAT. */
+/* Pools of one server, ports taken as the packet path takes them, random numbers: for all tests of SNAT. */
 
 #include <setjmp.h>
 #include <stdarg.h>
