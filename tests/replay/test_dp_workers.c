@@ -458,7 +458,7 @@ static void timer_is_for_its_own_flow_only(void **state)
 	world_destroy(w);
 }
 
-/* Many timers that are due at once wait for packets; but not for ever, if those start as many in each turn. */
+/* Many timers that are due at once wait for packets, but not for ever, if those start as many each turn. */
 static void turn_runs_a_timer_more_for_each_packet(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
