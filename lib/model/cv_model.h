@@ -231,7 +231,6 @@ struct cv_model {
 	struct cv_model_service *services;
 	struct cv_model_endpoint *endpoints;
 	struct cv_model_pool *pools; /**< shape [n_pools]; cv_model_pool.h */
-	struct cv_model_quotas quotas; /**< of calls; the reader's to set */
 	uint32_t n_zones, n_accounts, n_pools;
 	uint32_t n_vpcs, n_subnets, n_sgs, n_tgs, n_lbs, n_services, n_endpoints;
 	uint32_t n_deleted; /**< endpoints that are only shown yet */
@@ -240,6 +239,7 @@ struct cv_model {
 	/** How many there may be, 0: no limit. The reader's to set. CV_MODEL_TG: targets; CV_MODEL_VPC:
 	 * endpoints of one VPC that calls made. */
 	uint32_t limits[CV_MODEL_KIND_N];
+	struct cv_model_quotas quotas;   /**< of calls; the reader's to set */
 	struct cv_model_change *changes; /**< shape [n_changes]; by API calls */
 	uint32_t n_changes;
 	struct cv_model_index *index;

@@ -6,6 +6,8 @@
  * Quotas: how many load balancers, groups, listeners and targets calls may make, as AWS has them. The file
  * may have more: what bounds it are the appliance's limits. Calls are refused from the quota on, whoever
  * made what is there.
+ *
+ * @threads as cv_model.h
  */
 
 #include <stdint.h>
