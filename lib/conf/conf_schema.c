@@ -163,6 +163,8 @@ static const struct conf_row schema[] = {
 	    "for tests only: idle timeouts, draining and health checks run so many times as fast"),
 	INT("settings.mss_clamp", 0, 9176, "8365", "bytes",
 	    "largest MSS let through, both ways (AWS: 8365); 0: any"),
+	INT("settings.endpoint_mtu", 0, 9216, "8500", "bytes",
+	    "largest IP packet through an endpoint, either way (AWS: 8500); 0: as the ports allow"),
 	BOOL("settings.icmp_too_big", "false",
 	     "pass ICMP \"fragmentation needed\" from the targets' side on to the client (AWS: never)"),
 	INT("settings.half_open_max", 0, 16000000, "0", "",

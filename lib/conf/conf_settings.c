@@ -301,6 +301,7 @@ void cv_conf_build_settings(struct conf_run *run)
 	conf->settings.fin_seconds = cv_conf_u32(run, 0, "settings.timeouts.fin_seconds");
 	conf->settings.linger_ms = cv_conf_u32(run, 0, "settings.timeouts.linger_ms");
 	conf->settings.mss_clamp = cv_conf_u32(run, 0, "settings.mss_clamp");
+	conf->settings.endpoint_mtu = cv_conf_u32(run, 0, "settings.endpoint_mtu");
 	conf->settings.icmp_too_big = cv_conf_bool(run, 0, "settings.icmp_too_big");
 	conf->settings.half_open_max = cv_conf_u32(run, 0, "settings.half_open_max");
 	build_flow_end(run);

@@ -89,6 +89,7 @@ struct cv_conf_settings {
 	enum cv_conf_exhaustion snat_on_exhaustion;
 	enum cv_conf_host host;
 	uint32_t mss_clamp;            /**< bytes; 0: never lower the MSS */
+	uint32_t endpoint_mtu;         /**< bytes; 0: as the ports allow */
 	bool icmp_too_big;             /**< pass "fragmentation needed" on to clients */
 	uint32_t half_open_max;        /**< per worker; 0: a quarter of limits.flows */
 	enum cv_conf_end end_idle;     /**< at the idle timeout */

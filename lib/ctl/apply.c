@@ -46,6 +46,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 		.ports = ports,
 		.n_ports = (uint16_t)conf->dpdk.n_ports,
 		.mss_clamp = s->mss_clamp,
+		.endpoint_mtu = s->endpoint_mtu,
 		.time_scale = s->lab_time_scale,
 		.host = hosts[s->host],
 		.services = services,

@@ -172,11 +172,10 @@ static enum cv_drop dp_port_alloc(struct cv_dp_worker *w, const struct cv_view_n
 }
 
 /* Largest payload with options that a packet into a VPC may carry; MSS clamping may be off. */
-static uint16_t dp_mss_max(const struct cv_view_vpc *vpc)
+static uint16_t dp_mss_max(const struct cv_view_vpc *vpc, unsigned int hops)
 {
-	uint16_t fits = vpc->mtu > DP_IP_LEN + DP_TCP_LEN
-				? (uint16_t)(vpc->mtu - DP_IP_LEN - DP_TCP_LEN)
-				: 0;
+	uint16_t mtu = hops == DP_HOPS_ENDPOINT ? vpc->mtu_by_endpoint : vpc->mtu;
+	uint16_t fits = mtu > DP_IP_LEN + DP_TCP_LEN ? (uint16_t)(mtu - DP_IP_LEN - DP_TCP_LEN) : 0;
 
 	return RTE_MIN(vpc->mss_max, fits);
 }
@@ -211,7 +210,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 	cold->target = target_slot;
 	cv_tcp_init(&flow->tcp, &cold->tcp, rte_be_to_cpu_32(dp_tcp_hdr(p)->sent_seq),
 		    group->proxy_v2 ? CV_PPV2_AWS_LEN : 0, group->on_first_ack,
-		    dp_mss_max(&spec->vpcs[target->vpc]));
+		    dp_mss_max(&spec->vpcs[target->vpc], dp_hops(flow->path)));
 	dp_half_open_add(w, flow, 1);
 	dp_event(w, CV_EV_FLOW_NEW);
 	cv_ctr_add(&dp_path_obj(w, flow)->new_flows, 1);

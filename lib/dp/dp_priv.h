@@ -211,9 +211,12 @@ static inline uint32_t dp_owner_word(const struct cv_dp_worker *w, uint32_t flow
 static inline enum cv_drop dp_out_check(const struct cv_dp_worker *w, const struct dp_pkt *p,
 					unsigned int hops, uint16_t out_vpc)
 {
+	const struct cv_view_vpc *vpc = &w->view->spec.vpcs[out_vpc];
+	uint16_t mtu = hops == DP_HOPS_ENDPOINT ? vpc->mtu_by_endpoint : vpc->mtu;
+
 	if (p->ip->time_to_live <= hops)
 		return CV_DROP_TTL;
-	return p->len > w->view->spec.vpcs[out_vpc].mtu ? CV_DROP_TOO_BIG : CV_DROP_NONE;
+	return p->len > mtu ? CV_DROP_TOO_BIG : CV_DROP_NONE;
 }
 
 /** The word of a neighbour slot. */

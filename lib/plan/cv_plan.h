@@ -126,6 +126,7 @@ struct cv_plan_cfg {
 	uint16_t n_ports;
 	uint32_t time_scale;     /**< idle timeouts run so many times as fast; 0: 1 */
 	uint32_t mss_clamp;      /**< highest MSS let through; 0: never lower it */
+	uint32_t endpoint_mtu;   /**< largest packet through an endpoint; 0: as the ports allow */
 	struct cv_snat_cfg snat; /**< of every pool, but for the map */
 	struct cv_view_settings view;
 	enum cv_plan_host host;

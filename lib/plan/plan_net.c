@@ -39,6 +39,11 @@ uint16_t cv_plan_mss_max(const struct cv_plan_cfg *cfg, uint16_t mtu)
 	return (uint16_t)(cfg->mss_clamp < mss ? cfg->mss_clamp : mss);
 }
 
+static uint16_t mtu_by_endpoint(const struct cv_plan_cfg *cfg, uint16_t mtu)
+{
+	return cfg->endpoint_mtu > 0 && cfg->endpoint_mtu < mtu ? (uint16_t)cfg->endpoint_mtu : mtu;
+}
+
 static int fill_vpcs(struct plan_build *b)
 {
 	const struct cv_plan_cfg *cfg = b->in->cfg;
@@ -70,7 +75,11 @@ static int fill_vpcs(struct plan_build *b)
 			.mtu = cfg->ports[port].mtu,
 		};
 	}
-	return err != 0 ? err : cv_plan_vxlan_fill(b);
+	if (err == 0)
+		err = cv_plan_vxlan_fill(b);
+	for (uint32_t i = 0; err == 0 && i < b->spec.n_vpcs; i++)
+		b->vpcs[i].mtu_by_endpoint = mtu_by_endpoint(cfg, b->vpcs[i].mtu);
+	return err;
 }
 
 /* ---- security groups ---- */

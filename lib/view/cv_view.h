@@ -36,11 +36,12 @@
 /** A VPC and how frames reach it. */
 struct cv_view_vpc {
 	bool used;
-	uint16_t port;       /**< logical port; n_ports: in VXLAN */
-	uint16_t vlan;       /**< VLAN id, 0 = untagged */
-	uint16_t mac_prefix; /**< cv_mac_prefix() of the VPC */
-	uint16_t mss_max;    /**< highest MSS let through in SYN segments of its flows */
-	uint16_t mtu;        /**< largest IP packet that may leave into it */
+	uint16_t port;            /**< logical port; n_ports: in VXLAN */
+	uint16_t vlan;            /**< VLAN id, 0 = untagged */
+	uint16_t mac_prefix;      /**< cv_mac_prefix() of the VPC */
+	uint16_t mss_max;         /**< highest MSS let through in SYN segments of its flows */
+	uint16_t mtu;             /**< largest IP packet that may leave into it */
+	uint16_t mtu_by_endpoint; /**< the same of flows through endpoints; at most mtu */
 };
 
 /** Ingress rule of a security group. */

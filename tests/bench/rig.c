@@ -177,8 +177,8 @@ void rig_publish(struct rig *r)
 	struct cv_view *view;
 
 	for (uint16_t i = 0; i < 2; i++)
-		vpcs[i] = (struct cv_view_vpc){true, r->net.port[i], 0, r->net.mac_prefix[i], 1460,
-					       1500};
+		vpcs[i] = (struct cv_view_vpc){true, r->net.port[i], 0,   r->net.mac_prefix[i],
+					       1460, 1500,           1500};
 	targets_make(r, targets, choice_targets, pools);
 	rig_vxlan_put(r, &spec, vpcs);
 	if (cv_view_create(&spec, &view) != 0 || cv_view_pub_publish(r->pub, view) != 0)

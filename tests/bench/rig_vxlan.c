@@ -30,6 +30,7 @@ void rig_vxlan_put(struct rig *r, struct cv_view_spec *spec, struct cv_view_vpc 
 		vpcs[under].mac_prefix = UNDER_PREFIX(dir);
 		vpcs[dir].port = 2;
 		vpcs[dir].mtu = (uint16_t)(vpcs[under].mtu - CV_VXLAN_LEN);
+		vpcs[dir].mtu_by_endpoint = vpcs[dir].mtu;
 		vxlans[under].is_under = true;
 		vxlans[dir] = (struct cv_view_vxlan){
 			.on = true, .under = under, .vni = VNI, .vtep = cv_be32(VTEP(dir))};

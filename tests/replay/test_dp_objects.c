@@ -122,6 +122,7 @@ static void each_side_has_its_own_mtu(void **state)
 	(void)state;
 	memset(big, 'x', 1400);
 	w->vpcs[VPC_A].mtu = 1400;
+	w->vpcs[VPC_A].mtu_by_endpoint = 1400;
 	w->vpcs[VPC_A].mss_max = 1360;
 	world_publish(w);
 	s = client_seg(&t, F_SYN, "");

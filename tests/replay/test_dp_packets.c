@@ -197,6 +197,94 @@ static void packet_above_the_mtu_is_dropped(void **state)
 	world_destroy(w);
 }
 
+/* An endpoint may carry less than the networks at its ends; a node that is dialled itself does not. */
+static void packet_above_the_endpoints_mtu_is_dropped(void **state)
+{
+	static char big[1461];
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk by_eni = talk(w, 40000, L_PLAIN), by_node = talk(w, 40001, L_PLAIN);
+	struct seg s;
+
+	(void)state;
+	for (int i = 0; i < N_VPCS; i++)
+		w->vpcs[i].mtu_by_endpoint = 1400;
+	world_publish(w);
+	by_node.vpc = VPC_P;
+	by_node.eni = NODE_0;
+	open_plain(&by_eni);
+	open_plain(&by_node);
+	memset(big, 'x', 1360);
+	s = client_seg(&by_eni, F_ACK, big);
+	assert_int_equal(one(w, 0, &s).len, 1360);
+	s = target_seg(&by_eni, ISN + 1, F_ACK, big);
+	assert_int_equal(one(w, 1, &s).len, 1360);
+	big[1360] = 'x';
+	s = client_seg(&by_eni, F_ACK, big);
+	none(w, 0, &s, CV_DROP_TOO_BIG);
+	s = target_seg(&by_eni, ISN + 1, F_ACK, big);
+	none(w, 1, &s, CV_DROP_TOO_BIG);
+	memset(big, 'x', 1460);
+	s = client_seg(&by_node, F_ACK, big);
+	assert_int_equal(one(w, 1, &s).len, 1460);
+	s = target_seg(&by_node, ISN + 1, F_ACK, big);
+	assert_int_equal(one(w, 1, &s).len, 1460);
+	world_destroy(w);
+}
+
+/* Nor may the header make a segment larger than that: without clamping both ends may say what they like. */
+static void header_and_data_keep_to_the_endpoints_mtu(void **state)
+{
+	static char data[1301];
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s;
+
+	(void)state;
+	for (int i = 0; i < N_VPCS; i++) {
+		w->vpcs[i].mtu_by_endpoint = 1400;
+		w->vpcs[i].mss_max = UINT16_MAX;
+	}
+	world_publish(w);
+	t.nport = c2t(&t, F_SYN, "").sport;
+	s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
+	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
+	s.opts_len = 4;
+	one(w, 1, &s);
+	t.cack = TISN + 1;
+	memset(data, 'x', 1261);
+	s = client_seg(&t, F_PSH, data);
+	send_by(w, 0, 0, &s);
+	assert_int_equal(w->n_out, 2);
+	assert_int_equal(seg_parse(&w->out[0]).len, H);
+	assert_int_equal(seg_parse(&w->out[1]).len, 1261);
+	world_destroy(w);
+}
+
+/* As measured at AWS with jumbo frames at both ends. */
+static void mss_of_jumbo_frames_becomes_8365(void **state)
+{
+	static const uint16_t mtus[] = {8500, 9001};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(mtus); i++) {
+		struct world *w = world_create(&(struct world_cfg){.mtu = mtus[i]});
+		struct talk t = talk(w, 40000, L_PLAIN);
+		struct seg s = client_seg(&t, F_SYN, "");
+
+		memcpy(s.opts, "\x02\x04\x23\x01", 4); /* 8961 */
+		s.opts_len = 4;
+		s = one(w, 0, &s);
+		assert_memory_equal(s.opts, "\x02\x04\x20\xad", 4);
+		t.nport = s.sport;
+		s = target_seg(&t, ISN + 1, F_SYN | F_ACK, "");
+		memcpy(s.opts, "\x02\x04\x23\x01", 4);
+		s.opts_len = 4;
+		s = one(w, 1, &s);
+		assert_memory_equal(s.opts, "\x02\x04\x20\xad", 4);
+		world_destroy(w);
+	}
+}
+
 static void mss_is_clamped_in_both_directions(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){.mtu = 1300});
@@ -634,6 +722,9 @@ int main(void)
 		cmocka_unit_test(equal_clients_of_overlapping_vpcs_are_two_flows),
 		cmocka_unit_test(ttl_that_runs_out_is_dropped),
 		cmocka_unit_test(packet_above_the_mtu_is_dropped),
+		cmocka_unit_test(packet_above_the_endpoints_mtu_is_dropped),
+		cmocka_unit_test(header_and_data_keep_to_the_endpoints_mtu),
+		cmocka_unit_test(mss_of_jumbo_frames_becomes_8365),
 		cmocka_unit_test(mss_is_clamped_in_both_directions),
 		cmocka_unit_test(malformed_frames_have_their_reasons),
 		cmocka_unit_test(random_frames_lose_nothing),

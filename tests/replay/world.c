@@ -108,6 +108,7 @@ static void world_parts(struct world *w, uint16_t mtu)
 			.mac_prefix = cv_mac_prefix(ids[i]),
 			.mss_max = (uint16_t)RTE_MIN(8365, mtu - 40),
 			.mtu = mtu,
+			.mtu_by_endpoint = (uint16_t)RTE_MIN(8500, mtu),
 		};
 	for (int i = 0; i < N_EPS; i++) {
 		w->endpoints[i] =
@@ -163,6 +164,7 @@ static void world_vxlan(struct world *w)
 		w->vpcs[of[i].vpc].port = 2;
 		w->vpcs[of[i].vpc].vlan = 0;
 		w->vpcs[of[i].vpc].mtu = (uint16_t)(w->vpcs[of[i].under].mtu - CV_VXLAN_LEN);
+		w->vpcs[of[i].vpc].mtu_by_endpoint = w->vpcs[of[i].vpc].mtu;
 		w->vpcs[of[i].vpc].mss_max = (uint16_t)RTE_MIN(8365, w->vpcs[of[i].vpc].mtu - 40);
 		w->vxlans[of[i].under].is_under = true;
 		w->vxlans[of[i].vpc] = (struct cv_view_vxlan){.on = true,

@@ -271,6 +271,7 @@ static inline void world_init(struct world *w, struct cv_plan_limits limits)
 		.cfg = {.ports = ports,
 			.n_ports = 2,
 			.mss_clamp = 8365,
+			.endpoint_mtu = 8500,
 			.snat = {.port_first = 10000,
 				 .n_ports = 55000,
 				 .rest_ms = 60000,

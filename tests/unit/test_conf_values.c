@@ -93,6 +93,7 @@ static void defaults_are_as_documented(void **state)
 	assert_int_equal(conf->settings.snat_rest_seconds, 60);
 	assert_int_equal(conf->settings.snat_on_exhaustion, CV_CONF_EXHAUSTION_DROP);
 	assert_int_equal(conf->settings.mss_clamp, 8365);
+	assert_int_equal(conf->settings.endpoint_mtu, 8500);
 	assert_string_equal(conf->control.socket, "/run/culvert/culvert.sock");
 	cv_conf_destroy(conf);
 }

@@ -76,12 +76,16 @@ static void vpcs_carry_what_frames_need(void **state)
 	}
 	assert_int_equal(s->vpcs[0].mss_max, 1460); /* of the port */
 	assert_int_equal(s->vpcs[1].mss_max, 8365); /* of the setting */
+	assert_int_equal(s->vpcs[0].mtu_by_endpoint, 1500);
+	assert_int_equal(s->vpcs[1].mtu_by_endpoint, 8500);
 	cv_plan_destroy(p);
 
 	w.cfg.mss_clamp = 0;
+	w.cfg.endpoint_mtu = 0;
 	w.cfg.snat.rest_ms = 400;
 	p = plan(&w, plain_model());
 	assert_int_equal(spec_of(p)->vpcs[0].mss_max, UINT16_MAX);
+	assert_int_equal(spec_of(p)->vpcs[1].mtu_by_endpoint, ports[1].mtu);
 	assert_int_equal(spec_of(p)->settings.linger_ms, 400); /* never longer than a port rests */
 	assert_int_equal(cv_snat_pool_cfg(pool(p, "10.0.1.10", "10.0.1.21", 80)).rest_ms, 400);
 	cv_plan_destroy(p);
