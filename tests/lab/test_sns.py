@@ -4,7 +4,6 @@ unsubscribes and what is too much.
 """
 
 import contextlib
-import http.server
 import json
 import pathlib
 import signal
@@ -18,6 +17,7 @@ import botocore.exceptions
 
 import api_world
 from api_world import CONSUMER, PROVIDER
+from cvlab import sns
 from harness import culvertd
 
 CULVERTCTL = pathlib.Path(culvertd.CULVERTD).parent / 'culvertctl'
@@ -41,50 +41,20 @@ def config():
     return conf
 
 
-class Receiver:
+class Receiver(sns.Receiver):
     """Takes messages, confirms subscriptions, and keeps the rest. It may be away."""
 
     def __init__(self):
-        self.port, self.status, self.server = 0, 200, None
+        super().__init__()
+        self.status = 200
         self.all, self.lock = [], threading.Lock()
-
-    def __enter__(self):
-        self.open()
-        return self
-
-    def __exit__(self, *what):
-        self.close()
-
-    def open(self):
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers['Content-Length'])).decode()
-                status = receiver.take(dict(self.headers), body)
-                self.send_response(status)
-                self.send_header('Content-Length', '0')
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', self.port), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.server = None
 
     def take(self, headers, body):
         if self.status == 200 and headers['x-amz-sns-message-type'] == 'SubscriptionConfirmation':
             with urllib.request.urlopen(json.loads(body)['SubscribeURL'], timeout=30):
                 pass
         with self.lock:
-            self.all.append((headers, body))
+            self.all.append((headers, body.decode()))
         return self.status
 
     def bodies(self):

@@ -23,13 +23,11 @@ def canonical(message):
     return ''.join(f'{n}\n{message[n]}\n' for n in names if n in message).encode()
 
 
-class Approver:
-    """The program: an HTTP server that keeps what it is told, in the order in which it is told."""
+class Receiver:
+    """An HTTP server on the loopback that is told things by POST; what it does with them says take()."""
 
-    def __init__(self, lab):
-        self.path, self.port = lab.path, 0
-        self.heard, self.bad = queue.Queue(), []
-        self.server = self.thread = None
+    def __init__(self):
+        self.port, self.server = 0, None
 
     def __enter__(self):
         self.open()
@@ -40,15 +38,15 @@ class Approver:
 
     def open(self):
         """Listen: at the same port again, after a pause."""
-        approver = self
+        receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             """Takes one message."""
 
             def do_POST(self):                                      # pylint: disable=invalid-name
                 """A message."""
-                approver.take(self.headers, self.rfile.read(int(self.headers['Content-Length'])))
-                self.send_response(200)
+                body = self.rfile.read(int(self.headers['Content-Length']))
+                self.send_response(receiver.take(dict(self.headers), body))
                 self.send_header('Content-Length', '0')
                 self.end_headers()
 
@@ -57,13 +55,27 @@ class Approver:
 
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', self.port), Handler)
         self.port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
         """Be away."""
-        self.server.shutdown()
-        self.server.server_close()
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+    def take(self, headers, body):
+        """A message came. The status to answer with."""
+        raise NotImplementedError
+
+
+class Approver(Receiver):
+    """The program: it keeps what it is told, in the order in which it is told."""
+
+    def __init__(self, lab):
+        super().__init__()
+        self.path = lab.path
+        self.heard, self.bad = queue.Queue(), []
 
     def take(self, headers, body):
         """Check the signature; confirm what asks to be confirmed, keep the rest."""
@@ -77,6 +89,7 @@ class Approver:
                 pass
         else:
             self.heard.put(json.loads(message['Message']))
+        return 200
 
     def is_signed(self, message, cert):
         """By openssl, not by code of ours."""
