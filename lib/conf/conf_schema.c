@@ -177,6 +177,9 @@ static const struct conf_row schema[] = {
 	BOOL("dns.public", "false",
 	     "names of endpoints and load balancers are answered in every VPC, as AWS does; false: in "
 	     "their own"),
+	INT("dns.queries_per_second", 0, MANY, "1024", "",
+	    "of one client's address in a VPC, as AWS has it; what comes beyond that is dropped; 0: any "
+	    "number"),
 	LIST("dns.forwarders", 0, 0, CV_CONF_FORWARDERS_MAX,
 	     "resolvers that are asked for other names, one after another, from the host's network; none: "
 	     "other names are refused"),

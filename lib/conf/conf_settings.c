@@ -213,6 +213,7 @@ static void build_dns(struct conf_run *run)
 
 	dns->enabled = cv_conf_bool(run, 0, "dns.enabled");
 	dns->everywhere = cv_conf_bool(run, 0, "dns.public");
+	dns->rate = cv_conf_u32(run, 0, "dns.queries_per_second");
 	if (cv_conf_count(run, list) > 0)
 		for (uint32_t i = list + 1; i != CONF_NONE; i = cv_conf_doc_next(&run->doc, i))
 			build_forwarder(run, i);

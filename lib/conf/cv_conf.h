@@ -133,6 +133,7 @@ struct cv_conf_api {
 struct cv_conf_dns {
 	bool enabled;
 	bool everywhere; /**< names are visible in all VPCs, not in their own only */
+	uint32_t rate;   /**< queries of one client in a second; 0: any number */
 	struct {
 		cv_be32_t ip;
 		uint16_t port; /**< host order */

@@ -226,6 +226,8 @@ static int data_fill(const struct cv_ctl *ctl, struct cv_dns_data *data)
 	const struct cv_model *model = ctl->conf->model;
 	int ret = zones_add(ctl, data);
 
+	cv_dns_data_rate_set(data, ctl->conf->dns.rate);
+
 	if (ret == 0)
 		ret = vpcs_add(ctl, data);
 	for (uint32_t i = 0; ret == 0 && i < model->n_lbs; i++)
@@ -410,6 +412,8 @@ void cv_ctl_dns_metrics(const struct cv_ctl *ctl, FILE *out)
 		      s.forward_full);
 	counter_write(out, "drop_no_query_total", "Messages dropped: they were no query.",
 		      s.drop_no_query);
+	counter_write(out, "drop_rate_total",
+		      "Messages dropped: their client asked too often in a second.", s.drop_rate);
 	counter_write(out, "drop_send_total", "Answers that could not be sent.", s.drop_send);
 	counter_write(out, "tcp_refused_total", "TCP connections closed at once: too many.",
 		      s.tcp_refused);

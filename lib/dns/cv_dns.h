@@ -101,6 +101,9 @@ int cv_dns_data_zone_add(struct cv_dns_data *data, const char *name);
  */
 int cv_dns_data_own_add(struct cv_dns_data *data, const char *name);
 
+/** Say how many queries of one client the server takes in a second; 0, at first: any number. */
+void cv_dns_data_rate_set(struct cv_dns_data *data, uint32_t rate);
+
 /** Add a VPC. @return 0 or -ENOMEM */
 int cv_dns_data_vpc_add(struct cv_dns_data *data, const struct cv_dns_vpc *vpc);
 

@@ -40,6 +40,7 @@ struct cv_dns_stats {
 	uint64_t forward_timeouts;              /**< a forwarder did not answer in time */
 	uint64_t forward_full;                  /**< not passed on: too many wait; SERVFAIL */
 	uint64_t drop_no_query;                 /**< neither answered nor passed on: no query */
+	uint64_t drop_rate;                     /**< the client asked too often in a second */
 	uint64_t drop_send;                     /**< the answer could not be sent */
 	uint64_t tcp_refused;                   /**< connections closed at once: too many */
 	uint64_t tcp_cut;                       /**< ended for being slow or not DNS */

@@ -252,6 +252,11 @@ int cv_dns_data_zone_add(struct cv_dns_data *data, const char *name)
 	return 0;
 }
 
+void cv_dns_data_rate_set(struct cv_dns_data *data, uint32_t rate)
+{
+	data->rate = rate;
+}
+
 int cv_dns_data_vpc_add(struct cv_dns_data *data, const struct cv_dns_vpc *vpc)
 {
 	char *name = strdup(vpc->name);

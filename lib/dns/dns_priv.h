@@ -59,6 +59,7 @@ struct cv_dns_data {
 	uint32_t own; /**< zone of addresses' own names; DNS_NONE: they have none */
 	struct cv_dns_forwarder *forwarders;
 	uint32_t n_forwarders, cap_forwarders;
+	uint32_t rate; /**< queries of one client in a second; 0: any number */
 };
 
 /**

@@ -236,6 +236,12 @@ size_t cv_dns_query_take(struct cv_dns_server *server, struct dns_site *site, st
 		DNS_COUNT(server, queries_tcp);
 	else
 		DNS_COUNT(server, queries_udp);
+	if (server->data->rate > 0 &&
+	    !cv_dns_rate_take(&server->rate, query.vpc, query.client,
+			      (uint32_t)(cv_clock_ms() / 1000), server->data->rate)) {
+		DNS_COUNT(server, drop_rate);
+		return 0;
+	}
 	switch (cv_dns_answer(server->data, &query, out, &out_len, &rcode)) {
 	case CV_DNS_ANSWER:
 		break;
@@ -397,6 +403,8 @@ int cv_dns_server_create(const struct cv_dns_server_cfg *cfg, struct cv_dns_serv
 	pthread_mutex_init(&server->lock, NULL);
 	if (getrandom(&server->random, sizeof(server->random), GRND_NONBLOCK) < 0)
 		server->random = cv_clock_ms();
+	if (getrandom(&server->rate.secret, sizeof(server->rate.secret), GRND_NONBLOCK) < 0)
+		server->rate.secret[0] = server->random;
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	server->event = (struct dns_watch){
 		.kind = DNS_EVENT,

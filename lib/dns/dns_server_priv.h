@@ -28,6 +28,28 @@
 /** Length before each message over TCP. */
 #define DNS_TCP_HEAD 2
 
+/** Clients that are counted at a time: sets, each of so many. */
+#define DNS_RATE_SETS 1024
+#define DNS_RATE_WAYS 4
+
+/** What a client of a VPC has asked in a second. */
+struct dns_asked {
+	cv_be32_t client;
+	uint16_t vpc;
+	uint32_t second;
+	uint32_t n; /**< 0: nobody */
+};
+
+/** All clients. */
+struct dns_rate {
+	uint64_t secret[2]; /**< nobody can find out who shares a set */
+	struct dns_asked sets[DNS_RATE_SETS][DNS_RATE_WAYS];
+};
+
+/** Count a query. @param second  of any clock @param limit  at least 1 @return false: it is one too many */
+bool cv_dns_rate_take(struct dns_rate *rate, uint16_t vpc, cv_be32_t client, uint32_t second,
+		      uint32_t limit);
+
 enum dns_kind { DNS_EVENT, DNS_UDP, DNS_LISTEN, DNS_CONN, DNS_FORWARD_UDP, DNS_FORWARD_TCP };
 
 /** What an event of epoll names. */
@@ -96,6 +118,7 @@ struct cv_dns_server {
 	struct dns_forward *forwards;
 	uint32_t n_forwards;
 	uint64_t random;
+	struct dns_rate rate;
 	uint8_t in[DNS_QUERY_MAX];
 	uint8_t out[DNS_TCP_HEAD + CV_DNS_LEN_MAX];
 

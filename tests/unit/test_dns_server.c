@@ -20,6 +20,7 @@
 
 #include "cv_base.h"
 #include "cv_dns_server.h"
+#include "dns_server_priv.h"
 
 #define WAIT_MS 15000
 #define APEX "r.vpce.amazonaws.com"
@@ -577,6 +578,54 @@ static void what_is_no_query_has_no_answer(void **state)
 	close(fd);
 }
 
+/* One client's burst is cut; others, in its VPC and elsewhere, and the next second are not. */
+static void each_client_may_ask_so_often(void **state)
+{
+	struct dns_rate *rate = calloc(1, sizeof(*rate));
+
+	(void)state;
+	assert_non_null(rate);
+	for (uint32_t second = 7; second < 10; second++) {
+		for (uint32_t i = 0; i < 20; i++) {
+			assert_int_equal(cv_dns_rate_take(rate, 1, 11, second, 10), i < 10);
+			assert_int_equal(cv_dns_rate_take(rate, 2, 11, second, 15), i < 15);
+		}
+		assert_true(cv_dns_rate_take(rate, 1, 12, second, 10));
+	}
+	/* As many as there is no room for are let in, and whoever asks most is remembered best. */
+	for (uint32_t i = 0; i < 5; i++)
+		assert_true(cv_dns_rate_take(rate, 1, 13, 11, 5));
+	for (uint32_t i = 1000; i < 101000; i++)
+		assert_true(cv_dns_rate_take(rate, 1, i, 11, 5));
+	assert_false(cv_dns_rate_take(rate, 1, 13, 11, 5));
+	assert_true(cv_dns_rate_take(rate, 1, 13, 12, 5));
+	free(rate);
+}
+
+static void who_asks_too_often_is_not_answered(void **state)
+{
+	uint64_t end_ms = cv_clock_ms() + WAIT_MS;
+	struct cv_dns_data *data = data_make(1, 7);
+	struct cv_dns_stats s;
+	int fd;
+
+	(void)state;
+	cv_dns_data_rate_set(data, 1);
+	cv_dns_server_publish(server, data);
+	state_wait(9, 0);
+	fd = client_open(1, SOCK_DGRAM);
+	/* Two within a second of the clock's, sooner or later. */
+	do {
+		udp_ask(fd, OURS, 1);
+		udp_ask(fd, OURS, 2);
+		assert_true(cv_clock_ms() < end_ms);
+		usleep(1000);
+		s = stats();
+	} while (s.drop_rate == 0);
+	assert_true(s.answers[0] + s.drop_rate <= s.queries_udp);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -594,6 +643,8 @@ int main(void)
 		TEST(others_are_asked_over_tcp),
 		TEST(sockets_come_when_they_can),
 		TEST(what_is_no_query_has_no_answer),
+		cmocka_unit_test(each_client_may_ask_so_often),
+		TEST(who_asks_too_often_is_not_answered),
 	};
 
 	return cmocka_run_group_tests_name("dns server", tests, NULL, NULL);
