@@ -49,6 +49,7 @@ void dp_flow_kill(struct cv_dp_worker *w, uint32_t idx, uint8_t how, enum cv_eve
 	dp_event(w, event);
 	if (dp_is_half_open(flow))
 		dp_half_open_add(w, flow, -1);
+	dp_end_count(w, idx);
 	flow->idle_s = 0;
 	flow->tcp.state = CV_TCP_RESET;
 	flow->last_ms = (uint32_t)w->now_ms;

@@ -35,6 +35,16 @@ static inline uint32_t dp_endpoint(const struct cv_dp_worker *w, const struct cv
 	return w->view->spec.paths[cv_view_path_slot(flow->path)].endpoint;
 }
 
+/** Count the end of a flow: when it is over for good, at the latest when it is freed. */
+static inline void dp_end_count(struct cv_dp_worker *w, uint32_t idx)
+{
+	const struct cv_flow_cold *cold = &w->flows->cold[idx];
+
+	cv_ctr_add(&dp_path_obj(w, &w->flows->flows[idx])->end_flows, 1);
+	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
+	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].end_flows, 1);
+}
+
 /** Take note that a flow's handshake has begun (1), or is over or given up (-1). */
 static inline void dp_half_open_add(struct cv_dp_worker *w, const struct cv_flow *flow, int n)
 {

@@ -33,7 +33,6 @@ enum cv_event dp_flow_expiry(const struct cv_dp_worker *w, const struct cv_flow 
 void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
-	const struct cv_flow_cold *cold = &w->flows->cold[idx];
 	struct cv_snat_pool *pool = cv_view_pool_find(w->view, flow->target_vpc, flow->node_ip,
 						      flow->target_ip, flow->target_port);
 	uint32_t age = (uint32_t)w->now_ms - flow->last_ms;
@@ -48,9 +47,8 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	/* Of one that was killed it was counted then. */
 	if (!dp_is_killed(flow))
 		dp_event(w, event);
-	cv_ctr_add(&dp_path_obj(w, flow)->end_flows, 1);
-	cv_ctr_add(&w->stats->obj[CV_STATS_LISTENER][cold->listener].end_flows, 1);
-	cv_ctr_add(&w->stats->obj[CV_STATS_TARGET][cold->target].end_flows, 1);
+	if (!cv_tcp_is_over(&flow->tcp))
+		dp_end_count(w, idx);
 	dp_client_forget(w, flow->client_mac);
 	cv_flow_close(w->flows, idx);
 }
@@ -315,22 +313,25 @@ static void dp_padding_cut(const struct dp_pkt *p)
 	p->m->pkt_len = p->m->data_len;
 }
 
-/* Asks lib/tcp, and keeps count of handshakes that it finds finished. */
+/* Asks lib/tcp, and keeps count of handshakes that it finds finished, and of flows that are over. */
 static enum cv_tcp_verdict dp_tcp_judge(struct cv_dp_worker *w, const struct dp_pkt *p,
 					uint32_t idx, const struct cv_tcp_seg *seg,
 					struct cv_tcp_act *ret_act)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
 	struct cv_tcp_cold *cold = &w->flows->cold[idx].tcp;
-	bool half_open = dp_is_half_open(flow);
+	const struct cv_tcp before = flow->tcp;
 	enum cv_tcp_verdict verdict;
 
 	if (p->side == DP_CLIENT)
 		verdict = cv_tcp_c2t(&flow->tcp, cold, seg, ret_act);
 	else
 		verdict = cv_tcp_t2c(&flow->tcp, cold, seg, ret_act);
-	if (half_open && !dp_is_half_open(flow))
+	if (before.state <= CV_TCP_SYN_RCVD && !dp_is_half_open(flow))
 		dp_half_open_add(w, flow, -1);
+	if (flow->tcp.state >= CV_TCP_CLOSED && !cv_tcp_is_over(&before) &&
+	    cv_tcp_is_over(&flow->tcp))
+		dp_end_count(w, idx);
 	return verdict;
 }
 

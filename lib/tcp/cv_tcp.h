@@ -216,6 +216,13 @@ bool cv_tcp_timer(struct cv_tcp *t, const struct cv_tcp_cold *c, struct cv_tcp_a
 /** Name of a state such as "established"; "?" if it is none. Static. */
 const char *cv_tcp_state_str(uint8_t state);
 
+/** Tell whether a flow is over for good. Not so one that was reset and may be revived: CV_TCP_EV_REVIVED. */
+static inline bool cv_tcp_is_over(const struct cv_tcp *t)
+{
+	return t->state == CV_TCP_CLOSED ||
+	       (t->state == CV_TCP_RESET && (t->flags & (CV_TCP_F_RST_C | CV_TCP_F_RST_T)) == 0);
+}
+
 /** Tell whether the header was sent and is not acknowledged: cv_tcp_timer() must run. */
 static inline bool cv_tcp_is_hdr_unacked(const struct cv_tcp *t)
 {

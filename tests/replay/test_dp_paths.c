@@ -289,6 +289,72 @@ static void flows_to_unhealthy_targets_are_counted(void **state)
 	world_destroy(w);
 }
 
+/* Flows of LOCAL_A, its listener and target that are active, as metrics have it. */
+static void want_active(const struct world *w, uint64_t n)
+{
+	const struct cv_stats_obj_sum of[] = {
+		world_path_sum(w, LOCAL_A),
+		cv_stats_obj_sum(cv_dp_stats(w->dp), w->n_workers, CV_STATS_LISTENER, 1),
+		cv_stats_obj_sum(cv_dp_stats(w->dp), w->n_workers, CV_STATS_TARGET, 0),
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(of); i++)
+		assert_int_equal(of[i].new_flows - of[i].end_flows, n);
+}
+
+/* It stays for late segments, but nobody would count it as a connection. */
+static void a_flow_is_active_until_it_is_over(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk_to(w, LOCAL_A, 40000);
+	struct seg s;
+
+	(void)state;
+	open_plain(&t);
+	c2t(&t, F_FIN, "");
+	t2c(&t, ISN + 2, F_FIN, "");
+	want_active(w, 1);
+	c2t(&t, F_ACK, "");
+	want_active(w, 0);
+	assert_int_equal(world_flows(w), 1);
+	world_wait(w, 5000);
+	assert_int_equal(world_flows(w), 0);
+	want_active(w, 0);
+	/* A reset may yet turn out to be none: until it cannot. */
+	t = talk_to(w, LOCAL_A, 40001);
+	open_plain(&t);
+	c2t(&t, CV_TCP_RST | F_ACK, "");
+	want_active(w, 1);
+	c2t(&t, F_ACK, "");
+	c2t(&t, CV_TCP_RST | F_ACK, "");
+	t2c(&t, ISN + 1, CV_TCP_RST | F_ACK, "");
+	want_active(w, 0);
+	t = talk_to(w, LOCAL_A, 40002);
+	open_plain(&t);
+	c2t(&t, CV_TCP_RST | F_ACK, "");
+	world_wait(w, 5000);
+	want_active(w, 0);
+	/* Refused by the target; ended by culvert. */
+	t = talk_to(w, LOCAL_A, 40003);
+	s = c2t(&t, F_SYN, "");
+	t.nport = s.sport;
+	t2c(&t, ISN + 1, CV_TCP_RST | F_ACK, "");
+	want_active(w, 0);
+	t = talk_to(w, LOCAL_A, 40004);
+	open_plain(&t);
+	w->settings.end_endpoint = CV_VIEW_END_RESET;
+	w->endpoints[EP_A].verdict = CV_DROP_ENDPOINT_REJECTED;
+	world_publish(w);
+	want_active(w, 1);
+	world_wait(w, 20);
+	want_active(w, 0);
+	assert_true(world_flows(w) > 0);
+	world_wait(w, 5000);
+	assert_int_equal(world_flows(w), 0);
+	want_active(w, 0);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +363,7 @@ int main(void)
 		cmocka_unit_test(resets_are_counted_by_who_sends_them),
 		cmocka_unit_test(resets_of_a_flow_count_on_its_path),
 		cmocka_unit_test(what_is_refused_counts_where_it_was_dialled),
+		cmocka_unit_test(a_flow_is_active_until_it_is_over),
 		cmocka_unit_test(strays_count_where_they_were_sent_to),
 		cmocka_unit_test(flows_to_unhealthy_targets_are_counted),
 	};
