@@ -29,6 +29,8 @@ static void action_write(struct aws_call *call, const struct cv_model_listener *
 	cv_xml_close(out);
 	cv_xml_open(out, "TargetGroupStickinessConfig");
 	cv_xml_bool(out, "Enabled", l->sticky_group);
+	if (l->sticky_seconds != 0)
+		cv_xml_int(out, "DurationSeconds", l->sticky_seconds);
 	cv_xml_close(out);
 	cv_xml_close(out);
 	cv_xml_close(out);
@@ -61,7 +63,7 @@ static void listener_answer(struct aws_call *call, uint32_t lb, uint32_t idx)
 
 struct action {
 	struct cv_model_forward_req forwards[CV_MODEL_FORWARDS_MAX];
-	uint32_t n;
+	uint32_t n, sticky_seconds;
 	bool sticky;
 };
 
@@ -108,6 +110,8 @@ static int config_read(struct aws_call *call, const struct cv_query_node *item,
 				   "configuration differ");
 	action->sticky =
 		cv_aws_bool(item, "ForwardConfig.TargetGroupStickinessConfig.Enabled", false);
+	action->sticky_seconds = (uint32_t)cv_aws_int(
+		item, "ForwardConfig.TargetGroupStickinessConfig.DurationSeconds", 0);
 	/* A single group gets everything, whatever its weight. */
 	if (ret == 0 && n == 1)
 		action->forwards[0].weight = 1;
@@ -161,7 +165,8 @@ static uint32_t port_find(const struct cv_model_lb *lb, uint16_t port)
 static bool is_same(const struct cv_model *model, const struct cv_model_listener *l,
 		    const struct action *action)
 {
-	bool same = l->n_forwards == action->n && l->sticky_group == action->sticky;
+	bool same = l->n_forwards == action->n && l->sticky_group == action->sticky &&
+		    l->sticky_seconds == action->sticky_seconds;
 
 	for (uint32_t i = 0; same && i < action->n; i++)
 		same = l->forwards[i].weight == action->forwards[i].weight &&
@@ -221,6 +226,7 @@ static int create_listener(struct aws_call *call)
 	req.forwards = action.forwards;
 	req.n_forwards = action.n;
 	req.sticky_group = action.sticky;
+	req.sticky_seconds = action.sticky_seconds;
 	ret = listener_make(call, lb, &req, &action, &idx);
 	if (ret == 0)
 		listener_answer(call, lb, idx);
@@ -247,6 +253,7 @@ static int modify_listener(struct aws_call *call)
 	req.forwards = action.forwards;
 	req.n_forwards = action.n;
 	req.sticky_group = action.sticky;
+	req.sticky_seconds = action.sticky_seconds;
 	ret = cv_aws_elb_end(call, &errs,
 			     cv_model_listener_change(call->model, &call->by, arn, &req, &errs));
 	if (ret == 0)
@@ -400,7 +407,8 @@ static int describe_rules(struct aws_call *call)
 #define ACTION_ANSWERS(at)                                                                 \
 	at "Type " at "TargetGroupArn " at "ForwardConfig.TargetGroups.TargetGroupArn " at \
 	   "ForwardConfig.TargetGroups.Weight " at                                         \
-	   "ForwardConfig.TargetGroupStickinessConfig.Enabled"
+	   "ForwardConfig.TargetGroupStickinessConfig.Enabled " at                         \
+	   "ForwardConfig.TargetGroupStickinessConfig.DurationSeconds"
 #define LISTENER_ANSWERS                                                  \
 	"Listeners.ListenerArn Listeners.LoadBalancerArn Listeners.Port " \
 	"Listeners.Protocol " ACTION_ANSWERS("Listeners.DefaultActions.")

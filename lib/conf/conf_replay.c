@@ -132,6 +132,16 @@ static void listeners_apply(struct conf_run *run, const json_t *listeners)
 	json_object_foreach((json_t *)(uintptr_t)listeners, arn, tags) tags_apply(run, arn, tags);
 }
 
+static void sticky_apply(struct conf_run *run, const json_t *listeners)
+{
+	const char *arn;
+	json_t *seconds;
+
+	json_object_foreach((json_t *)(uintptr_t)listeners, arn, seconds)
+		cv_model_listener_sticky_set(run->conf->model, arn,
+					     (uint32_t)json_integer_value(seconds));
+}
+
 static void service_apply(struct conf_run *run, const char *id, const json_t *runtime)
 {
 	struct cv_model_service_change req = {
@@ -285,8 +295,10 @@ static void call_apply(struct conf_run *run, const struct cv_conf_doc *doc, json
 		attrs_apply(run, doc->kind, doc->id, json_object_get(runtime, "attributes"));
 	if (has_notes(doc->kind))
 		notes_apply(run, doc->kind, doc->id, json_object_get(runtime, "attributes"));
-	if (doc->kind == CV_MODEL_LB)
+	if (doc->kind == CV_MODEL_LB) {
 		listeners_apply(run, json_object_get(runtime, "listener_tags"));
+		sticky_apply(run, json_object_get(runtime, "listener_sticky_seconds"));
+	}
 	if (doc->kind == CV_MODEL_SERVICE)
 		service_apply(run, doc->id, runtime);
 }

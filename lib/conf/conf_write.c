@@ -356,12 +356,17 @@ static void endpoint_runtime(const struct cv_model *model, uint32_t idx, json_t 
 static void lb_runtime(const struct cv_model *model, uint32_t idx, json_t **runtime)
 {
 	const struct cv_model_lb *lb = &model->lbs[idx];
-	json_t *tags = json_object();
+	json_t *tags = json_object(), *seconds = json_object();
 
-	for (uint32_t i = 0; i < lb->n_listeners; i++)
-		put(&tags, lb->listeners[i].arn,
-		    tags_json(lb->listeners[i].meta.tags, lb->listeners[i].meta.n_tags));
+	for (uint32_t i = 0; i < lb->n_listeners; i++) {
+		const struct cv_model_listener *l = &lb->listeners[i];
+
+		put(&tags, l->arn, tags_json(l->meta.tags, l->meta.n_tags));
+		if (l->sticky_seconds != 0)
+			put(&seconds, l->arn, json_integer(l->sticky_seconds));
+	}
 	put(runtime, "listener_tags", tags);
+	put(runtime, "listener_sticky_seconds", seconds);
 	/* No file says otherwise of a call's. */
 	if (lb->shift_decided && !lb->meta.api)
 		put(runtime, "zonal_shift",

@@ -144,7 +144,8 @@ struct cv_model_listener {
 	uint32_t tg;                                             /**< the first of forwards */
 	struct cv_model_forward forwards[CV_MODEL_FORWARDS_MAX]; /**< shape [n_forwards] */
 	uint32_t n_forwards;
-	bool sticky_group; /**< the source IP alone decides which of forwards */
+	bool sticky_group;       /**< the source IP alone decides which of forwards */
+	uint32_t sticky_seconds; /**< as a call says, 0: unsaid; only told again */
 	uint32_t idle_seconds;
 	struct cv_model_meta meta;
 };

@@ -246,8 +246,8 @@ const struct cv_model_meta *cv_model_meta(const struct cv_model *model, enum cv_
 /** Find a listener by ARN. @return its load balancer, *ret_idx its place there, or CV_MODEL_NONE */
 uint32_t cv_model_listener_find(const struct cv_model *model, const char *arn, uint32_t *ret_idx);
 
-/** Attribute of a load balancer: addresses of each node beside the primary. Taken, not written. */
-#define CV_MODEL_ATTR_SECONDARY_IPS "secondary_ips.auto_assigned.per_subnet"
+/** Put back for how long a listener is sticky, as a call said. Nothing is done to one that is not there. */
+void cv_model_listener_sticky_set(struct cv_model *model, const char *arn, uint32_t seconds);
 
 /** Find a target of a group. @return its place there, or CV_MODEL_NONE */
 uint32_t cv_model_target_find(const struct cv_model *model, uint32_t tg, cv_be32_t ip,

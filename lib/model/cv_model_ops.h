@@ -141,6 +141,7 @@ struct cv_model_listener_req {
 	const struct cv_model_forward_req *forwards; /**< shape [n_forwards] */
 	uint32_t n_forwards;                         /**< 0..CV_MODEL_FORWARDS_MAX */
 	bool sticky_group;
+	uint32_t sticky_seconds;      /**< as in struct cv_model_listener */
 	uint32_t idle_seconds;        /**< CV_MODEL_IDLE_SECONDS_MIN..MAX */
 	const struct cv_model_by *by; /**< NULL: the configuration file */
 	const char *arn;              /**< NULL: derived */

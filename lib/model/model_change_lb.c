@@ -328,6 +328,14 @@ uint32_t cv_model_listener_find(const struct cv_model *model, const char *arn, u
 	return CV_MODEL_NONE;
 }
 
+void cv_model_listener_sticky_set(struct cv_model *model, const char *arn, uint32_t seconds)
+{
+	uint32_t idx, lb = cv_model_listener_find(model, arn, &idx);
+
+	if (lb != CV_MODEL_NONE)
+		model->lbs[lb].listeners[idx].sticky_seconds = seconds;
+}
+
 /* The listener as it is to be; its groups and port are checked. */
 static void listener_make(struct model_ctx *ctx, uint32_t lb_idx, uint32_t idx,
 			  const struct cv_model_listener_req *req, struct cv_model_listener *l)

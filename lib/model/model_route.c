@@ -121,6 +121,7 @@ void cv_model_forwards_make(struct model_ctx *ctx, uint32_t lb_idx,
 	const struct cv_model_forward_req one = {.target_group = req->target_group, .weight = 1};
 
 	l->sticky_group = req->sticky_group;
+	l->sticky_seconds = req->sticky_seconds;
 	if (req->target_group != NULL && req->n_forwards > 0)
 		cv_model_err(ctx, EINVAL, "ValidationError", "forward",
 			     "'target_group' and 'forward' exclude each other");

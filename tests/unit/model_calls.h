@@ -129,6 +129,7 @@ static void pick_forwards(struct cv_model_listener_req *req, struct cv_model_for
 	req->forwards = two;
 	req->n_forwards = 2;
 	req->sticky_group = rnd(2) == 0;
+	req->sticky_seconds = rnd(3);
 }
 
 static int call_listener(void)

@@ -12,6 +12,8 @@
 
 #include "aws_elb.h"
 
+#define STICKY "DefaultActions.member.1.ForwardConfig.TargetGroupStickinessConfig."
+
 /* ---- target groups ---- */
 
 static void target_group_is_made_and_told(void **state)
@@ -300,6 +302,16 @@ static void listener_is_changed(void **state)
 	has("<Weight>0</Weight>");
 	has("<Enabled>true</Enabled>");
 	has_not("<Type>forward</Type><TargetGroupArn>");
+	has_not("DurationSeconds");
+	/* Terraform always says for how long, and looks for it. */
+	elb(PROV,
+	    "%s%s&DefaultActions.member.1.Type=forward&" GROUPS "1.TargetGroupArn=%s&" GROUPS
+	    "2.TargetGroupArn=%s&" STICKY "Enabled=true&" STICKY "DurationSeconds=600",
+	    modify, listener, tg, other);
+	elb(PROV, "Action=DescribeListeners&ListenerArns.member.1=%s", listener);
+	has("<Enabled>true</Enabled><DurationSeconds>600</DurationSeconds>");
+	elb(PROV, "%s%s&Port=83", modify, listener);
+	has("<DurationSeconds>600</DurationSeconds>");
 	elb(PROV, "%s%s&" FORWARD "TargetGroupArn=%s", modify, listener, other);
 	has("<Type>forward</Type><TargetGroupArn>%s<", other);
 	has_not("%s", tg);

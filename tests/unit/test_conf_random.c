@@ -179,6 +179,8 @@ static void lbs_check(const struct cv_model *now)
 			uint32_t at, there = cv_model_listener_find(now, lb->listeners[k].arn, &at);
 
 			assert_int_equal(there, idx);
+			assert_int_equal(lb->listeners[k].sticky_seconds,
+					 now->lbs[idx].listeners[at].sticky_seconds);
 			attrs_check(now, CV_MODEL_LISTENER, (uint32_t[]){i, k},
 				    (uint32_t[]){idx, at});
 		}
