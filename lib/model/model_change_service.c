@@ -545,6 +545,9 @@ int cv_model_permissions_change(struct cv_model *model, const struct cv_model_by
 		cv_model_oom(&ctx);
 	else
 		principals_make(&ctx, req, idx, list, &n);
+	if (n > CV_MODEL_PRINCIPALS_MAX && req->n_add > 0 && by != NULL && !by->restore)
+		cv_model_err(&ctx, EINVAL, "ResourceLimitExceeded", "add",
+			     "A service allows at most %d principals", CV_MODEL_PRINCIPALS_MAX);
 	if (ctx.ret != 0) {
 		free(list);
 		return cv_model_end(&ctx);
@@ -624,6 +627,8 @@ static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpo
 	if (to->n_sgs == 0)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_security_groups",
 			     "an endpoint must have at least one security group");
+	if (to->n_sgs > from->n_sgs)
+		cv_model_check_sgs(ctx, to->n_sgs);
 }
 
 static void endpoint_check(struct model_ctx *ctx, const struct cv_model_endpoint_change *req,

@@ -401,6 +401,16 @@ static void endpoint_sgs(struct model_ctx *ctx, const struct cv_model_endpoint_r
 	endpoint->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, sgs, endpoint->n_sgs);
 }
 
+void cv_model_check_sgs(struct model_ctx *ctx, uint32_t n)
+{
+	if (ctx->by != NULL && !ctx->by->restore && n > CV_MODEL_ENDPOINT_SGS_MAX)
+		cv_model_err(ctx, EINVAL, "SecurityGroupsPerInterfaceLimitExceeded",
+			     "security_groups",
+			     "The maximum number of security groups per interface has been "
+			     "reached: it is %d.",
+			     CV_MODEL_ENDPOINT_SGS_MAX);
+}
+
 /* One account's endpoints are bounded by its VPCs', so that they leave room for the others'. */
 static void check_quotas(struct model_ctx *ctx, uint32_t vpc)
 {
@@ -433,6 +443,7 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 	check_principal(ctx, req, endpoint);
 	if (ctx->by != NULL)
 		check_quotas(ctx, endpoint->vpc);
+	cv_model_check_sgs(ctx, req->n_sgs);
 	if (req->private_dns && !is_restored(ctx) && endpoint->service != CV_MODEL_NONE &&
 	    endpoint->vpc != CV_MODEL_NONE)
 		cv_model_check_private_dns(ctx, endpoint->vpc, endpoint->service);

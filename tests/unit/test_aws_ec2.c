@@ -387,104 +387,6 @@ static void endpoint_without_group_has_the_default_one(void **state)
 	    sg);
 }
 
-static void endpoint_fails(const char *vpc)
-{
-	ec2_fails(
-		CONS, "VpcEndpointLimitExceeded",
-		"Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
-		vpc, svc_name, sub_cb);
-}
-
-static void delete_endpoint(void)
-{
-	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
-	assert_string_equal(got, "<unsuccessful/>");
-}
-
-static void endpoints_have_quotas(void **state)
-{
-	(void)state;
-	make_service();
-	/* Of all, what is deleted does not count, whether it is shown or not. */
-	m->limits[CV_MODEL_ENDPOINT] = m->n_endpoints + 1;
-	for (int i = 0; i < 3; i++) {
-		make_endpoint();
-		endpoint_fails(vpc_c);
-		delete_endpoint();
-	}
-	cv_model_advance(m, (uint64_t)calls_now + 1);
-	state_is("deleted");
-	make_endpoint();
-	endpoint_fails(vpc_c);
-	m->limits[CV_MODEL_ENDPOINT] = 0;
-	/* Of each VPC, what the file has does not count. */
-	m->limits[CV_MODEL_VPC] = 2;
-	make_endpoint();
-	endpoint_fails(vpc_c);
-	assert_string_equal(err_text, "The maximum number of VPC endpoints has been reached: a VPC "
-				      "has at most 2.");
-	delete_endpoint();
-	make_endpoint();
-	endpoint_fails(vpc_c);
-	/* One that was rejected is still there. */
-	ec2(PROV, "Action=RejectVpcEndpointConnections&ServiceId=%s&VpcEndpointId.1=%s", svc, ep);
-	endpoint_fails(vpc_c);
-	/* Another VPC, another quota. */
-	ec2(PROV,
-	    "Action=ModifyVpcEndpointServicePermissions&ServiceId=%s&AddAllowedPrincipals.1=" PROV,
-	    svc);
-	ec2(PROV,
-	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
-	    vpc_p, svc_name, sub_pa);
-}
-
-/* Who deletes a lot sees it for less long; others see theirs as ever. */
-static void deleted_endpoints_have_a_bound(void **state)
-{
-	(void)state;
-	make_service();
-	ec2(PROV,
-	    "Action=ModifyVpcEndpointServicePermissions&ServiceId=%s&AddAllowedPrincipals.1=" PROV,
-	    svc);
-	ec2(PROV,
-	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
-	    vpc_p, svc_name, sub_pa);
-	element("vpcEndpointId", ep);
-	ec2(PROV, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
-	for (int i = 0; i < CV_MODEL_DELETED_EACH + 300; i++) {
-		make_endpoint();
-		delete_endpoint();
-		cv_model_changes_clear(m);
-		/* What was deleting is deleted, and what is too many is gone the next time. */
-		if (i % 100 == 99)
-			cv_model_advance(m, (uint64_t)calls_now);
-	}
-	cv_model_advance(m, (uint64_t)calls_now);
-	assert_int_equal(m->n_deleted, CV_MODEL_DELETED_EACH + 1);
-	assert_true(m->n_endpoints <= CV_MODEL_DELETED_EACH + 300);
-	ec2(PROV, "Action=DescribeVpcEndpoints");
-	assert_int_equal(times("<state>deleted</state>"), 1);
-	state_is("deleted");
-	cv_model_advance(m, (uint64_t)calls_now + CV_MODEL_DELETED_SECONDS);
-	assert_int_equal(m->n_deleted, 0);
-	assert_int_equal(m->accounts[0].n_deleted + m->accounts[1].n_deleted, 0);
-}
-
-static void groups_have_a_quota(void **state)
-{
-	static const char create[] = "Action=CreateSecurityGroup&GroupDescription=d";
-	char sg[128];
-
-	(void)state;
-	for (int i = 0; i < CV_MODEL_SGS_EACH; i++)
-		ec2(CONS, "%s&VpcId=%s&GroupName=g%d", create, vpc_c, i);
-	element("groupId", sg);
-	ec2_fails(CONS, "SecurityGroupLimitExceeded", "%s&VpcId=%s&GroupName=more", create, vpc_c);
-	ec2(PROV, "%s&VpcId=%s&GroupName=more", create, vpc_p);
-	ec2(CONS, "Action=DeleteSecurityGroup&GroupId=%s", sg);
-	ec2(CONS, "%s&VpcId=%s&GroupName=more", create, vpc_c);
-}
-
 static void endpoint_is_changed(void **state)
 {
 	(void)state;
@@ -754,9 +656,6 @@ int main(void)
 		TEST(endpoint_is_made_and_described),
 		TEST(endpoint_that_cannot_be_is_refused),
 		TEST(endpoint_without_group_has_the_default_one),
-		TEST(endpoints_have_quotas),
-		TEST(deleted_endpoints_have_a_bound),
-		TEST(groups_have_a_quota),
 		TEST(endpoint_is_changed),
 		TEST(private_name_is_an_entry_once_proven),
 		TEST(endpoints_are_filtered),
