@@ -252,6 +252,9 @@ void cv_model_listener_sticky_set(struct cv_model *model, const char *arn, uint3
 /** Find a target of a group. @return its place there, or CV_MODEL_NONE */
 uint32_t cv_model_target_find(const struct cv_model *model, uint32_t tg, cv_be32_t ip,
 			      uint16_t port);
+/** Attribute of a load balancer: addresses of each node beside the primary. Taken, not written. */
+#define CV_MODEL_ATTR_SECONDARY_IPS "secondary_ips.auto_assigned.per_subnet"
+
 
 /** An attribute; value may point into buf. */
 struct cv_model_attr {
