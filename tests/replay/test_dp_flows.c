@@ -99,6 +99,34 @@ static void idle_flow_expires_silently_then_resets(void **state)
 	world_destroy(w);
 }
 
+/* Without payload and below what was sent: answered or not, it shows that its sender is alive. */
+static void keepalives_of_either_side_restart_the_timer(void **state)
+{
+	(void)state;
+	for (int side = 0; side < 2; side++) {
+		struct world *w = world_create(&(struct world_cfg){0});
+		struct talk t = talk(w, 40000, L_PLAIN);
+
+		open_plain(&t);
+		for (int i = 0; i < 3; i++) {
+			struct seg s = side == 0 ? client_seg(&t, F_ACK, "")
+						 : target_seg(&t, ISN + 1, F_ACK, "");
+
+			w->now_ms += 349000;
+			world_wait(w, 1000);
+			s.seq--;
+			one(w, side == 0 ? 0 : 1, &s);
+		}
+		w->now_ms += 349000;
+		world_wait(w, 1000);
+		assert_int_equal(world_flows(w), 1);
+		world_wait(w, 2000);
+		assert_int_equal(world_flows(w), 0);
+		assert_int_equal(world_events(w, CV_EV_FLOW_END_IDLE), 1);
+		world_destroy(w);
+	}
+}
+
 static void idle_limit_counts_before_the_walk_comes(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -535,6 +563,7 @@ int main(void)
 		cmocka_unit_test(reset_ends_a_flow),
 		cmocka_unit_test(closed_target_port_refuses_the_client),
 		cmocka_unit_test(idle_flow_expires_silently_then_resets),
+		cmocka_unit_test(keepalives_of_either_side_restart_the_timer),
 		cmocka_unit_test(idle_limit_counts_before_the_walk_comes),
 		cmocka_unit_test(handshake_that_stalls_times_out),
 		cmocka_unit_test(syn_on_a_closed_flow_opens_a_new_one),

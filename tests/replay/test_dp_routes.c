@@ -63,6 +63,33 @@ static void weights_divide_flows_and_groups_keep_their_ways(void **state)
 	world_destroy(w);
 }
 
+/* The flows of a group without a target for the node, and only these, are dropped: no other takes them over. */
+static void the_share_of_a_group_without_targets_is_dropped(void **state)
+{
+	struct world *all = weighted_world(&(struct world_cfg){0});
+	struct world *some = weighted_world(&(struct world_cfg){0});
+	uint32_t n_dropped = 0;
+
+	(void)state;
+	some->forwards[0].zone_first = 2;
+	world_publish(some);
+	for (uint32_t i = 0; i < N; i++) {
+		struct talk t = talk(some, (uint16_t)(40000 + i), L_PLAIN);
+		struct seg s = client_seg(&t, F_SYN, "");
+
+		if (syn(all, CLIENT_IP, t.cport, 0).proxy) {
+			none(some, 0, &s, CV_DROP_NO_TARGET);
+			n_dropped++;
+		} else {
+			assert_int_equal(one(some, 0, &s).dst, TARGET_0);
+		}
+	}
+	assert_in_range(n_dropped, N / 4 - 74, N / 4 + 74);
+	assert_int_equal(world_drops(some, CV_DROP_NO_TARGET), n_dropped);
+	world_destroy(all);
+	world_destroy(some);
+}
+
 static void a_sticky_choice_of_group_is_by_client(void **state)
 {
 	struct world *w = weighted_world(&(struct world_cfg){.n_workers = 3});
@@ -120,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(weights_divide_flows_and_groups_keep_their_ways),
+		cmocka_unit_test(the_share_of_a_group_without_targets_is_dropped),
 		cmocka_unit_test(a_sticky_choice_of_group_is_by_client),
 		cmocka_unit_test(a_sticky_client_has_one_target),
 		cmocka_unit_test(without_stickiness_a_client_has_both_targets),
