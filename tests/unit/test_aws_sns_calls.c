@@ -220,14 +220,13 @@ static int control(void *arg, bool change, cv_aws_fn *fn, void *fn_arg)
 	return fn(NULL, m, fn_arg);
 }
 
-static struct cv_aws *server_make(void)
+static struct cv_aws *server_make(const struct cv_notify_key *key)
 {
 	char file[] = "/tmp/culvert-test-sns-XXXXXX";
-	/* Nothing is signed here: any that is there will do. */
 	struct cv_aws_cfg cfg = {
 		.credentials_file = file,
 		.region = "us-east-1",
-		.key = (const struct cv_notify_key *)(uintptr_t)file,
+		.key = key,
 		.ops = {.call = control, .kept = kept, .keep = keep, .unsend = unsend},
 	};
 	struct cv_errs errs_of = {0};
@@ -262,9 +261,13 @@ static unsigned int visit(struct cv_aws *server, const char *query)
 
 static void what_could_not_be_kept_is_not_believed(void **state)
 {
+	struct cv_notify_key *key = NULL;
+	char *pem[2] = {NULL, NULL};
 	struct cv_aws *server;
 
 	(void)state;
+	assert_int_equal(cv_notify_key_make(&pem[0], &pem[1]), 0);
+	assert_int_equal(cv_notify_key_open(pem[0], pem[1], &key), 0);
 	snprintf(kept_topic, sizeof(kept_topic),
 		 "{\"arn\":\"" TOPIC "\",\"policy\":\"{}\",\"display\":\"\",\"account\":"
 		 "\"111111111111\",\"version\":1}");
@@ -274,7 +277,7 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 		 "\"111111111111\",\"confirmed\":false,\"guarded\":false,\"raw\":false,"
 		 "\"created\":4000000000}");
 	n_kept_reads = n_kept = 0;
-	server = server_make();
+	server = server_make(key);
 	assert_int_equal(n_kept_reads, 2); /* for client tokens, for SNS */
 	keep_ret = -ENOMEM;
 	assert_int_equal(visit(server, CONFIRM), 500);
@@ -294,6 +297,9 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 	assert_int_equal(n_kept_reads, 4);
 	assert_int_equal(n_kept, 3);
 	cv_aws_destroy(server);
+	cv_notify_key_close(key);
+	free(pem[0]);
+	free(pem[1]);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

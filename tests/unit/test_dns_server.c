@@ -599,6 +599,9 @@ static void each_client_may_ask_so_often(void **state)
 		assert_true(cv_dns_rate_take(rate, 1, i, 11, 5));
 	assert_false(cv_dns_rate_take(rate, 1, 13, 11, 5));
 	assert_true(cv_dns_rate_take(rate, 1, 13, 12, 5));
+	/* The same address in other VPCs is other clients', also where they share a place. */
+	for (uint16_t vpc = 100; vpc < 3000; vpc++)
+		assert_true(cv_dns_rate_take(rate, vpc, 14, 13, 1));
 	free(rate);
 }
 

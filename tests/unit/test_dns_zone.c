@@ -248,6 +248,7 @@ static void addresses_of_others_have_none(void **state)
 	assert_int_equal(ask(1, "16.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask(2, "15.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), 0);
 	assert_int_equal(ask(2, "16.7.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask(1, "010.1.0.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask(1, "256.1.0.10.in-addr.arpa", LDNS_RR_TYPE_PTR), LDNS_RCODE_NXDOMAIN);
 }
 
