@@ -82,7 +82,7 @@ class Dns(harness.LabCase):
     def dig(self, vpc, name, *args, server=None):
         """dig's answer section as (type, value) in order, its status, and all of what it says."""
         server = server or (PROVIDER_SERVER if vpc == 'provider' else SERVER)
-        done = proc.run(['dig', '+tries=2', '+timeout=5', f'@{server}', name, *args],
+        done = proc.run(['dig', '+tries=4', '+timeout=5', f'@{server}', name, *args],
                         ns=self.lab.ns(vpc), check=False)
         status = re.search(r'status: (\w+)', done.stdout)
         rows = [line.split() for line in done.stdout.splitlines()
@@ -160,6 +160,23 @@ class Dns(harness.LabCase):
         finally:
             self.culvert.reload(self.conf)
         self.wait_for_answer(name, {ENI, ENI_B}, 'c2')
+
+    def test_what_is_not_available_has_no_name(self):
+        names, conf = [self.name('c2'), self.name('c2', 'us-east-1a')], copy.deepcopy(self.conf)
+        service, = conf['endpoint_services']
+        endpoint, = [e['name'] for e in conf['endpoints'] if e['vpc'] == 'c2']
+        service['accept'] = [name for name in service.get('accept', []) if name != endpoint]
+        for change, state in (({}, 'pendingAcceptance'), ({'reject': [endpoint]}, 'rejected')):
+            service.update(change)
+            self.culvert.reload(conf)
+            for name in names:
+                proc.wait_for(lambda name=name: self.dig('c2', name)[1] == 'NXDOMAIN', 20,
+                              f'{name} to be unknown while {state}')
+            self.assertIn((endpoint, state), {(e['name'], e['state'])
+                                              for e in self.culvert.show('endpoints')['endpoints']})
+        self.assertEqual(self.addresses('c1', self.name('c1')), {ENI, ENI_B})
+        self.culvert.reload(self.conf)
+        self.wait_for_answer(names[0], {ENI, ENI_B}, 'c2')
 
     def test_other_vpcs_do_not_see_it(self):
         for vpc in ('c2', 'provider'):
