@@ -236,6 +236,13 @@ static const char *const rules_filters[] = {"group-id", "security-group-rule-id"
 	   "groups.description " of "ipRanges.cidrIp " of "ipRanges.description " of             \
 	   "ipv6Ranges " of "prefixListIds "
 
+#define GROUP                                                                              \
+	PERMISSIONS("securityGroupInfo.ipPermissions.")                                    \
+	PERMISSIONS("securityGroupInfo.ipPermissionsEgress.")                              \
+	"securityGroupInfo.ownerId securityGroupInfo.groupId securityGroupInfo.groupName " \
+	"securityGroupInfo.groupDescription securityGroupInfo.vpcId "                      \
+	"securityGroupInfo.tagSet.key securityGroupInfo.tagSet.value nextToken"
+
 static const struct aws_action actions[] = {
 	{
 		.name = "DescribeSecurityGroupRules",
@@ -250,12 +257,7 @@ static const struct aws_action actions[] = {
 		.handle = describe_sgs,
 		AWS_PARAMS(sgs_params),
 		.filters = sgs_filters,
-		.answers =
-			"securityGroupInfo.ownerId securityGroupInfo.groupId "
-			"securityGroupInfo.groupName securityGroupInfo.groupDescription "
-			"securityGroupInfo.vpcId " PERMISSIONS("securityGroupInfo.ipPermissions.")
-				PERMISSIONS(
-					"securityGroupInfo.ipPermissionsEgress.") "securityGroupInfo.tagSet.key securityGroupInfo.tagSet.value nextToken",
+		.answers = GROUP,
 	},
 };
 

@@ -43,10 +43,9 @@ struct cv_model_vpc_change {
 /** Request: rules of a security group, to be removed, made others, or added, in this order. */
 struct cv_model_sg_change {
 	const char *sg;
-	const struct cv_model_rule *add; /**< shape [n_add] */
-	const struct cv_model_rule
-		*remove; /**< shape [n_remove]; what they admit counts, or their ids */
-	const struct cv_model_rule *set;    /**< shape [n_set]; the rules of these ids, as they will be */
+	const struct cv_model_rule *add;    /**< shape [n_add] */
+	const struct cv_model_rule *remove; /**< shape [n_remove]; by id, or what they admit */
+	const struct cv_model_rule *set;    /**< shape [n_set]; by id, what they will be */
 	uint32_t n_add, n_remove, n_set;
 	bool egress; /**< all of it is about egress rules */
 };
@@ -252,9 +251,9 @@ void cv_model_listener_sticky_set(struct cv_model *model, const char *arn, uint3
 /** Find a target of a group. @return its place there, or CV_MODEL_NONE */
 uint32_t cv_model_target_find(const struct cv_model *model, uint32_t tg, cv_be32_t ip,
 			      uint16_t port);
+
 /** Attribute of a load balancer: addresses of each node beside the primary. Taken, not written. */
 #define CV_MODEL_ATTR_SECONDARY_IPS "secondary_ips.auto_assigned.per_subnet"
-
 
 /** An attribute; value may point into buf. */
 struct cv_model_attr {

@@ -44,8 +44,9 @@ struct cv_model_security_group {
 	const char *id; /**< `sg-` + 17 hex */
 	const char *name;
 	uint32_t vpc;
-	struct cv_model_rule *rules;  /**< shape [n_rules]; ingress */
-	struct cv_model_rule *egress; /**< shape [n_egress]; kept: nothing that has a group connects */
+	struct cv_model_rule *rules; /**< shape [n_rules]; ingress */
+	struct cv_model_rule
+		*egress; /**< shape [n_egress]; kept: nothing that has a group connects */
 	uint32_t n_rules, n_egress;
 	bool of_vpc; /**< `default`, made with its VPC and gone with it; meta.api: a call changed it */
 	struct cv_model_meta meta;

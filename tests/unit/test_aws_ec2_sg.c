@@ -23,6 +23,10 @@
 #define CIDR(n, cidr) "&IpPermissions.1.IpRanges." #n ".CidrIp=" cidr
 #define GROUP(n) "&IpPermissions.1.Groups." #n ".GroupId=%s"
 
+#define TAG                                                    \
+	"&TagSpecification.1.ResourceType=security-group-rule" \
+	"&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v"
+
 static char sg[128];
 
 static void make_group(const char *name)
@@ -153,12 +157,7 @@ static void rule_lives_by_its_id(const char *word, const char *other)
 	char id[128];
 
 	make_group(word);
-	ec2(CONS,
-	    AUTHORIZE "%s&GroupId=%s" PORTS CIDR(
-		    1,
-		    "10.1.0.0/16") "&TagSpecification.1.ResourceType="
-				   "security-group-rule&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v",
-	    word, sg);
+	ec2(CONS, AUTHORIZE "%s&GroupId=%s" PORTS CIDR(1, "10.1.0.0/16") TAG, word, sg);
 	element("securityGroupRuleId", id);
 	ec2(CONS, RULES "&SecurityGroupRuleId.1=%s", id);
 	assert_int_equal(times("<securityGroupRuleId>"), 1);
