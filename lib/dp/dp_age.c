@@ -17,8 +17,12 @@
 #define DP_WALK_MS 1000
 /* Entries per millisecond at most: bounds the walk's share of a core to a few percent. */
 #define DP_WALK_PER_MS 4096
-/* With fewer than this part of a table free it is walked as fast as pieces go: new flows need room. */
+/*
+ * With fewer than this part of a table free, so many entries more are looked at for each flow that is wanted:
+ * they need room. A full table that nobody wants more of is not walked faster.
+ */
 #define DP_WALK_HURRY 8
+#define DP_LOOKS_PER_FLOW 16
 /*
  * Entries per piece at most, and of these such as end: bounds how long packets wait. In a turn of many
  * packets more, or flows would come in faster than they can end: ageing looks at an entry more for each
@@ -94,12 +98,14 @@ static void dp_over_end(struct cv_dp_worker *w, const struct dp_over *over)
 	}
 }
 
-/* Flows that may end in a turn: as many as there are more of since the last one, and then some. */
-static uint32_t dp_ends_max(const struct cv_dp_worker *w)
+/* Flows that clients wanted since this was asked last, whether or not there was room for them. */
+static uint32_t dp_wanted(struct cv_dp_worker *w)
 {
-	uint32_t n = w->flows->n, before = w->sweep.n_flows;
+	uint64_t before = w->sweep.wanted;
 
-	return DP_ENDS_PIECE + (n > before ? n - before : 0);
+	w->sweep.wanted = cv_ctr_get(&w->stats->ev[CV_EV_FLOW_NEW]) +
+			  cv_ctr_get(&w->stats->drop[CV_DROP_FLOW_TABLE_FULL]);
+	return (uint32_t)(w->sweep.wanted - before);
 }
 
 static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
@@ -107,7 +113,7 @@ static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 	struct dp_sweep *s = &w->sweep;
 	uint64_t ms = w->now_ms - s->last_ms;
 	uint32_t high = w->flows->high;
-	uint32_t n, ends = dp_ends_max(w);
+	uint32_t wanted = dp_wanted(w), n, ends = DP_ENDS_PIECE + wanted;
 
 	if (ms > 0) {
 		uint64_t per_ms = high / DP_WALK_MS + 1;
@@ -117,7 +123,7 @@ static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 		s->last_ms = w->now_ms;
 	}
 	if (w->flows->n_max - w->flows->n < w->flows->n_max / DP_WALK_HURRY)
-		s->credit = high;
+		s->credit = RTE_MIN(s->credit + DP_LOOKS_PER_FLOW * wanted, high);
 	n = RTE_MIN(s->credit, DP_PIECE + pkts);
 	s->credit -= n;
 	while (n > 0 && ends > 0) {
@@ -247,7 +253,6 @@ void dp_age(struct cv_dp_worker *w, uint32_t pkts)
 {
 	dp_age_piece(w, pkts);
 	dp_recheck_piece(w, pkts);
-	w->sweep.n_flows = w->flows->n;
 	dp_list_piece(w);
 	dp_mark_piece(w);
 }

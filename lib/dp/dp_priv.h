@@ -65,8 +65,8 @@ struct dp_sweep {
 	uint32_t next;                /**< entry to look at next */
 	uint64_t last_ms;             /**< when the last piece was done */
 	uint32_t credit;              /**< entries that may be looked at now */
-	uint32_t n_flows;             /**< flows after the last piece */
-	uint64_t pkts;                /**< received and handed over until then */
+	uint64_t wanted;              /**< flows that clients had asked for until then */
+	uint64_t pkts;                /**< received and handed over likewise */
 	uint64_t gen, sweep;          /**< of the view that the recheck walk is for */
 	uint32_t recheck;             /**< next entry of the recheck walk; CV_FLOW_NONE: no walk */
 	struct cv_dp_flow_list *list; /**< listing under way */

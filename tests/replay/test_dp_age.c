@@ -161,6 +161,26 @@ static uint64_t ends_of_turn(struct world *w, unsigned int worker, enum cv_event
 	return world_events(w, event) - before;
 }
 
+/* A full table that nobody wants more of is walked at the usual pace, however many packets its flows have. */
+static void full_table_is_not_walked_faster_for_nothing(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.n_flows = 500});
+
+	(void)state;
+	syns(w, 0, 0, 500, L_PLAIN);
+	world_wait(w, 30000);
+	assert_int_equal(world_flows(w), 500);
+	/* All are over, and a millisecond is worth a look. */
+	w->now_ms++;
+	syns(w, 0, 500, 100, 9999);
+	assert_int_equal(ends_of_turn(w, 0, CV_EV_FLOW_END_SYN), 1);
+	/* One that was refused is worth 16. */
+	syns(w, 0, 500, 2, L_PLAIN);
+	assert_int_equal(world_drops(w, CV_DROP_FLOW_TABLE_FULL), 1);
+	assert_int_equal(ends_of_turn(w, 0, CV_EV_FLOW_END_SYN), 16 + 2);
+	world_destroy(w);
+}
+
 /* Flows that are all over at once wait, not the packets; but as many end as others are opened. */
 static void turn_ends_few_flows_beyond_those_it_opens(void **state)
 {
@@ -209,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nearly_full_table_is_walked_faster),
+		cmocka_unit_test(full_table_is_not_walked_faster_for_nothing),
 		cmocka_unit_test(turn_ends_few_flows_beyond_those_it_opens),
 		cmocka_unit_test(recheck_takes_its_share_of_long_turns),
 		cmocka_unit_test(table_holds_what_comes_in_one_walk),
