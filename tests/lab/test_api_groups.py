@@ -28,8 +28,8 @@ class Groups(test_api_ec2.Case):
         self.addCleanup(self.destroy, group)
         self.read(group)
         self.theirs.revoke_security_group_egress(GroupId=group, IpPermissions=[ALL | {'IpRanges': ANYWHERE}])
-        self.assert_code('InvalidPermission.NotFound', self.theirs.revoke_security_group_egress, GroupId=group,
-                         IpPermissions=[ALL | {'Ipv6Ranges': [{'CidrIpv6': '::/0'}]}])
+        self.assert_code('InvalidPermission.NotFound', self.theirs.revoke_security_group_egress,
+                         GroupId=group, IpPermissions=[ALL | {'Ipv6Ranges': [{'CidrIpv6': '::/0'}]}])
         return group
 
     def read(self, group):
@@ -43,7 +43,8 @@ class Groups(test_api_ec2.Case):
 
     def destroy(self, group):
         self.theirs.describe_network_interfaces(Filters=[
-            {'Name': 'group-id', 'Values': [group]}, {'Name': 'description', 'Values': ['AWS Lambda VPC ENI*']}])
+            {'Name': 'group-id', 'Values': [group]},
+            {'Name': 'description', 'Values': ['AWS Lambda VPC ENI*']}])
         for rule in self.theirs.describe_security_group_rules(
                 Filters=[{'Name': 'group-id', 'Values': [group]}])['SecurityGroupRules']:
             call = (self.theirs.revoke_security_group_egress if rule['IsEgress']
@@ -65,7 +66,8 @@ class Groups(test_api_ec2.Case):
         from_groups = {'IpProtocol': 'tcp', 'FromPort': 8000, 'ToPort': 8080,
                        'UserIdGroupPairs': [{'GroupId': g} for g in (group, other)]}
         self.theirs.authorize_security_group_ingress(GroupId=group, IpPermissions=[https, from_groups])
-        self.theirs.authorize_security_group_egress(GroupId=group, IpPermissions=[ALL | {'IpRanges': ANYWHERE}])
+        self.theirs.authorize_security_group_egress(
+            GroupId=group, IpPermissions=[ALL | {'IpRanges': ANYWHERE}])
         want = ({('tcp', 443, 443, 'https'): ['10.0.0.0/16', '10.9.0.0/16'],
                  ('tcp', 8000, 8080, ''): sorted(['self', other])}, {('-1', 0, 0, ''): ['0.0.0.0/0']})
         self.assertEqual(self.rules(group), want)
@@ -97,7 +99,8 @@ class Groups(test_api_ec2.Case):
             self.assertEqual(self.read(group)[key][0]['IpRanges'], perm['IpRanges'])
             getattr(self.theirs, f'revoke_security_group_{kind}')(GroupId=group, IpPermissions=[perm])
             self.assertEqual(self.read(group)[key], [])
-            self.assert_code('InvalidPermission.NotFound', getattr(self.theirs, f'revoke_security_group_{kind}'),
+            self.assert_code('InvalidPermission.NotFound',
+                             getattr(self.theirs, f'revoke_security_group_{kind}'),
                              GroupId=group, IpPermissions=[perm])
 
     def test_rules_by_id(self):
@@ -115,7 +118,8 @@ class Groups(test_api_ec2.Case):
             self.theirs.create_tags(Resources=[rule], Tags=[{'Key': 'l', 'Value': 'w'}])
             self.theirs.delete_tags(Resources=[rule], Tags=[{'Key': 'k', 'Value': 'v'}])
             self.reload()
-            found, = self.theirs.describe_security_group_rules(SecurityGroupRuleIds=[rule])['SecurityGroupRules']
+            found, = self.theirs.describe_security_group_rules(
+                SecurityGroupRuleIds=[rule])['SecurityGroupRules']
             self.assertEqual(found, made | {
                 'IpProtocol': '-1', 'FromPort': -1, 'ToPort': -1, 'CidrIpv4': '10.3.0.0/16',
                 'Description': 'new', 'Tags': [{'Key': 'l', 'Value': 'w'}]})
