@@ -151,6 +151,28 @@ static void principals_have_a_bound(void **state)
 	ec2(PROV, "%s%s&AddAllowedPrincipals.1=*&RemoveAllowedPrincipals.1=" CONS, add, svc);
 }
 
+/* A quota that is lower after a restart takes nothing away. */
+static void what_is_put_back_has_no_quota(void **state)
+{
+	const struct cv_model_by by = {.account = CV_MODEL_NONE, .now = 1, .restore = true};
+	struct cv_model_place_req place = {.subnet = sub_cb};
+	struct cv_model_endpoint_req req = {.id = "vpce-0123456789abcdef0",
+					    .vpc = vpc_c,
+					    .places = &place,
+					    .n_places = 1,
+					    .state = CV_MODEL_AVAILABLE,
+					    .by = &by};
+
+	(void)state;
+	make_service();
+	m->limits[CV_MODEL_VPC] = 1;
+	make_endpoint();
+	req.service = svc;
+	no_error(cv_model_endpoint_add(m, &req, &errs));
+	delete_endpoint();
+	endpoint_fails(vpc_c);
+}
+
 static void groups_have_a_quota(void **state)
 {
 	static const char create[] = "Action=CreateSecurityGroup&GroupDescription=d";
@@ -171,8 +193,11 @@ static void groups_have_a_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(endpoints_have_quotas),   TEST(deleted_endpoints_have_a_bound),
-		TEST(groups_have_a_quota),     TEST(endpoint_has_five_groups_at_most),
+		TEST(endpoints_have_quotas),
+		TEST(deleted_endpoints_have_a_bound),
+		TEST(what_is_put_back_has_no_quota),
+		TEST(groups_have_a_quota),
+		TEST(endpoint_has_five_groups_at_most),
 		TEST(principals_have_a_bound),
 	};
 
