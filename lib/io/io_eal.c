@@ -175,6 +175,17 @@ void cv_io_args_fini(struct cv_io_args *args)
 	memset(args, 0, sizeof(*args));
 }
 
+/* A packet's share of memory, in bytes: pools let none cross a page, of which small ones hold few. */
+static uint64_t packet_bytes(const struct cv_io_cfg *cfg, uint32_t room)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t size = room + PKT_OVERHEAD;
+
+	if (cfg->huge_pages)
+		return size;
+	return size > page ? RTE_ALIGN_CEIL(size, page) : page / (page / size);
+}
+
 void cv_io_need_get(const struct cv_io_cfg *cfg, struct cv_io_need *ret_need)
 {
 	struct cv_io_need need = {.room = RTE_MBUF_DEFAULT_BUF_SIZE};
@@ -193,8 +204,8 @@ void cv_io_need_get(const struct cv_io_cfg *cfg, struct cv_io_need *ret_need)
 		}
 		need.room = RTE_MAX(need.room, RTE_ALIGN_CEIL(room, CV_CACHE_LINE));
 	}
-	need.memory_mb = (uint32_t)(((uint64_t)cfg->n_mbufs * (need.room + PKT_OVERHEAD)) >> 20) +
-			 OTHER_MEMORY_MB;
+	need.memory_mb =
+		(uint32_t)((cfg->n_mbufs * packet_bytes(cfg, need.room)) >> 20) + OTHER_MEMORY_MB;
 	*ret_need = need;
 }
 

@@ -347,6 +347,14 @@ static void room_follows_the_largest_mtu(void **state)
 	cv_io_need_get(&cfg, &plain);
 	assert_int_equal(plain.room, RTE_MBUF_DEFAULT_BUF_SIZE);
 	assert_false(plain.pci);
+	/* No packet crosses a page: a small one has room for one. */
+	cfg.n_mbufs = 65536;
+	cfg.huge_pages = false;
+	cv_io_need_get(&cfg, &need);
+	assert_true(need.memory_mb >= 65536 * 4 / 1024);
+	cfg.huge_pages = true;
+	cv_io_need_get(&cfg, &plain);
+	assert_in_range(plain.memory_mb, 65536 * 2 / 1024, need.memory_mb - 65536 / 1024);
 	ports[1].mtu = 9216;
 	cv_io_need_get(&cfg, &need);
 	/* Headroom, Ethernet with two tags, packet, frame check sequence. */
