@@ -161,10 +161,11 @@ static json_t *vpcs_dump(struct dump *d)
 						       .ip)));
 		json_object_set_new(
 			all, vpc_name(d, (uint16_t)i),
-			pack("{s:i,s:i,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:i,s:s,s:o}", "port", v->port,
-			     "vlan", v->vlan, "mac", v->mac_prefix, "mss", v->mss_max, "mtu",
-			     v->mtu, "host", i < d->s->n_hosts && d->s->hosts[i].on, "vxlan", x->on,
-			     "under", x->is_under, "by", x->on ? vpc_name(d, x->under) : "", "vni",
+			pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:i,s:s,s:o}", "port",
+			     v->port, "vlan", v->vlan, "mac", v->mac_prefix, "mss", v->mss_max,
+			     "mtu", v->mtu, "mtu by endpoint", v->mtu_by_endpoint, "host",
+			     i < d->s->n_hosts && d->s->hosts[i].on, "vxlan", x->on, "under",
+			     x->is_under, "by", x->on ? vpc_name(d, x->under) : "", "vni",
 			     (int)x->vni, "vtep", ip_str(d, x->vtep), "peers", peers));
 	}
 	return all;
@@ -506,13 +507,14 @@ json_t *dump_get(struct cv_ctl *ctl)
 			 .m = ctl->conf->model,
 			 .s = cv_view_spec_get(cv_view_pub_current(ctl->pub))};
 
-	return pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "view", view_dump(&d),
+	return pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:i}", "view", view_dump(&d),
 		    "accounts", accounts_dump(d.m), "offers", offers_dump(ctl->model), "checks",
 		    checks_dump(d.m), "room", room_dump(ctl->model), "vpcs",
 		    shown(ctl, cv_ctl_show_vpcs), "load balancers", shown(ctl, cv_ctl_show_lbs),
 		    "targets", targets_shown(ctl), "services", shown(ctl, cv_ctl_show_services),
 		    "endpoints", shown(ctl, cv_ctl_show_endpoints), "dns",
-		    shown(ctl, cv_ctl_show_dns), "names everywhere", ctl->conf->dns.everywhere);
+		    shown(ctl, cv_ctl_show_dns), "names everywhere", ctl->conf->dns.everywhere,
+		    "queries", (int)ctl->conf->dns.rate);
 }
 
 /* ---- differences ---- */
