@@ -253,8 +253,37 @@ static void rule_may_name_a_group(void **state)
 		  sg, "sg-00000000000000000");
 	ec2(CONS, GROUPS "&Filter.1.Name=ip-permission.group-id&Filter.1.Value.1=%s", other);
 	assert_int_equal(times("<groupName>"), 1);
+	ec2(CONS, AUTHORIZE "Egress&GroupId=%s" NO_PORTS GROUP(1), sg, other);
+	ec2(CONS, REVOKE "Ingress&GroupId=%s" NO_PORTS GROUP(1), sg, other);
+	ec2_fails(CONS, "DependencyViolation", "Action=DeleteSecurityGroup&GroupId=%s", other);
+	assert_non_null(strstr(err_text, "has a dependent object"));
 	ec2(CONS, "Action=DeleteSecurityGroup&GroupId=%s", sg);
 	ec2(CONS, "Action=DeleteSecurityGroup&GroupId=%s", other);
+}
+
+/* What is stored calls the VPC's own group by its name: it is the same for those who know its id. */
+static void group_goes_by_name_and_id(void **state)
+{
+	const struct cv_model_by stored = {.account = CV_MODEL_NONE, .restore = true};
+	const struct cv_model_rule rule = {.protocol = CV_MODEL_PROTOCOL_ALL, .group = "default"};
+	struct cv_model_sg_req req = {.name = "stored",
+				      .id = "sg-00000000000000001",
+				      .rules = &rule,
+				      .n_rules = 1,
+				      .by = &stored};
+	const char *own = id_of(CV_MODEL_SG, "c", "default");
+
+	(void)state;
+	req.vpc = cv_model_find(m, CV_MODEL_VPC, CV_MODEL_NONE, vpc_c);
+	no_error(cv_model_sg_add(m, &req, &errs));
+	ec2(CONS, GROUPS "&GroupId.1=%s", req.id);
+	has("<groups><item><userId>222222222222</userId><groupId>%s</groupId></item></groups>",
+	    own);
+	ec2_fails(CONS, "InvalidPermission.Duplicate",
+		  AUTHORIZE "Ingress&GroupId=%s" NO_PORTS GROUP(1), req.id, own);
+	ec2(CONS, REVOKE "Ingress&GroupId=%s" NO_PORTS GROUP(1), req.id, own);
+	ec2(CONS, GROUPS "&GroupId.1=%s", req.id);
+	has("<ipPermissions/>");
 }
 
 /* ---- aws_default_security_group ---- */
@@ -356,6 +385,7 @@ int main(void)
 		TEST(ingress_rule_lives_by_its_id),
 		TEST(egress_rule_lives_by_its_id),
 		TEST(rule_may_name_a_group),
+		TEST(group_goes_by_name_and_id),
 		TEST(default_group_is_emptied_and_filled),
 		TEST(rules_are_tagged),
 		TEST(all_filters_are_known),
