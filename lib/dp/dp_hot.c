@@ -221,10 +221,15 @@ static __attribute__((noinline)) bool dp_parse_other(struct cv_dp_worker *w, str
 	return false;
 }
 
+static inline unsigned int dp_ahead(bool handed)
+{
+	return handed ? DP_PREFETCH_AHEAD_HANDED : DP_PREFETCH_AHEAD;
+}
+
 static inline uint16_t dp_parse_burst(struct cv_dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
 				      struct dp_pkt *out, bool handed)
 {
-	const unsigned int ahead = handed ? DP_PREFETCH_AHEAD_HANDED : DP_PREFETCH_AHEAD;
+	const unsigned int ahead = dp_ahead(handed);
 	uint16_t kept = 0;
 	uint64_t bytes = 0;
 
