@@ -168,8 +168,9 @@ static const struct conf_row schema[] = {
 	BOOL("settings.icmp_too_big", "false",
 	     "pass ICMP \"fragmentation needed\" from the targets' side on to the client (AWS: never)"),
 	INT("settings.half_open_max", 0, 16000000, "0", "",
-	    "connections of each worker whose handshake is not finished; SYNs beyond it are dropped, so "
-	    "that a flood leaves room for the others; 0: a quarter of `limits.flows`"),
+	    "connections of each worker whose handshake is not finished, those by one ENI or node at most "
+	    "as many as are left for all; SYNs beyond are dropped, so that a flood leaves room for the "
+	    "others; 0: a quarter of `limits.flows`"),
 
 	OBJECT("dns", LIVE, "the DNS server of each VPC, at the first CIDR's base address + 2"),
 	BOOL("dns.enabled", "false",
