@@ -209,7 +209,7 @@ struct cv_model_endpoint {
 	const char *service_name;  /**< full name, also when the service is gone */
 	struct cv_model_eni *enis; /**< shape [n_enis], n_enis >= 1 */
 	uint32_t n_enis;
-	uint32_t *sgs;             /**< shape [n_sgs]; at least one while it has ENIs */
+	uint32_t *sgs; /**< shape [n_sgs]; at least one while it has ENIs */
 	uint32_t n_sgs;
 	enum cv_model_state state;
 	uint64_t state_since; /**< seconds since 1970; 0: with the file */
