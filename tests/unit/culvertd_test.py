@@ -31,7 +31,7 @@ class Home:
         self.file = str(self.path / 'culvert.json')
         self.conf = json.loads((TOP / 'config/quickstart.json').read_text(encoding='utf-8'))
         self.conf['control'] = {'socket': self.socket}
-        self.conf['dpdk'].update(huge_pages=False, memory_mb=128, mbufs=16384)
+        self.conf['dpdk'].update(huge_pages=False, memory_mb=160, mbufs=20480)
         for i, port in enumerate(self.conf['dpdk']['ports']):
             port.update(device=f'net_ring{i}', rx_desc=256, tx_desc=256)
         self.conf['limits'] = {'flows': 1024}
