@@ -19,7 +19,6 @@
 #include "cv_io.h"
 #include "cv_plan.h"
 #include "cv_points.h"
-#include "cv_probe.h"
 #include "cv_rss.h"
 #include "cv_snat.h"
 #include "cv_steer.h"
