@@ -92,6 +92,14 @@ uint32_t cv_dp_apart_max(unsigned int n_workers)
 	return (n_workers - 1) * dp_handoff_len(n_workers);
 }
 
+static bool dp_worker_is_whole(const struct cv_dp_worker *w)
+{
+	return w->out != NULL && w->clients != NULL && w->handoff != NULL && w->in != NULL &&
+	       w->others != NULL && w->events != NULL && w->cmds != NULL && w->timers != NULL &&
+	       w->half_opens != NULL && w->stats != NULL && w->host_up != NULL &&
+	       w->host_down != NULL;
+}
+
 static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 {
 	const unsigned int handoff_len = dp_handoff_len(cfg->n_workers);
@@ -108,9 +116,7 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	w->timers = dp_zalloc(DP_TIMERS, sizeof(*w->timers));
 	w->half_opens = dp_zalloc(cfg->n_obj[CV_STATS_PATH] + 1u, sizeof(*w->half_opens));
 	w->stats = cv_stats_create(cfg->n_obj);
-	if (w->out == NULL || w->clients == NULL || w->handoff == NULL || w->in == NULL ||
-	    w->others == NULL || w->events == NULL || w->cmds == NULL || w->timers == NULL ||
-	    w->half_opens == NULL || w->stats == NULL || w->host_up == NULL || w->host_down == NULL)
+	if (!dp_worker_is_whole(w))
 		return -ENOMEM;
 	for (unsigned int i = 0; i < cfg->n_workers; i++) {
 		if (i == w->id)

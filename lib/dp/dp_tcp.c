@@ -420,6 +420,24 @@ static inline bool dp_header_went(struct cv_dp_worker *w, struct dp_pkt *p, uint
 	       dp_first_data(w, p, idx, seg);
 }
 
+/* A packet of a flow that has expired or that culvert ended. Returns false if it is none. */
+static inline bool dp_was_over(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
+{
+	const struct cv_flow *flow = &w->flows->flows[idx];
+	enum cv_event why = dp_flow_expiry(w, flow);
+
+	if (why == CV_EV_FLOW_END_IDLE && w->view->spec.settings.end_idle == CV_VIEW_END_RESET) {
+		dp_flow_kill(w, idx, CV_VIEW_END_RESET, why);
+	} else if (why != CV_EV_N) {
+		dp_expired(w, p, idx, why);
+		return true;
+	}
+	if (!dp_is_killed(flow))
+		return false;
+	dp_killed_packet(w, p, idx);
+	return true;
+}
+
 void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 {
 	struct cv_flow *flow = &w->flows->flows[idx];
@@ -427,21 +445,11 @@ void dp_tcp_packet(struct cv_dp_worker *w, struct dp_pkt *p, uint32_t idx)
 	struct cv_tcp_opts opts;
 	struct cv_tcp_act act;
 	enum cv_tcp_verdict verdict;
-	enum cv_event why;
 
 	if (dp_header_went(w, p, idx, &seg))
 		return;
-	why = dp_flow_expiry(w, flow);
-	if (why == CV_EV_FLOW_END_IDLE && w->view->spec.settings.end_idle == CV_VIEW_END_RESET) {
-		dp_flow_kill(w, idx, CV_VIEW_END_RESET, why);
-	} else if (why != CV_EV_N) {
-		dp_expired(w, p, idx, why);
+	if (dp_was_over(w, p, idx))
 		return;
-	}
-	if (dp_is_killed(flow)) {
-		dp_killed_packet(w, p, idx);
-		return;
-	}
 	/*
 	 * What cannot leave changes no state: else a RST that stays here would free the port of a connection
 	 * that the target still has. A SYN changes none, and may yet open another flow.

@@ -449,7 +449,7 @@ static void flood_leaves_open_flows_alone(void **state)
 	}
 	assert_int_equal(world_flows(w), 11);
 	c2t(&open, F_PSH, "still");
-	/* One more than half of the limit is let in for each handshake that ends: completed, reset, timed out. */
+	/* One more than half of the limit is let in for each handshake that ends: done, reset, timed out. */
 	last = talk(w, 40000, L_PROXY);
 	s = client_seg(&last, F_SYN, "");
 	last.nport = one(w, 0, &s).sport; /* the SYN again is not a new one */

@@ -63,7 +63,7 @@ static void weights_divide_flows_and_groups_keep_their_ways(void **state)
 	world_destroy(w);
 }
 
-/* The flows of a group without a target for the node, and only these, are dropped: no other takes them over. */
+/* The flows of a group without a target for the node are dropped, and only these: no other takes them. */
 static void the_share_of_a_group_without_targets_is_dropped(void **state)
 {
 	struct world *all = weighted_world(&(struct world_cfg){0});
