@@ -234,7 +234,7 @@ struct cv_model {
 	struct cv_model_pool *pools; /**< shape [n_pools]; cv_model_pool.h */
 	uint32_t n_zones, n_accounts, n_pools;
 	uint32_t n_vpcs, n_subnets, n_sgs, n_tgs, n_lbs, n_services, n_endpoints;
-	uint32_t n_deleted; /**< endpoints that are only shown yet */
+	uint32_t n_deleted;               /**< endpoints that are only shown yet */
 	uint32_t n_gone[CV_MODEL_KIND_N]; /**< of the above, by kind: no resources */
 	uint32_t n_targets, n_listeners;  /**< of all groups, of all load balancers */
 	/** How many there may be, 0: no limit. The reader's to set. CV_MODEL_TG: targets; CV_MODEL_VPC:

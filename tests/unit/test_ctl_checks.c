@@ -138,7 +138,7 @@ static void edit(json_t *conf)
 	}
 }
 
-/* A target that drains ends its flows when it gets sick, and a slow answer on a busy machine is no failure. */
+/* A target that drains ends its flows when it gets sick. A slow answer on a busy machine is no failure. */
 static void edit_drains(json_t *conf)
 {
 	edit(conf);
