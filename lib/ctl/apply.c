@@ -158,7 +158,7 @@ static void zones_follow(struct ctl_drains *drains, const struct cv_model *from,
 static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs *errs)
 {
 	uint32_t n_announces = ctl->n_announces;
-	struct ctl_drains drains = {0};
+	struct ctl_drains drains = {0}, old = ctl->drains;
 	struct cv_health *health;
 	struct cv_plan *plan;
 	int ret = cv_ctl_checks_build(ctl, conf, &health);
@@ -173,9 +173,14 @@ static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs 
 	ret = cv_ctl_drains_next(ctl, plan, &drains);
 	if (ret == 0 && ctl->conf != NULL)
 		zones_follow(&drains, ctl->conf->model, conf->model);
-	if (ret == 0)
+	if (ret == 0) {
+		/* What serves asks who drains. */
+		drains.due = old.due;
+		ctl->drains = drains;
 		ret = plan_serve(ctl, plan);
+	}
 	if (ret < 0) {
+		ctl->drains = old;
 		cv_ctl_drains_fini(&drains);
 		ctl->n_announces = n_announces;
 		ctl->draining = true; /* pools that only this plan wanted */
@@ -186,9 +191,7 @@ static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs 
 	cv_ctl_notice_serve(ctl, conf);
 	cv_health_destroy(ctl->health);
 	ctl->health = health;
-	drains.due = ctl->drains.due;
-	cv_ctl_drains_fini(&ctl->drains);
-	ctl->drains = drains;
+	cv_ctl_drains_fini(&old);
 	return 0;
 
 fail:

@@ -62,6 +62,7 @@ static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *
 		.ip = target->ip,
 		.port = target->port,
 		.zone = target->zone,
+		.neigh = cv_view_spec_get(cv_view_pub_current(ctl->pub))->targets[slot].neigh,
 		.until_ms = cv_clock_ms() +
 			    (uint64_t)tg->drain.seconds * 1000 / ctl->conf->settings.lab_time_scale,
 		.terminate = tg->drain.terminate,
@@ -103,7 +104,7 @@ static int by_slot(const void *a, const void *b)
 	return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-static void ends_list(struct ctl_drains *drains)
+void cv_ctl_drains_list(struct ctl_drains *drains)
 {
 	drains->n_ends = 0;
 	for (uint32_t i = 0; i < drains->n; i++) {
@@ -144,7 +145,7 @@ int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
 	for (uint32_t i = 0; i < next.n; i++)
 		checks_keep(plan, &next.items[i]);
 	qsort(next.items, next.n, sizeof(*next.items), by_slot);
-	ends_list(&next);
+	cv_ctl_drains_list(&next);
 	*ret_drains = next;
 	return 0;
 }
@@ -205,7 +206,7 @@ static bool drains_sort(struct cv_ctl *ctl, uint64_t now_ms)
 		drains->items[n++] = *drain;
 	}
 	drains->n = n;
-	ends_list(drains);
+	cv_ctl_drains_list(drains);
 	return more;
 }
 

@@ -17,8 +17,8 @@
 
 struct drain_node {
 	cv_be32_t ip;
-	uint32_t turn; /* of the last probe */
-	uint8_t n_bad; /* in a row */
+	uint32_t turn;         /* of the last probe */
+	uint8_t n_good, n_bad; /* in a row */
 	bool in_flight, bad;
 };
 
@@ -26,7 +26,7 @@ struct ctl_drain_check {
 	uint32_t n_refs;
 	struct cv_probe_req req; /* its path is our own */
 	char *path, *matcher;
-	uint32_t interval_ms, n_unhealthy;
+	uint32_t interval_ms, n_healthy, n_unhealthy;
 	uint64_t next_ms; /* 0: not yet known */
 	uint32_t n_nodes;
 	struct drain_node nodes[]; /* shape [n_nodes] */
@@ -67,6 +67,7 @@ int cv_ctl_drain_check_make(const struct cv_ctl *ctl, uint32_t tg_idx, uint32_t 
 			  tg->check.port != 0 ? tg->check.port : tg->targets[target].port,
 			  &check->req);
 	check->interval_ms = tg->check.interval_s * 1000 / ctl->conf->settings.lab_time_scale;
+	check->n_healthy = tg->check.n_healthy;
 	check->n_unhealthy = tg->check.n_unhealthy;
 	nodes_fill(ctl, lb, tg_idx, target, check);
 	if ((tg->check.path != NULL && (check->path = strdup(tg->check.path)) == NULL) ||
@@ -147,6 +148,8 @@ static void sick_set(struct cv_ctl *ctl, struct ctl_drain *drain, const char *wh
 	ctl->drains.due = true;
 	cv_ctl_drain_check_put(drain->check);
 	drain->check = NULL;
+	/* Whatever plan comes next ends them. */
+	cv_ctl_drains_list(&ctl->drains);
 }
 
 static int by_slot(const void *key, const void *item)
@@ -155,6 +158,26 @@ static int by_slot(const void *key, const void *item)
 	const struct ctl_drain *drain = item;
 
 	return (slot > drain->slot) - (slot < drain->slot);
+}
+
+static bool is_good(const struct ctl_drain_check *check, const struct cv_probe_result *result)
+{
+	return result->outcome == CV_PROBE_CONNECTED ||
+	       (result->outcome == CV_PROBE_ANSWERED && check->matcher != NULL &&
+		cv_model_matcher_has(check->matcher, result->code));
+}
+
+static void node_judge(const struct ctl_drain_check *check, struct drain_node *node, bool good)
+{
+	uint8_t *n = good ? &node->n_good : &node->n_bad;
+
+	*n += *n < UINT8_MAX;
+	if (good)
+		node->n_bad = 0;
+	else
+		node->n_good = 0;
+	if (*n >= (good ? check->n_healthy : check->n_unhealthy))
+		node->bad = !good;
 }
 
 bool cv_ctl_drain_check_take(struct cv_ctl *ctl, const struct cv_probe_result *result)
@@ -177,14 +200,7 @@ bool cv_ctl_drain_check_take(struct cv_ctl *ctl, const struct cv_probe_result *r
 	/* What we cannot check is not the target's fault. */
 	if (result->outcome == CV_PROBE_INTERNAL)
 		return true;
-	if (result->outcome == CV_PROBE_CONNECTED ||
-	    (result->outcome == CV_PROBE_ANSWERED && check->matcher != NULL &&
-	     cv_model_matcher_has(check->matcher, result->code))) {
-		node->n_bad = 0;
-		return true;
-	}
-	node->n_bad += node->n_bad < UINT8_MAX;
-	node->bad = node->bad || node->n_bad >= check->n_unhealthy;
+	node_judge(check, node, is_good(check, result));
 	if (is_sick(check))
 		sick_set(ctl, drain, result->text);
 	return true;

@@ -25,6 +25,7 @@ struct ctl_drain {
 	bool sick;         /**< its checks failed: its flows end at once */
 	uint64_t until_ms; /**< end of the delay */
 	uint64_t sweep;    /**< once its flows end: the workers' look at flows that ends them */
+	uint32_t neigh;    /**< its neighbour's slot */
 	char *group, *arn; /**< of its target group */
 	struct ctl_drain_check *check; /**< NULL: it is not checked, or not any more */
 };
@@ -49,6 +50,9 @@ struct ctl_drains {
  */
 int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
 		       struct ctl_drains *ret_drains);
+
+/** List anew whose flows end. */
+void cv_ctl_drains_list(struct ctl_drains *drains);
 
 /** Free what a list holds. */
 void cv_ctl_drains_fini(struct ctl_drains *drains);

@@ -13,6 +13,7 @@
 /* An order under construction. The rows of one VPC stand together. */
 struct order {
 	const struct cv_view_spec *spec;
+	const struct ctl_drains *drains;
 	struct cv_host_vpc *vpcs; /* shape [n_vpcs] */
 	uint32_t n_vpcs;
 	uint32_t *at;     /* by VPC slot: its place in vpcs; UINT32_MAX: none */
@@ -61,6 +62,37 @@ static bool is_wanted(const struct cv_view_spec *spec, const struct cv_view_loca
 	return local->kind == CV_VIEW_SERVICE;
 }
 
+static void peer_add(struct order *o, uint16_t slot, cv_be32_t ip, uint32_t neigh)
+{
+	struct cv_host_vpc *vpc = vpc_of(o, slot);
+
+	if (vpc == NULL)
+		return;
+	if (o->peers != NULL)
+		o->peers[vpc->peers - o->peers + vpc->n_peers] =
+			(struct cv_host_peer){.ip = ip, .neigh = neigh};
+	vpc->n_peers++;
+}
+
+/* Whom sockets dial: targets, and those that drain as long as they are checked. */
+static void peers_walk(struct order *o)
+{
+	const struct cv_view_spec *spec = o->spec;
+
+	for (uint32_t i = 0; i < o->drains->n; i++) {
+		const struct ctl_drain *drain = &o->drains->items[i];
+
+		if (drain->check != NULL)
+			peer_add(o, cv_ctl_drain_check_vpc(drain->check), drain->ip, drain->neigh);
+	}
+	for (uint32_t i = 0; i < spec->n_targets; i++) {
+		const struct cv_view_target *target = &spec->targets[i];
+
+		if (target->used)
+			peer_add(o, target->vpc, target->ip, target->neigh);
+	}
+}
+
 /* Without arrays it counts, with arrays it fills. */
 static void order_walk(struct order *o)
 {
@@ -75,17 +107,7 @@ static void order_walk(struct order *o)
 			o->addrs[vpc->addrs - o->addrs + vpc->n_addrs] = spec->locals[i].ip;
 		vpc->n_addrs++;
 	}
-	for (uint32_t i = 0; i < spec->n_targets; i++) {
-		const struct cv_view_target *target = &spec->targets[i];
-
-		vpc = target->used ? vpc_of(o, target->vpc) : NULL;
-		if (vpc == NULL)
-			continue;
-		if (o->peers != NULL)
-			o->peers[vpc->peers - o->peers + vpc->n_peers] =
-				(struct cv_host_peer){.ip = target->ip, .neigh = target->neigh};
-		vpc->n_peers++;
-	}
+	peers_walk(o);
 	for (uint32_t i = 0; i < spec->n_listeners; i++) {
 		const struct cv_view_listener *l = &spec->listeners[i];
 
@@ -176,7 +198,7 @@ static void order_fini(struct order *o)
 void cv_ctl_host_sync(struct cv_ctl *ctl)
 {
 	const struct cv_view *view = cv_view_pub_current(ctl->pub);
-	struct order o = {0};
+	struct order o = {.drains = &ctl->drains};
 	int ret;
 
 	if (ctl->host == NULL || view == NULL)

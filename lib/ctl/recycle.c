@@ -119,6 +119,9 @@ static void held_fill(const struct cv_ctl *ctl, enum cv_plan_kind kind, bool *he
 		cv_plan_slots_keys(ctl->slots, kind, held, n);
 	for (uint32_t i = 0; kind == CV_PLAN_TARGET && i < ctl->drains.n; i++)
 		hold(held, n, ctl->drains.items[i].slot);
+	/* Whoever is checked is spoken to. */
+	for (uint32_t i = 0; kind == CV_PLAN_NEIGH && i < ctl->drains.n; i++)
+		hold(held, n, ctl->drains.items[i].neigh);
 	if (kind != CV_PLAN_VPC)
 		return;
 	for (uint32_t i = 0; i < cv_snat_registry_n(ctl->registry); i++)

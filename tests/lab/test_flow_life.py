@@ -12,12 +12,14 @@ import harness
 from harness import ENI, NODE, NODE_B, culvertd, proc
 
 ONE, TWO = '10.0.1.31', '10.0.2.32'
+ALONE = '10.0.1.33'                             # a target of one group only
 CHECK = 9000                                    # where all checks go
 SHORT, LONG, STAY, PART = 8001, 8002, 8003, 8004
 SICK, LATE, NEVER = 8005, 8006, 8007
 BLUE, GREEN, WEIGHED = 8011, 8012, 8013         # WEIGHED leads to both groups
 GONE, TAKEN, DOOR = 8021, 8022, 8031
 SHUT = 8041                                     # nobody listens there
+SOLO = 8051                                     # leads to ALONE, too
 SCALE = 30
 IDLE_S = 60 / SCALE                             # of SHORT
 DELAY_S = 60 / SCALE                            # a target drains for so long
@@ -130,7 +132,8 @@ class FlowLife(harness.LastTests, harness.LabCase):
             group('never', NEVER, [ONE, TWO], True, **{sick + 'connection_termination.enabled': False}),
             group('blue', BLUE, [ONE]), group('green', GREEN, [TWO]),
             group('gone', GONE, [ONE]), group('taken', TAKEN, [ONE]), group('door', DOOR, [ONE]),
-            group('shut', SHUT, [ONE], True)], consumers=2)
+            group('shut', SHUT, [ONE], True),
+            group('solo', SOLO, [ONE, ALONE], True, **{drain + 'timeout_seconds': 3600})], consumers=2)
         conf['settings'] = {'lab_time_scale': SCALE, 'timeouts': {'syn_seconds': SYN_S, 'linger_ms': 300}}
         balancer, = conf['load_balancers']
         for listener, seconds in zip(balancer['listeners'], (60, 6000)):
@@ -154,7 +157,7 @@ class FlowLife(harness.LastTests, harness.LabCase):
                 sock.listen(64)
                 cls.servers[sock] = f'{t["ip"]}:{t["port"]}'
                 cls.addClassCleanup(sock.close)
-        for ip in (ONE, TWO):
+        for ip in (ONE, TWO, ALONE):
             cls.checked[ip] = Checked(cls.lab.ns('provider', ip), ip)
 
     def setUp(self):
@@ -369,6 +372,26 @@ class FlowLife(harness.LastTests, harness.LabCase):
             self.checked[TWO].start()
         self.wait_state('healthy', *names)
         proc.wait_for(lambda: self.seen(SICK) == {ONE, TWO}, SLOW, 'connections to the target that returned')
+
+    def test_draining_targets_flows_live_while_it_is_healthy(self):
+        self.wait_state('healthy', 'solo')
+        pairs = self.dial_all(SOLO, (ONE, ALONE))
+        solo, = [g for g in self.now['target_groups'] if g['name'] == 'solo']
+        solo['targets'] = [t for t in solo['targets'] if t['ip'] != ALONE]
+        self.change()
+        # Twice what checks that fail would take.
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            self.assertTrue(pairs[ALONE].lives())
+            time.sleep(0.2)
+        self.checked[ALONE].stop()
+        try:
+            self.wait_gone(pairs[ALONE])
+            pairs[ALONE].client.sendall(b'x')
+            self.assertTrue(is_reset(pairs[ALONE].client))
+            self.assertTrue(pairs[ONE].lives())
+        finally:
+            self.checked[ALONE].start()
 
     def test_refused_connections_make_no_target_unhealthy(self):
         def state():
