@@ -38,6 +38,8 @@ enum conf_type {
 #define CONF_LIVE 4    /* that the file is read again */
 #define CONF_RESTART 8 /* a restart: control refuses a file that changes it */
 #define CONF_RAISE 16  /* read again if it becomes more, else a restart */
+/** A text that people write: its length is in characters, as in the APIs; of others in bytes. */
+#define CONF_CHARACTERS 32
 #define CONF_RELOADS (CONF_LIVE | CONF_RESTART | CONF_RAISE)
 
 /** One row of the schema: what one place of the configuration may hold. */

@@ -257,12 +257,26 @@ static void check_list(struct conf_run *run, uint32_t node)
 		err_type(run, node, "a list");
 }
 
+/* jansson takes nothing but UTF-8: a character has one byte that continues none. */
+static size_t string_size(const struct conf_row *row, const json_t *value)
+{
+	size_t len = json_string_length(value), n = 0;
+	const char *text = json_string_value(value);
+
+	if ((row->flags & CONF_CHARACTERS) == 0)
+		return len;
+	for (size_t i = 0; i < len; i++)
+		n += (text[i] & 0xc0) != 0x80;
+	return n;
+}
+
 static void check_string(struct conf_run *run, uint32_t node)
 {
 	const json_t *value = run->doc.nodes[node].value;
 
 	if (json_is_string(value))
-		check_size(run, node, json_string_length(value), "characters");
+		check_size(run, node, string_size(row_of(&run->doc.nodes[node]), value),
+			   "characters");
 	else
 		err_type(run, node, "a string");
 }

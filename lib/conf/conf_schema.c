@@ -11,11 +11,17 @@
 #define RES CONF_RESOURCE
 #define LIVE CONF_LIVE
 #define RESTART CONF_RESTART
+#define CHARS CONF_CHARACTERS
 #define MANY 1000000
 
 /* Longest name, id and ARN that is looked at; what they must be is the model's to say. */
 #define NAME 1, 64
 #define REF 1, 200
+/* Texts that calls store: at least what the API takes (AWS_STR, LIST_MAX), or they cannot be put back. */
+#define SG_NAME 1, 255
+#define SAYING 0, 255
+#define TAG_VALUE 0, CV_MODEL_TAG_VALUE_MAX
+#define LB_SGS_MAX 1000
 
 #define TG_HEALTH "target_groups[].attributes.target_group_health."
 
@@ -264,7 +270,7 @@ static const struct conf_row schema[] = {
 	IP("vpcs[].subnets[].gateway", 0, "router towards targets outside the VPC's CIDRs"),
 	LIST("vpcs[].security_groups", 0, 0, MANY, "security groups"),
 	OBJECT("vpcs[].security_groups[]", RES, "who may open connections; no rule, nobody"),
-	TEXT("vpcs[].security_groups[].name", REQ, NAME, NULL, "name, unique in the VPC"),
+	TEXT("vpcs[].security_groups[].name", REQ, SG_NAME, NULL, "name, unique in the VPC"),
 	TEXT("vpcs[].security_groups[].id", 0, REF, NULL,
 	     "`sg-` and 17 hex digits; derived if absent"),
 	LIST("vpcs[].security_groups[].ingress", 0, 0, MANY, "rules"),
@@ -276,11 +282,13 @@ static const struct conf_row schema[] = {
 	     "`udp` and `icmp` are only shown: nothing but TCP passes"),
 	{"vpcs[].security_groups[].ingress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
 	 "listener port 80 or ports `80-443`"},
-	STRING("vpcs[].security_groups[].ingress[].description", 0, 0, 255, NULL, "what it is for"),
+	TEXT("vpcs[].security_groups[].ingress[].description", CHARS, SAYING, NULL,
+	     "what it is for"),
 	TEXT("vpcs[].security_groups[].ingress[].id", 0, REF, NULL,
 	     "`sgr-` and 17 hex digits; derived if absent"),
 	{"vpcs[].security_groups[].ingress[].tags", CONF_MAP, 0, 0, 50, NULL, "", NULL, "tags"},
-	STRING("vpcs[].security_groups[].ingress[].tags.*", 0, 0, 256, NULL, "value of the tag"),
+	TEXT("vpcs[].security_groups[].ingress[].tags.*", CHARS, TAG_VALUE, NULL,
+	     "value of the tag"),
 	LIST("vpcs[].security_groups[].egress", 0, 0, MANY,
 	     "what may be reached, everything if absent: shown only, what has a group opens no connections"),
 	OBJECT("vpcs[].security_groups[].egress[]", 0, "a rule"),
@@ -291,11 +299,13 @@ static const struct conf_row schema[] = {
 	     "`udp` and `icmp` are only shown: nothing but TCP passes"),
 	{"vpcs[].security_groups[].egress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
 	 "listener port 80 or ports `80-443`"},
-	STRING("vpcs[].security_groups[].egress[].description", 0, 0, 255, NULL, "what it is for"),
+	TEXT("vpcs[].security_groups[].egress[].description", CHARS, SAYING, NULL,
+	     "what it is for"),
 	TEXT("vpcs[].security_groups[].egress[].id", 0, REF, NULL,
 	     "`sgr-` and 17 hex digits; derived if absent"),
 	{"vpcs[].security_groups[].egress[].tags", CONF_MAP, 0, 0, 50, NULL, "", NULL, "tags"},
-	STRING("vpcs[].security_groups[].egress[].tags.*", 0, 0, 256, NULL, "value of the tag"),
+	TEXT("vpcs[].security_groups[].egress[].tags.*", CHARS, TAG_VALUE, NULL,
+	     "value of the tag"),
 
 	LIST("vpc_attachments", LIVE, 0, 4096,
 	     "attachments for VPCs that API calls make (`CreateVpc`): each VPC takes the first that is free"),
@@ -399,7 +409,8 @@ static const struct conf_row schema[] = {
 	LIST("load_balancers[].subnets[].ips", CONF_RAISE, 1, CV_MODEL_NODE_IPS_MAX,
 	     "addresses, the primary first; the primary is chosen if absent"),
 	IP("load_balancers[].subnets[].ips[]", LIVE, "free address of the subnet"),
-	LIST("load_balancers[].security_groups", 0, 0, 64, "who may connect; anybody if absent"),
+	LIST("load_balancers[].security_groups", 0, 0, LB_SGS_MAX,
+	     "who may connect; anybody if absent"),
 	TEXT("load_balancers[].security_groups[]", 0, REF, NULL, "security group of the VPC"),
 	BOOL("load_balancers[].enforce_security_group_inbound_rules_on_private_link_traffic",
 	     "true", "`security_groups` hold for endpoint traffic, too, with the client's address"),
@@ -445,7 +456,7 @@ static const struct conf_row schema[] = {
 	TEXT("endpoint_services[].name", REQ, NAME, NULL, "name for use in this file"),
 	TEXT("endpoint_services[].id", 0, REF, NULL,
 	     "`vpce-svc-` and 17 hex digits; derived from the name if absent"),
-	LIST("endpoint_services[].load_balancers", REQ, 1, 64, "load balancers of one account"),
+	LIST("endpoint_services[].load_balancers", REQ, 1, MANY, "load balancers of one account"),
 	TEXT("endpoint_services[].load_balancers[]", 0, REF, NULL, "name or ARN"),
 	LIST("endpoint_services[].allowed_principals", 0, 0, MANY,
 	     "who may make endpoints; nobody if absent"),
