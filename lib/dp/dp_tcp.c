@@ -125,6 +125,17 @@ static void dp_numbers_set(struct rte_tcp_hdr *tcp, const struct cv_tcp_seg *seg
 	}
 }
 
+/* The most that a SYN may ask for on the side of a VPC: what endpoints drop, nobody should send. */
+static uint16_t dp_mss_clamp(const struct cv_view_vpc *vpc, unsigned int hops)
+{
+	const uint16_t headers = DP_IP_LEN + DP_TCP_LEN;
+
+	if (hops != DP_HOPS_ENDPOINT || vpc->mss_max == UINT16_MAX ||
+	    vpc->mtu_by_endpoint <= headers)
+		return vpc->mss_max;
+	return RTE_MIN(vpc->mss_max, (uint16_t)(vpc->mtu_by_endpoint - headers));
+}
+
 static void dp_options_edit(struct cv_dp_worker *w, struct dp_pkt *p, const struct cv_flow *flow,
 			    struct cv_tcp_opts *opts, const struct cv_tcp_act *act)
 {
@@ -133,8 +144,9 @@ static void dp_options_edit(struct cv_dp_worker *w, struct dp_pkt *p, const stru
 	uint8_t *bytes = (uint8_t *)tcp + DP_TCP_LEN;
 
 	if ((tcp->tcp_flags & RTE_TCP_SYN_FLAG) != 0) {
-		uint16_t max =
-			RTE_MIN(vpcs[flow->client_vpc].mss_max, vpcs[flow->target_vpc].mss_max);
+		unsigned int hops = dp_hops(flow->path);
+		uint16_t max = RTE_MIN(dp_mss_clamp(&vpcs[flow->client_vpc], hops),
+				       dp_mss_clamp(&vpcs[flow->target_vpc], hops));
 		uint32_t diff = cv_tcp_mss_clamp(bytes, opts, max);
 
 		if (diff != 0) {

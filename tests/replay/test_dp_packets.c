@@ -306,6 +306,26 @@ static void mss_is_clamped_in_both_directions(void **state)
 	world_destroy(w);
 }
 
+/* Whatever ports carry: an endpoint drops what is larger, so nobody is told to send it. */
+static void mss_is_clamped_to_what_endpoints_pass(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.mtu = 9001});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s = client_seg(&t, F_SYN, "");
+
+	(void)state;
+	for (int i = 0; i < N_VPCS; i++) {
+		w->vpcs[i].mss_max = 8960;
+		w->vpcs[i].mtu_by_endpoint = 8500;
+	}
+	world_publish(w);
+	memcpy(s.opts, "\x02\x04\x23\x00", 4);
+	s.opts_len = 4;
+	s = one(w, 0, &s);
+	assert_memory_equal(s.opts, "\x02\x04\x21\x0c", 4);
+	world_destroy(w);
+}
+
 /* ---- frames that are not what they should be ---- */
 
 static void raw(struct world *w, uint16_t port, const uint8_t *frame, uint16_t len,
@@ -726,6 +746,7 @@ int main(void)
 		cmocka_unit_test(header_and_data_keep_to_the_endpoints_mtu),
 		cmocka_unit_test(mss_of_jumbo_frames_becomes_8365),
 		cmocka_unit_test(mss_is_clamped_in_both_directions),
+		cmocka_unit_test(mss_is_clamped_to_what_endpoints_pass),
 		cmocka_unit_test(malformed_frames_have_their_reasons),
 		cmocka_unit_test(random_frames_lose_nothing),
 		cmocka_unit_test(arp_is_answered_for_our_addresses_only),
