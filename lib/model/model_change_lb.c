@@ -357,7 +357,7 @@ static void listener_make(struct model_ctx *ctx, uint32_t lb_idx, uint32_t idx,
 		return;
 	l->n_forwards = 0;
 	cv_model_forwards_make(ctx, lb_idx, req, l);
-	cv_model_quota_forwards(ctx, lb_idx, l);
+	cv_model_quota_forwards(ctx, lb_idx, l, idx);
 	for (uint32_t i = 0; i < l->n_forwards; i++)
 		cv_model_check_reach(ctx, &model->tgs[l->forwards[i].tg], lb->nodes, lb->n_nodes);
 }

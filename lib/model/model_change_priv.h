@@ -87,9 +87,13 @@ void cv_model_quota_listeners(struct model_ctx *ctx, const struct cv_model_lb *l
 void cv_model_quota_targets(struct model_ctx *ctx, uint32_t tg,
 			    const struct cv_model_target *targets, uint32_t n);
 
-/** Check that a load balancer may have the targets of a listener's groups, too. */
+/**
+ * Check that a load balancer may have the targets of a listener's groups, too.
+ *
+ * @param replaced  index of the listener that it takes the place of, or CV_MODEL_NONE
+ */
 void cv_model_quota_forwards(struct model_ctx *ctx, uint32_t lb,
-			     const struct cv_model_listener *listener);
+			     const struct cv_model_listener *listener, uint32_t replaced);
 
 /** Count a registration of an address in or out. Needs room for one. */
 void cv_model_target_count(struct cv_model *model, uint32_t vpc, cv_be32_t ip, int more);

@@ -484,7 +484,7 @@ int cv_model_listener_add(struct cv_model *model, uint32_t lb_idx,
 			     req->port);
 	cv_model_forwards_make(&ctx, lb_idx, req, &listener);
 	check_listener(&ctx, req);
-	cv_model_quota_forwards(&ctx, lb_idx, &listener);
+	cv_model_quota_forwards(&ctx, lb_idx, &listener, CV_MODEL_NONE);
 	for (uint32_t i = 0; i < listener.n_forwards && req->by != NULL; i++)
 		cv_model_check_reach(&ctx, &model->tgs[listener.forwards[i].tg], lb->nodes,
 				     lb->n_nodes);

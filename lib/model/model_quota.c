@@ -60,15 +60,40 @@ static void count_targets(struct counts *counts, const struct cv_model_target *t
 	}
 }
 
-/* What a load balancer has is no error by itself: only more of it is. */
-static void counts_check(struct model_ctx *ctx, uint32_t lb, const struct counts *more)
+/* A listener, and the index of the one whose place it takes. */
+struct replacement {
+	const struct cv_model_listener *by;
+	uint32_t listener;
+};
+
+/* Tells whether only the listener that is replaced leads to a group: it goes with it. */
+static bool is_left(const struct cv_model_lb *lb, uint32_t tg,
+		    const struct replacement *replacement)
+{
+	if (replacement == NULL || cv_model_lb_has_tg(lb, tg, replacement->listener))
+		return false;
+	for (uint32_t i = 0; i < replacement->by->n_forwards; i++) {
+		if (replacement->by->forwards[i].tg == tg)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What a load balancer has is no error by itself: only more of it is.
+ *
+ * replacement: NULL if none
+ */
+static void counts_check(struct model_ctx *ctx, uint32_t lb, const struct counts *more,
+			 const struct replacement *replacement)
 {
 	const struct cv_model *model = ctx->model;
 	const struct cv_model_quotas *quotas = &model->quotas;
 	struct counts has = {0};
 
 	for (uint32_t i = 0; i < model->n_tgs; i++) {
-		if (!model->tgs[i].meta.gone && model->tgs[i].lb == lb)
+		if (!model->tgs[i].meta.gone && model->tgs[i].lb == lb &&
+		    !is_left(&model->lbs[lb], i, replacement))
 			count_targets(&has, model->tgs[i].targets, model->tgs[i].n_targets);
 	}
 	if (more->n > 0 && has.n + more->n > quotas->lb_targets)
@@ -100,12 +125,13 @@ void cv_model_quota_targets(struct model_ctx *ctx, uint32_t tg_idx,
 	if (more.n > 0 && tg->n_targets + more.n > quota)
 		too_many(ctx, "TooManyTargets", "targets of a target group", quota);
 	if (more.n > 0 && tg->lb != CV_MODEL_NONE)
-		counts_check(ctx, tg->lb, &more);
+		counts_check(ctx, tg->lb, &more, NULL);
 }
 
 void cv_model_quota_forwards(struct model_ctx *ctx, uint32_t lb,
-			     const struct cv_model_listener *listener)
+			     const struct cv_model_listener *listener, uint32_t replaced)
 {
+	const struct replacement replacement = {listener, replaced};
 	const struct cv_model *model = ctx->model;
 	struct counts more = {0};
 
@@ -118,5 +144,5 @@ void cv_model_quota_forwards(struct model_ctx *ctx, uint32_t lb,
 			count_targets(&more, tg->targets, tg->n_targets);
 	}
 	if (more.n > 0)
-		counts_check(ctx, lb, &more);
+		counts_check(ctx, lb, &more, replaced != CV_MODEL_NONE ? &replacement : NULL);
 }

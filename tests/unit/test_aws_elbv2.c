@@ -240,6 +240,33 @@ static void groups_and_address_type_are_set(void **state)
 		  "Action=SetIpAddressType&LoadBalancerArn=%s&IpAddressType=ipv4", lb);
 }
 
+/* As an endpoint: each SYN looks through the rules of all of them. */
+static void load_balancer_has_five_groups_at_most(void **state)
+{
+	char sgs[CV_MODEL_ENDPOINT_SGS_MAX + 1][128], five[400] = "", six[500];
+	size_t len = 0;
+
+	(void)state;
+	for (int i = 0; i <= CV_MODEL_ENDPOINT_SGS_MAX; i++) {
+		ec2(PROV, "Action=CreateSecurityGroup&GroupDescription=d&VpcId=%s&GroupName=g%d",
+		    vpc_p, i);
+		element("groupId", sgs[i]);
+		if (i < CV_MODEL_ENDPOINT_SGS_MAX)
+			len += (size_t)snprintf(five + len, sizeof(five) - len,
+						"&SecurityGroups.member.%d=%s", i + 1, sgs[i]);
+	}
+	snprintf(six, sizeof(six), "%s&SecurityGroups.member.6=%s", five,
+		 sgs[CV_MODEL_ENDPOINT_SGS_MAX]);
+	elb_fails(PROV, "InvalidConfigurationRequest", CREATE_LB "nlb&Subnets.member.1=%s%s",
+		  sub_pa, six);
+	elb(PROV, CREATE_LB "nlb&Subnets.member.1=%s%s", sub_pa, five);
+	long_element("LoadBalancerArn", lb);
+	elb_fails(PROV, "InvalidConfigurationRequest",
+		  "Action=SetSecurityGroups&LoadBalancerArn=%s%s", lb, six);
+	elb(PROV, "Action=SetSecurityGroups&LoadBalancerArn=%s%s", lb, five);
+	assert_int_equal(times("<member>sg-"), CV_MODEL_ENDPOINT_SGS_MAX);
+}
+
 /* ---- attributes ---- */
 
 static const char *const kinds[] = {"LoadBalancer", "TargetGroup", "Listener"};
@@ -633,9 +660,16 @@ static void quotas_hold_listeners_and_targets(void **state)
 	elb(PROV, "%s%s&Targets.member.1.Id=10.0.2.51&Targets.member.2.Id=10.0.3.51", add, tg);
 	elb_fails(PROV, "TooManyTargets", "%s%s&Protocol=TCP&Port=81&" FORWARD "TargetGroupArn=%s",
 		  create, lb, tg);
-	elb_fails(PROV, "TooManyTargets",
-		  "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
-		  tg);
+	elb_fails(
+		PROV, "TooManyTargets",
+		"Action=ModifyListener&ListenerArn=%s&DefaultActions.member.1.Type=forward&" GROUPS
+		"1.TargetGroupArn=%s&" GROUPS "2.TargetGroupArn=%s",
+		listener, one, tg);
+	/* But what the listener led to and no other does is left: blue and green, there and back. */
+	elb(PROV, "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
+	    tg);
+	elb(PROV, "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
+	    one);
 	elb(PROV, "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.3.51", tg);
 	elb(PROV, "%s%s&Protocol=TCP&Port=81&" FORWARD "TargetGroupArn=%s", create, lb, tg);
 	elb(PROV, "Action=ModifyListener&ListenerArn=%s&" FORWARD "TargetGroupArn=%s", listener,
@@ -663,6 +697,7 @@ int main(void)
 		TEST(load_balancer_goes),
 		TEST(subnets_are_set),
 		TEST(groups_and_address_type_are_set),
+		TEST(load_balancer_has_five_groups_at_most),
 		TEST(each_attribute_has_its_default_and_bounds),
 		TEST(attributes_change_together_or_not_at_all),
 		TEST(secondary_addresses_are_added),
