@@ -587,24 +587,27 @@ static const char *long_group(void)
 
 static void long_lbs(const char *group, const char **arns)
 {
-	const char *sgs[1000];
 	struct cv_model_place_req place = {.subnet = m->subnets[2].id};
 	struct cv_model_lb_req req = {
-		.vpc = m->vpcs[1].id, .places = &place, .n_places = 1, .sgs = sgs};
+		.vpc = m->vpcs[1].id, .places = &place, .n_places = 1, .sgs = &group, .n_sgs = 1};
+	struct cv_model_lb *first;
 
 	m->quotas.lbs = LBS_LONG + 1;
-	for (uint32_t i = 0; i < 1000; i++)
-		sgs[i] = group;
 	for (uint32_t i = 0; i < LBS_LONG; i++) {
 		char name[40];
 
 		snprintf(name, sizeof(name), "l%031u", i);
 		req.name = name;
-		req.n_sgs = i == 0 ? CV_ARRAY_LEN(sgs) : 1;
 		req.by = by_of(0);
 		no_error(cv_model_lb_add(m, &req, &errs));
 		arns[i] = m->lbs[m->n_lbs - 1].arn;
 	}
+	/* As many as a list of a call has: they may be stored from when nothing else held calls. */
+	first = &m->lbs[m->n_lbs - LBS_LONG];
+	first->sgs = realloc(first->sgs, 1000 * sizeof(*first->sgs));
+	assert_non_null(first->sgs);
+	while (first->n_sgs < 1000)
+		first->sgs[first->n_sgs++] = first->sgs[0];
 }
 
 static void long_tg(void)
