@@ -74,6 +74,15 @@ static bool is_notification(const struct cv_model_tag *note)
 	return strncmp(note->key, NOTIFICATION, strlen(NOTIFICATION)) == 0;
 }
 
+/* Earlier versions put attributes on the file's resources; the rest of their documents is still good. */
+static bool is_outdated(const struct model_ctx *ctx, enum cv_model_kind kind, uint32_t idx,
+			const struct cv_model_tag *note)
+{
+	return ctx->by != NULL && ctx->by->restore && !is_notification(note) &&
+	       !cv_model_meta(ctx->model, kind, idx, 0)->api &&
+	       (kind != CV_MODEL_SG || !ctx->model->sgs[idx].of_vpc);
+}
+
 int cv_model_note_set(struct cv_model *model, const struct cv_model_by *by, enum cv_model_kind kind,
 		      const char *ref, const struct cv_model_tag *note, struct cv_model_errs *errs)
 {
@@ -83,7 +92,7 @@ int cv_model_note_set(struct cv_model *model, const struct cv_model_by *by, enum
 
 	cv_model_begin(&ctx, by);
 	idx = cv_model_subject(&ctx, kind, ref);
-	if (idx == CV_MODEL_NONE || ctx.ret != 0 ||
+	if (idx == CV_MODEL_NONE || ctx.ret != 0 || is_outdated(&ctx, kind, idx, note) ||
 	    (!is_notification(note) && !cv_model_check_mutable(&ctx, kind, idx)))
 		return cv_model_end(&ctx);
 	meta = cv_model_meta_at(model, kind, idx);

@@ -533,6 +533,49 @@ static void a_shift_that_does_not_fit_is_left_out_alone(void **state)
 	assert_int_equal(m->lbs[at].n_listeners, 1);
 }
 
+/* Puts a value into the runtime part of a stored document. */
+static void runtime_set(const char *id, const char *key, json_t *value)
+{
+	uint32_t at = 0;
+	json_t *root;
+
+	while (at < n_docs && strcmp(docs[at].id, id) != 0)
+		at++;
+	assert_true(at < n_docs);
+	root = json_loads(docs[at].text, 0, NULL);
+	assert_int_equal(json_object_set_new(json_object_get(root, "runtime"), key, value), 0);
+	free((void *)(uintptr_t)docs[at].text);
+	docs[at].text = json_dumps(root, 0);
+	json_decref(root);
+}
+
+static void all_applied(void)
+{
+	for (uint32_t i = 0; i < n_docs; i++)
+		assert_true(applied[i]);
+	check_all();
+}
+
+static void a_note_that_the_file_has_no_place_for_goes(void **state)
+{
+	struct cv_model_notification note;
+	const char *id;
+
+	(void)state;
+	conf = parse(file_text(""), false);
+	id = strdup(m->services[0].id);
+	cv_conf_destroy(conf);
+	runtime_set(id, "attributes",
+		    json_pack("{s:s, s:s}", "payer_responsibility", "ServiceOwner",
+			      "notification.vpce-nfn-00000000000000001", "3 arn:aws:sns:x:1:t"));
+	conf = parse(file_text(""), true);
+	no_warning();
+	all_applied();
+	assert_null(cv_model_note(&m->services[0].meta, "payer_responsibility"));
+	assert_true(cv_model_notification_at(&m->services[0].meta, 0, &note));
+	free((void *)(uintptr_t)id);
+}
+
 /* ---- as much as calls may store ---- */
 
 #define LBS_LONG 65
@@ -690,6 +733,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_document_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_attribute_is_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_note_that_the_file_has_no_place_for_goes, setup,
+						teardown),
 		cmocka_unit_test_teardown(the_most_that_calls_store_comes_back, teardown),
 	};
 
