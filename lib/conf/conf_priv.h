@@ -111,6 +111,7 @@ struct conf_run {
 
 /** What a document knows of its resource beside the schema. */
 struct conf_restore {
+	const char *id; /**< the document's */
 	enum cv_model_state state;
 	uint64_t state_since;
 	uint64_t zones;

@@ -73,10 +73,17 @@ static enum cv_model_state state_get(const json_t *runtime)
 	return CV_MODEL_FAILED;
 }
 
+/* What is no error keeps nothing out. */
 static void errs_take(struct conf_run *run, struct cv_model_errs *errs)
 {
-	for (uint32_t i = 0; i < errs->n; i++)
-		cv_errs_add(run->errs, errs->items[i].field, 0, "%s", errs->items[i].text);
+	for (uint32_t i = 0; i < errs->n; i++) {
+		const struct cv_model_err *err = &errs->items[i];
+
+		if (err->err == 0)
+			cv_errs_add(&run->conf->warnings, run->restore->id, 0, "%s", err->text);
+		else
+			cv_errs_add(run->errs, err->field, 0, "%s", err->text);
+	}
 	cv_model_errs_fini(errs);
 }
 
@@ -340,7 +347,7 @@ static bool doc_read(struct conf_run *run, const struct cv_conf_doc *doc)
 	json_t *root = json_loads(doc->text, 0, NULL);
 	const json_t *runtime = json_object_get(root, "runtime");
 	struct cv_model_by by = {.account = CV_MODEL_NONE, .restore = true};
-	struct conf_restore restore = {0};
+	struct conf_restore restore = {.id = doc->id};
 	struct cv_errs *errs = run->errs, mine = {0};
 	bool known, fits;
 

@@ -576,6 +576,28 @@ static void a_note_that_the_file_has_no_place_for_goes(void **state)
 	free((void *)(uintptr_t)id);
 }
 
+static void a_zone_that_has_gone_keeps_nothing_out(void **state)
+{
+	const char *arn;
+
+	(void)state;
+	conf = parse(file_text(""), false);
+	arn = strdup(m->tgs[0].arn);
+	cv_conf_destroy(conf);
+	runtime_set(arn, "registered",
+		    json_pack("[{s:s, s:i, s:s}, {s:s, s:i}]", "ip", "10.0.1.31", "port", 80,
+			      "zone", "use1-az9", "ip", "10.0.1.32", "port", 80));
+	conf = parse(file_text(""), true);
+	all_applied();
+	assert_true(has_target("10.0.1.31"));
+	assert_true(has_target("10.0.1.32"));
+	assert_int_equal(conf->warnings.n, 1);
+	assert_string_equal(conf->warnings.items[0].path, arn);
+	assert_non_null(strstr(conf->warnings.items[0].text, "has no zone 'use1-az9'"));
+	assert_null(strstr(conf->warnings.items[0].text, "left out"));
+	free((void *)(uintptr_t)arn);
+}
+
 /* ---- as much as calls may store ---- */
 
 #define LBS_LONG 65
@@ -734,6 +756,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_broken_document_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_attribute_is_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_note_that_the_file_has_no_place_for_goes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_zone_that_has_gone_keeps_nothing_out, setup,
 						teardown),
 		cmocka_unit_test_teardown(the_most_that_calls_store_comes_back, teardown),
 	};
