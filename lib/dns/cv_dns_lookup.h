@@ -51,6 +51,6 @@ void cv_dns_lookup_destroy(struct cv_dns_lookup *lookup);
  *   0           none has
  *   -EAGAIN     not known yet: call again
  *   -ETIMEDOUT  the resolvers do not say
- *   -EIO        they do not, and some could not be asked: there is no socket left, no memory, no route
+ *   -EIO        none could be asked: there is no socket left, no memory, no route
  */
 int cv_dns_lookup_step(struct cv_dns_lookup *lookup, uint64_t now_ms);

@@ -32,7 +32,7 @@ struct cv_dns_lookup {
 
 	uint32_t name, forwarder, round; /* who is asked for what */
 	bool silent;                     /* nobody said anything of some name... */
-	bool mute;                       /* ...and somebody could not be asked */
+	bool asked;                      /* ...but somebody was asked */
 	bool tcp, sent;
 	int fd; /* -1: nobody is being asked */
 	uint64_t until_ms;
@@ -216,7 +216,7 @@ int cv_dns_lookup_step(struct cv_dns_lookup *l, uint64_t now_ms)
 		enum dns_txt said = DNS_TXT_UNKNOWN;
 		bool barred = l->fd < 0 && !dial(l, now_ms);
 
-		l->mute |= barred;
+		l->asked |= !barred;
 		if (!barred && !hear(l, &said) && now_ms < l->until_ms)
 			return -EAGAIN;
 		hang_up(l);
@@ -230,7 +230,7 @@ int cv_dns_lookup_step(struct cv_dns_lookup *l, uint64_t now_ms)
 			forwarder_next(l);
 	}
 	if (l->silent)
-		return l->mute ? -EIO : -ETIMEDOUT;
+		return l->asked ? -ETIMEDOUT : -EIO;
 	return 0;
 }
 

@@ -421,6 +421,17 @@ static void what_cannot_be_asked_proves_nothing(void **state)
 	reply(0);
 	give(0);
 	assert_int_equal(end_of(), 0);
+	/* So is one that can be asked and knows nothing: else a name would be looked for without end. */
+	begin(2);
+	for (int i = 0; i < 2; i++) {
+		asked_next(0, FIRST);
+		reply(SERVFAIL);
+		give(0);
+	}
+	asked_next(0, SECOND);
+	reply(0);
+	give(0);
+	assert_int_equal(end_of(), -ETIMEDOUT);
 }
 
 static void senseless_questions_are_refused(void **state)
