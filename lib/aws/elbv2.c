@@ -67,6 +67,7 @@ static const char *code_of(const char *code)
 		{"InvalidSubnetID.Malformed", "SubnetNotFound"},
 		{"InvalidSecurityGroupId.NotFound", "InvalidSecurityGroup"},
 		{"InvalidGroupId.Malformed", "InvalidSecurityGroup"},
+		{"SecurityGroupsPerInterfaceLimitExceeded", "InvalidConfigurationRequest"},
 		{"InsufficientFreeAddressesInSubnet", "InvalidSubnet"},
 		{"InvalidIPAddress.InUse", "InvalidConfigurationRequest"},
 		{"InvalidVpcID.NotFound", "ValidationError"},

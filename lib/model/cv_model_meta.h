@@ -61,7 +61,8 @@ enum cv_model_dns_state {
 /** Security groups that calls may have made at a time, of each account. */
 #define CV_MODEL_SGS_EACH 2500
 
-/** Security groups that a call may give an endpoint, and principals that it may allow to a service. */
+/** Security groups that a call may give an endpoint or a load balancer, and principals that it may allow
+ * to a service. */
 #define CV_MODEL_ENDPOINT_SGS_MAX 5
 #define CV_MODEL_PRINCIPALS_MAX 1000
 #define CV_MODEL_EXPIRE_SECONDS (7 * 86400)

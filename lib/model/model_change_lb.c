@@ -643,6 +643,8 @@ int cv_model_sgs_set(struct cv_model *model, const struct cv_model_by *by,
 	if (lb->n_sgs > 0 && req->n_sgs == 0)
 		cv_model_err(&ctx, EINVAL, "InvalidConfigurationRequest", "security_groups",
 			     "A load balancer with security groups needs at least one");
+	if (req->n_sgs > lb->n_sgs)
+		cv_model_check_sgs(&ctx, req->n_sgs);
 	if (ctx.ret == 0)
 		sgs = cv_model_resolve_all(&ctx, CV_MODEL_SG, lb->vpc, req->sgs, req->n_sgs);
 	if (ctx.ret != 0)

@@ -111,7 +111,7 @@ void cv_model_check_private_dns(struct model_ctx *ctx, uint32_t vpc, uint32_t se
 /** Check that no attached endpoint of a VPC has the private DNS name of a service. */
 void cv_model_check_private_name(struct model_ctx *ctx, uint32_t vpc, uint32_t service);
 
-/** Check that a call gives an endpoint no more groups than it may have. */
+/** Check that a call gives an endpoint or a load balancer no more groups than it may have. */
 void cv_model_check_sgs(struct model_ctx *ctx, uint32_t n);
 
 /** Name the ENIs of an endpoint from first on and give each its load balancer. After every check. */

@@ -325,6 +325,7 @@ static void lb_parts(struct model_ctx *ctx, const struct cv_model_lb_req *req,
 		return;
 	for (uint32_t i = 0; i < req->n_places; i++)
 		cv_model_check_node(ctx, &req->places[i], req->n_secondary, lb, i);
+	cv_model_check_sgs(ctx, req->n_sgs);
 	lb->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, lb->vpc, req->sgs, req->n_sgs);
 }
 
