@@ -20,6 +20,33 @@ struct dp_route {
 	bool unhealthy; /* likewise: it was picked though no target is healthy */
 };
 
+/* A rule that names a group costs the logarithm of what has the group. */
+static bool dp_sg_ips_have(const struct cv_view *view, const struct cv_view_sg_rule *rule,
+			   cv_be32_t from)
+{
+	const cv_be32_t *ips = &view->spec.sg_ips[rule->ip_first];
+	uint32_t low = 0, high = rule->n_ips;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (ips[mid] == from)
+			return true;
+		if (ips[mid] < from)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static bool dp_sg_rule_has(const struct cv_view *view, const struct cv_view_sg_rule *rule,
+			   cv_be32_t from)
+{
+	return rule->n_ips == 0 ? cv_prefix_has(&rule->from, from)
+				: dp_sg_ips_have(view, rule, from);
+}
+
 static bool dp_sg_allows(const struct cv_view *view, bool any, uint32_t first, uint32_t n,
 			 const struct cv_flow_key *key)
 {
@@ -31,7 +58,7 @@ static bool dp_sg_allows(const struct cv_view *view, bool any, uint32_t first, u
 		const struct cv_view_sg_rule *rule = &view->spec.sg_rules[i];
 
 		if (port >= rule->port_first && port <= rule->port_last &&
-		    cv_prefix_has(&rule->from, key->client_ip))
+		    dp_sg_rule_has(view, rule, key->client_ip))
 			return true;
 	}
 	return false;
@@ -284,7 +311,7 @@ static bool dp_node_allows_icmp(const struct cv_view *view, const struct cv_view
 		const struct cv_view_sg_rule *rule = &view->spec.sg_rules[i];
 
 		if (rule->port_first == 0 && rule->port_last == UINT16_MAX &&
-		    cv_prefix_has(&rule->from, from))
+		    dp_sg_rule_has(view, rule, from))
 			return true;
 	}
 	return node->sg_any;

@@ -48,6 +48,7 @@ static int view_create(struct plan_build *b)
 	spec->paths = b->paths;
 	spec->endpoints = b->endpoints;
 	spec->sg_rules = b->rules;
+	spec->sg_ips = b->sg_ips;
 	spec->nodes = b->nodes;
 	spec->node_ips = b->node_ips;
 	spec->listeners = b->listeners;

@@ -82,176 +82,6 @@ static int fill_vpcs(struct plan_build *b)
 	return err;
 }
 
-/* ---- security groups ---- */
-
-/* What carries a group, by group: addresses of ENIs and of nodes. */
-struct members {
-	uint32_t *first; /* shape [groups + 1]: where each group's begin */
-	cv_be32_t *ips;
-};
-
-/* Calls back for each address that carries a group. */
-static void members_each(const struct cv_model *m, struct members *members,
-			 void (*take)(struct members *members, uint32_t sg, cv_be32_t ip))
-{
-	for (uint32_t i = 0; i < m->n_endpoints; i++) {
-		const struct cv_model_endpoint *ep = &m->endpoints[i];
-
-		for (uint32_t k = 0; k < ep->n_enis * ep->n_sgs; k++)
-			take(members, ep->sgs[k / ep->n_enis], ep->enis[k % ep->n_enis].ip);
-	}
-	for (uint32_t i = 0; i < m->n_lbs; i++) {
-		const struct cv_model_lb *lb = &m->lbs[i];
-
-		for (uint32_t k = 0; k < lb->n_nodes * lb->n_sgs; k++) {
-			const struct cv_model_node *node = &lb->nodes[k % lb->n_nodes];
-
-			for (uint32_t j = 0; j < node->n_ips; j++)
-				take(members, lb->sgs[k / lb->n_nodes], node->ips[j]);
-		}
-	}
-}
-
-static void member_count(struct members *members, uint32_t sg, cv_be32_t ip)
-{
-	(void)ip;
-	members->first[sg + 1]++;
-}
-
-/* first[sg] is the end of the group's so far: in the end, where the next one's begin. */
-static void member_add(struct members *members, uint32_t sg, cv_be32_t ip)
-{
-	members->ips[members->first[sg]++] = ip;
-}
-
-/* @return false if memory ran out */
-static bool members_get(struct plan_build *b, struct members *members)
-{
-	const struct cv_model *m = b->model;
-
-	members->first = cv_plan_mem_get(&b->tmp, m->n_sgs + 2, sizeof(*members->first));
-	if (members->first == NULL)
-		return false;
-	members_each(m, members, member_count);
-	for (uint32_t i = 0; i < m->n_sgs; i++)
-		members->first[i + 1] += members->first[i];
-	members->ips =
-		cv_plan_mem_get(&b->tmp, members->first[m->n_sgs] + 1, sizeof(*members->ips));
-	if (members->ips == NULL)
-		return false;
-	members_each(m, members, member_add);
-	memmove(&members->first[1], &members->first[0], m->n_sgs * sizeof(*members->first));
-	members->first[0] = 0;
-	return true;
-}
-
-/* The i-th prefix that a rule admits. The hosts of a VPC, which only the operator knows, have the group
- * that AWS gives who asks for none: `default`. @return false past the last */
-static bool peer_at(const struct plan_build *b, const struct members *members, uint32_t vpc,
-		    const struct cv_model_rule *rule, uint32_t i, struct cv_prefix *ret)
-{
-	const struct cv_model_vpc *v = &b->model->vpcs[vpc];
-	uint32_t sg;
-
-	if (rule->group == NULL) {
-		*ret = rule->cidr;
-		return i == 0;
-	}
-	sg = cv_model_rule_group(b->model, vpc, rule);
-	if (sg == CV_MODEL_NONE)
-		return false;
-	if (strcmp(b->model->sgs[sg].name, "default") == 0) {
-		if (i < v->n_cidrs)
-			*ret = v->cidrs[i];
-		return i < v->n_cidrs;
-	}
-	i += members->first[sg];
-	if (i < members->first[sg + 1])
-		*ret = (struct cv_prefix){.addr = members->ips[i], .len = 32};
-	return i < members->first[sg + 1];
-}
-
-/* Adds the rules of a group. @param to  NULL: only count @return how many */
-static uint32_t add_group(const struct plan_build *b, const struct members *members, uint32_t idx,
-			  struct cv_view_sg_rule *to)
-{
-	const struct cv_model_security_group *sg = &b->model->sgs[idx];
-	struct cv_prefix from;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < sg->n_rules; i++) {
-		const struct cv_model_rule *rule = &sg->rules[i];
-
-		if (rule->protocol != CV_MODEL_TCP && rule->protocol != CV_MODEL_PROTOCOL_ALL)
-			continue;
-		for (uint32_t k = 0; peer_at(b, members, sg->vpc, rule, k, &from); k++, n++) {
-			if (to != NULL)
-				to[n] = (struct cv_view_sg_rule){
-					.from = from,
-					.port_first = rule->port_first,
-					.port_last = rule->port_last,
-				};
-		}
-	}
-	return n;
-}
-
-/* Rules at most: each group once, and the sum for who has several groups. */
-static uint32_t rules_max(const struct plan_build *b)
-{
-	const struct cv_model *m = b->model;
-	uint32_t n = b->sg_first[m->n_sgs];
-
-	for (uint32_t i = 0; i < m->n_endpoints; i++) {
-		for (uint32_t k = 0; k < m->endpoints[i].n_sgs && m->endpoints[i].n_sgs > 1; k++)
-			n += b->sg_first[m->endpoints[i].sgs[k] + 1] -
-			     b->sg_first[m->endpoints[i].sgs[k]];
-	}
-	for (uint32_t i = 0; i < m->n_lbs; i++) {
-		for (uint32_t k = 0; k < m->lbs[i].n_sgs && m->lbs[i].n_sgs > 1; k++)
-			n += b->sg_first[m->lbs[i].sgs[k] + 1] - b->sg_first[m->lbs[i].sgs[k]];
-	}
-	return n;
-}
-
-static int fill_groups(struct plan_build *b)
-{
-	const struct cv_model *m = b->model;
-	struct members members;
-
-	b->sg_first = cv_plan_mem_get(&b->tmp, m->n_sgs + 1, sizeof(*b->sg_first));
-	if (b->sg_first == NULL || !members_get(b, &members))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < m->n_sgs; i++)
-		b->sg_first[i + 1] = b->sg_first[i] + add_group(b, &members, i, NULL);
-	b->rules = cv_plan_mem_get(&b->tmp, rules_max(b), sizeof(*b->rules));
-	if (b->rules == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < m->n_sgs; i++)
-		(void)add_group(b, &members, i, &b->rules[b->sg_first[i]]);
-	b->spec.n_sg_rules = b->sg_first[m->n_sgs];
-	return 0;
-}
-
-/* The rules of several groups in one row; one group's are there already and shared by its users. */
-static void flatten(struct plan_build *b, const uint32_t *sgs, uint32_t n_sgs, uint32_t *ret_first,
-		    uint32_t *ret_n)
-{
-	*ret_first = b->spec.n_sg_rules;
-	for (uint32_t i = 0; i < n_sgs; i++) {
-		uint32_t first = b->sg_first[sgs[i]], n = b->sg_first[sgs[i] + 1] - first;
-
-		if (n_sgs == 1) {
-			*ret_first = first;
-			*ret_n = n;
-			return;
-		}
-		memcpy(&b->rules[b->spec.n_sg_rules], &b->rules[first], n * sizeof(*b->rules));
-		b->spec.n_sg_rules += n;
-	}
-	*ret_n = b->spec.n_sg_rules - *ret_first;
-}
-
 static enum cv_drop verdict(enum cv_model_state state)
 {
 	switch (state) {
@@ -310,7 +140,7 @@ static int fill_endpoints(struct plan_build *b)
 		to = &b->endpoints[slot];
 		to->used = true;
 		to->verdict = (uint8_t)verdict(ep->state);
-		flatten(b, ep->sgs, ep->n_sgs, &to->sg_first, &to->sg_n);
+		cv_plan_sgs_row(b, ep->sgs, ep->n_sgs, &to->sg_first, &to->sg_n);
 		cv_ppv2_aws_template(to->ppv2, ep->id);
 		add_enis(b, i, slot);
 	}
@@ -402,7 +232,7 @@ static int fill_nodes(struct plan_build *b, uint32_t n_ips)
 		};
 
 		if (lb->n_sgs > 0)
-			flatten(b, lb->sgs, lb->n_sgs, &proto.sg_first, &proto.sg_n);
+			cv_plan_sgs_row(b, lb->sgs, lb->n_sgs, &proto.sg_first, &proto.sg_n);
 		for (uint32_t j = 0; j < lb->n_nodes; j++)
 			add_node(b, i, j, &proto);
 	}
@@ -428,7 +258,7 @@ int cv_plan_net_fill(struct plan_build *b)
 		return -ENOMEM;
 	err = fill_vpcs(b);
 	if (err == 0)
-		err = fill_groups(b);
+		err = cv_plan_sgs_fill(b);
 	if (err == 0)
 		err = fill_endpoints(b);
 	if (err == 0)

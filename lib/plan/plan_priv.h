@@ -101,7 +101,8 @@ struct plan_build {
 	struct cv_view_path *paths;
 	uint32_t *unders; /**< by VPC in the model: slot of what carries its VXLAN; CV_VIEW_NONE */
 	struct cv_plan_neigh *neighs;
-	uint32_t *sg_first; /**< by security group: its rules in `rules` */
+	uint32_t *sg_first; /**< by security group: its rules in `rules`, if something has it */
+	cv_be32_t *sg_ips;
 };
 
 /** Give every object of the model its slot, and fill plan->objs. @return 0, -ENOSPC or -ENOMEM */
@@ -110,8 +111,15 @@ int cv_plan_slots_assign(struct plan_build *b);
 /** Paths, once all slots are given. @return 0 or -ENOMEM */
 int cv_plan_paths_fill(struct plan_build *b);
 
-/** VPCs, our addresses, endpoints, nodes, security groups. @return 0, -EINVAL or -ENOMEM */
+/** VPCs, our addresses, endpoints, nodes, security groups. @return 0, -EINVAL, -ENOSPC or -ENOMEM */
 int cv_plan_net_fill(struct plan_build *b);
+
+/** Rules of the security groups that something has. @return 0, -ENOSPC or -ENOMEM */
+int cv_plan_sgs_fill(struct plan_build *b);
+
+/** The rules of several groups in one row; one group's are there already and shared by its users. */
+void cv_plan_sgs_row(struct plan_build *b, const uint32_t *sgs, uint32_t n_sgs, uint32_t *ret_first,
+		     uint32_t *ret_n);
 
 /**
  * Slots of the networks that carry VXLAN, among those of VPCs: of the same port and VLAN the same. Before

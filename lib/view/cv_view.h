@@ -46,8 +46,9 @@ struct cv_view_vpc {
 
 /** Ingress rule of a security group. */
 struct cv_view_sg_rule {
-	struct cv_prefix from;
+	struct cv_prefix from;          /**< unless n_ips says more */
 	uint16_t port_first, port_last; /**< host order, inclusive */
+	uint32_t ip_first, n_ips;       /**< from these in cv_view_spec.sg_ips; 0: from a prefix */
 };
 
 /** An interface endpoint. */
@@ -182,12 +183,13 @@ struct cv_view_spec {
 	uint16_t n_ports, n_zones; /**< logical ports; zones */
 	uint32_t n_vpcs, n_locals, n_endpoints, n_sg_rules, n_nodes, n_node_ips, n_listeners,
 		n_forwards, n_choices, n_choice_targets, n_groups, n_targets, n_pools;
-	uint32_t n_hosts, n_services, n_paths;
+	uint32_t n_hosts, n_services, n_paths, n_sg_ips;
 	const struct cv_view_vpc *vpcs;           /**< by slot */
 	const struct cv_view_local *locals;       /**< any order */
 	const struct cv_view_path *paths;         /**< by slot, the first CV_VIEW_PATH_NONE */
 	const struct cv_view_endpoint *endpoints; /**< by slot; slot CV_VIEW_DIRECT must be there */
 	const struct cv_view_sg_rule *sg_rules;
+	const cv_be32_t *sg_ips;          /**< of rules; those of one ascend, as stored */
 	const struct cv_view_node *nodes; /**< by slot */
 	const cv_be32_t *node_ips;
 	const struct cv_view_listener *listeners; /**< by slot */

@@ -59,6 +59,16 @@ static void check_group_rules(const struct cv_view_spec *spec, uint32_t first, u
 	cv_assert(first <= spec->n_sg_rules && n <= spec->n_sg_rules - first);
 }
 
+static void check_rule_ips(const struct cv_view_spec *spec)
+{
+	for (uint32_t i = 0; i < spec->n_sg_rules; i++) {
+		const struct cv_view_sg_rule *rule = &spec->sg_rules[i];
+
+		cv_assert(rule->n_ips == 0 || (rule->ip_first <= spec->n_sg_ips &&
+					       rule->n_ips <= spec->n_sg_ips - rule->ip_first));
+	}
+}
+
 static bool is_vxlan(const struct cv_view_spec *spec, uint32_t vpc)
 {
 	return vpc < spec->tunnels.n_vxlans && spec->tunnels.vxlans[vpc].on;
@@ -102,6 +112,7 @@ static void check_addresses(const struct cv_view_spec *spec)
 	for (i = 0; i < spec->n_paths; i++)
 		cv_assert(spec->paths[i].endpoint < spec->n_endpoints);
 	cv_assert(spec->n_endpoints > CV_VIEW_DIRECT && spec->endpoints[CV_VIEW_DIRECT].used);
+	check_rule_ips(spec);
 	for (i = 0; i < spec->n_endpoints; i++)
 		check_group_rules(spec, spec->endpoints[i].sg_first, spec->endpoints[i].sg_n);
 	for (i = 0; i < spec->n_nodes; i++) {
@@ -218,6 +229,7 @@ static uint16_t *lay_out(struct carve *c, const struct cv_view_spec *spec, uint3
 	COPY(paths, n_paths);
 	COPY(endpoints, n_endpoints);
 	COPY(sg_rules, n_sg_rules);
+	COPY(sg_ips, n_sg_ips);
 	COPY(nodes, n_nodes);
 	COPY(node_ips, n_node_ips);
 	COPY(listeners, n_listeners);

@@ -338,10 +338,41 @@ static void flows_refused_by_the_load_balancers_groups_are_counted(void **state)
 	world_destroy(w);
 }
 
+/* Wherever the client stands among them, and not if it stands beside them. */
+static void a_rule_may_admit_a_list_of_addresses(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PLAIN);
+	struct seg s = client_seg(&t, F_SYN, "");
+	/* CLIENT_IP first, in the middle, last, and beyond both ends of the rule's. */
+	static const uint32_t first[] = {3, 1, 0, 0, 0, 4}, n[] = {4, 5, 4, 7, 3, 3};
+
+	(void)state;
+	w->nodes[0].sg_any = false;
+	w->nodes[0].sg_first = 1;
+	w->nodes[0].sg_n = 1;
+	for (uint32_t i = 0; i < 7; i++)
+		w->sg_ips[i] = CLIENT_IP + i - 3; /* they ascend as they are stored */
+	for (uint32_t i = 0; i < CV_ARRAY_LEN(first); i++) {
+		w->node_rule = (struct cv_view_sg_rule){
+			.port_last = 65535, .ip_first = first[i], .n_ips = n[i]};
+		world_publish(w);
+		t = talk(w, (uint16_t)(40000 + i), L_PLAIN);
+		s = client_seg(&t, F_SYN, "");
+		if (i < 4)
+			(void)one(w, 0, &s);
+		else
+			none(w, 0, &s, CV_DROP_SECURITY_GROUP);
+	}
+	assert_int_equal(world_events(w, CV_EV_SG_BLOCKED_TCP), 2);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_refused_by_the_load_balancers_groups_are_counted),
+		cmocka_unit_test(a_rule_may_admit_a_list_of_addresses),
 		cmocka_unit_test(endpoints_count_packets_bytes_and_flows),
 		cmocka_unit_test(listeners_and_targets_count_their_flows),
 		cmocka_unit_test(header_that_is_outstanding_shows),

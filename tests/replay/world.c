@@ -302,6 +302,8 @@ void world_publish(struct world *w)
 		.n_paths = N_LOCALS + 1,
 		.endpoints = w->endpoints,
 		.sg_rules = rules,
+		.sg_ips = w->sg_ips,
+		.n_sg_ips = CV_ARRAY_LEN(w->sg_ips),
 		.nodes = w->nodes,
 		.node_ips = node_ips,
 		.listeners = w->listeners,

@@ -115,6 +115,7 @@ struct world {
 	struct cv_view_path paths[N_LOCALS + 1]; /**< of each local: one behind its own place */
 	struct cv_view_node nodes[2];
 	struct cv_view_sg_rule node_rule; /**< rule 1 */
+	cv_be32_t sg_ips[8];              /**< for it */
 	bool cross_zone;
 	struct cv_view_host hosts[N_VPCS];
 	struct cv_view_service services[2]; /**< port 53 of SERVICE, UDP and TCP */

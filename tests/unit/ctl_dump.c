@@ -129,12 +129,14 @@ static json_t *rules_dump(struct dump *d, uint32_t first, uint32_t n)
 	json_t *list = json_array();
 	char text[CV_NET_STR_LEN];
 
-	(void)d;
 	for (uint32_t i = first; i < first + n; i++) {
 		const struct cv_view_sg_rule *r = &d->s->sg_rules[i];
 
 		json_array_append_new(list, pack("[s,i,i]", cv_prefix_str(&r->from, text),
 						 r->port_first, r->port_last));
+		for (uint32_t k = 0; k < r->n_ips; k++)
+			json_array_append_new(
+				list, json_string(cv_ip4_str(d->s->sg_ips[r->ip_first + k], text)));
 	}
 	return list;
 }

@@ -313,7 +313,7 @@ static void rules_that_name_groups_are_resolved(void **state)
 	const struct cv_view_spec *s;
 	struct cv_plan *p;
 	struct world w;
-	char users_are[2][CV_NET_STR_LEN];
+	cv_be32_t users_are[2];
 
 	(void)state;
 	world_init(&w, roomy);
@@ -327,20 +327,21 @@ static void rules_that_name_groups_are_resolved(void **state)
 	add_endpoint(m, "two", "a", users, 1);
 	add_endpoint(m, "target", "a", named, 1);
 	assert_int_equal(cv_model_settle(m, &said), 0);
-	for (int i = 0; i < 2; i++) {
-		const struct cv_prefix eni = {m->endpoints[i].enis[0].ip, 32};
-
-		cv_prefix_str(&eni, users_are[i]);
-	}
+	for (int i = 0; i < 2; i++)
+		users_are[i] = m->endpoints[i].enis[0].ip;
 	p = plan(&w, m);
 	s = spec_of(p);
 	ep = &s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 2)];
-	assert_int_equal(ep->sg_n, 5);
-	check_rule(s, ep->sg_first, users_are[0], 1, 2);
-	check_rule(s, ep->sg_first + 1, users_are[1], 1, 2);
-	check_rule(s, ep->sg_first + 2, "10.0.0.0/16", 0, 65535);
-	check_rule(s, ep->sg_first + 3, "10.7.0.0/16", 0, 65535);
-	check_rule(s, ep->sg_first + 4, "10.8.0.0/16", 7, 8);
+	assert_int_equal(ep->sg_n, 4);
+	check_rule(s, ep->sg_first, "0.0.0.0/0", 1, 2);
+	assert_int_equal(s->sg_rules[ep->sg_first].n_ips, 2);
+	assert_memory_equal(&s->sg_ips[s->sg_rules[ep->sg_first].ip_first], users_are,
+			    sizeof(users_are));
+	for (uint32_t i = 1; i < 4; i++)
+		assert_int_equal(s->sg_rules[ep->sg_first + i].n_ips, 0);
+	check_rule(s, ep->sg_first + 1, "10.0.0.0/16", 0, 65535);
+	check_rule(s, ep->sg_first + 2, "10.7.0.0/16", 0, 65535);
+	check_rule(s, ep->sg_first + 3, "10.8.0.0/16", 7, 8);
 	ep = &s->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 0)];
 	assert_false(ep->sg_any);
 	assert_int_equal(ep->sg_n, 0);
