@@ -65,15 +65,31 @@ static const char *rule_text(const struct cv_model_rule *rule, char *buf, size_t
 	return buf;
 }
 
+/*
+ * What the id of a rule is derived from. Once there were only ranges of addresses that TCP came from, and
+ * their ids were not stored: they stay as they were told.
+ */
+static void id_basis(const char *sg, bool egress, const struct cv_model_rule *rule, char *buf,
+		     size_t size)
+{
+	char text[128];
+
+	if (!egress && rule->protocol == CV_MODEL_TCP && rule->group == NULL)
+		snprintf(buf, size, "%s %s %u %u", sg, cv_prefix_str(&rule->cidr, text),
+			 rule->port_first, rule->port_last);
+	else
+		snprintf(buf, size, "%s %s %s", sg, egress ? "egress" : "ingress",
+			 rule_text(rule, text, sizeof(text)));
+}
+
 /* Rules of the file have the same ids after each start; what calls make is new each time. */
 static void id_make(const struct model_ctx *ctx, const char *sg, bool egress,
 		    struct cv_model_rule *rule)
 {
-	char text[128], basis[200], random[40];
+	char basis[200], random[40];
 
-	snprintf(basis, sizeof(basis), "%s %s %s", sg, egress ? "egress" : "ingress",
-		 rule_text(rule, text, sizeof(text)));
-	if (ctx->by != NULL) {
+	id_basis(sg, egress, rule, basis, sizeof(basis));
+	if (ctx->by != NULL && !ctx->by->restore) {
 		cv_model_random(ctx, basis, random);
 		snprintf(basis, sizeof(basis), "%s", random);
 	}

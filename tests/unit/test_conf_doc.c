@@ -505,6 +505,20 @@ static void shifts_by_hand_stand_over_the_file(void **state)
 	assert_true(m->lbs[0].shift_decided);
 }
 
+static void all_applied(void)
+{
+	for (uint32_t i = 0; i < n_docs; i++)
+		assert_true(applied[i]);
+	check_all();
+}
+
+static void doc_put(uint32_t at, json_t *root)
+{
+	free((void *)(uintptr_t)docs[at].text);
+	docs[at].text = json_dumps(root, 0);
+	json_decref(root);
+}
+
 static void a_shift_that_does_not_fit_is_left_out_alone(void **state)
 {
 	uint32_t at = 0;
@@ -517,13 +531,9 @@ static void a_shift_that_does_not_fit_is_left_out_alone(void **state)
 	root = json_loads(docs[at].text, 0, NULL);
 	json_object_set_new(json_object_get(root, "resource"), "zonal_shift",
 			    json_pack("{s:s}", "away_from", "use1-az9"));
-	free((void *)(uintptr_t)docs[at].text);
-	docs[at].text = json_dumps(root, 0);
-	json_decref(root);
+	doc_put(at, root);
 	conf = parse(file_text(""), true);
-	check_all();
-	for (uint32_t i = 0; i < n_docs; i++)
-		assert_true(applied[i]);
+	all_applied();
 	assert_int_equal(conf->warnings.n, 1);
 	assert_string_equal(conf->warnings.items[0].path, docs[at].id);
 	assert_non_null(strstr(conf->warnings.items[0].text, "no node in 'use1-az9'"));
@@ -544,16 +554,7 @@ static void runtime_set(const char *id, const char *key, json_t *value)
 	assert_true(at < n_docs);
 	root = json_loads(docs[at].text, 0, NULL);
 	assert_int_equal(json_object_set_new(json_object_get(root, "runtime"), key, value), 0);
-	free((void *)(uintptr_t)docs[at].text);
-	docs[at].text = json_dumps(root, 0);
-	json_decref(root);
-}
-
-static void all_applied(void)
-{
-	for (uint32_t i = 0; i < n_docs; i++)
-		assert_true(applied[i]);
-	check_all();
+	doc_put(at, root);
 }
 
 static void a_note_that_the_file_has_no_place_for_goes(void **state)
@@ -596,6 +597,39 @@ static void a_zone_that_has_gone_keeps_nothing_out(void **state)
 	assert_non_null(strstr(conf->warnings.items[0].text, "has no zone 'use1-az9'"));
 	assert_null(strstr(conf->warnings.items[0].text, "left out"));
 	free((void *)(uintptr_t)arn);
+}
+
+/* Documents of versions that derived the ids of rules have none, and clients know them. */
+static void rules_without_ids_keep_those_that_were_told(void **state)
+{
+	char basis[128], want[40];
+	uint32_t at = 0;
+	json_t *root;
+
+	(void)state;
+	while (at < n_docs && strstr(docs[at].text, "\"in and out\"") == NULL)
+		at++;
+	assert_true(at < n_docs);
+	root = json_loads(docs[at].text, 0, NULL);
+	json_object_del(
+		json_array_get(json_object_get(json_object_get(root, "resource"), "ingress"), 0),
+		"id");
+	doc_put(at, root);
+	conf = parse(file_text(""), true);
+	no_warning();
+	snprintf(basis, sizeof(basis), "%s 10.0.0.0/8 80 443", docs[at].id);
+	cv_id_derive("sgr-", basis, 17, want, sizeof(want));
+	at = cv_model_find(m, CV_MODEL_SG, CV_MODEL_NONE, docs[at].id);
+	assert_string_equal(m->sgs[at].rules[0].id, want);
+	cv_conf_destroy(conf);
+	conf = parse(HEAD
+		     "{'name':'x','owner':'cons','cidrs':['10.0.0.0/16'],'attachment':"
+		     "{'port':'p0','vlan':9},'security_groups':[{'name':'x','id':"
+		     "'sg-0123456789abcdef0','ingress':[{'cidr':'10.1.0.0/16','ports':7}]}]}]}",
+		     false);
+	cv_id_derive("sgr-", "sg-0123456789abcdef0 10.1.0.0/16 7 7", 17, want, sizeof(want));
+	at = cv_model_find(m, CV_MODEL_SG, CV_MODEL_NONE, "sg-0123456789abcdef0");
+	assert_string_equal(m->sgs[at].rules[0].id, want);
 }
 
 /* ---- as much as calls may store ---- */
@@ -758,6 +792,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_note_that_the_file_has_no_place_for_goes, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_zone_that_has_gone_keeps_nothing_out, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(rules_without_ids_keep_those_that_were_told, setup,
 						teardown),
 		cmocka_unit_test_teardown(the_most_that_calls_store_comes_back, teardown),
 	};
