@@ -29,7 +29,7 @@ static bool is_rule(const char *id)
 	return strncmp(id, "sgr-", 4) == 0;
 }
 
-/* Rules have tags, and nothing else of what resources have. */
+/* Rules have tags, and nothing else of what resources have. What is found is to be changed. */
 static int rule_find(struct aws_call *call, const char *id, const struct cv_model_meta **ret)
 {
 	struct cv_model_meta *meta = cv_aws_alloc(call, sizeof(*meta));
@@ -37,6 +37,12 @@ static int rule_find(struct aws_call *call, const char *id, const struct cv_mode
 
 	if (meta == NULL || cv_aws_ec2_rule_place(call, id, &place) < 0)
 		return -EINVAL;
+	/* Rules are changed with their group. */
+	if (!call->model->sgs[place.sg].meta.api && !call->model->sgs[place.sg].of_vpc)
+		return cv_aws_fail(call, "OperationNotPermitted",
+				   "security group '%.64s' comes from the configuration file: "
+				   "change it there and reload",
+				   call->model->sgs[place.sg].id);
 	meta->tags = place.rule->tags;
 	meta->n_tags = place.rule->n_tags;
 	*ret = meta;

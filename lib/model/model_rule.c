@@ -282,7 +282,9 @@ static void rules_set(struct change *change)
 			continue;
 		}
 		rule_check(ctx, rule, "set", i);
-		peer_check(change, rule, cv_model_at(ctx, "set[%u]", i));
+		/* One that has gone meanwhile is no reason to refuse a tag. */
+		if (!is_same_peer(ctx->model, change->sg->vpc, &change->rules[at], rule))
+			peer_check(change, rule, cv_model_at(ctx, "set[%u]", i));
 		if (!is_new(change, rule, at, cv_model_at(ctx, "set[%u]", i)))
 			continue;
 		change->dropped[change->n_dropped++] = change->rules[at];

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -372,6 +373,34 @@ static void rules_are_tagged(void **state)
 	element("securityGroupRuleId", id);
 	ec2_fails(CONS, "OperationNotPermitted", "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=a",
 		  id);
+	/* Nor is anything else that the request names. */
+	ec2_fails(CONS, "OperationNotPermitted",
+		  "Action=CreateTags&ResourceId.1=%s&ResourceId.2=%s&Tag.1.Key=z", sg, id);
+	ec2_fails(CONS, "OperationNotPermitted",
+		  "Action=DeleteTags&ResourceId.1=%s&ResourceId.2=%s&Tag.1.Key=a", sg, id);
+	ec2(CONS, GROUPS "&GroupId.1=%s", sg);
+	has("<tagSet><item><key>a</key><value>1</value></item><item><key>b</key><value>2</value>"
+	    "</item></tagSet>");
+}
+
+/* Its group was the file's, and is in it no longer. */
+static void rule_whose_peer_has_gone_is_tagged(void **state)
+{
+	static const char id[] = "sgr-0123456789abcdef0";
+	struct cv_model_rule rule = {.group = "sg-0fedcba9876543210"};
+	const struct cv_model_by by = {.restore = true};
+	struct cv_model_errs said = {0};
+	struct cv_model_sg_req req = {.name = "x", .rules = &rule, .n_rules = 1, .by = &by};
+
+	(void)state;
+	req.vpc = cv_model_find(m, CV_MODEL_VPC, CV_MODEL_NONE, vpc_c);
+	memcpy(rule.id, id, sizeof(id));
+	assert_int_equal(cv_model_sg_add(m, &req, &said), 0);
+	ec2(CONS, "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=k&Tag.1.Value=v", id);
+	ec2(CONS, RULES "&SecurityGroupRuleId.1=%s", id);
+	has("<tagSet><item><key>k</key><value>v</value></item></tagSet>");
+	ec2_fails(CONS, "InvalidGroup.NotFound", AUTHORIZE "Ingress&GroupId=%s" PORTS GROUP(1),
+		  m->sgs[m->n_sgs - 1].id, "sg-0fedcba9876543211");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -388,6 +417,7 @@ int main(void)
 		TEST(group_goes_by_name_and_id),
 		TEST(default_group_is_emptied_and_filled),
 		TEST(rules_are_tagged),
+		TEST(rule_whose_peer_has_gone_is_tagged),
 		TEST(all_filters_are_known),
 	};
 
