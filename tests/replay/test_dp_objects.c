@@ -345,13 +345,13 @@ static void a_rule_may_admit_a_list_of_addresses(void **state)
 	struct talk t = talk(w, 40000, L_PLAIN);
 	struct seg s = client_seg(&t, F_SYN, "");
 	/* CLIENT_IP first, in the middle, last, and beyond both ends of the rule's. */
-	static const uint32_t first[] = {3, 1, 0, 0, 0, 4}, n[] = {4, 5, 4, 7, 3, 3};
+	static const uint32_t first[] = {3, 1, 0, 0, 0, 4}, n[] = {5, 5, 4, 8, 3, 4};
 
 	(void)state;
 	w->nodes[0].sg_any = false;
 	w->nodes[0].sg_first = 1;
 	w->nodes[0].sg_n = 1;
-	for (uint32_t i = 0; i < 7; i++)
+	for (uint32_t i = 0; i < 8; i++)
 		w->sg_ips[i] = CLIENT_IP + i - 3; /* they ascend as they are stored */
 	for (uint32_t i = 0; i < CV_ARRAY_LEN(first); i++) {
 		w->node_rule = (struct cv_view_sg_rule){

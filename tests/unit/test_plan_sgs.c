@@ -92,6 +92,31 @@ static void groups_that_nothing_has_cost_nothing(void **state)
 	world_fini(&w);
 }
 
+/* It must not let in everybody. */
+static void a_group_that_nothing_has_admits_nobody(void **state)
+{
+	static const char *const sgs[] = {"guarded"};
+	struct cv_model_rule rule = {.group = "empty", .port_last = UINT16_MAX};
+	struct cv_model_sg_req req = {.name = "empty", .vpc = 1};
+	struct cv_model *m = plain_model();
+	const struct cv_view_endpoint *ep;
+	struct cv_plan *p;
+	struct world w;
+
+	(void)state;
+	world_init(&w, roomy);
+	DONE(cv_model_sg_add(m, &req, &e_));
+	req = (struct cv_model_sg_req){.name = "guarded", .vpc = 1, .rules = &rule, .n_rules = 1};
+	DONE(cv_model_sg_add(m, &req, &e_));
+	add_endpoint(m, "guarded", "a", sgs, 1);
+	p = plan(&w, m);
+	ep = &spec_of(p)->endpoints[cv_plan_slot(p, CV_PLAN_ENDPOINT, 0, 0)];
+	assert_false(ep->sg_any);
+	assert_int_equal(ep->sg_n, 0);
+	cv_plan_destroy(p);
+	world_fini(&w);
+}
+
 /* A load balancer's addresses are members, its groups are planned; once it is gone, neither. */
 static void load_balancers_have_groups_while_they_are_there(void **state)
 {
@@ -99,12 +124,12 @@ static void load_balancers_have_groups_while_they_are_there(void **state)
 	struct cv_model_rule rule = {.group = "own", .port_last = UINT16_MAX};
 	struct cv_model_sg_req sg = {.name = "own", .vpc = 0, .rules = &rule, .n_rules = 1};
 	const char *sgs[] = {"own", "lb"};
-	cv_be32_t addr = ip("10.0.1.77");
-	struct cv_model_place_req place = {.subnet = "a", .ips = &addr, .n_ips = 1};
+	cv_be32_t addrs[] = {ip("10.0.1.77"), ip("10.0.2.5")}; /* the greater number first */
+	struct cv_model_place_req places[] = {{"a", &addrs[0], 1}, {"b", &addrs[1], 1}};
 	struct cv_model_lb_req req = {.name = "judged",
 				      .vpc = "prov",
-				      .places = &place,
-				      .n_places = 1,
+				      .places = places,
+				      .n_places = 2,
 				      .sgs = sgs,
 				      .n_sgs = 2,
 				      .by = &by};
@@ -122,8 +147,9 @@ static void load_balancers_have_groups_while_they_are_there(void **state)
 	s = spec_of(p);
 	node = &s->nodes[cv_plan_slot(p, CV_PLAN_NODE, 1, 0)];
 	assert_int_equal(node->sg_n, 2);
-	assert_int_equal(s->sg_rules[node->sg_first].n_ips, 1);
-	assert_int_equal(s->sg_ips[s->sg_rules[node->sg_first].ip_first], addr);
+	assert_int_equal(s->sg_rules[node->sg_first].n_ips, 2);
+	assert_int_equal(s->sg_ips[s->sg_rules[node->sg_first].ip_first], addrs[1]);
+	assert_int_equal(s->sg_ips[s->sg_rules[node->sg_first].ip_first + 1], addrs[0]);
 	assert_int_equal(s->sg_rules[node->sg_first + 1].n_ips, 0);
 	cv_plan_destroy(p);
 	DONE(cv_model_remove(m, &by, CV_MODEL_LB, m->lbs[1].arn, &e_));
@@ -139,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(groups_cost_their_rules_and_their_members),
 		cmocka_unit_test(groups_that_nothing_has_cost_nothing),
+		cmocka_unit_test(a_group_that_nothing_has_admits_nobody),
 		cmocka_unit_test(load_balancers_have_groups_while_they_are_there),
 	};
 
