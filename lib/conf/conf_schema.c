@@ -484,7 +484,9 @@ static const struct conf_row schema[] = {
 	OBJECT("endpoints[].subnets[]", 0, "an ENI"),
 	TEXT("endpoints[].subnets[].subnet", REQ, REF, NULL, "subnet of the VPC"),
 	IP("endpoints[].subnets[].ip", 0, "free address of the subnet; chosen if absent"),
-	LIST("endpoints[].security_groups", 0, 0, 64, "who may connect; the VPC's CIDRs if absent"),
+	LIST("endpoints[].security_groups", 0, 0, 64,
+	     "who may connect; if absent the VPC's group `default`: that of the file, else one that "
+	     "admits the VPC's CIDRs"),
 	TEXT("endpoints[].security_groups[]", 0, REF, NULL, "security group of the VPC"),
 };
 

@@ -399,6 +399,13 @@ static void endpoint_sgs(struct model_ctx *ctx, const struct cv_model_endpoint_r
 
 	endpoint->n_sgs = req->n_sgs > 0 ? req->n_sgs : 1;
 	endpoint->sgs = cv_model_resolve_all(ctx, CV_MODEL_SG, endpoint->vpc, sgs, endpoint->n_sgs);
+	/* The file's own admits what its rules say, and the VPC's CIDRs only if they do. */
+	if (req->n_sgs == 0 && ctx->by == NULL && endpoint->sgs != NULL &&
+	    !ctx->model->sgs[endpoint->sgs[0]].of_vpc)
+		cv_model_err(ctx, 0, "", "security_groups",
+			     "endpoint '%.64s' names no security group: it has the file's "
+			     "'default', whose rules say who may connect",
+			     req->name != NULL ? req->name : "");
 }
 
 void cv_model_check_sgs(struct model_ctx *ctx, uint32_t n)

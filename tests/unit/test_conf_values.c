@@ -550,6 +550,45 @@ static void texts_without_memory_are_null(void **state)
 	cv_conf_destroy(conf);
 }
 
+/* @return the path of the warning of an endpoint that got the file's `default` unasked, or "" */
+static const char *default_warned(const char *groups, const char *endpoint)
+{
+	static char path[256];
+	char text[2048];
+	struct cv_conf *conf;
+
+	snprintf(text, sizeof(text),
+		 "{'region':'r','zones':['z'],'accounts':[{'id':'111111111111'}],'dpdk':{'ports':"
+		 "[{'name':'p','device':'net_null0'}]},'vpcs':[{'name':'v','owner':'111111111111',"
+		 "'cidrs':['10.0.0.0/16'],'attachment':{'port':'p'},'subnets':[{'name':'a','cidr':"
+		 "'10.0.1.0/24','zone':'z'}]%s}],'load_balancers':[{'name':'w','vpc':'v',"
+		 "'subnets':[{'subnet':'a'}]}],'endpoint_services':[{'name':'w','load_balancers':"
+		 "['w'],'allowed_principals':['*']}],'endpoints':[{'name':'e','vpc':'v','service':"
+		 "'w','subnets':[{'subnet':'a'}]%s}]}",
+		 groups, endpoint);
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == '\'' ? '"' : *p;
+	conf = parse_good(text);
+	path[0] = '\0';
+	for (size_t i = 0; i < conf->warnings.n; i++) {
+		if (strstr(conf->warnings.items[i].text, "names no security group") != NULL)
+			snprintf(path, sizeof(path), "%s", conf->warnings.items[i].path);
+	}
+	cv_conf_destroy(conf);
+	return path;
+}
+
+static void endpoint_that_gets_the_files_default_is_told_of(void **state)
+{
+	static const char groups[] = ",'security_groups':[{'name':'default','ingress':[]}]";
+
+	(void)state;
+	assert_string_equal(default_warned(groups, ""), "endpoints[0].security_groups");
+	assert_string_equal(default_warned(groups, ",'security_groups':['default']"), "");
+	assert_string_equal(default_warned("", ""), "");
+	assert_string_equal(default_warned(",'security_groups':[{'name':'x'}]", ""), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +612,8 @@ int main(void)
 		CASE(every_allocation_may_fail),
 		CASE(texts_without_memory_are_null),
 #undef CASE
+		cmocka_unit_test_teardown(endpoint_that_gets_the_files_default_is_told_of,
+					  teardown),
 	};
 
 	return cmocka_run_group_tests_name("conf_values", tests, NULL, NULL);
