@@ -46,14 +46,17 @@ static void check_client(const struct cv_tcp *t, const struct cv_tcp_seg *seg, b
 		cv_assert(act->built.seq == hdr);
 }
 
-static void check_target(const struct cv_tcp *t, const struct cv_tcp_seg *seg,
+static void check_target(const struct cv_tcp *t, const struct cv_tcp_seg *seg, bool was_unacked,
 			 const struct cv_tcp_act *act)
 {
 	bool has_ack = (seg->flags & CV_TCP_ACK) != 0;
 
 	cv_assert(act->seq == seg->seq && act->trim == 0);
 	cv_assert(act->hdr == CV_TCP_HDR_NONE || act->hdr == CV_TCP_HDR_RESEND);
-	if (has_ack)
+	/* Once the header is acknowledged, ACKs are what they say. */
+	if (has_ack && !was_unacked)
+		cv_assert(act->ack == seg->ack);
+	else if (has_ack)
 		cv_assert(act->ack - (t->isn1 - t->hdr_len) >= t->hdr_len);
 	if (has_ack && (t->flags & CV_TCP_F_UNACKED) != 0 && t->state != CV_TCP_SYN_SENT)
 		cv_assert(cv_seq_leq(act->ack, t->isn1));
@@ -85,7 +88,7 @@ static void step(struct cv_tcp *t, struct cv_tcp_cold *c, const struct input *in
 		return;
 	if ((in->kind & 1) != 0) {
 		if (cv_tcp_t2c(t, c, &seg, &act) == CV_TCP_FORWARD)
-			check_target(t, &seg, &act);
+			check_target(t, &seg, was_unacked, &act);
 	} else if (cv_tcp_c2t(t, c, &seg, &act) == CV_TCP_FORWARD) {
 		check_client(t, &seg, was_unacked, &act);
 	}
