@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -20,6 +21,7 @@
 #define UMEM_FRAME_MAX 4096
 #define CPUS_MAX 1024
 #define PATH_LEN 64
+#define JOIN_POLL_US 200
 
 const char *cv_io_dpdk_version(void)
 {
@@ -382,12 +384,14 @@ int cv_io_launch(struct cv_io *io, unsigned int worker, int (*fn)(void *), void 
 	return rte_eal_remote_launch(fn, arg, io->workers[worker].lcore);
 }
 
+/* DPDK's own wait spins: on a CPU that a worker shares with us, at a higher priority, for ever. */
 void cv_io_join(struct cv_io *io)
 {
-	uint32_t i;
-
-	for (i = 0; i < io->n_workers; i++)
+	for (uint32_t i = 0; i < io->n_workers; i++) {
+		while (rte_eal_get_lcore_state(io->workers[i].lcore) == RUNNING)
+			usleep(JOIN_POLL_US);
 		(void)rte_eal_wait_lcore(io->workers[i].lcore);
+	}
 }
 
 unsigned int cv_io_n_queues(const struct cv_io *io, unsigned int worker)
