@@ -111,11 +111,27 @@ static void targets_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter
 	}
 }
 
+/* Targets that get nothing since their zone is shifted away. @param zone  CV_MODEL_NONE: in all zones */
+static uint64_t shifted_count(const struct cv_model *model, uint32_t tg, uint32_t zone)
+{
+	const struct cv_model_target_group *group = &model->tgs[tg];
+	uint32_t shifted = model->lbs[group->lb].shifted_zone;
+	uint64_t n = 0;
+
+	if (shifted == CV_MODEL_NONE || (zone != CV_MODEL_NONE && zone != shifted))
+		return 0;
+	for (uint32_t i = 0; i < group->n_targets; i++)
+		n += group->targets[i].zone == shifted;
+	return n;
+}
+
 /* Targets of a group that are as asked. @param zone  as cv_health_state() */
 static uint64_t hosts_count(const struct cv_ctl *ctl, uint32_t tg, uint32_t zone, int what)
 {
 	uint64_t n = 0;
 
+	if (what == WHAT_SHIFTED)
+		return shifted_count(ctl->conf->model, tg, zone);
 	for (uint32_t i = 0; i < ctl->conf->model->tgs[tg].n_targets; i++) {
 		enum cv_model_target_state state = cv_health_state(ctl->health, tg, i, zone);
 
@@ -126,6 +142,14 @@ static uint64_t hosts_count(const struct cv_ctl *ctl, uint32_t tg, uint32_t zone
 	return n;
 }
 
+/* AWS reports shifts of load balancers only that may be shifted. */
+static bool hosts_told(const struct cv_model *model, uint32_t tg, int what)
+{
+	uint32_t lb = model->tgs[tg].lb;
+
+	return lb != CV_MODEL_NONE && (what != WHAT_SHIFTED || model->lbs[lb].zonal_shift);
+}
+
 /* For all zones together: what the nodes say as one, not the sum of it. */
 static void hosts_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
 		       struct ctl_meter_sink *sink)
@@ -133,7 +157,7 @@ static void hosts_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
 	const struct cv_model *model = ctl->conf->model;
 
 	for (uint32_t i = 0; i < model->n_tgs; i++) {
-		if (model->tgs[i].lb != CV_MODEL_NONE)
+		if (hosts_told(model, i, meter->what))
 			tg_take(ctl, meter, sink, &(struct tg_part){i, NULL, 0},
 				hosts_count(ctl, i, CV_MODEL_NONE, meter->what));
 	}
@@ -147,7 +171,7 @@ static void zones_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
 	for (uint32_t i = 0; i < model->n_tgs; i++) {
 		const struct cv_model_lb *lb;
 
-		if (model->tgs[i].lb == CV_MODEL_NONE)
+		if (!hosts_told(model, i, meter->what))
 			continue;
 		lb = &model->lbs[model->tgs[i].lb];
 		for (uint32_t k = 0; k < lb->n_nodes; k++)
@@ -288,6 +312,11 @@ static const struct ctl_meter meters[] = {
 	 WHAT_HEALTHY},
 	{NLB, "UnHealthyHostCount", "Count", NULL, NULL, true, true, SETS_ZONES, zones_walk,
 	 WHAT_UNHEALTHY},
+	{NLB, "ActiveZonalShiftHostCount", "Count", PROM_TG "active_zonal_shift_host_count",
+	 "Targets without new flows since their zone is shifted away (AWS: ActiveZonalShiftHostCount).",
+	 true, true, SETS_HOSTS, hosts_walk, WHAT_SHIFTED},
+	{NLB, "ActiveZonalShiftHostCount", "Count", NULL, NULL, true, true, SETS_ZONES, zones_walk,
+	 WHAT_SHIFTED},
 	{ENDPOINTS, "ActiveConnections", "Count", PROM_ENDPOINT "active_connections",
 	 "Flows of an endpoint now (AWS: ActiveConnections).", true, false, SETS_ENDPOINT,
 	 cv_ctl_meter_endpoints_walk, WHAT_ACTIVE},

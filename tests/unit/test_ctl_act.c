@@ -206,6 +206,21 @@ static json_int_t generation(struct world *w)
 	return n;
 }
 
+/* Targets that a shift takes out, by the metric; -1: it is not told. */
+static int shifted_hosts(struct world *w)
+{
+	struct cv_ctl_reply reply = {0};
+	const char *at;
+	int n = -1;
+
+	assert_int_equal(cv_ctl_metrics(world_ctl(w), &reply), 0);
+	at = strstr(reply.text, "culvert_nlb_target_group_active_zonal_shift_host_count{");
+	if (at != NULL)
+		assert_int_equal(sscanf(strstr(at, "} "), "} %d", &n), 1);
+	free(reply.text);
+	return n;
+}
+
 static void zones_are_shifted_and_back(void **state)
 {
 	struct world *w = world_run(let_shift);
@@ -218,14 +233,17 @@ static void zones_are_shifted_and_back(void **state)
 	assert_non_null(strstr(said, "has no node in 'use1-az9'"));
 	assert_int_equal(shift(w, "shift", "none", "use1-az1"), -ENOENT);
 	assert_int_equal(generation(w), gen);
+	assert_int_equal(shifted_hosts(w), 0);
 	assert_int_equal(shift(w, "shift", "web", "use1-az1"), 0);
 	assert_non_null(strstr(said, "'web' is shifted away from use1-az1"));
 	world_until(generation(w) > gen);
+	assert_int_equal(shifted_hosts(w), 1);
 	assert_int_equal(shift(w, "shift", "web", "use1-az2"), -EINVAL);
 	assert_non_null(strstr(said, "shifted away from use1-az1 already"));
 	gen = generation(w);
 	assert_int_equal(shift(w, "unshift", "web", NULL), 0);
 	world_until(generation(w) > gen);
+	assert_int_equal(shifted_hosts(w), 0);
 	world_destroy(w);
 }
 
