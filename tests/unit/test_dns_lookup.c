@@ -101,6 +101,7 @@ static void begin(uint32_t n_forwarders)
 		.n_forwarders = n_forwarders,
 	};
 
+	cv_dns_lookup_destroy(lookup);
 	assert_int_equal(cv_dns_lookup_create(&req, &lookup), 0);
 }
 
@@ -213,7 +214,6 @@ static void record_of_either_name_is_found(void **state)
 	record(16, "\013" TEXT, 12);
 	give(0);
 	assert_int_equal(end_of(), 1);
-	cv_dns_lookup_destroy(lookup);
 	begin(1);
 	asked(0, FIRST);
 	reply(NXDOMAIN);
@@ -409,7 +409,6 @@ static void what_cannot_be_asked_proves_nothing(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	assert_int_equal(step(), -EIO);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	cv_dns_lookup_destroy(lookup);
 	/* A resolver that can be asked, and says that there is none, is believed. */
 	forwarders[1] = forwarders[0];
 	forwarders[0].ip = htonl(INADDR_BROADCAST); /* connect() refuses */
