@@ -38,6 +38,7 @@ struct wire {
 	unsigned int n_addrs;
 	struct rte_mbuf *inbox[INBOX_MAX]; /* to be received by worker 0 */
 	unsigned int n_inbox;
+	bool handshakes; /* who is sent something acknowledges it */
 	struct rte_mempool *mbufs;
 };
 
@@ -144,6 +145,52 @@ static void wire_arp(struct wire *wire, uint16_t port, cv_be32_t ip, const uint8
 	wire_put(wire, port, &f, sizeof(f));
 }
 
+struct tcp_frame {
+	struct rte_ether_hdr eth;
+	struct rte_ipv4_hdr ip;
+	struct rte_tcp_hdr tcp;
+	uint8_t pad[6];
+} __attribute__((packed, aligned(2)));
+
+/* A segment without data. */
+static void tcp_put(struct wire *wire, uint16_t port, struct tcp_frame *f)
+{
+	f->eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	f->ip.version_ihl = 0x45;
+	f->ip.total_length = cv_be16(40);
+	f->ip.time_to_live = 64;
+	f->ip.next_proto_id = IPPROTO_TCP;
+	f->ip.hdr_checksum = rte_ipv4_cksum(&f->ip);
+	f->tcp.data_off = 5 << 4;
+	f->tcp.rx_win = cv_be16(65535);
+	f->tcp.cksum = rte_ipv4_udptcp_cksum(&f->ip, &f->tcp);
+	wire_put(wire, port, f, sizeof(*f));
+}
+
+/* Under the lock: who was sent a SYN or data acknowledges it. */
+static void wire_answer(struct wire *wire, uint16_t port, const struct rte_mbuf *m)
+{
+	const struct tcp_frame *got = rte_pktmbuf_mtod(m, const struct tcp_frame *);
+	bool syn = got->tcp.tcp_flags & RTE_TCP_SYN_FLAG, ack = got->tcp.tcp_flags & RTE_TCP_ACK_FLAG;
+	uint32_t len = cv_be16_host(got->ip.total_length) - sizeof(got->ip) -
+		       (got->tcp.data_off >> 4) * 4u + syn;
+	struct tcp_frame f;
+
+	if (len == 0 || (got->tcp.tcp_flags & RTE_TCP_RST_FLAG) != 0)
+		return;
+	memset(&f, 0, sizeof(f));
+	memcpy(&f.eth.dst_addr, &got->eth.src_addr, 6);
+	memcpy(&f.eth.src_addr, &got->eth.dst_addr, 6);
+	f.ip.src_addr = got->ip.dst_addr;
+	f.ip.dst_addr = got->ip.src_addr;
+	f.tcp.src_port = got->tcp.dst_port;
+	f.tcp.dst_port = got->tcp.src_port;
+	f.tcp.sent_seq = ack ? got->tcp.recv_ack : cv_be32(5000);
+	f.tcp.recv_ack = cv_be32(cv_be32_host(got->tcp.sent_seq) + len);
+	f.tcp.tcp_flags = (uint8_t)(RTE_TCP_ACK_FLAG | (ack ? 0 : RTE_TCP_SYN_FLAG));
+	tcp_put(wire, port, &f);
+}
+
 /* Under the lock: look at what a worker sent. */
 static void wire_see(struct wire *wire, uint16_t port, struct rte_mbuf *m)
 {
@@ -164,11 +211,14 @@ static void wire_see(struct wire *wire, uint16_t port, struct rte_mbuf *m)
 		if (addr->answers)
 			wire_arp(wire, port, addr->ip, addr->mac);
 	} else {
-		const struct rte_ipv4_hdr *ip = (const void *)(eth + 1);
+		const struct tcp_frame *f = (const void *)eth;
 
-		addr = wire_addr_get(wire, port, ip->dst_addr);
+		addr = wire_addr_get(wire, port, f->ip.dst_addr);
 		addr->n_tcp++;
+		addr->n_syn += (f->tcp.tcp_flags & RTE_TCP_SYN_FLAG) != 0;
 		memcpy(addr->tcp_mac, &eth->dst_addr, 6);
+		if (wire->handshakes)
+			wire_answer(wire, port, m);
 	}
 }
 
@@ -235,38 +285,29 @@ void world_arp(struct world *w, uint16_t port, const char *ip, const uint8_t *ma
 	pthread_mutex_unlock(&w->wire.lock);
 }
 
-struct syn_frame {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_tcp_hdr tcp;
-	uint8_t pad[6];
-} __attribute__((packed, aligned(2)));
+void world_handshakes(struct world *w)
+{
+	pthread_mutex_lock(&w->wire.lock);
+	w->wire.handshakes = true;
+	pthread_mutex_unlock(&w->wire.lock);
+}
 
 void world_syn(struct world *w, uint16_t port, const char *vpc, uint16_t client_port,
 	       const char *eni, uint16_t eni_port)
 {
-	struct syn_frame f;
+	struct tcp_frame f;
 
 	memset(&f, 0, sizeof(f));
 	cv_mac_of_ip(cv_mac_prefix(vpc), ip4(eni), f.eth.dst_addr.addr_bytes);
 	f.eth.src_addr.addr_bytes[0] = 2;
-	f.eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	f.ip.version_ihl = 0x45;
-	f.ip.total_length = cv_be16(40);
-	f.ip.time_to_live = 64;
-	f.ip.next_proto_id = IPPROTO_TCP;
 	f.ip.src_addr = ip4("172.16.1.50");
 	f.ip.dst_addr = ip4(eni);
-	f.ip.hdr_checksum = rte_ipv4_cksum(&f.ip);
 	f.tcp.src_port = cv_be16(client_port);
 	f.tcp.dst_port = cv_be16(eni_port);
 	f.tcp.sent_seq = cv_be32(1000);
-	f.tcp.data_off = 5 << 4;
 	f.tcp.tcp_flags = RTE_TCP_SYN_FLAG;
-	f.tcp.rx_win = cv_be16(65535);
-	f.tcp.cksum = rte_ipv4_udptcp_cksum(&f.ip, &f.tcp);
 	pthread_mutex_lock(&w->wire.lock);
-	wire_put(&w->wire, port, &f, sizeof(f));
+	tcp_put(&w->wire, port, &f);
 	pthread_mutex_unlock(&w->wire.lock);
 }
 
@@ -320,6 +361,9 @@ static void dp_make(struct world *w)
 	cv_ctl_attach(w->ctl, w->dp);
 }
 
+/* The world that is there, to clear away what a test that failed has left. */
+static struct world *left;
+
 struct world *world_create(void (*edit)(json_t *conf))
 {
 	static unsigned int n_worlds;
@@ -332,6 +376,8 @@ struct world *world_create(void (*edit)(json_t *conf))
 	/* A test that failed may have left its own. */
 	json_set_alloc_funcs(malloc, free);
 	world_once();
+	if (left != NULL)
+		world_destroy(left);
 	cfg.tsc_hz = rte_get_tsc_hz();
 	pthread_mutex_init(&w->wire.lock, NULL);
 	/* A name of its own: the world of a test that failed is still there. */
@@ -351,6 +397,7 @@ struct world *world_create(void (*edit)(json_t *conf))
 	assert_int_equal(cv_ctl_create(&cfg, conf, &errs, &w->ctl), 0);
 	assert_int_equal(errs.n, 0);
 	dp_make(w);
+	left = w;
 	return w;
 }
 
@@ -388,6 +435,7 @@ void world_destroy(struct world *w)
 {
 	char cmd[128];
 
+	left = NULL;
 	if (w->started) {
 		cv_ctl_stop(w->ctl);
 		pthread_join(w->control, NULL);

@@ -34,6 +34,7 @@ struct wire_addr {
 	unsigned int n_asked;     /**< ARP requests for it */
 	unsigned int n_announced; /**< gratuitous ARP of it */
 	unsigned int n_tcp;       /**< TCP packets to it */
+	unsigned int n_syn;       /**< those of them with SYN */
 	uint8_t tcp_mac[6];       /**< MAC that the last of them went to */
 };
 
@@ -84,6 +85,9 @@ void world_arp(struct world *w, uint16_t port, const char *ip, const uint8_t *ma
 /** The client 172.16.1.50 dials an endpoint ENI: one SYN. */
 void world_syn(struct world *w, uint16_t port, const char *vpc, uint16_t client_port,
 	       const char *eni, uint16_t eni_port);
+
+/** From now on clients and stations finish handshakes, and acknowledge data. */
+void world_handshakes(struct world *w);
 
 /** Wait until a condition holds; fails the test after some seconds. */
 #define world_until(cond)                                                   \

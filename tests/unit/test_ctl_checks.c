@@ -29,13 +29,18 @@
 
 #define CHECK_PORT 18080
 
-/* A target's own server: answers each request with a code, or with nothing. */
+/* The third byte of a node's address tells its zone. */
+#define ZONES 3
+#define ALL_ZONES (1 << 1 | 1 << 2)
+
+/* A target's own server: answers each request, with a code of its own to the nodes of some zones. */
 struct server {
 	const char *ip;
 	int fd;
 	pthread_t thread;
 	_Atomic int code;
-	_Atomic unsigned int n_asked;
+	_Atomic unsigned int code_for; /* bits: zones */
+	_Atomic unsigned int n_asked[ZONES];
 };
 
 static struct server servers[] = {{.ip = "10.0.1.21"}, {.ip = "10.0.2.22"}, {.ip = "10.0.1.31"}};
@@ -43,15 +48,19 @@ static struct server servers[] = {{.ip = "10.0.1.21"}, {.ip = "10.0.2.22"}, {.ip
 static void *serve(void *arg)
 {
 	struct server *s = arg;
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
 	int fd;
 
-	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
+	while ((fd = accept(s->fd, (struct sockaddr *)&from, &len)) >= 0) {
+		unsigned int zone = (ntohl(from.sin_addr.s_addr) >> 8 & 0xff) % ZONES;
 		char text[512];
 		ssize_t n = recv(fd, text, sizeof(text), 0);
 
 		if (n > 0) {
-			s->n_asked++;
-			n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\n\r\n", (int)s->code);
+			s->n_asked[zone]++;
+			n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\n\r\n",
+				     s->code_for & 1u << zone ? (int)s->code : 200);
 			(void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
 		}
 		close(fd);
@@ -65,7 +74,6 @@ static void server_start(struct server *s)
 	const int one = 1;
 
 	assert_true(cv_ip4_parse(s->ip, &addr.sin_addr.s_addr));
-	s->code = 200;
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(s->fd >= 0);
 	setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -79,6 +87,22 @@ static void server_stop(struct server *s)
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->fd);
+}
+
+static int all_serve(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(servers); i++) {
+		servers[i].code = 200;
+		servers[i].code_for = ALL_ZONES;
+	}
+	return 0;
+}
+
+/* Requests to the first server. */
+static unsigned int n_asked_get(void)
+{
+	return servers[0].n_asked[1] + servers[0].n_asked[2];
 }
 
 /* A network namespace in which all of 10/8 is here: nodes and targets alike. */
@@ -138,16 +162,23 @@ static void edit(json_t *conf)
 	}
 }
 
-/* A target that drains ends its flows when it gets sick. A slow answer on a busy machine is no failure. */
+/*
+ * A target that drains ends its flows when it gets sick. A busy machine neither makes it sick nor lets flows
+ * expire.
+ */
 static void edit_drains(json_t *conf)
 {
+	json_t *check;
+
 	edit(conf);
-	json_object_set_new(at(conf, "settings"), "timeouts",
-			    json_pack("{s:i}", "syn_seconds", 600));
+	json_object_set_new(at(conf, "load_balancers.0.listeners.0"), "attributes",
+			    json_pack("{s:i}", "tcp.idle_timeout.seconds", 6000));
 	json_object_set_new(at(conf, "target_groups.0.attributes"),
 			    "deregistration_delay.timeout_seconds", json_integer(3600));
-	json_object_set_new(at(conf, "target_groups.0.health_check"), "unhealthy_threshold",
-			    json_integer(10));
+	check = at(conf, "target_groups.0.health_check");
+	json_object_set_new(check, "interval_seconds", json_integer(10));
+	json_object_set_new(check, "timeout_seconds", json_integer(10));
+	json_object_set_new(check, "unhealthy_threshold", json_integer(10));
 }
 
 static void edit_drains_sick(json_t *conf)
@@ -239,17 +270,17 @@ static void a_target_fails_and_returns(void **state)
 /* 40 connections from the port on, and none of them to the first target. */
 static bool is_left_out(struct world *w, uint16_t client_port)
 {
-	unsigned int first = world_seen(w, PROV, "10.0.1.21").n_tcp;
-	unsigned int both = first + world_seen(w, PROV, "10.0.2.22").n_tcp;
+	unsigned int first = world_seen(w, PROV, "10.0.1.21").n_syn;
+	unsigned int both = first + world_seen(w, PROV, "10.0.2.22").n_syn;
 	char *vpc = vpc_id(w, "consumer-1");
 
 	for (uint16_t i = 0; i < 40; i++)
 		world_syn(w, C1, vpc, (uint16_t)(client_port + i), "172.16.1.10", 80);
 	free(vpc);
-	world_until(world_seen(w, PROV, "10.0.1.21").n_tcp +
-			    world_seen(w, PROV, "10.0.2.22").n_tcp >=
+	world_until(world_seen(w, PROV, "10.0.1.21").n_syn +
+			    world_seen(w, PROV, "10.0.2.22").n_syn >=
 		    both + 40);
-	return world_seen(w, PROV, "10.0.1.21").n_tcp == first;
+	return world_seen(w, PROV, "10.0.1.21").n_syn == first;
 }
 
 /* The new state is in what workers forward by. */
@@ -266,7 +297,6 @@ static void an_unhealthy_target_gets_no_connections(void **state)
 	world_until(state_is(w, TARGET_0, "unhealthy") && state_is(w, TARGET_1, "healthy"));
 	/* The plan follows soon. What is dialled before goes on: other ports the next time. */
 	world_until(is_left_out(w, port += 40));
-	servers[0].code = 200;
 	world_destroy(w);
 }
 
@@ -331,10 +361,11 @@ static struct world *drained_world(void (*how)(json_t *conf), long long *ret_n)
 	world_until(state_is(w, TARGET_0, "healthy") && state_is(w, TARGET_1, "healthy"));
 	world_until(strcmp(neighbour(w, "10.0.1.21", "state"), "reachable") == 0 &&
 		    strcmp(neighbour(w, "10.0.2.22", "state"), "reachable") == 0);
+	world_handshakes(w);
 	/* Workers go by a new state soon: both get some of those dialled then. */
-	while (is_left_out(w, port += 40)) {
+	while (is_left_out(w, port += 40) || flows_to(w, TARGET_1) == 0) {
 		if (port > 60000)
-			fail_msg("the first target gets no connections");
+			fail_msg("one of the targets gets no connections");
 	}
 	*ret_n = flows_to(w, TARGET_0);
 	json_array_remove(at(world_conf(w), "target_groups.0.targets"), 0);
@@ -352,15 +383,15 @@ static void a_draining_target_is_checked_until_it_fails(void **state)
 
 	(void)state;
 	w = drained_world(edit_drains, &n);
-	n_asked = servers[0].n_asked;
+	n_asked = n_asked_get();
 	/* Two nodes ask: so many are five rounds. */
-	world_until(servers[0].n_asked >= n_asked + 10);
+	world_until(n_asked_get() >= n_asked + 10);
 	assert_int_equal(flows_to(w, DRAINED), n);
 	/* A reload leaves the checks as they are. */
 	world_write(w, NULL);
 	kill(getpid(), SIGHUP);
-	n_asked = servers[0].n_asked;
-	world_until(servers[0].n_asked >= n_asked + 4);
+	n_asked = n_asked_get();
+	world_until(n_asked_get() >= n_asked + 4);
 	assert_int_equal(flows_to(w, DRAINED), n);
 	servers[0].code = 503;
 	world_until(flows_to(w, DRAINED) == 0);
@@ -368,8 +399,40 @@ static void a_draining_target_is_checked_until_it_fails(void **state)
 	assert_true(state_is(w, DRAINED, "draining"));
 	assert_true(flows_to(w, LEFT) > 0);
 	/* It is known now: nobody asks again. Probes that were under way may still end. */
-	world_until((n_asked = servers[0].n_asked, usleep(300000), servers[0].n_asked == n_asked));
-	servers[0].code = 200;
+	world_until((n_asked = n_asked_get(), usleep(300000), n_asked_get() == n_asked));
+	world_destroy(w);
+}
+
+static void edit_drains_soon(json_t *conf)
+{
+	edit_drains(conf);
+	json_object_set_new(at(conf, "target_groups.0.health_check"), "unhealthy_threshold",
+			    json_integer(5));
+}
+
+/* One node's failures for the length of its threshold, and some more. */
+static void fails_for(unsigned int zone)
+{
+	unsigned int n = servers[0].n_asked[zone] + 7;
+
+	servers[0].code_for = 1u << zone;
+	world_until(servers[0].n_asked[zone] >= n);
+}
+
+/* A draining target that is sick to one node after the other is not sick to most of them. */
+static void a_node_takes_its_judgement_back(void **state)
+{
+	struct world *w;
+	long long n;
+
+	(void)state;
+	w = drained_world(edit_drains_soon, &n);
+	servers[0].code = 503;
+	for (unsigned int i = 0; i < 3; i++)
+		fails_for(1 + i % 2);
+	assert_int_equal(flows_to(w, DRAINED), n);
+	servers[0].code_for = ALL_ZONES;
+	world_until(flows_to(w, DRAINED) == 0);
 	world_destroy(w);
 }
 
@@ -382,21 +445,22 @@ static void failures_end_no_flows_unless_the_group_says_so(void **state)
 	(void)state;
 	w = drained_world(edit_drains_sick, &n);
 	servers[0].code = 503;
-	world_until((n_asked = servers[0].n_asked, usleep(300000), servers[0].n_asked == n_asked));
+	world_until((n_asked = n_asked_get(), usleep(300000), n_asked_get() == n_asked));
 	assert_int_equal(flows_to(w, DRAINED), n);
-	servers[0].code = 200;
 	world_destroy(w);
 }
 
 int main(void)
 {
+#define CASE(name) cmocka_unit_test_setup(name, all_serve)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_target_fails_and_returns),
-		cmocka_unit_test(an_unhealthy_target_gets_no_connections),
-		cmocka_unit_test(a_reload_keeps_states),
-		cmocka_unit_test(without_sockets_health_is_unavailable),
-		cmocka_unit_test(a_draining_target_is_checked_until_it_fails),
-		cmocka_unit_test(failures_end_no_flows_unless_the_group_says_so),
+		CASE(a_target_fails_and_returns),
+		CASE(an_unhealthy_target_gets_no_connections),
+		CASE(a_reload_keeps_states),
+		CASE(without_sockets_health_is_unavailable),
+		CASE(a_draining_target_is_checked_until_it_fails),
+		CASE(a_node_takes_its_judgement_back),
+		CASE(failures_end_no_flows_unless_the_group_says_so),
 	};
 	int ret = namespace_enter();
 
