@@ -63,6 +63,28 @@
 	{                                                            \
 		path, CONF_PREFIX, flags, 0, 0, NULL, "", NULL, help \
 	}
+#define MAP(path, max, help)                                    \
+	{                                                       \
+		path, CONF_MAP, 0, 0, max, NULL, "", NULL, help \
+	}
+#define PORTS(path, help)                                                \
+	{                                                                \
+		path, CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL, help \
+	}
+
+/* A rule of a security group. */
+#define SG_RULE(path, peers)                                                                    \
+	OBJECT(path, 0, "a rule"), PREFIX(path ".cidr", 0, peers "; or `security_group`"),      \
+		TEXT(path ".security_group", 0, REF, NULL,                                      \
+		     "ENIs and load balancers that have this group of the VPC; `default`: the " \
+		     "VPC's CIDRs, too"),                                                       \
+		ENUM(path ".protocol", "tcp|all|udp|icmp", "tcp",                               \
+		     "`udp` and `icmp` are only shown: nothing but TCP passes"),                \
+		PORTS(path ".ports", "listener port 80 or ports `80-443`"),                     \
+		TEXT(path ".description", CHARS, SAYING, NULL, "what it is for"),               \
+		TEXT(path ".id", 0, REF, NULL, "`sgr-` and 17 hex digits; derived if absent"),  \
+		MAP(path ".tags", 50, "tags"),                                                  \
+		TEXT(path ".tags.*", CHARS, TAG_VALUE, NULL, "value of the tag")
 
 static const struct conf_row schema[] = {
 	OBJECT("", RES, "the configuration"),
@@ -76,8 +98,8 @@ static const struct conf_row schema[] = {
 	OBJECT("accounts[]", RES, "an account"),
 	STRING("accounts[].id", REQ, 12, 12, NULL, "12 digits"),
 	TEXT("accounts[].name", 0, NAME, NULL, "name for use in this file; the id if absent"),
-	{"accounts[].zones", CONF_MAP, 0, 0, 64, NULL, "", NULL,
-	 "the account's own zone names, each with the zone id it stands for; zone ids may always be used"},
+	MAP("accounts[].zones", 64,
+	    "the account's own zone names, each with the zone id it stands for; zone ids may always be used"),
 	STRING("accounts[].zones.*", 0, 1, 32, NULL, "zone id of the zone name"),
 
 	OBJECT("dpdk", REQ | RESTART, "DPDK: cores, memory, ports"),
@@ -274,38 +296,10 @@ static const struct conf_row schema[] = {
 	TEXT("vpcs[].security_groups[].id", 0, REF, NULL,
 	     "`sg-` and 17 hex digits; derived if absent"),
 	LIST("vpcs[].security_groups[].ingress", 0, 0, MANY, "rules"),
-	OBJECT("vpcs[].security_groups[].ingress[]", 0, "a rule"),
-	PREFIX("vpcs[].security_groups[].ingress[].cidr", 0, "clients; or `security_group`"),
-	TEXT("vpcs[].security_groups[].ingress[].security_group", 0, REF, NULL,
-	     "ENIs and load balancers that have this group of the VPC; `default`: the VPC's CIDRs, too"),
-	ENUM("vpcs[].security_groups[].ingress[].protocol", "tcp|all|udp|icmp", "tcp",
-	     "`udp` and `icmp` are only shown: nothing but TCP passes"),
-	{"vpcs[].security_groups[].ingress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
-	 "listener port 80 or ports `80-443`"},
-	TEXT("vpcs[].security_groups[].ingress[].description", CHARS, SAYING, NULL,
-	     "what it is for"),
-	TEXT("vpcs[].security_groups[].ingress[].id", 0, REF, NULL,
-	     "`sgr-` and 17 hex digits; derived if absent"),
-	{"vpcs[].security_groups[].ingress[].tags", CONF_MAP, 0, 0, 50, NULL, "", NULL, "tags"},
-	TEXT("vpcs[].security_groups[].ingress[].tags.*", CHARS, TAG_VALUE, NULL,
-	     "value of the tag"),
+	SG_RULE("vpcs[].security_groups[].ingress[]", "clients"),
 	LIST("vpcs[].security_groups[].egress", 0, 0, MANY,
 	     "what may be reached, everything if absent: shown only, what has a group opens no connections"),
-	OBJECT("vpcs[].security_groups[].egress[]", 0, "a rule"),
-	PREFIX("vpcs[].security_groups[].egress[].cidr", 0, "servers; or `security_group`"),
-	TEXT("vpcs[].security_groups[].egress[].security_group", 0, REF, NULL,
-	     "ENIs and load balancers that have this group of the VPC; `default`: the VPC's CIDRs, too"),
-	ENUM("vpcs[].security_groups[].egress[].protocol", "tcp|all|udp|icmp", "tcp",
-	     "`udp` and `icmp` are only shown: nothing but TCP passes"),
-	{"vpcs[].security_groups[].egress[].ports", CONF_PORTS, 0, 0, 65535, "0-65535", "", NULL,
-	 "listener port 80 or ports `80-443`"},
-	TEXT("vpcs[].security_groups[].egress[].description", CHARS, SAYING, NULL,
-	     "what it is for"),
-	TEXT("vpcs[].security_groups[].egress[].id", 0, REF, NULL,
-	     "`sgr-` and 17 hex digits; derived if absent"),
-	{"vpcs[].security_groups[].egress[].tags", CONF_MAP, 0, 0, 50, NULL, "", NULL, "tags"},
-	TEXT("vpcs[].security_groups[].egress[].tags.*", CHARS, TAG_VALUE, NULL,
-	     "value of the tag"),
+	SG_RULE("vpcs[].security_groups[].egress[]", "servers"),
 
 	LIST("vpc_attachments", LIVE, 0, 4096,
 	     "attachments for VPCs that API calls make (`CreateVpc`): each VPC takes the first that is free"),
