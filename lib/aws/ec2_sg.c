@@ -144,6 +144,25 @@ static int authorize_egress(struct aws_call *call)
 	return authorize(call, true);
 }
 
+/* Adds the rules that a request names by their ids; those of its permissions are read already. */
+typedef int by_id_fn(struct aws_call *call, uint32_t idx, bool egress, struct ec2_rules *rules);
+
+/* The group that a request is about, and which of its rules. @param needed parameters, if it names none */
+static int there_read(struct aws_call *call, struct cv_model_sg_change *req, by_id_fn *by_id,
+		      const char *needed, struct ec2_rules *rules)
+{
+	uint32_t idx;
+	int ret = group_read(call, &req->sg, &idx);
+
+	if (ret == 0)
+		ret = cv_aws_ec2_rules_read(call, EC2_RULES_GONE, rules);
+	if (ret == 0)
+		ret = by_id(call, idx, req->egress, rules);
+	if (ret == 0 && rules->n == 0)
+		ret = cv_aws_fail(call, "MissingParameter", "The request must contain %s", needed);
+	return ret;
+}
+
 static int rule_missed(struct aws_call *call, const char *id)
 {
 	return cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
@@ -171,17 +190,9 @@ static int revoke(struct aws_call *call, bool egress)
 {
 	struct cv_model_sg_change req = {.egress = egress};
 	struct ec2_rules rules;
-	uint32_t idx;
-	int ret = group_read(call, &req.sg, &idx);
+	int ret = there_read(call, &req, rule_ids_read,
+			     "IpPermissions, CidrIp or SecurityGroupRuleId", &rules);
 
-	if (ret == 0)
-		ret = cv_aws_ec2_rules_read(call, EC2_RULES_GONE, &rules);
-	if (ret == 0)
-		ret = rule_ids_read(call, idx, egress, &rules);
-	if (ret == 0 && rules.n == 0)
-		ret = cv_aws_fail(call, "MissingParameter",
-				  "The request must contain IpPermissions, CidrIp or "
-				  "SecurityGroupRuleId");
 	if (ret < 0)
 		return ret;
 	req.remove = rules.items;
@@ -246,17 +257,9 @@ static int describe(struct aws_call *call, bool egress)
 {
 	struct cv_model_sg_change req = {.egress = egress};
 	struct ec2_rules rules;
-	uint32_t idx;
-	int ret = group_read(call, &req.sg, &idx);
+	int ret = there_read(call, &req, described_read,
+			     "IpPermissions or SecurityGroupRuleDescription", &rules);
 
-	if (ret == 0)
-		ret = cv_aws_ec2_rules_read(call, EC2_RULES_GONE, &rules);
-	if (ret == 0)
-		ret = described_read(call, idx, egress, &rules);
-	if (ret == 0 && rules.n == 0)
-		ret = cv_aws_fail(call, "MissingParameter",
-				  "The request must contain IpPermissions or "
-				  "SecurityGroupRuleDescription");
 	if (ret < 0)
 		return ret;
 	req.set = rules.items;
