@@ -14,6 +14,12 @@
 /* Whose machines all of them are attached to. */
 #define INSTANCE_OWNER "amazon-aws"
 
+/* Filters for Elastic IP addresses, which none has, as they stand in the order of names. */
+#define EIP_OF_ADDRESSES "addresses.association.owner-id", "addresses.association.public-ip"
+#define EIP                                                                                   \
+	"association.allocation-id", "association.association-id", "association.ip-owner-id", \
+		"association.public-dns-name", "association.public-ip"
+
 /* An interface. */
 struct eni {
 	const char *id, *description, *type;
@@ -80,13 +86,8 @@ static bool eni_passes(const struct aws_call *call, const struct eni *eni,
 		       const struct eni_texts *texts)
 {
 	static const struct cv_model_meta no_tags;
-	static const char *const lacks[] = {"addresses.association.owner-id",
-					    "addresses.association.public-ip",
-					    "association.allocation-id",
-					    "association.association-id",
-					    "association.ip-owner-id",
-					    "association.public-dns-name",
-					    "association.public-ip",
+	static const char *const lacks[] = {EIP_OF_ADDRESSES,
+					    EIP,
 					    "attachment.attach-time",
 					    "attachment.instance-id",
 					    "ipv6-addresses.ipv6-address",
@@ -284,15 +285,10 @@ static int describe_enis(struct aws_call *call)
 
 static const struct aws_param params[] = {AWS_DRY_RUN, AWS_FILTERS,
 					  AWS_ID("NetworkInterfaceId.N", 0), AWS_PAGES(5, 1000)};
-static const char *const filters[] = {"addresses.association.owner-id",
-				      "addresses.association.public-ip",
+static const char *const filters[] = {EIP_OF_ADDRESSES,
 				      "addresses.primary",
 				      "addresses.private-ip-address",
-				      "association.allocation-id",
-				      "association.association-id",
-				      "association.ip-owner-id",
-				      "association.public-dns-name",
-				      "association.public-ip",
+				      EIP,
 				      "attachment.attach-time",
 				      "attachment.attachment-id",
 				      "attachment.delete-on-termination",
