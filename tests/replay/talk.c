@@ -118,6 +118,23 @@ void dial(struct talk *t, uint32_t h)
 	assert_int_equal(s.ack, ISN + 1);
 }
 
+void dial_mss(struct talk *t, uint32_t h, uint16_t mss)
+{
+	struct seg s = client_seg(t, F_SYN, "");
+
+	seg_mss(&s, mss);
+	s = one(t->w, port_of(t), &s);
+	assert_int_equal(s.seq, ISN - h);
+	t->cseq++;
+	t->nport = s.sport;
+	t->node = s.src;
+	s = target_seg(t, ISN + 1 - h, F_SYN | F_ACK, "");
+	seg_mss(&s, mss);
+	s = one(t->w, 1, &s);
+	assert_int_equal(s.ack, ISN + 1);
+	t->cack = ++t->tseq;
+}
+
 void open_plain(struct talk *t)
 {
 	struct seg s;

@@ -70,6 +70,9 @@ struct seg t2c(struct talk *t, uint32_t ack, uint8_t flags, const char *payload)
 /** SYN and SYN-ACK. @param h header bytes that the target does not know of yet */
 void dial(struct talk *t, uint32_t h);
 
+/** The same between ends that announce an MSS. */
+void dial_mss(struct talk *t, uint32_t h, uint16_t mss);
+
 /** A whole handshake without PROXY. */
 void open_plain(struct talk *t);
 

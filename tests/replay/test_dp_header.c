@@ -59,17 +59,10 @@ static void header_goes_alone_before_a_full_segment(void **state)
 	static char full[1461];
 	struct world *w = world_create(&(struct world_cfg){0});
 	struct talk t = talk(w, 40000, L_PROXY);
-	struct seg s, syn = client_seg(&t, F_SYN, "");
+	struct seg s;
 
 	(void)state;
-	syn = one(w, 0, &syn);
-	t.nport = syn.sport;
-	t.cseq++;
-	s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
-	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
-	s.opts_len = 4;
-	one(w, 1, &s);
-	t.cack = TISN + 1;
+	dial_mss(&t, H, 1460);
 	memset(full, 'f', 1460);
 	s = client_seg(&t, F_ACK, full);
 	send_by(w, 0, 0, &s);

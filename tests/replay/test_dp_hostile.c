@@ -162,16 +162,8 @@ static void header_and_payload_fit_the_mtu_without_a_clamp(void **state)
 	struct seg s;
 
 	(void)state;
-	for (int i = 0; i < N_VPCS; i++)
-		w->vpcs[i].mss_max = UINT16_MAX;
-	world_publish(w);
-	s = c2t(&t, F_SYN, "");
-	t.nport = s.sport;
-	s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
-	memcpy(s.opts, "\x02\x04\x23\x28", 4);
-	s.opts_len = 4;
-	one(w, 1, &s);
-	t.cack = TISN + 1;
+	world_limit(w, 0, UINT16_MAX);
+	dial_mss(&t, H, 9000);
 	memset(data, 'd', 1400);
 	s = client_seg(&t, F_PSH, data);
 	send_by(w, 0, 0, &s);

@@ -126,8 +126,7 @@ static void each_side_has_its_own_mtu(void **state)
 	w->vpcs[VPC_A].mss_max = 1360;
 	world_publish(w);
 	s = client_seg(&t, F_SYN, "");
-	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
-	s.opts_len = 4;
+	seg_mss(&s, 1460);
 	s = one(w, 0, &s);
 	assert_memory_equal(s.opts, "\x02\x04\x05\x50", 4);
 	t.nport = s.sport;

@@ -206,9 +206,7 @@ static void packet_above_the_endpoints_mtu_is_dropped(void **state)
 	struct seg s;
 
 	(void)state;
-	for (int i = 0; i < N_VPCS; i++)
-		w->vpcs[i].mtu_by_endpoint = 1400;
-	world_publish(w);
+	world_limit(w, 1400, 0);
 	by_node.vpc = VPC_P;
 	by_node.eni = NODE_0;
 	open_plain(&by_eni);
@@ -240,17 +238,8 @@ static void header_and_data_keep_to_the_endpoints_mtu(void **state)
 	struct seg s;
 
 	(void)state;
-	for (int i = 0; i < N_VPCS; i++) {
-		w->vpcs[i].mtu_by_endpoint = 1400;
-		w->vpcs[i].mss_max = UINT16_MAX;
-	}
-	world_publish(w);
-	t.nport = c2t(&t, F_SYN, "").sport;
-	s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
-	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
-	s.opts_len = 4;
-	one(w, 1, &s);
-	t.cack = TISN + 1;
+	world_limit(w, 1400, UINT16_MAX);
+	dial_mss(&t, H, 1460);
 	memset(data, 'x', 1261);
 	s = client_seg(&t, F_PSH, data);
 	send_by(w, 0, 0, &s);
@@ -271,14 +260,12 @@ static void mss_of_jumbo_frames_becomes_8365(void **state)
 		struct talk t = talk(w, 40000, L_PLAIN);
 		struct seg s = client_seg(&t, F_SYN, "");
 
-		memcpy(s.opts, "\x02\x04\x23\x01", 4); /* 8961 */
-		s.opts_len = 4;
+		seg_mss(&s, 8961);
 		s = one(w, 0, &s);
 		assert_memory_equal(s.opts, "\x02\x04\x20\xad", 4);
 		t.nport = s.sport;
 		s = target_seg(&t, ISN + 1, F_SYN | F_ACK, "");
-		memcpy(s.opts, "\x02\x04\x23\x01", 4);
-		s.opts_len = 4;
+		seg_mss(&s, 8961);
 		s = one(w, 1, &s);
 		assert_memory_equal(s.opts, "\x02\x04\x20\xad", 4);
 		world_destroy(w);
@@ -314,13 +301,8 @@ static void mss_is_clamped_to_what_endpoints_pass(void **state)
 	struct seg s = client_seg(&t, F_SYN, "");
 
 	(void)state;
-	for (int i = 0; i < N_VPCS; i++) {
-		w->vpcs[i].mss_max = 8960;
-		w->vpcs[i].mtu_by_endpoint = 8500;
-	}
-	world_publish(w);
-	memcpy(s.opts, "\x02\x04\x23\x00", 4);
-	s.opts_len = 4;
+	world_limit(w, 8500, 8960);
+	seg_mss(&s, 8960);
 	s = one(w, 0, &s);
 	assert_memory_equal(s.opts, "\x02\x04\x21\x0c", 4);
 	world_destroy(w);
@@ -632,18 +614,7 @@ static void too_big_with_the_header_is_the_clients_segment(void **state)
 	w->settings.icmp_too_big = true;
 	world_publish(w);
 	memset(data, 'x', 1300);
-	s = client_seg(&t, F_SYN, "");
-	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
-	s.opts_len = 4;
-	s = one(w, 0, &s);
-	t.nport = s.sport;
-	t.node = s.src;
-	t.cseq++;
-	s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
-	memcpy(s.opts, "\x02\x04\x05\xb4", 4);
-	s.opts_len = 4;
-	one(w, 1, &s);
-	t.cack = TISN + 1;
+	dial_mss(&t, H, 1460);
 	s = client_seg(&t, F_PSH, data);
 	s = one(w, 0, &s);
 	assert_int_equal(s.seq, ISN + 1 - H);

@@ -345,6 +345,17 @@ static void world_settle(struct world *w)
 		cv_dp_worker_flush(cv_dp_worker_get(w->dp, i));
 }
 
+void world_limit(struct world *w, uint16_t endpoint_mtu, uint16_t mss_max)
+{
+	for (int i = 0; i < N_VPCS; i++) {
+		struct cv_view_vpc *vpc = &w->vpcs[i];
+
+		vpc->mtu_by_endpoint = endpoint_mtu != 0 ? endpoint_mtu : vpc->mtu_by_endpoint;
+		vpc->mss_max = mss_max != 0 ? mss_max : vpc->mss_max;
+	}
+	world_publish(w);
+}
+
 struct rte_mbuf *world_mbuf(struct world *w, uint16_t port, const uint8_t *data, uint16_t len)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
@@ -546,6 +557,15 @@ uint16_t seg_build(const struct seg *s, uint8_t *frame)
 	memcpy(tcp + 16, &csum, 2);
 	memset(tcp + tcp_len, 0, s->pad);
 	return (uint16_t)(l2 + 20 + tcp_len + s->pad);
+}
+
+void seg_mss(struct seg *s, uint16_t mss)
+{
+	s->opts[0] = 2;
+	s->opts[1] = 4;
+	s->opts[2] = (uint8_t)(mss >> 8);
+	s->opts[3] = (uint8_t)mss;
+	s->opts_len = 4;
 }
 
 struct seg seg_parse(const struct world_frame *f)

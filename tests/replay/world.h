@@ -139,6 +139,9 @@ void world_destroy(struct world *w);
 /** Build a view of the parts and publish it under the next generation. */
 void world_publish(struct world *w);
 
+/** Of all VPCs: what an endpoint carries, and the clamp on the MSS; 0: as it is. Publishes. */
+void world_limit(struct world *w, uint16_t endpoint_mtu, uint16_t mss_max);
+
 /** A frame as it comes from a port. */
 struct rte_mbuf *world_mbuf(struct world *w, uint16_t port, const uint8_t *data, uint16_t len);
 
@@ -184,6 +187,9 @@ struct seg {
 
 /** Write a segment as a frame with right checksums. @return bytes */
 uint16_t seg_build(const struct seg *s, uint8_t *frame);
+
+/** Let a segment announce an MSS, its only option. */
+void seg_mss(struct seg *s, uint16_t mss);
 
 /** Read a frame that came out; fails the test if a length or checksum is wrong. */
 struct seg seg_parse(const struct world_frame *f);
