@@ -257,28 +257,26 @@ static bool lbs_tell(struct aws_call *call, struct ec2_wanted *wanted)
 	return good;
 }
 
+static const struct ec2_kind eni_kind = {CV_MODEL_KIND_N, "eni-",
+					 "InvalidNetworkInterfaceID.NotFound",
+					 "InvalidNetworkInterfaceId.Malformed", "networkInterface"};
+
 static int describe_enis(struct aws_call *call)
 {
 	struct ec2_wanted wanted = {0};
+	const char *missed;
+	int ret = cv_aws_ec2_wanted_ids(call, "NetworkInterfaceId", &eni_kind, &wanted);
 
-	cv_aws_ec2_wanted_read(call, "NetworkInterfaceId", &wanted);
-	for (uint32_t i = 0; i < wanted.n; i++) {
-		if (!cv_id_is(wanted.ids[i], "eni-", 17) && !cv_id_is(wanted.ids[i], "eni-", 8))
-			return cv_aws_fail(call, "InvalidNetworkInterfaceId.Malformed",
-					   "Invalid id: \"%.64s\" (expecting \"eni-...\")",
-					   wanted.ids[i]);
-	}
+	if (ret < 0)
+		return ret;
 	cv_aws_ec2_page_bound(call);
 	cv_xml_open(call->out, "networkInterfaceSet");
 	if (!endpoints_tell(call, &wanted) || !lbs_tell(call, &wanted))
 		return -EINVAL;
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);
-	return cv_aws_ec2_missed(&wanted) == NULL
-		       ? 0
-		       : cv_aws_fail(call, "InvalidNetworkInterfaceID.NotFound",
-				     "The networkInterface ID '%.64s' does not exist",
-				     cv_aws_ec2_missed(&wanted));
+	missed = cv_aws_ec2_missed(&wanted);
+	return missed == NULL ? 0 : cv_aws_ec2_unknown(call, &eni_kind, missed);
 }
 
 /* ---- the table ---- */

@@ -21,14 +21,20 @@
 
 /** How the resources of one kind are named and missed. */
 struct ec2_kind {
-	enum cv_model_kind kind;
+	enum cv_model_kind kind;         /**< CV_MODEL_KIND_N: cv_model_find() does not know them */
 	const char *prefix;              /**< of its ids */
 	const char *unknown, *malformed; /**< codes */
 	const char *what;                /**< for people */
 };
 
 extern const struct ec2_kind cv_aws_ec2_vpc, cv_aws_ec2_subnet, cv_aws_ec2_sg, cv_aws_ec2_service,
-	cv_aws_ec2_endpoint;
+	cv_aws_ec2_endpoint, cv_aws_ec2_rule;
+
+/** Check the form of an id. @return 0, or what cv_aws_fail() returns */
+int cv_aws_ec2_id_check(struct aws_call *call, const struct ec2_kind *kind, const char *id);
+
+/** Say that there is no such resource. @return what cv_aws_fail() returns */
+int cv_aws_ec2_unknown(struct aws_call *call, const struct ec2_kind *kind, const char *id);
 
 /** The ids of a list; a result must be among them, and each of them must be there. */
 struct ec2_wanted {
@@ -58,6 +64,10 @@ int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const ch
 /** Read a list of texts, whatever they are. Out of memory, the call has failed, and the list is empty. */
 void cv_aws_ec2_wanted_read(struct aws_call *call, const char *param,
 			    struct ec2_wanted *ret_wanted);
+
+/** The same of ids, which have the form of a kind's. @return as cv_aws_ec2_id_check() */
+int cv_aws_ec2_wanted_ids(struct aws_call *call, const char *param, const struct ec2_kind *kind,
+			  struct ec2_wanted *ret_wanted);
 
 /** Read a list of ids, all of the caller's own resources. @return as cv_aws_ec2_find() */
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,

@@ -170,10 +170,10 @@ const struct cv_model_rule *cv_aws_ec2_rule_find(const struct cv_model_security_
 int cv_aws_ec2_rule_place(struct aws_call *call, const char *id, struct ec2_rule_place *ret_place)
 {
 	const struct cv_model *model = call->model;
+	int ret = cv_aws_ec2_id_check(call, &cv_aws_ec2_rule, id);
 
-	if (!cv_id_is(id, "sgr-", 17) && !cv_id_is(id, "sgr-", 8))
-		return cv_aws_fail(call, "InvalidSecurityGroupRuleId.Malformed",
-				   "Invalid id: \"%.64s\" (expecting \"sgr-...\")", id);
+	if (ret < 0)
+		return ret;
 	for (uint32_t i = 0; i < model->n_sgs; i++) {
 		const struct cv_model_security_group *sg = &model->sgs[i];
 
@@ -189,8 +189,7 @@ int cv_aws_ec2_rule_place(struct aws_call *call, const char *id, struct ec2_rule
 			return 0;
 		}
 	}
-	return cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
-			   "The security group rule ID '%.64s' does not exist", id);
+	return cv_aws_ec2_unknown(call, &cv_aws_ec2_rule, id);
 }
 
 /* ---- in answers ---- */

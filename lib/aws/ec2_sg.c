@@ -163,12 +163,6 @@ static int there_read(struct aws_call *call, struct cv_model_sg_change *req, by_
 	return ret;
 }
 
-static int rule_missed(struct aws_call *call, const char *id)
-{
-	return cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
-			   "The security group rule ID '%.64s' does not exist", id);
-}
-
 /* Rules that are named by their ids join the others. */
 static int rule_ids_read(struct aws_call *call, uint32_t idx, bool egress, struct ec2_rules *rules)
 {
@@ -180,7 +174,7 @@ static int rule_ids_read(struct aws_call *call, uint32_t idx, bool egress, struc
 			cv_aws_ec2_rule_find(&call->model->sgs[idx], egress, ids[i]);
 
 		if (rule == NULL)
-			return rule_missed(call, ids[i]);
+			return cv_aws_ec2_unknown(call, &cv_aws_ec2_rule, ids[i]);
 		rules->items[rules->n++] = *rule;
 	}
 	return 0;
@@ -246,7 +240,7 @@ static int described_read(struct aws_call *call, uint32_t idx, bool egress, stru
 			id != NULL ? cv_aws_ec2_rule_find(sg, egress, id) : NULL;
 
 		if (rule == NULL)
-			return rule_missed(call, id != NULL ? id : "");
+			return cv_aws_ec2_unknown(call, &cv_aws_ec2_rule, id != NULL ? id : "");
 		rules->items[rules->n] = *rule;
 		rules->items[rules->n++].description = cv_query_str(&iter.item, "Description");
 	}
@@ -320,7 +314,7 @@ static int modifications_read(struct aws_call *call, uint32_t idx, struct cv_mod
 		const struct cv_model_rule *out = cv_aws_ec2_rule_find(sg, true, id);
 
 		if (in == NULL && out == NULL)
-			return rule_missed(call, id);
+			return cv_aws_ec2_unknown(call, &cv_aws_ec2_rule, id);
 		if (req->n_set > 0 && req->egress != (in == NULL))
 			return cv_aws_fail(call, "UnsupportedOperation",
 					   "One request changes ingress or egress rules here, not "

@@ -168,14 +168,11 @@ static int describe_rules(struct aws_call *call)
 {
 	const struct cv_model *model = call->model;
 	struct ec2_wanted wanted = {0};
+	const char *missed;
+	int ret = cv_aws_ec2_wanted_ids(call, "SecurityGroupRuleId", &cv_aws_ec2_rule, &wanted);
 
-	cv_aws_ec2_wanted_read(call, "SecurityGroupRuleId", &wanted);
-	for (uint32_t i = 0; i < wanted.n; i++) {
-		if (!cv_id_is(wanted.ids[i], "sgr-", 17) && !cv_id_is(wanted.ids[i], "sgr-", 8))
-			return cv_aws_fail(call, "InvalidSecurityGroupRuleId.Malformed",
-					   "Invalid id: \"%.64s\" (expecting \"sgr-...\")",
-					   wanted.ids[i]);
-	}
+	if (ret < 0)
+		return ret;
 	cv_xml_open(call->out, "securityGroupRuleSet");
 	for (uint32_t i = 0; i < model->n_sgs; i++) {
 		const struct cv_model_security_group *sg = &model->sgs[i];
@@ -187,11 +184,8 @@ static int describe_rules(struct aws_call *call)
 	}
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);
-	return cv_aws_ec2_missed(&wanted) == NULL
-		       ? 0
-		       : cv_aws_fail(call, "InvalidSecurityGroupRuleId.NotFound",
-				     "The security group rule ID '%.64s' does not exist",
-				     cv_aws_ec2_missed(&wanted));
+	missed = cv_aws_ec2_missed(&wanted);
+	return missed == NULL ? 0 : cv_aws_ec2_unknown(call, &cv_aws_ec2_rule, missed);
 }
 
 /* ---- the table ---- */

@@ -26,7 +26,7 @@ static const struct ec2_kind *const by_id[] = {
 
 static bool is_rule(const char *id)
 {
-	return strncmp(id, "sgr-", 4) == 0;
+	return strncmp(id, cv_aws_ec2_rule.prefix, strlen(cv_aws_ec2_rule.prefix)) == 0;
 }
 
 /* Rules have tags, and nothing else of what resources have. What is found is to be changed. */

@@ -26,6 +26,10 @@ const struct ec2_kind cv_aws_ec2_endpoint = {CV_MODEL_ENDPOINT, "vpce-",
 					     "InvalidVpcEndpointId.NotFound",
 					     "InvalidVpcEndpointId.Malformed", "Vpc Endpoint"};
 
+const struct ec2_kind cv_aws_ec2_rule = {
+	CV_MODEL_KIND_N, "sgr-", "InvalidSecurityGroupRuleId.NotFound",
+	"InvalidSecurityGroupRuleId.Malformed", "security group rule"};
+
 /* ---- names in requests ---- */
 
 static int text_compare(const void *a, const void *b)
@@ -60,18 +64,30 @@ const char *cv_aws_ec2_missed(const struct ec2_wanted *wanted)
 	return NULL;
 }
 
+int cv_aws_ec2_id_check(struct aws_call *call, const struct ec2_kind *kind, const char *id)
+{
+	if (cv_id_is(id, kind->prefix, 17) || cv_id_is(id, kind->prefix, 8))
+		return 0;
+	return cv_aws_fail(call, kind->malformed, "Invalid id: \"%.64s\" (expecting \"%s...\")", id,
+			   kind->prefix);
+}
+
+int cv_aws_ec2_unknown(struct aws_call *call, const struct ec2_kind *kind, const char *id)
+{
+	return cv_aws_fail(call, kind->unknown, "The %s ID '%.64s' does not exist", kind->what, id);
+}
+
 int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const char *id,
 		    uint32_t *ret_idx)
 {
 	uint32_t idx = cv_model_find(call->model, kind->kind, CV_MODEL_NONE, id);
+	int ret = cv_aws_ec2_id_check(call, kind, id);
 
-	if (!cv_id_is(id, kind->prefix, 17) && !cv_id_is(id, kind->prefix, 8))
-		return cv_aws_fail(call, kind->malformed,
-				   "Invalid id: \"%.64s\" (expecting \"%s...\")", id, kind->prefix);
+	if (ret < 0)
+		return ret;
 	if (idx == CV_MODEL_NONE || cv_model_meta(call->model, kind->kind, idx, 0)->gone ||
 	    cv_model_owner(call->model, kind->kind, idx) != call->account)
-		return cv_aws_fail(call, kind->unknown, "The %s ID '%.64s' does not exist",
-				   kind->what, id);
+		return cv_aws_ec2_unknown(call, kind, id);
 	if (ret_idx != NULL)
 		*ret_idx = idx;
 	return 0;
@@ -99,6 +115,17 @@ void cv_aws_ec2_wanted_read(struct aws_call *call, const char *param, struct ec2
 {
 	ret_wanted->ids = cv_aws_strs(call, param, &ret_wanted->n);
 	wanted_sort(call, ret_wanted);
+}
+
+int cv_aws_ec2_wanted_ids(struct aws_call *call, const char *param, const struct ec2_kind *kind,
+			  struct ec2_wanted *ret_wanted)
+{
+	int ret = 0;
+
+	cv_aws_ec2_wanted_read(call, param, ret_wanted);
+	for (uint32_t i = 0; ret == 0 && i < ret_wanted->n; i++)
+		ret = cv_aws_ec2_id_check(call, kind, ret_wanted->ids[i]);
+	return ret;
 }
 
 int cv_aws_ec2_wanted(struct aws_call *call, const char *param, const struct ec2_kind *kind,
