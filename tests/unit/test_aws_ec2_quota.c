@@ -34,6 +34,17 @@ static void delete_endpoint(void)
 	assert_string_equal(got, "<unsuccessful/>");
 }
 
+/* The service's owner has an endpoint to it, too. */
+static void make_providers_endpoint(void)
+{
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointServicePermissions&ServiceId=%s&AddAllowedPrincipals.1=" PROV,
+	    svc);
+	ec2(PROV,
+	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
+	    vpc_p, svc_name, sub_pa);
+}
+
 static void endpoints_have_quotas(void **state)
 {
 	(void)state;
@@ -63,12 +74,7 @@ static void endpoints_have_quotas(void **state)
 	ec2(PROV, "Action=RejectVpcEndpointConnections&ServiceId=%s&VpcEndpointId.1=%s", svc, ep);
 	endpoint_fails(vpc_c);
 	/* Another VPC, another quota. */
-	ec2(PROV,
-	    "Action=ModifyVpcEndpointServicePermissions&ServiceId=%s&AddAllowedPrincipals.1=" PROV,
-	    svc);
-	ec2(PROV,
-	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
-	    vpc_p, svc_name, sub_pa);
+	make_providers_endpoint();
 }
 
 /* Who deletes a lot sees it for less long; others see theirs as ever. */
@@ -76,12 +82,7 @@ static void deleted_endpoints_have_a_bound(void **state)
 {
 	(void)state;
 	make_service();
-	ec2(PROV,
-	    "Action=ModifyVpcEndpointServicePermissions&ServiceId=%s&AddAllowedPrincipals.1=" PROV,
-	    svc);
-	ec2(PROV,
-	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
-	    vpc_p, svc_name, sub_pa);
+	make_providers_endpoint();
 	element("vpcEndpointId", ep);
 	ec2(PROV, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
 	for (int i = 0; i < CV_MODEL_DELETED_EACH + 300; i++) {

@@ -431,12 +431,12 @@ static void the_default_rule_is_told(void **state)
 
 /* ---- targets ---- */
 
+static const char add[] = "Action=RegisterTargets&TargetGroupArn=";
+static const char end[] = "Action=DeregisterTargets&TargetGroupArn=";
+static const char health[] = "Action=DescribeTargetHealth&TargetGroupArn=";
+
 static void targets_come_and_go(void **state)
 {
-	static const char add[] = "Action=RegisterTargets&TargetGroupArn=";
-	static const char end[] = "Action=DeregisterTargets&TargetGroupArn=";
-	static const char health[] = "Action=DescribeTargetHealth&TargetGroupArn=";
-
 	(void)state;
 	make_tg("api");
 	elb(PROV,
@@ -500,18 +500,16 @@ static void targets_come_and_go(void **state)
 /* An address may be there with several ports: without one, it is the group's that is meant. */
 static void a_target_without_a_port_has_the_groups(void **state)
 {
-	static const char health[] = "Action=DescribeTargetHealth&TargetGroupArn=";
-
 	(void)state;
 	make_tg("api");
 	elb(PROV,
-	    "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.50"
+	    "%s%s&Targets.member.1.Id=10.0.1.50"
 	    "&Targets.member.2.Id=10.0.1.50&Targets.member.2.Port=8080",
-	    tg);
+	    add, tg);
 	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50", health, tg);
 	assert_int_equal(times("<Id>"), 1);
 	has("<Port>80</Port>");
-	elb(PROV, "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.50", tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50", end, tg);
 	elb(PROV, "%s%s", health, tg);
 	assert_int_equal(times("<Id>"), 1);
 	has("<Port>8080</Port>");
@@ -520,25 +518,20 @@ static void a_target_without_a_port_has_the_groups(void **state)
 	assert_int_equal(times("<Id>"), 1);
 	has("<Port>80</Port>");
 	has("<Reason>Target.NotRegistered</Reason>");
-	elb(PROV,
-	    "Action=DeregisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.1.50"
-	    "&Targets.member.1.Port=8080",
-	    tg);
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50&Targets.member.1.Port=8080", end, tg);
 	elb(PROV, "%s%s", health, tg);
 	assert_int_equal(times("<Id>"), 0);
 }
 
 static void a_target_outside_may_be_in_a_zone(void **state)
 {
-	static const char add[] = "Action=RegisterTargets&TargetGroupArn=";
-
 	(void)state;
 	make_tg("api");
 	elb(PROV,
 	    "%s%s&Targets.member.1.Id=192.168.7.7&Targets.member.1.AvailabilityZone=us-east-1a"
 	    "&Targets.member.2.Id=192.168.7.8&Targets.member.2.AvailabilityZone=use1-az2",
 	    add, tg);
-	elb(PROV, "Action=DescribeTargetHealth&TargetGroupArn=%s", tg);
+	elb(PROV, "%s%s", health, tg);
 	has("<Id>192.168.7.7</Id><Port>80</Port><AvailabilityZone>us-east-1a</AvailabilityZone>");
 	has("<Id>192.168.7.8</Id><Port>80</Port><AvailabilityZone>us-east-1b</AvailabilityZone>");
 	elb_fails(
