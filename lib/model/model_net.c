@@ -421,6 +421,19 @@ static void check_subnet_zone(struct model_ctx *ctx, const struct cv_model_subne
 			      "it names no zones; use zone ids, or map names to them in 'zones'");
 }
 
+/* Who says the id of a zone means the zone that the account has a name for. */
+static const char *owned_zone_name(const struct cv_model *model, uint32_t vpc, uint32_t zone,
+				   const char *text)
+{
+	const struct cv_model_account *account = &model->accounts[model->vpcs[vpc].owner];
+
+	for (uint32_t i = 0; i < account->n_zones; i++) {
+		if (account->zones[i].zone == zone)
+			return account->zones[i].name;
+	}
+	return text;
+}
+
 /* Marks every prefix around the subnet, so that a later larger one is seen to overlap. */
 static void publish_prefixes(struct cv_model *model, uint32_t idx)
 {
@@ -488,7 +501,8 @@ int cv_model_subnet_add(struct cv_model *model, const struct cv_model_subnet_req
 		return cv_model_end(&ctx);
 
 	subnet.name = req->name != NULL ? cv_model_str(model, req->name) : subnet.id;
-	subnet.zone_name = cv_model_str(model, req->zone);
+	subnet.zone_name =
+		cv_model_str(model, owned_zone_name(model, req->vpc, subnet.zone, req->zone));
 	if (subnet.name != NULL && subnet.zone_name != NULL &&
 	    cv_model_index_room(model->index, 4 + CIDR_LEN_MAX) == 0)
 		idx = cv_model_place(&ctx);

@@ -75,6 +75,19 @@ static void load_balancer_has_regional_and_zonal_names(void **state)
 	assert_string_equal(cv_model_lb_dns(m, 0, 0, name), want);
 }
 
+/* A file may give a zone's id; names are in the words of the account all the same. */
+static void zones_given_by_id_have_their_account_s_name(void **state)
+{
+	(void)state;
+	no_error(add_subnet("c", "by-id", "10.0.9.0/24", "use1-az2", NULL));
+	assert_string_equal(m->subnets[m->n_subnets - 1].zone_name, "us-east-1a");
+	no_error(add_subnet("p", "by-id", "10.0.9.0/24", "use1-az2", NULL));
+	assert_string_equal(m->subnets[m->n_subnets - 1].zone_name, "us-east-1b");
+	/* It has no name for this one. */
+	no_error(add_subnet("p", "nameless", "10.0.10.0/24", "use1-az3", NULL));
+	assert_string_equal(m->subnets[m->n_subnets - 1].zone_name, "use1-az3");
+}
+
 static void suffixes_of_names(void **state)
 {
 	char want[512];
@@ -114,6 +127,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(endpoint_has_regional_and_zonal_names, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(load_balancer_has_regional_and_zonal_names, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(zones_given_by_id_have_their_account_s_name, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(suffixes_of_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(client_routing_is_an_attribute, setup, teardown),
