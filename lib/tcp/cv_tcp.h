@@ -187,9 +187,9 @@ enum cv_tcp_verdict cv_tcp_c2t(struct cv_tcp *t, struct cv_tcp_cold *c,
 			       const struct cv_tcp_seg *seg, struct cv_tcp_act *ret_act);
 
 /**
- * A segment from the target, towards the client. act.seq is seg.seq always, act.hdr is
- * CV_TCP_HDR_NONE or CV_TCP_HDR_RESEND; a resend concerns the target and does not depend on the
- * fate of this segment.
+ * A segment from the target, towards the client. act.seq is seg.seq, or one less where the client
+ * must answer; act.hdr is CV_TCP_HDR_NONE or CV_TCP_HDR_RESEND; a resend concerns the target and does
+ * not depend on the fate of this segment. A SYN-ACK of another connection than the flow's ends the flow.
  *
  * @param[in,out] t        hot part
  * @param[in,out] c        cold part

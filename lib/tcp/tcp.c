@@ -106,6 +106,19 @@ static void revive(struct cv_tcp *t, uint8_t rst_flag, struct cv_tcp_act *act)
 	act->events |= CV_TCP_EV_REVIVED;
 }
 
+/*
+ * Its receiver asks again by an ACK that a living sender, which knows of no RST, would take for nothing new
+ * and not answer. One byte below it is a keepalive, and that is answered: by an ACK, which revives the flow,
+ * or by the RST that its receiver asked for.
+ */
+static void ask_sender(const struct cv_tcp *t, uint8_t rst_flag, enum cv_tcp_input in,
+		       const struct cv_tcp_seg *seg, struct cv_tcp_act *act)
+{
+	if (t->state == CV_TCP_RESET && (t->flags & rst_flag) != 0 && seg->payload_len == 0 &&
+	    act->hdr == CV_TCP_HDR_NONE && (in == CV_TCP_IN_C_ACK || in == CV_TCP_IN_T_ACK))
+		act->seq--;
+}
+
 static void reset(struct cv_tcp *t, uint8_t rst_flag, struct cv_tcp_act *act)
 {
 	const uint8_t both = CV_TCP_F_RST_C | CV_TCP_F_RST_T;
@@ -146,8 +159,10 @@ static void close_if_acked(struct cv_tcp *t, struct cv_tcp_act *act)
 /*
  * A SYN with another ISN ends a flow that has not begun or is over. In between it is forwarded as
  * it is: the target asks by an ACK, a client that started anew answers that with RST and its next
- * SYN reopens the flow (RFC 9293 section 3.5.1, RFC 5961 section 4). After RST any SYN is a new
- * attempt: Windows repeats the same one.
+ * SYN reopens the flow (RFC 9293 section 3.5.1, RFC 5961 section 4). A target that has forgotten the
+ * connection takes the SYN for the first of another one: see target_began_anew(). After RST any SYN is
+ * a new attempt: Windows repeats the same one. Once the header is acknowledged the same SYN is one that
+ * comes late; whoever answered it would expect the header once more.
  */
 static enum cv_tcp_verdict syn_from_client(const struct cv_tcp *t, const struct cv_tcp_seg *seg,
 					   struct cv_tcp_act *act)
@@ -162,6 +177,8 @@ static enum cv_tcp_verdict syn_from_client(const struct cv_tcp *t, const struct 
 		return CV_TCP_DROP_STATE;
 	if (t->hdr_len == 0)
 		return CV_TCP_FORWARD;
+	if (is_same && (t->flags & CV_TCP_F_UNACKED) == 0)
+		return CV_TCP_DROP_STATE;
 	if (is_same)
 		act->seq -= t->hdr_len;
 	/* Data on a SYN would reach the target before the header: without it the client sends again. */
@@ -195,6 +212,7 @@ enum cv_tcp_verdict cv_tcp_c2t(struct cv_tcp *t, struct cv_tcp_cold *c,
 		return CV_TCP_FORWARD;
 	}
 	revive(t, CV_TCP_F_RST_C, ret_act);
+	ask_sender(t, CV_TCP_F_RST_T, in, seg, ret_act);
 	advance(t, in, ret_act);
 	if (in == CV_TCP_IN_C_FIN)
 		c->fin_c = seg->seq + seg->payload_len + 1;
@@ -243,13 +261,32 @@ static enum cv_tcp_verdict target_in_syn_sent(struct cv_tcp *t, struct cv_tcp_co
 	return CV_TCP_FORWARD;
 }
 
+/*
+ * The target answers a SYN that is not this flow's: it had forgotten the connection, and has begun another
+ * one with the numbers of the client's. That must not be: there would be no header in it, or one that the
+ * client made up. So the flow is over, and the client's next SYN opens one of its own.
+ */
+static bool target_began_anew(struct cv_tcp *t, enum cv_tcp_input in, const struct cv_tcp_seg *seg,
+			      struct cv_tcp_act *act)
+{
+	if (in != CV_TCP_IN_T_SYNACK || t->state == CV_TCP_SYN_SENT || acks_syn(t, seg))
+		return false;
+	t->flags &= (uint8_t) ~(CV_TCP_F_RST_C | CV_TCP_F_RST_T);
+	if (t->state < CV_TCP_CLOSED) {
+		t->state = CV_TCP_RESET;
+		act->events |= CV_TCP_EV_CLOSED;
+	}
+	return true;
+}
+
 enum cv_tcp_verdict cv_tcp_t2c(struct cv_tcp *t, struct cv_tcp_cold *c,
 			       const struct cv_tcp_seg *seg, struct cv_tcp_act *ret_act)
 {
 	enum cv_tcp_input in = target_input(seg->flags);
 
 	*ret_act = (struct cv_tcp_act){.seq = seg->seq, .ack = seg->ack};
-	if (in == CV_TCP_IN_N || next_state[t->state][in] == XX)
+	if (in == CV_TCP_IN_N || next_state[t->state][in] == XX ||
+	    target_began_anew(t, in, seg, ret_act))
 		return CV_TCP_DROP_STATE;
 	if ((seg->flags & CV_TCP_ACK) != 0) {
 		enum cv_tcp_verdict verdict = cv_tcp_splice_t2c(t, c, seg, ret_act);
@@ -263,7 +300,11 @@ enum cv_tcp_verdict cv_tcp_t2c(struct cv_tcp *t, struct cv_tcp_cold *c,
 		reset(t, CV_TCP_F_RST_T, ret_act);
 		return CV_TCP_FORWARD;
 	}
+	/* It may have begun anew before the client had its first answer. */
+	if (in == CV_TCP_IN_T_SYNACK && t->state == CV_TCP_SYN_RCVD)
+		syn_ack_note(c, seg);
 	revive(t, CV_TCP_F_RST_T, ret_act);
+	ask_sender(t, CV_TCP_F_RST_C, in, seg, ret_act);
 	advance(t, in, ret_act);
 	if (in == CV_TCP_IN_T_FIN)
 		c->fin_t = seg->seq + seg->payload_len + 1;

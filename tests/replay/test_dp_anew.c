@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Ends that begin anew in the middle of a flow, and resets that they did not send. */
+
+#include "talk.h"
+
+#define OTHER 7000000u
+
+/* Where no header comes, clients could write one of their own. */
+static void connection_begun_inside_a_flow_is_ended(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	uint16_t before;
+	struct seg s, answer;
+
+	(void)state;
+	open_proxy(&t);
+	before = t.nport;
+	t.cseq = OTHER;
+	s = client_seg(&t, F_SYN, "");
+	s = one(w, 0, &s);
+	assert_int_equal(s.seq, OTHER);
+	/* The target has forgotten the connection. */
+	t.tseq = TISN + 500000;
+	answer = target_seg(&t, OTHER + 1, F_SYN | F_ACK, "");
+	none(w, 1, &answer, CV_DROP_TCP_STATE);
+	assert_int_equal(world_path_sum(w, LOCAL_A).end_flows, 1);
+	/* The client's next try is a flow of its own, with its header. */
+	t.cseq = ISN;
+	t.tseq = TISN;
+	open_proxy(&t);
+	assert_int_not_equal(t.nport, before);
+	assert_int_equal(world_events(w, CV_EV_FLOW_NEW), 2);
+	assert_int_equal(world_path_sum(w, LOCAL_A).end_flows, 1);
+	assert_int_equal(world_flows(w), 1);
+	/* And what the target began is cleared. */
+	s = one(w, 1, &answer);
+	assert_int_equal(s.flags, CV_TCP_RST);
+	assert_int_equal(s.seq, OTHER + 1);
+	world_destroy(w);
+}
+
+static void late_syn_goes_no_further_than_here(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s;
+
+	(void)state;
+	open_proxy(&t);
+	t.cseq = ISN;
+	s = client_seg(&t, F_SYN, "");
+	none(w, 0, &s, CV_DROP_TCP_STATE);
+	t.cseq = ISN + 3;
+	s = c2t(&t, F_PSH, "more");
+	assert_int_equal(s.seq, ISN + 3);
+	world_destroy(w);
+}
+
+/* Long after an RST that its receiver did not take, both ends are there. */
+static void reset_that_nobody_sent_ends_no_idle_flow(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t = talk(w, 40000, L_PROXY);
+	struct seg s;
+
+	(void)state;
+	open_proxy(&t);
+	s = client_seg(&t, CV_TCP_RST, "");
+	s.seq++;
+	s = one(w, 0, &s);
+	assert_int_equal(s.seq, ISN + 4);
+	/* The target asks (RFC 5961), the client hears a keepalive. */
+	s = t2c(&t, ISN + 3, F_ACK, "");
+	assert_int_equal(s.seq, t.tseq - 1);
+	assert_int_equal(s.ack, ISN + 3);
+	s = c2t(&t, F_ACK, "");
+	assert_int_equal(s.seq, ISN + 3);
+	world_wait(w, 10000);
+	assert_int_equal(world_flows(w), 1);
+	s = c2t(&t, F_PSH, "more");
+	assert_int_equal(s.sport, t.nport);
+	/* One that was meant ends it: the client has nothing to answer with but another. */
+	s = client_seg(&t, CV_TCP_RST, "");
+	s.seq++;
+	one(w, 0, &s);
+	t2c(&t, t.cseq, F_ACK, "");
+	c2t(&t, CV_TCP_RST, "");
+	world_wait(w, 10000);
+	assert_int_equal(world_flows(w), 0);
+	assert_int_equal(world_events(w, CV_EV_FLOW_END_RST), 1);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(connection_begun_inside_a_flow_is_ended),
+		cmocka_unit_test(late_syn_goes_no_further_than_here),
+		cmocka_unit_test(reset_that_nobody_sent_ends_no_idle_flow),
+	};
+
+	world_eal();
+	return cmocka_run_group_tests_name("dp_anew", tests, NULL, NULL);
+}
