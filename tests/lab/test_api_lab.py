@@ -96,9 +96,17 @@ class ApiLab(unittest.TestCase):
         self.assertEqual((again.returncode, again.stdout), (0, self.done.stdout))
         self.assertIn('already', again.stderr)
 
+    def test_hosts_ask_the_dns_server_of_their_vpc(self):
+        for role, server in (('provider', '10.0.0.2'), ('consumer', '172.16.0.2')):
+            done = end(begin('exec', '--prefix', PREFIX, role, '--', 'dig', '+noall', '+answer', '+tries=5',
+                             'us-east-1.vpce.amazonaws.com', 'NS'))
+            self.assertIn('ns.us-east-1.vpce.amazonaws.com.', done.stdout, done.stderr)
+            done = end(begin('exec', '--prefix', PREFIX, role, '--', 'cat', '/etc/resolv.conf'))
+            self.assertIn(f'nameserver {server}\n', done.stdout, done.stderr)
+
     def test_hints_are_true(self):
         """What is said beside the exports works as it is said."""
-        self.assertIn(f'exec --prefix {PREFIX} consumer -- curl http://', self.done.stderr)
+        self.assertIn(f'exec --prefix {PREFIX} consumer -- curl http://DNS-NAME', self.done.stderr)
         at = f'http://{self.env["CULVERT_HEALTHY_TARGET"]}/'
         done = end(begin('exec', '--prefix', PREFIX, 'provider', '--', 'curl', '-s', at))
         self.assertIn('nginx', done.stdout, done.stderr)

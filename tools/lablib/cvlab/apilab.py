@@ -103,7 +103,7 @@ def running(prefix, say):
 def hints(prefix):
     """What a user will want to do next; not for the shell."""
     return [f'traffic, as a client of the consumer: sudo tools/lab exec --prefix {prefix} consumer -- '
-            'curl http://ADDRESS-OF-AN-ENDPOINT/',
+            'curl http://DNS-NAME-OF-AN-ENDPOINT/',
             f'the operator: sudo build/app/culvertctl -s {state.RUN / prefix}/culvertd.sock show endpoints',
             f'its log: {state.RUN / prefix}/culvertd.log']
 
@@ -114,11 +114,13 @@ def start(prefix, say):
     if values:
         say(f'lab {prefix} is there already; `tools/lab api --stop` ends it')
         return values
-    conf, keys = two.config(), new_keys(two.ACCOUNTS)
+    conf, keys = {**two.config(), 'dns': {'enabled': True}}, new_keys(two.ACCOUNTS)
     made = lab.Lab(two.with_hosts(conf), prefix, say)
     with made:
         say('namespaces, servers, culvertd')
         servers(made)
+        for vpc in conf['vpcs']:
+            made.resolver(made.ns(vpc['name']), two.name_server(vpc['cidrs'][0]))
         culvert, url = start_appliance(made, conf, keys)
         if not culvert.is_running() or not answers(url):
             raise proc.LabError(f'no AWS APIs on {url}:\n{culvert.tail()}')

@@ -4,7 +4,6 @@ the rest by calls, as the mission's documents do."""
 
 import contextlib
 import copy
-import ipaddress
 import json
 import os
 import re
@@ -33,11 +32,6 @@ def vpc_id(role):
 
 def group_id(role):
     return apilab.two.numbered('sg', role['account'])
-
-
-def name_server(cidr):
-    """Address of the DNS server in a VPC."""
-    return str(ipaddress.ip_network(cidr)[2])
 
 
 def gateway(role, idx):
@@ -183,7 +177,7 @@ def begin(opts, say, conf, hosts, servers):
         say('lab: namespaces, servers, culvertd')
         servers(made)
         for vpc in conf['vpcs']:
-            made.resolver(made.ns(vpc['name']), name_server(vpc['cidrs'][0]))
+            made.resolver(made.ns(vpc['name']), apilab.two.name_server(vpc['cidrs'][0]))
         keys = apilab.new_keys({a['name']: a['id'] for a in conf['accounts']})
         culvert, url = apilab.start_appliance(made, copy.deepcopy(conf), keys)
         yield AwsStory(made, culvert, say, url, keys)

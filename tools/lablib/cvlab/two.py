@@ -6,6 +6,8 @@ Pure: reads and writes nothing. Zones: the provider is in az1, az2, az3, the con
 subnet i of the one is in the zone of subnet i of the other for the first two.
 """
 
+import ipaddress
+
 from . import region
 
 REGION = 'us-east-1'
@@ -29,6 +31,11 @@ def numbered(kind, account, idx=0):
 def made_id(kind, role, idx=0):
     """An id of one of the two."""
     return numbered(kind, ACCOUNTS[role], idx)
+
+
+def name_server(cidr):
+    """Address of the DNS server in a VPC."""
+    return str(ipaddress.ip_network(cidr)[2])
 
 
 def vpc(role, net=None):

@@ -5,7 +5,7 @@ addresses overlap with each other's and the provider's, a client on premises, an
 requests of customers by SNS and answers them by a rule.
 """
 
-from cvlab import awsstory, peers, proc, sns
+from cvlab import awsstory, peers, proc, sns, two
 
 SUMMARY = 'two load balancers, overlapping customers, an approver, clients and targets on premises'
 NEEDS = ['aws']
@@ -32,7 +32,7 @@ def servers(made):
         peers.decoder(made, 'provider', ON_PREMISES, port)
     office = made.add_ns('office')
     made.add_behind(made.ns('acme', 'gw'), 'office', office, OFFICE)
-    made.resolver(office, awsstory.name_server(f'{ACME["net"]}.0.0/16'))
+    made.resolver(office, two.name_server(f'{ACME["net"]}.0.0/16'))
 
 
 def publish(it):
