@@ -381,19 +381,26 @@ static int writer_start(struct cv_ctl *ctl)
 	return epoll_ctl(ctl->epoll_fd, EPOLL_CTL_ADD, event.data.fd, &event) < 0 ? -errno : 0;
 }
 
+static int store_try(struct ctl_keep *keep, struct cv_errs *errs)
+{
+	int ret = cv_store_open(keep->path, errs, &keep->store);
+
+	if (ret == 0)
+		ret = seed_get(keep, errs);
+	if (ret < 0 && keep->store != NULL) {
+		cv_store_close(keep->store);
+		keep->store = NULL;
+	}
+	return ret;
+}
+
 /* @return -EBUSY and what the thread needs are for the caller; all else is a broken store */
 static int store_open(struct cv_ctl *ctl, struct cv_errs *errs)
 {
 	struct ctl_keep *keep = &ctl->keep;
 	struct cv_errs own = {0};
-	int ret = cv_store_open(keep->path, &own, &keep->store);
+	int ret = store_try(keep, &own);
 
-	if (ret == 0)
-		ret = seed_get(keep, &own);
-	if (ret < 0 && keep->store != NULL) {
-		cv_store_close(keep->store);
-		keep->store = NULL;
-	}
 	if (ret == -EBUSY && own.n > 0)
 		cv_errs_add(errs, "control.state", 0, "%s: %s", keep->path, own.items[0].text);
 	else if (ret < 0)
@@ -469,11 +476,11 @@ static int try_again(struct cv_ctl *ctl, struct cv_errs *errs)
 	int ret = 0;
 
 	if (keep->store == NULL) {
-		ret = store_open(ctl, errs);
+		ret = store_try(keep, errs);
+		if (ret == 0)
+			ret = writer_start(ctl);
 		keep->stale = true;
 	}
-	if (keep->store == NULL)
-		return ret < 0 ? ret : -EIO;
 	if (ret == 0)
 		ret = cv_store_probe(keep->store, errs);
 	if (ret == 0 && keep->stale)
