@@ -183,26 +183,58 @@ static void health_get(const struct known *known, uint32_t target, struct cv_hea
 		"Target group is not configured to receive traffic from the load balancer";
 }
 
-static void health_write(struct aws_call *call, const struct known *known,
-			 const struct cv_model_target *target, const struct cv_health_info *info)
+/* Clients that know no such member, as Debian's, pass it over. Where the data plane is told of a shift
+ * nothing is left to DNS alone, so there is no `zonal_shift_delegated_to_dns`. */
+static void override_write(struct aws_call *call, const struct known *known, uint32_t zone)
 {
-	uint16_t port = known->tg->check.port != 0 ? known->tg->check.port : target->port;
+	const struct cv_model_lb *lb =
+		known->tg->lb != CV_MODEL_NONE ? &call->model->lbs[known->tg->lb] : NULL;
+	bool shifted = lb != NULL && zone != CV_MODEL_NONE && lb->shifted_zone == zone;
+	struct cv_xml *out = call->out;
+
+	cv_xml_open(out, "AdministrativeOverride");
+	cv_xml_str(out, "State", shifted ? "zonal_shift_active" : "no_override");
+	cv_xml_str(out, "Reason",
+		   shifted ? "AdministrativeOverride.ZonalShiftActive"
+			   : "AdministrativeOverride.NoOverride");
+	cv_xml_str(out, "Description",
+		   shifted ? "A zonal shift away from its Availability Zone is active for target"
+			   : "No override is currently active on target");
+	cv_xml_close(out);
+}
+
+static void target_write(struct aws_call *call, const struct cv_model_target *target,
+			 const char *zone)
+{
 	struct cv_xml *out = call->out;
 	char text[CV_NET_STR_LEN];
 
-	cv_xml_item(out);
 	cv_xml_open(out, "Target");
 	cv_xml_str(out, "Id", cv_ip4_str(target->ip, text));
 	cv_xml_int(out, "Port", target->port);
-	cv_xml_str(out, "AvailabilityZone",
-		   target->zone != CV_MODEL_NONE ? cv_aws_zone_name(call, target->zone) : "all");
+	cv_xml_str(out, "AvailabilityZone", zone);
 	cv_xml_close(out);
+}
+
+/* @param registered  false: where it is is not known */
+static void health_write(struct aws_call *call, const struct known *known, bool registered,
+			 const struct cv_model_target *target, const struct cv_health_info *info)
+{
+	const char *zone =
+		target->zone != CV_MODEL_NONE ? cv_aws_zone_name(call, target->zone) : "all";
+	uint16_t port = known->tg->check.port != 0 ? known->tg->check.port : target->port;
+	struct cv_xml *out = call->out;
+
+	cv_xml_item(out);
+	target_write(call, target, registered ? zone : NULL);
 	cv_xml_str(out, "HealthCheckPort", cv_aws_fmt(call, "%u", port));
 	cv_xml_open(out, "TargetHealth");
 	cv_xml_str(out, "State", cv_model_target_state_str(info->state));
 	cv_xml_str(out, "Reason", info->reason);
 	cv_xml_str(out, "Description", info->description);
 	cv_xml_close(out);
+	if (registered)
+		override_write(call, known, target->zone);
 	cv_xml_close(out);
 }
 
@@ -215,7 +247,7 @@ static void draining_write(struct aws_call *call, const struct known *known,
 		.description = "Target deregistration is in progress",
 	};
 
-	health_write(call, known, &target, &info);
+	health_write(call, known, true, &target, &info);
 }
 
 static bool is_asked(const struct targets *asked, cv_be32_t ip, uint16_t port)
@@ -317,7 +349,7 @@ static void strangers_write(const struct drains *drains, const struct targets *a
 					 target.port) == CV_MODEL_NONE &&
 		    bsearch(&target, drains->items, drains->n, sizeof(target), target_compare) ==
 			    NULL)
-			health_write(drains->call, drains->known, &target, &info);
+			health_write(drains->call, drains->known, false, &target, &info);
 	}
 }
 
@@ -342,7 +374,7 @@ static int describe_health(struct aws_call *call)
 		if (!is_asked(&asked, target->ip, target->port))
 			continue;
 		health_get(&known, i, &info);
-		health_write(call, &known, target, &info);
+		health_write(call, &known, true, target, &info);
 	}
 	for (size_t i = 0; i < drains.n; i++) {
 		if (is_asked(&asked, drains.items[i].ip, drains.items[i].port))
@@ -362,7 +394,9 @@ static int describe_health(struct aws_call *call)
 
 static const struct aws_param change_params[] = {TARGET_PARAMS,
 						 AWS_REFUSE("Targets.member.N.QuicServerId")};
-static const struct aws_param health_params[] = {TARGET_PARAMS};
+/* Anomalies are looked for with HTTP only, so there is nothing to include. */
+static const struct aws_param health_params[] = {
+	TARGET_PARAMS, AWS_ENUM("Include.member.N", 0, "AnomalyDetection|All")};
 
 static const struct aws_action actions[] = {
 	{
@@ -387,7 +421,10 @@ static const struct aws_action actions[] = {
 			"TargetHealthDescriptions.HealthCheckPort "
 			"TargetHealthDescriptions.TargetHealth.State "
 			"TargetHealthDescriptions.TargetHealth.Reason "
-			"TargetHealthDescriptions.TargetHealth.Description",
+			"TargetHealthDescriptions.TargetHealth.Description "
+			"TargetHealthDescriptions.AdministrativeOverride.State "
+			"TargetHealthDescriptions.AdministrativeOverride.Reason "
+			"TargetHealthDescriptions.AdministrativeOverride.Description",
 	},
 };
 

@@ -456,8 +456,11 @@ static void targets_come_and_go(void **state)
 	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50", add, tg);
 	elb(PROV, "%s%s&Targets.member.1.Id=10.0.2.50&Targets.member.1.Port=81", health, tg);
 	assert_int_equal(times("<Id>"), 1);
+	/* Of one that is not there nobody knows where it is. */
 	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.99", health, tg);
+	has("<Target><Id>10.0.1.99</Id><Port>80</Port></Target>");
 	has("<State>unused</State><Reason>Target.NotRegistered</Reason>");
+	assert_int_equal(times("<AdministrativeOverride>"), 0);
 	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50&Targets.member.2.Id=10.0.1.99", end, tg);
 	elb(PROV, "%s%s", health, tg);
 	assert_int_equal(times("<Id>"), 2);
@@ -548,6 +551,38 @@ static void a_target_outside_may_be_in_a_zone(void **state)
 	    add, tg);
 }
 
+#define OVERRIDE(state, reason) \
+	"<AdministrativeOverride><State>" state "</State><Reason>AdministrativeOverride." reason
+#define NO_OVERRIDE OVERRIDE("no_override", "NoOverride")
+#define SHIFTED OVERRIDE("zonal_shift_active", "ZonalShiftActive")
+
+static void a_zonal_shift_overrides_targets(void **state)
+{
+	struct cv_model_lb *shifted = &m->lbs[m->tgs[0].lb];
+
+	(void)state;
+	elb(PROV,
+	    "%s%s&Targets.member.1.Id=10.0.1.70&Targets.member.2.Id=10.0.2.70"
+	    "&Targets.member.3.Id=192.168.7.7&Targets.member.3.AvailabilityZone=all",
+	    add, web_tg);
+	elb(PROV, "%s%s&Include.member.1=All", health, web_tg);
+	assert_int_equal(times(NO_OVERRIDE "</Reason><Description>"), m->tgs[0].n_targets);
+	shifted->shifted_zone =
+		m->subnets[cv_model_find(m, CV_MODEL_SUBNET, CV_MODEL_NONE, sub_pa)].zone;
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.70", health, web_tg);
+	has("</TargetHealth>" SHIFTED "</Reason><Description>");
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.2.70&Targets.member.2.Id=192.168.7.7", health,
+	    web_tg);
+	assert_int_equal(times(NO_OVERRIDE), 2);
+	assert_int_equal(times(SHIFTED), 0);
+	/* A group that no load balancer uses is none's to shift. */
+	make_tg("api");
+	elb(PROV, "%s%s&Targets.member.1.Id=10.0.1.50", add, tg);
+	elb(PROV, "%s%s", health, tg);
+	assert_int_equal(times(NO_OVERRIDE), 1);
+	elb_fails(PROV, "ValidationError", "%s%s&Include.member.1=Everything", health, tg);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, teardown)
 
 int main(void)
@@ -566,6 +601,7 @@ int main(void)
 		TEST(targets_come_and_go),
 		TEST(a_target_without_a_port_has_the_groups),
 		TEST(a_target_outside_may_be_in_a_zone),
+		TEST(a_zonal_shift_overrides_targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
