@@ -61,4 +61,5 @@ def main():
         print('skip', suite, 'no tests of this kind', sep='\t')
 
 
-main()
+if __name__ == '__main__':
+    main()
