@@ -77,6 +77,9 @@ void app_sns_serve(struct app_sns *self, int netns);
 /** Stop delivering; what is not delivered stays. NULL is fine. */
 void app_sns_stop(struct app_sns *self);
 
+/** What the configuration says of it may have changed. @threads control */
+void app_sns_reload(struct app_sns *self);
+
 /** What became of notifications. */
 void app_sns_counts(struct app_sns *self, struct cv_ctl_notified *ret_counts);
 

@@ -61,6 +61,7 @@ static void hup(void *arg)
 
 	keys_reload(self);
 	cert_renew(self);
+	app_sns_reload(self->sns);
 }
 
 /* Who takes what drains. */
@@ -116,6 +117,7 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 		.key = app_sns_key(self->sns),
 		.tls = api->tls_key != NULL,
 		.base_url = api->base_url,
+		.n_tries = api->n_tries,
 	};
 	struct cv_errs own = {0};
 	int ret;

@@ -138,10 +138,16 @@ int app_sns_start(const struct cv_conf_api *api, struct cv_ctl *ctl, struct app_
 	return 0;
 }
 
+void app_sns_reload(struct app_sns *self)
+{
+	cv_notify_time_scale(self->notify, cv_ctl_time_scale(self->ctl));
+}
+
 void app_sns_serve(struct app_sns *self, int netns)
 {
 	if (netns >= 0)
 		cv_notify_netns(self->notify, netns);
+	app_sns_reload(self);
 	atomic_store(&self->serving, true);
 	app_sns_sent(self);
 }

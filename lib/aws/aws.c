@@ -64,6 +64,7 @@ int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_
 	aws->ops = cfg->ops;
 	aws->tls = cfg->tls;
 	aws->key = cfg->key;
+	aws->n_tries = cfg->n_tries;
 	seeds_make(aws, cfg);
 	if (parts_make(aws, cfg))
 		ret = cv_aws_reload(aws, errs);

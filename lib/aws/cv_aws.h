@@ -111,6 +111,8 @@ struct cv_aws_cfg {
 	bool tls; /**< the API is reached by HTTPS */
 	/** In messages, of the API without path; copied; NULL: as the caller reached it. */
 	const char *base_url;
+	/** Tries of a message that no delivery policy is for; 0: 1. */
+	uint32_t n_tries;
 };
 
 struct cv_aws;

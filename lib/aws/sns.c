@@ -58,6 +58,7 @@ void cv_aws_sns_topic_free(struct sns_topic *topic)
 	free(topic->arn);
 	free(topic->policy);
 	free(topic->display);
+	free(topic->delivery);
 	free(topic);
 }
 
@@ -71,6 +72,7 @@ void cv_aws_sns_sub_free(struct sns_sub *sub)
 	free(sub->endpoint);
 	free(sub->base);
 	free(sub->token);
+	free(sub->delivery);
 	free(sub);
 }
 
@@ -115,22 +117,23 @@ static int sub_add(struct aws_sns *sns, struct sns_sub *sub)
 static int topic_take(struct aws_sns *sns, const json_t *json)
 {
 	struct sns_topic *topic = calloc(1, sizeof(*topic));
-	const char *arn, *policy, *display, *account;
+	const char *arn, *policy, *display, *account, *delivery = "";
 
 	if (topic == NULL)
 		return -ENOMEM;
-	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:i}", "arn", &arn, "policy",
+	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:i,s?s}", "arn", &arn, "policy",
 			&policy, "display", &display, "account", &account, "version",
-			&topic->version) < 0) {
+			&topic->version, "delivery", &delivery) < 0) {
 		free(topic);
 		return 0;
 	}
 	topic->arn = strdup(arn);
 	topic->policy = strdup(policy);
 	topic->display = strdup(display);
+	topic->delivery = strdup(delivery);
 	snprintf(topic->account, sizeof(topic->account), "%s", account);
 	if (topic->arn == NULL || topic->policy == NULL || topic->display == NULL ||
-	    topic_add(sns, topic) < 0) {
+	    topic->delivery == NULL || topic_add(sns, topic) < 0) {
 		cv_aws_sns_topic_free(topic);
 		return -ENOMEM;
 	}
@@ -140,16 +143,16 @@ static int topic_take(struct aws_sns *sns, const json_t *json)
 static int sub_take(struct aws_sns *sns, const json_t *json)
 {
 	struct sns_sub *sub = calloc(1, sizeof(*sub));
-	const char *arn, *topic, *protocol, *endpoint, *base, *token, *owner;
+	const char *arn, *topic, *protocol, *endpoint, *base, *token, *owner, *delivery = "";
 	int confirmed = 0, guarded = 0, raw = 0;
 	json_int_t created = 0;
 
 	if (sub == NULL)
 		return -ENOMEM;
-	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I}",
+	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s?s}",
 			"arn", &arn, "topic", &topic, "protocol", &protocol, "endpoint", &endpoint,
 			"base", &base, "token", &token, "owner", &owner, "confirmed", &confirmed,
-			"guarded", &guarded, "raw", &raw, "created", &created) < 0) {
+			"guarded", &guarded, "raw", &raw, "created", &created, "delivery", &delivery) < 0) {
 		free(sub);
 		return 0;
 	}
@@ -159,6 +162,7 @@ static int sub_take(struct aws_sns *sns, const json_t *json)
 	sub->endpoint = strdup(endpoint);
 	sub->base = strdup(base);
 	sub->token = strdup(token);
+	sub->delivery = strdup(delivery);
 	snprintf(sub->owner, sizeof(sub->owner), "%s", owner);
 	sub->confirmed = confirmed != 0;
 	sub->guarded = guarded != 0;
@@ -166,7 +170,7 @@ static int sub_take(struct aws_sns *sns, const json_t *json)
 	sub->created = created;
 	if (sub->arn == NULL || sub->topic == NULL || sub->protocol == NULL ||
 	    sub->endpoint == NULL || sub->base == NULL || sub->token == NULL ||
-	    sub_add(sns, sub) < 0) {
+	    sub->delivery == NULL || sub_add(sns, sub) < 0) {
 		cv_aws_sns_sub_free(sub);
 		return -ENOMEM;
 	}
@@ -232,9 +236,10 @@ static int keep(struct aws_call *call, const char *kind, const char *arn, json_t
 int cv_aws_sns_topic_put(struct aws_call *call, struct sns_topic *topic)
 {
 	struct aws_sns *sns = call->aws->sns;
-	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:i}", "arn", topic->arn, "policy",
+	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:i,s:s}", "arn", topic->arn, "policy",
 				 topic->policy, "display", topic->display, "account",
-				 topic->account, "version", topic->version);
+				 topic->account, "version", topic->version, "delivery",
+				 topic->delivery);
 	bool fresh = cv_aws_sns_topic(sns, topic->arn) == NULL;
 
 	if (json == NULL || (fresh && topic_add(sns, topic) < 0)) {
@@ -250,11 +255,12 @@ int cv_aws_sns_topic_put(struct aws_call *call, struct sns_topic *topic)
 int cv_aws_sns_sub_put(struct aws_call *call, struct sns_sub *sub)
 {
 	struct aws_sns *sns = call->aws->sns;
-	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I}", "arn", sub->arn,
+	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s:s}", "arn", sub->arn,
 				 "topic", sub->topic, "protocol", sub->protocol, "endpoint",
 				 sub->endpoint, "base", sub->base, "token", sub->token, "owner",
 				 sub->owner, "confirmed", sub->confirmed, "guarded", sub->guarded,
-				 "raw", sub->raw, "created", (json_int_t)sub->created);
+				 "raw", sub->raw, "created", (json_int_t)sub->created, "delivery",
+				 sub->delivery);
 	bool fresh = cv_aws_sns_sub(sns, sub->arn) == NULL;
 
 	if (json == NULL || (fresh && sub_add(sns, sub) < 0)) {
@@ -339,6 +345,8 @@ int cv_aws_sns_send(struct aws_call *call, const struct sns_topic *topic, const 
 		.subscription = sub->arn,
 		.version = topic->version,
 	};
+	struct cv_notify_policy policy;
+	struct cv_notify_retry retry;
 	char *order;
 	int ret;
 
@@ -347,8 +355,9 @@ int cv_aws_sns_send(struct aws_call *call, const struct sns_topic *topic, const 
 	gmtime_r(&call->now, &tm);
 	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(stamp, sizeof(stamp), "%s.%03uZ", at, (unsigned int)(cv_clock_ms() % 1000));
+	cv_aws_sns_delivery(topic, sub, &retry, &policy);
 	order = cv_notify_order(sub->endpoint, sub->raw && strcmp(text->type, "Notification") == 0,
-				&message);
+				&policy, &message);
 	ret = order != NULL ? ops->send(call->ctl, sub->arn, order) : -ENOMEM;
 	free(order);
 	if (ret < 0)

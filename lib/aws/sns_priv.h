@@ -13,6 +13,7 @@
  */
 
 #include "cv_notify.h"
+#include "cv_notify_policy.h"
 
 #include "core_priv.h"
 
@@ -27,7 +28,8 @@
 /** A topic. */
 struct sns_topic {
 	char *arn, *policy;
-	char *display; /**< attribute DisplayName */
+	char *display;  /**< attribute DisplayName */
+	char *delivery; /**< attribute DeliveryPolicy, JSON; empty: none */
 	char account[13];
 	int version; /**< of signatures */
 };
@@ -38,6 +40,7 @@ struct sns_sub {
 	char *protocol, *endpoint;
 	char *base;  /**< URL of the API, as the subscriber reached it */
 	char *token; /**< confirms it */
+	char *delivery; /**< as of a topic */
 	char owner[13];
 	bool confirmed;
 	bool guarded; /**< AuthenticateOnUnsubscribe */
@@ -104,6 +107,26 @@ int cv_aws_sns_publish(struct aws_call *call, const struct sns_topic *topic,
 
 /** Write an entry of a map of attributes. */
 void cv_aws_sns_entry(struct aws_call *call, const char *key, const char *value);
+
+/* ---- sns_delivery.c ---- */
+
+/** Set a delivery policy, if AWS would take it. @param value  empty: none @return 0, or what
+ * cv_aws_fail() returns */
+int cv_aws_sns_delivery_set(struct aws_call *call, bool of_topic, char **field, const char *value);
+
+/** Check what a subscription's policy says against its other attributes. @return as above */
+int cv_aws_sns_delivery_check(struct aws_call *call, const struct sns_sub *sub);
+
+/** How a message is delivered. @param retry  what ret_policy->retry may point to */
+void cv_aws_sns_delivery(const struct sns_topic *topic, const struct sns_sub *sub,
+			 struct cv_notify_retry *retry, struct cv_notify_policy *ret_policy);
+
+/** Write the policy as given and as it counts, as attributes. @param sub  NULL: the topic's */
+void cv_aws_sns_delivery_tell(struct aws_call *call, const struct sns_topic *topic,
+			      const struct sns_sub *sub);
+
+/** Tell whether two texts are the same JSON. */
+bool cv_aws_sns_json_same(const char *a, const char *b);
 
 /* ---- sns_policy.c ---- */
 

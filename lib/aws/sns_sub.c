@@ -63,8 +63,10 @@ static struct sns_sub *sub_make(struct aws_call *call, const struct sns_topic *t
 		sub->endpoint = strdup(cv_query_str(&call->params, "Endpoint"));
 		sub->base = strdup(call->base);
 		sub->token = strdup(token);
+		sub->delivery = strdup("");
 		if (sub->arn != NULL && sub->topic != NULL && sub->protocol != NULL &&
-		    sub->endpoint != NULL && sub->base != NULL && sub->token != NULL)
+		    sub->endpoint != NULL && sub->base != NULL && sub->token != NULL &&
+		    sub->delivery != NULL)
 			return sub;
 	}
 	cv_aws_sns_sub_free(sub);
@@ -76,10 +78,12 @@ static int attr_set(struct aws_call *call, struct sns_sub *sub, const char *name
 {
 	bool yes = strcasecmp(value, "true") == 0;
 
+	if (strcmp(name, "DeliveryPolicy") == 0)
+		return cv_aws_sns_delivery_set(call, false, &sub->delivery, value);
 	if (strcmp(name, "RawMessageDelivery") != 0 || (!yes && strcasecmp(value, "false") != 0))
 		return cv_aws_fail(call, "InvalidParameter",
 				   "Invalid parameter: AttributeName: '%.64s' cannot be set to "
-				   "that here: RawMessageDelivery (true or false)",
+				   "that here: DeliveryPolicy, RawMessageDelivery (true or false)",
 				   name);
 	sub->raw = yes;
 	return 0;
@@ -93,7 +97,7 @@ static int attrs_read(struct aws_call *call, struct sns_sub *sub)
 	while (ret == 0 && cv_query_next(&iter))
 		ret = attr_set(call, sub, cv_query_str(&iter.item, "key"),
 			       cv_query_str(&iter.item, "value"));
-	return ret;
+	return ret < 0 ? ret : cv_aws_sns_delivery_check(call, sub);
 }
 
 static int confirmation_send(struct aws_call *call, const struct sns_topic *topic,
@@ -151,12 +155,18 @@ static int subs_look(struct aws_call *call, const struct sns_topic *topic,
 static int same_check(struct aws_call *call, const struct sns_sub *sub)
 {
 	struct sns_sub want = *sub;
-	int ret = attrs_read(call, &want);
+	int ret;
 
-	if (ret == 0 && want.raw != sub->raw)
-		return cv_aws_fail(call, "InvalidParameter",
-				   "Invalid parameter: Attributes Reason: Subscription already "
-				   "exists with different attributes");
+	want.delivery = strdup(sub->delivery);
+	if (want.delivery == NULL)
+		return cv_aws_fail(call, "InternalError", "out of memory");
+	ret = attrs_read(call, &want);
+	if (ret == 0 && (want.raw != sub->raw ||
+			 !cv_aws_sns_json_same(want.delivery, sub->delivery)))
+		ret = cv_aws_fail(call, "InvalidParameter",
+				  "Invalid parameter: Attributes Reason: Subscription already "
+				  "exists with different attributes");
+	free(want.delivery);
 	return ret;
 }
 
@@ -300,6 +310,7 @@ static int get_attributes(struct aws_call *call)
 	cv_aws_sns_entry(call, "PendingConfirmation", sub->confirmed ? "false" : "true");
 	cv_aws_sns_entry(call, "ConfirmationWasAuthenticated", sub->guarded ? "true" : "false");
 	cv_aws_sns_entry(call, "RawMessageDelivery", sub->raw ? "true" : "false");
+	cv_aws_sns_delivery_tell(call, cv_aws_sns_topic(call->aws->sns, sub->topic), sub);
 	cv_xml_close(call->out);
 	return 0;
 }
@@ -308,18 +319,25 @@ static int set_attributes(struct aws_call *call)
 {
 	const char *value = cv_query_str(&call->params, "AttributeValue");
 	struct sns_sub *sub = sub_own(call);
-	bool before;
+	struct sns_sub before;
 	int ret;
 
 	if (sub == NULL)
 		return -EINVAL;
-	before = sub->raw;
-	ret = attr_set(call, sub, cv_query_str(&call->params, "AttributeName"),
-		       value != NULL ? value : "");
+	before = *sub;
+	sub->delivery = strdup(before.delivery);
+	if (sub->delivery == NULL)
+		ret = cv_aws_fail(call, "InternalError", "out of memory");
+	else
+		ret = attr_set(call, sub, cv_query_str(&call->params, "AttributeName"),
+			       value != NULL ? value : "");
+	if (ret == 0)
+		ret = cv_aws_sns_delivery_check(call, sub);
 	if (ret == 0)
 		ret = cv_aws_sns_sub_put(call, sub);
+	free(ret < 0 ? sub->delivery : before.delivery);
 	if (ret < 0)
-		sub->raw = before;
+		*sub = before;
 	return ret;
 }
 
@@ -371,7 +389,7 @@ static const struct aws_param subscribe_params[] = {
 	AWS_STR("Protocol", AWS_REQUIRED, 1, 32),
 	AWS_STR("Endpoint", AWS_REQUIRED, 1, 2048),
 	AWS_STR("Attributes.entry.N.key", AWS_REQUIRED, 1, 64),
-	AWS_STR("Attributes.entry.N.value", AWS_REQUIRED, 0, 1024),
+	AWS_STR("Attributes.entry.N.value", AWS_REQUIRED, 0, 30720),
 	AWS_BOOL("ReturnSubscriptionArn"),
 };
 static const struct aws_param confirm_params[] = {
@@ -384,7 +402,7 @@ static const struct aws_param unsubscribe_params[] = {
 static const struct aws_param set_params[] = {
 	AWS_STR("SubscriptionArn", AWS_REQUIRED, 1, 512),
 	AWS_STR("AttributeName", AWS_REQUIRED, 1, 64),
-	AWS_STR("AttributeValue", 0, 0, 1024),
+	AWS_STR("AttributeValue", 0, 0, 30720),
 };
 static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 1, 1024)};
 static const struct aws_param by_topic_params[] = {TOPIC, AWS_STR("NextToken", 0, 1, 1024)};

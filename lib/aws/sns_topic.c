@@ -3,7 +3,6 @@
 /* SNS: topics, and messages that callers publish. */
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +41,8 @@ static int attr_set(struct aws_call *call, struct sns_topic *topic, const char *
 					   "Invalid parameter: Policy Error: %s", wrong);
 		return text_set(call, &topic->policy, value);
 	}
+	if (strcmp(name, "DeliveryPolicy") == 0)
+		return cv_aws_sns_delivery_set(call, true, &topic->delivery, value);
 	if (strcmp(name, "SignatureVersion") == 0 &&
 	    (strcmp(value, "1") == 0 || strcmp(value, "2") == 0)) {
 		topic->version = value[0] - '0';
@@ -49,7 +50,7 @@ static int attr_set(struct aws_call *call, struct sns_topic *topic, const char *
 	}
 	return cv_aws_fail(call, "InvalidParameter",
 			   "Invalid parameter: AttributeName: '%.64s' cannot be set to that here: "
-			   "DisplayName, Policy, SignatureVersion (1 or 2)",
+			   "DeliveryPolicy, DisplayName, Policy, SignatureVersion (1 or 2)",
 			   name);
 }
 
@@ -83,6 +84,7 @@ static int get_attributes(struct aws_call *call)
 	cv_aws_sns_entry(call, "TopicArn", topic->arn);
 	cv_aws_sns_entry(call, "DisplayName", topic->display);
 	cv_aws_sns_entry(call, "SignatureVersion", topic->version == 2 ? "2" : "1");
+	cv_aws_sns_delivery_tell(call, topic, NULL);
 	cv_xml_close(call->out);
 	return 0;
 }
@@ -121,8 +123,10 @@ static struct sns_topic *topic_make(struct aws_call *call, const char *arn)
 		topic->arn = strdup(arn);
 		topic->policy = strdup(cv_aws_sns_policy_first(call, arn));
 		topic->display = strdup("");
+		topic->delivery = strdup("");
 		snprintf(topic->account, sizeof(topic->account), "%s", call->caller.account_id);
-		if (topic->arn != NULL && topic->policy != NULL && topic->display != NULL)
+		if (topic->arn != NULL && topic->policy != NULL && topic->display != NULL &&
+		    topic->delivery != NULL)
 			return topic;
 	}
 	cv_aws_sns_topic_free(topic);
@@ -141,21 +145,6 @@ static int attrs_read(struct aws_call *call, struct sns_topic *topic)
 	return ret;
 }
 
-static bool is_same_policy(const char *a, const char *b)
-{
-	json_t *x, *y;
-	bool same;
-
-	if (strcmp(a, b) == 0)
-		return true;
-	x = json_loads(a, 0, NULL);
-	y = json_loads(b, 0, NULL);
-	same = x != NULL && json_equal(x, y) == 1;
-	json_decref(x);
-	json_decref(y);
-	return same;
-}
-
 /* One that is there is not changed by making it again; only attributes that are given are compared. */
 static int same_check(struct aws_call *call, const struct sns_topic *topic)
 {
@@ -166,13 +155,16 @@ static int same_check(struct aws_call *call, const struct sns_topic *topic)
 		ret = text_set(call, &want->policy, topic->policy);
 	if (ret == 0)
 		ret = text_set(call, &want->display, topic->display);
+	if (ret == 0)
+		ret = text_set(call, &want->delivery, topic->delivery);
 	if (ret == 0) {
 		want->version = topic->version;
 		ret = attrs_read(call, want);
 	}
 	if (ret == 0 &&
 	    (want->version != topic->version || strcmp(want->display, topic->display) != 0 ||
-	     !is_same_policy(want->policy, topic->policy)))
+	     !cv_aws_sns_json_same(want->delivery, topic->delivery) ||
+	     !cv_aws_sns_json_same(want->policy, topic->policy)))
 		ret = cv_aws_fail(call, "InvalidParameter",
 				  "Invalid parameter: Attributes Reason: Topic already exists with "
 				  "different attributes");

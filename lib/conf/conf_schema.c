@@ -188,7 +188,8 @@ static const struct conf_row schema[] = {
 	ENUM("settings.flow_end.listener", "keep|silent|reset", "keep",
 	     "listener removed; `keep`: its connections go on"),
 	INT("settings.lab_time_scale", 1, 10000, "1", "",
-	    "for tests only: idle timeouts, draining and health checks run so many times as fast"),
+	    "for tests only: idle timeouts, draining, health checks and delays of notifications run so "
+	    "many times as fast"),
 	INT("settings.mss_clamp", 0, 9176, "8365", "bytes",
 	    "largest MSS let through, both ways (AWS: 8365); 0: any"),
 	INT("settings.endpoint_mtu", 0, 9216, "8500", "bytes",
@@ -251,7 +252,8 @@ static const struct conf_row schema[] = {
 	INT("api.notifications.messages", 1, 10000000, "100000", "",
 	    "that may wait; beyond it the oldest are dropped"),
 	INT("api.notifications.tries", 1, 100000, "1440", "",
-	    "of one message; at the most 60 s apart, so the default is about a day. AWS: 4 within a minute"),
+	    "of one message without a delivery policy; at the most 60 s apart, so the default is about a "
+	    "day. AWS: 4 within a minute"),
 	STRING("api.notifications.url", 0, 8, 255, NULL,
 	       "how receivers reach these APIs, such as `https://culvert.example:8443`; if absent: as the "
 	       "subscriber reached them"),

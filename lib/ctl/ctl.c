@@ -252,6 +252,11 @@ void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg)
 	ctl->hup_arg = arg;
 }
 
+uint32_t cv_ctl_time_scale(const struct cv_ctl *ctl)
+{
+	return ctl->conf != NULL ? ctl->conf->settings.lab_time_scale : 1;
+}
+
 void cv_ctl_stop(struct cv_ctl *ctl)
 {
 	const uint64_t one = 1;

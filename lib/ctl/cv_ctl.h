@@ -251,6 +251,9 @@ int cv_ctl_call(void *ctl, bool change, cv_ctl_fn *fn, void *fn_arg);
  */
 void cv_ctl_on_hup(struct cv_ctl *ctl, void (*fn)(void *arg), void *arg);
 
+/** settings.lab_time_scale of the configuration that serves, 1 without one. @threads control */
+uint32_t cv_ctl_time_scale(const struct cv_ctl *ctl);
+
 /**
  * Write JSON as text for people: either whole or not at all, also when memory is short.
  *

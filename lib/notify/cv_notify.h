@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cv_notify_policy; /* cv_notify_policy.h */
 struct cv_store;
 struct sockaddr;
 
@@ -26,7 +27,7 @@ struct sockaddr;
 #define CV_NOTIFY_AT_ONCE_OWN 8
 /** Seconds for one request, from the connection to the answer. */
 #define CV_NOTIFY_SECONDS 15
-/** Seconds between tries at most; they double from 1. */
+/** Seconds between tries at most, unless a message says otherwise: they double from 1. */
 #define CV_NOTIFY_WAIT_MAX 60
 /** Bytes of an answer that are read; its status is what matters. */
 #define CV_NOTIFY_ANSWER_MAX 65536
@@ -101,15 +102,14 @@ char *cv_notify_envelope(const struct cv_notify_key *key, const struct cv_notify
 /**
  * Write an order for the outbox.
  *
- * @param url  where to
- * @param raw  deliver the message alone, without envelope
+ * @param url     where to
+ * @param raw     deliver the message alone, without envelope
+ * @param policy  how it is delivered; NULL: as the settings say
  * @return text, NULL if memory ran out
  * @owner  caller; free()
  */
-char *cv_notify_order(const char *url, bool raw, const struct cv_notify_message *message);
-
-/** Seconds to wait after so many failed tries. */
-uint32_t cv_notify_wait(uint32_t n_tries);
+char *cv_notify_order(const char *url, bool raw, const struct cv_notify_policy *policy,
+		      const struct cv_notify_message *message);
 
 /** Counters since the start. */
 struct cv_notify_counts {
@@ -153,7 +153,7 @@ struct cv_notify_event {
 struct cv_notify_cfg {
 	const struct cv_notify_key *key; /**< lives longer */
 	struct cv_notify_nets nets;
-	uint32_t n_tries;      /**< of one message, at least 1 */
+	uint32_t n_tries;      /**< of a message that does not say it, at least 1 */
 	uint64_t messages_max; /**< that may wait */
 	/** Called on the thread that delivers; NULL: nobody wants to know. */
 	void (*happened)(void *arg, const struct cv_notify_event *event);
@@ -185,6 +185,9 @@ void cv_notify_netns(struct cv_notify *notify, int netns);
 
 /** Say where the outbox is; before that nothing is delivered. @param store  lives longer @threads any */
 void cv_notify_store(struct cv_notify *notify, struct cv_store *store);
+
+/** From now on delays pass so many times as fast; 0 or 1: as they say. @threads any */
+void cv_notify_time_scale(struct cv_notify *notify, uint32_t time_scale);
 
 /** Look at the outbox now: something was put into it. @threads any */
 void cv_notify_wake(struct cv_notify *notify);

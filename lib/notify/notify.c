@@ -30,8 +30,10 @@ struct delivery {
 	uint64_t id;
 	int64_t sum;
 	uint32_t n_tries;
-	bool owed; /* it is over, but the store does not know yet: no request */
-	bool done; /* what it is to know: delivered or given up, or to be tried again */
+	uint64_t queue; /* a hash of its name */
+	bool owed;      /* it is over, but the store does not know yet: no request */
+	bool done;      /* what it is to know: delivered or given up, or to be tried again */
+	struct cv_notify_retry retry;
 	char account[ACCOUNT_LEN];
 	bool barred;   /* no address of the receiver's may be reached */
 	size_t n_body; /* bytes of the answer */
@@ -41,9 +43,19 @@ struct delivery {
 	char *body, *url;
 };
 
+/* A subscription that has had its share for now. */
+struct hold {
+	uint64_t queue, until_ms;
+};
+
 struct cv_notify {
 	struct cv_notify_cfg cfg;
+	struct cv_notify_retry first; /* of messages that say nothing */
+	struct hold *holds;           /* shape [n_holds] */
+	uint32_t n_holds, cap_holds;
+	uint64_t held_ms; /* until then a message is held back that is due; 0: none is */
 	_Atomic(struct cv_store *) store;
+	_Atomic uint32_t time_scale;
 	_Atomic int netns; /* to be entered; -1: none */
 	CURLM *multi;
 	pthread_t thread;
@@ -52,11 +64,6 @@ struct cv_notify {
 	uint64_t trim_ms; /* when the outbox is counted */
 	_Atomic uint64_t delivered, retried, given_up, dropped, waiting;
 };
-
-uint32_t cv_notify_wait(uint32_t n_tries)
-{
-	return n_tries < 6 ? 1U << n_tries : CV_NOTIFY_WAIT_MAX;
-}
 
 /* ---- one request ---- */
 
@@ -112,7 +119,8 @@ static bool headers_make(struct delivery *delivery, const struct notify_order *o
 	const struct cv_notify_message *message = &order->message;
 	bool notification = strcmp(message->type, "Notification") == 0;
 
-	return header_add(delivery, "Content-Type", "text/plain; charset=UTF-8") &&
+	return header_add(delivery, "Content-Type",
+			  notification && order->type != NULL ? order->type : CV_NOTIFY_TYPE) &&
 	       header_add(delivery, "Expect", "") &&
 	       header_add(delivery, "x-amz-sns-message-type", message->type) &&
 	       header_add(delivery, "x-amz-sns-message-id", message->id) &&
@@ -173,6 +181,49 @@ static void delivery_fini(struct delivery *delivery)
 	*delivery = (struct delivery){0};
 }
 
+/* ---- so many in a second ---- */
+
+static uint64_t queue_hash(const char *queue)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *queue != '\0'; queue++)
+		hash = (hash ^ (uint8_t)*queue) * 0x100000001b3;
+	return hash;
+}
+
+/* Those that are over make room. */
+static void holds_trim(struct cv_notify *notify)
+{
+	uint64_t now_ms = cv_clock_ms();
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < notify->n_holds; i++) {
+		if (notify->holds[i].until_ms > now_ms)
+			notify->holds[n++] = notify->holds[i];
+	}
+	notify->n_holds = n;
+}
+
+/* Without memory it goes sooner: better than never. */
+static void hold_add(struct cv_notify *notify, uint64_t queue, uint32_t per_second)
+{
+	uint32_t cap = notify->cap_holds > 0 ? 2 * notify->cap_holds : 64;
+	struct hold *holds = notify->holds;
+
+	if (notify->n_holds == notify->cap_holds) {
+		holds = realloc(holds, cap * sizeof(*holds));
+		if (holds == NULL)
+			return;
+		notify->holds = holds;
+		notify->cap_holds = cap;
+	}
+	holds[notify->n_holds++] = (struct hold){
+		.queue = queue,
+		.until_ms = cv_clock_ms() + (1000 + (uint64_t)per_second - 1) / per_second,
+	};
+}
+
 /* @return 0, -EINVAL (nobody can deliver that) or -ENOMEM */
 static int delivery_make(struct cv_notify *notify, const char *text, struct delivery *delivery)
 {
@@ -185,6 +236,10 @@ static int delivery_make(struct cv_notify *notify, const char *text, struct deli
 	delivery->body = order.raw ? strdup(order.message.message)
 				   : cv_notify_envelope(notify->cfg.key, &order.message);
 	delivery->nets = &notify->cfg.nets;
+	if (order.has_retry)
+		delivery->retry = order.retry;
+	if (order.per_second > 0)
+		hold_add(notify, delivery->queue, order.per_second);
 	if (delivery->url == NULL || delivery->body == NULL || !headers_make(delivery, &order) ||
 	    !easy_make(delivery))
 		ret = -ENOMEM;
@@ -196,7 +251,7 @@ static int delivery_make(struct cv_notify *notify, const char *text, struct deli
 
 /* A message that is due, copied out of the store. */
 struct due {
-	uint64_t id;
+	uint64_t id, queue;
 	int64_t sum;
 	uint32_t n_tries;
 	char account[ACCOUNT_LEN];
@@ -238,21 +293,42 @@ static bool has_share(const struct look *look, const char *account)
 	return n < CV_NOTIFY_AT_ONCE_OWN;
 }
 
+/* Has it had its share? Then there is a time at which to look again. */
+static bool is_held(struct look *look, uint64_t queue)
+{
+	struct cv_notify *notify = look->notify;
+
+	for (uint32_t i = 0; i < notify->n_holds; i++) {
+		const struct hold *hold = &notify->holds[i];
+
+		if (hold->queue != queue)
+			continue;
+		if (notify->held_ms == 0 || hold->until_ms < notify->held_ms)
+			notify->held_ms = hold->until_ms;
+		return true;
+	}
+	return false;
+}
+
 static int due_take(void *arg, const struct cv_store_message *message)
 {
 	struct look *look = arg;
 	struct due *due = &look->items[look->n];
+	uint64_t queue = queue_hash(message->queue);
 	char account[ACCOUNT_LEN];
 
 	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++) {
 		if (look->notify->deliveries[i].id == message->id)
 			return 0;
 	}
+	if (is_held(look, queue))
+		return 0;
 	account_get(message->queue, account);
 	/* Receivers that keep us waiting keep those of their own account waiting. */
 	if (look->n == look->cap || !has_share(look, account))
 		return 0;
 	*due = (struct due){.id = message->id,
+			    .queue = queue,
 			    .sum = message->sum,
 			    .n_tries = message->n_tries,
 			    .text = strdup(message->text)};
@@ -273,7 +349,9 @@ static bool settle(struct cv_notify *notify, const struct delivery *delivery)
 {
 	const struct cv_store_message message = {.id = delivery->id, .sum = delivery->sum};
 	struct cv_store *store = atomic_load(&notify->store);
-	uint64_t next = (uint64_t)time(NULL) + cv_notify_wait(delivery->n_tries);
+	uint32_t wait_s = cv_notify_retry_wait(&delivery->retry, delivery->n_tries);
+	uint32_t scale = atomic_load(&notify->time_scale);
+	uint64_t next = (uint64_t)time(NULL) + (wait_s + scale - 1) / scale;
 	struct cv_errs errs = {0};
 	int ret = delivery->done ? cv_store_outbox_done(store, &message, &errs)
 				 : cv_store_outbox_later(store, &message, next, &errs);
@@ -291,6 +369,7 @@ static void delivery_settle(struct cv_notify *notify, struct delivery *delivery,
 	struct delivery owed = {.id = delivery->id,
 				.sum = delivery->sum,
 				.n_tries = delivery->n_tries,
+				.retry = delivery->retry,
 				.owed = true,
 				.done = done};
 
@@ -322,6 +401,8 @@ static void delivery_begin(struct cv_notify *notify, const struct due *due)
 	while (delivery->id != 0)
 		delivery++;
 	delivery->id = due->id;
+	delivery->queue = due->queue;
+	delivery->retry = notify->first;
 	delivery->sum = due->sum;
 	delivery->n_tries = due->n_tries;
 	memcpy(delivery->account, due->account, sizeof(due->account));
@@ -384,12 +465,14 @@ static void outbox_look(struct cv_notify *notify)
 	struct look look = {.notify = notify};
 	struct cv_errs errs = {0};
 
+	notify->held_ms = 0;
 	for (uint32_t i = 0; i < CV_NOTIFY_AT_ONCE; i++)
 		look.cap += notify->deliveries[i].id == 0;
 	if (store == NULL || look.cap == 0)
 		return;
 	/* After the store is there: whoever gives it has said the namespace before. */
 	netns_enter(notify);
+	holds_trim(notify);
 	/* All queues that are due: others may stand behind those of one account, however many. */
 	(void)cv_store_outbox_peek(store, (uint64_t)time(NULL), UINT32_MAX, due_take, &look, &errs);
 	log_errs(&errs);
@@ -447,8 +530,7 @@ static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CU
 
 	curl_easy_getinfo(delivery->easy, CURLINFO_RESPONSE_CODE, &status);
 	fault = fault_get(delivery, code, status, number, sizeof(number));
-	later = fault != NULL && may_retry(code, status) &&
-		delivery->n_tries + 1 < notify->cfg.n_tries;
+	later = fault != NULL && may_retry(code, status) && delivery->n_tries < delivery->retry.n;
 	if (fault == NULL)
 		atomic_fetch_add(&notify->delivered, 1);
 	else
@@ -478,6 +560,16 @@ static bool answers_take(struct cv_notify *notify)
 	return any;
 }
 
+/* Until the outbox is looked at again, if nothing happens. */
+static int pause_ms(const struct cv_notify *notify)
+{
+	uint64_t now_ms = cv_clock_ms();
+
+	if (notify->held_ms == 0 || notify->held_ms >= now_ms + LOOK_MS)
+		return LOOK_MS;
+	return notify->held_ms > now_ms ? (int)(notify->held_ms - now_ms) : 1;
+}
+
 static void *run(void *arg)
 {
 	struct cv_notify *notify = arg;
@@ -488,7 +580,7 @@ static void *run(void *arg)
 		outbox_look(notify);
 		curl_multi_perform(notify->multi, &n_running);
 		if (!answers_take(notify))
-			curl_multi_poll(notify->multi, NULL, 0, LOOK_MS, NULL);
+			curl_multi_poll(notify->multi, NULL, 0, pause_ms(notify), NULL);
 	}
 	return NULL;
 }
@@ -502,7 +594,9 @@ int cv_notify_create(const struct cv_notify_cfg *cfg, struct cv_notify **ret_not
 	if (notify == NULL)
 		return -ENOMEM;
 	notify->cfg = *cfg;
+	cv_notify_retry_first(cfg->n_tries, &notify->first);
 	atomic_store(&notify->netns, -1);
+	atomic_store(&notify->time_scale, 1);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
 		notify->multi = curl_multi_init();
 	if (notify->multi == NULL) {
@@ -534,6 +628,7 @@ void cv_notify_destroy(struct cv_notify *notify)
 	curl_multi_cleanup(notify->multi);
 	if (atomic_load(&notify->netns) >= 0)
 		close(atomic_load(&notify->netns));
+	free(notify->holds);
 	free(notify);
 }
 
@@ -545,6 +640,11 @@ void cv_notify_netns(struct cv_notify *notify, int netns)
 void cv_notify_store(struct cv_notify *notify, struct cv_store *store)
 {
 	atomic_store(&notify->store, store);
+}
+
+void cv_notify_time_scale(struct cv_notify *notify, uint32_t time_scale)
+{
+	atomic_store(&notify->time_scale, time_scale > 1 ? time_scale : 1);
 }
 
 void cv_notify_wake(struct cv_notify *notify)

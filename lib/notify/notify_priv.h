@@ -9,12 +9,21 @@
 #include <jansson.h>
 
 #include "cv_notify.h"
+#include "cv_notify_policy.h"
+
+/** Retries that a message may ask for, as AWS, and the longest delay in seconds. */
+#define NOTIFY_RETRIES_MAX 100
+#define NOTIFY_WAIT_MAX 3600
 
 /** An order. */
 struct notify_order {
 	json_t *json; /**< what the strings lie in */
 	const char *url;
 	bool raw;
+	bool has_retry;
+	struct cv_notify_retry retry; /**< if it has one */
+	uint32_t per_second;          /**< 0: any number */
+	const char *type;             /**< content type; NULL: CV_NOTIFY_TYPE */
 	struct cv_notify_message message;
 };
 

@@ -67,15 +67,22 @@ static void policy_check(const char *text)
 static void order_check(const char *text)
 {
 	struct notify_order order, again;
+	struct cv_notify_policy policy;
 	char *written;
 
 	if (cv_notify_order_read(text, &order) < 0)
 		return;
-	written = cv_notify_order(order.url, order.raw, &order.message);
+	policy.retry = order.has_retry ? &order.retry : NULL;
+	policy.per_second = order.per_second;
+	policy.type = order.type;
+	written = cv_notify_order(order.url, order.raw, &policy, &order.message);
 	cv_assert(written != NULL && cv_notify_order_read(written, &again) == 0);
 	cv_assert(strcmp(order.url, again.url) == 0 && order.raw == again.raw &&
 		  strcmp(order.message.message, again.message.message) == 0 &&
-		  order.message.version == again.message.version);
+		  order.message.version == again.message.version &&
+		  order.has_retry == again.has_retry && order.per_second == again.per_second);
+	for (uint32_t i = 0; order.has_retry && i < order.retry.n; i++)
+		cv_assert(cv_notify_retry_wait(&order.retry, i) <= NOTIFY_WAIT_MAX);
 	json_decref(again.json);
 	json_decref(order.json);
 	free(written);

@@ -156,7 +156,13 @@ class Crashes(SnsCase):
         ids = {e['name']: e['id'] for e in self.show('endpoints')['endpoints']}
         with Receiver() as receiver, Receiver() as other:
             arn = self.topic('crash')
-            self.subscribe(arn, receiver)
+            sub = self.subscribe(arn, receiver)
+            policy = {'throttlePolicy': {'maxReceivesPerSecond': 500}}
+            self.sns.set_subscription_attributes(SubscriptionArn=sub, AttributeName='DeliveryPolicy',
+                                                 AttributeValue=json.dumps(policy))
+            default = {'http': {'disableSubscriptionOverrides': False}}
+            self.sns.set_topic_attributes(TopicArn=arn, AttributeName='DeliveryPolicy',
+                                          AttributeValue=json.dumps(default))
             service = self.notify(arn)
             receiver.close()
             want = []
@@ -177,6 +183,11 @@ class Crashes(SnsCase):
             self.it.hup('reloaded')
             want += [('Delete', ids['three']), ('Reject', ids['one'])]
             self.kill()
+            now = self.sns.get_subscription_attributes(SubscriptionArn=sub)['Attributes']
+            self.assertEqual(json.loads(now['DeliveryPolicy']), policy)
+            effective = json.loads(now['EffectiveDeliveryPolicy'])
+            self.assertEqual(effective['healthyRetryPolicy']['numRetries'], 1439)
+            self.assertEqual(json.loads(self.count(arn, 'DeliveryPolicy')), default)
             receiver.open()
             self.until(lambda: len(receiver.events()) >= len(want))
             self.assertEqual(receiver.events(), want)

@@ -184,7 +184,7 @@ static void envelopes_are_signed(void **state)
 static void orders_are_read_as_written(void **state)
 {
 	struct cv_notify_message message = message_make();
-	char *text = cv_notify_order("http://x/", true, &message);
+	char *text = cv_notify_order("http://x/", true, NULL, &message);
 	struct notify_order order;
 
 	(void)state;
@@ -194,18 +194,61 @@ static void orders_are_read_as_written(void **state)
 	assert_string_equal(order.message.message, message.message);
 	assert_string_equal(order.message.subscription, message.subscription);
 	assert_null(order.message.token);
+	assert_false(order.has_retry);
+	assert_null(order.type);
+	assert_int_equal(order.per_second, 0);
 	json_decref(order.json);
 	free(text);
 	assert_int_equal(cv_notify_order_read("{}", &order), -EINVAL);
 }
 
-static void waits_double_to_a_minute(void **state)
+/* What the outbox holds may be older than that, or damaged: it is delivered as if it said nothing. */
+static void orders_say_how_they_are_delivered(void **state)
 {
+	static const char *const bad[] = {"[]",
+					  "[3,0,0,0,1]",
+					  "[3,2,2,0,1,1,0]",
+					  "[3,0,0,0,2,1,0]",
+					  "[3,0,0,0,0,1,0]",
+					  "[3,0,0,0,1,3601,0]",
+					  "[101,0,0,0,1,1,0]",
+					  "[3,0,0,0,1,1,4]",
+					  "[3,-1,0,0,1,1,0]",
+					  "[3,0,0,0,1,1,0,0]",
+					  "{}",
+					  "7"};
+	const struct cv_notify_retry retry = {.n = 9,
+					      .n_no_delay = 1,
+					      .n_min_delay = 2,
+					      .n_max_delay = 3,
+					      .min_s = 4,
+					      .max_s = 5,
+					      .backoff = CV_NOTIFY_GEOMETRIC};
+	const struct cv_notify_policy policy = {
+		.retry = &retry, .per_second = 7, .type = "text/css"};
+	struct cv_notify_message message = message_make();
+	char *text = cv_notify_order("http://x/", true, &policy, &message), *worse;
+	struct notify_order order;
+	json_t *json;
+
 	(void)state;
-	assert_int_equal(cv_notify_wait(0), 1);
-	assert_int_equal(cv_notify_wait(5), 32);
-	assert_int_equal(cv_notify_wait(6), CV_NOTIFY_WAIT_MAX);
-	assert_int_equal(cv_notify_wait(1000), CV_NOTIFY_WAIT_MAX);
+	assert_int_equal(cv_notify_order_read(text, &order), 0);
+	assert_true(order.has_retry);
+	assert_memory_equal(&order.retry, &retry, sizeof(retry));
+	assert_int_equal(order.per_second, 7);
+	assert_string_equal(order.type, "text/css");
+	json_decref(order.json);
+	json = json_loads(text, 0, NULL);
+	free(text);
+	for (size_t i = 0; i < CV_ARRAY_LEN(bad); i++) {
+		json_object_set_new(json, "retry", json_loads(bad[i], JSON_DECODE_ANY, NULL));
+		worse = json_dumps(json, 0);
+		assert_int_equal(cv_notify_order_read(worse, &order), 0);
+		assert_false(order.has_retry);
+		json_decref(order.json);
+		free(worse);
+	}
+	json_decref(json);
 }
 
 int main(void)
@@ -216,7 +259,7 @@ int main(void)
 		cmocka_unit_test(canonical_has_members_in_order),
 		cmocka_unit_test(envelopes_are_signed),
 		cmocka_unit_test(orders_are_read_as_written),
-		cmocka_unit_test(waits_double_to_a_minute),
+		cmocka_unit_test(orders_say_how_they_are_delivered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,258 @@ static void a_subscription_is_not_changed_by_asking_again(void **state)
 	assert_true(sns.subs[0]->raw);
 }
 
+/* ---- delivery policies ---- */
+
+#define EFFECTIVE "<key>EffectiveDeliveryPolicy</key><value>"
+#define TOPIC_SET \
+	"Action=SetTopicAttributes&TopicArn=" TOPIC "&AttributeName=DeliveryPolicy&AttributeValue="
+#define SUB_SET \
+	"Action=SetSubscriptionAttributes&SubscriptionArn=%s&AttributeName=DeliveryPolicy&AttributeValue=%s"
+
+/* Attributes as they are in JSON: quotes are escaped in XML. */
+static void CV_PRINTF(1, 2) told(const char *fmt, ...)
+{
+	char want[1024], text[4096];
+	size_t n = 0;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(want, sizeof(want), fmt, ap);
+	va_end(ap);
+	for (const char *c = got; *c != '\0' && n + 1 < sizeof(text); n++) {
+		bool quote = strncmp(c, "&quot;", 6) == 0;
+
+		text[n] = quote ? '"' : *c;
+		c += quote ? 6 : 1;
+	}
+	text[n] = '\0';
+	if (strstr(text, want) == NULL)
+		fail_msg("%s is not in %s", want, text);
+}
+
+static void CV_PRINTF(2, 3) refused(const char *why, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	assert_false(calls_make(AWS_SNS, PROV, text));
+	assert_string_equal(err_code, "InvalidParameter");
+	if (strcmp(err_text, why) != 0)
+		fail_msg("%s: %s", text, err_text);
+}
+
+#define RETRY(min, max, n, rest) \
+	"{\"minDelayTarget\":" #min ",\"maxDelayTarget\":" #max ",\"numRetries\":" #n rest "}"
+#define ZEROS                                                                         \
+	",\"numMaxDelayRetries\":0,\"numNoDelayRetries\":0,\"numMinDelayRetries\":0," \
+	"\"backoffFunction\":\"linear\""
+
+static void a_topic_has_a_delivery_policy(void **state)
+{
+	(void)state;
+	calls_aws.n_tries = 2;
+	ask("Action=CreateTopic&Name=t");
+	ask("Action=GetTopicAttributes&TopicArn=" TOPIC);
+	assert_null(strstr(got, "<key>DeliveryPolicy<"));
+	told(EFFECTIVE
+	     "{\"http\":{\"defaultHealthyRetryPolicy\":{\"minDelayTarget\":1,"
+	     "\"maxDelayTarget\":1,\"numRetries\":1,\"numMaxDelayRetries\":0,"
+	     "\"numNoDelayRetries\":0,\"numMinDelayRetries\":0,"
+	     "\"backoffFunction\":\"exponential\"},\"disableSubscriptionOverrides\":false,"
+	     "\"defaultRequestPolicy\":{\"headerContentType\":"
+	     "\"text/plain; charset=UTF-8\"}}}<");
+	ask(TOPIC_SET "{\"http\": {\"defaultHealthyRetryPolicy\": {\"numRetries\": 4}, "
+		      "\"defaultThrottlePolicy\": {\"maxReceivesPerSecond\": 9}, "
+		      "\"disableSubscriptionOverrides\": true, \"defaultSicklyRetryPolicy\": null, "
+		      "\"defaultRequestPolicy\": {\"headerContentType\": \"application/json\"}}}");
+	ask("Action=GetTopicAttributes&TopicArn=" TOPIC);
+	told("<key>DeliveryPolicy</key><value>{\"http\":{\"defaultHealthyRetryPolicy\":"
+	     "{\"numRetries\":4},\"defaultThrottlePolicy\":");
+	told(EFFECTIVE "{\"http\":{\"defaultHealthyRetryPolicy\":" RETRY(
+		20, 20, 4,
+		ZEROS) ",\"disableSubscriptionOverrides\":true,"
+		       "\"defaultThrottlePolicy\":{\"maxReceivesPerSecond\":9},"
+		       "\"defaultRequestPolicy\":{\"headerContentType\":\"application/json\"}}}<");
+	/* Making it again compares, an empty one takes it back. */
+	is_different("Action=CreateTopic&Name=t" ATTR("1", "DeliveryPolicy", "{\"http\":{}}"));
+	ask(TOPIC_SET "{\"http\":{}}");
+	ask("Action=CreateTopic&Name=t" ATTR("1", "DeliveryPolicy", "{ \"http\" : {} }"));
+	ask(TOPIC_SET);
+	ask("Action=GetTopicAttributes&TopicArn=" TOPIC);
+	assert_null(strstr(got, "<key>DeliveryPolicy<"));
+	calls_aws.n_tries = 0;
+}
+
+static void a_subscription_overrides_it_unless_it_must_not(void **state)
+{
+	char arn[128];
+
+	(void)state;
+	ask("Action=CreateTopic&Name=t");
+	ask(SUBSCRIBE ATTR(
+		"1", "DeliveryPolicy",
+		"{\"healthyRetryPolicy\":" RETRY(
+			1, 2, 3, "") ",\"guaranteed\":false,"
+				     "\"sicklyRetryPolicy\":null,\"throttlePolicy\":null}"));
+	element("SubscriptionArn", arn);
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	told("<key>DeliveryPolicy</key><value>{\"healthyRetryPolicy\":" RETRY(1, 2, 3, "") ",");
+	told(EFFECTIVE "{\"healthyRetryPolicy\":" RETRY(
+		1, 2, 3,
+		ZEROS) ",\"sicklyRetryPolicy\":null,\"throttlePolicy\":null,"
+		       "\"requestPolicy\":{\"headerContentType\":\"text/plain; charset=UTF-8\"},"
+		       "\"guaranteed\":false}<");
+	ask(TOPIC_SET "{\"http\":{\"defaultHealthyRetryPolicy\":" RETRY(
+		5, 5, 5, "") ",\"defaultThrottlePolicy\":{\"maxReceivesPerSecond\":9}}}");
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	told(EFFECTIVE "{\"healthyRetryPolicy\":" RETRY(1, 2, 3, ZEROS));
+	told("\"throttlePolicy\":{\"maxReceivesPerSecond\":9}");
+	ask(TOPIC_SET "{\"http\":{\"defaultHealthyRetryPolicy\":" RETRY(
+		5, 5, 5, "") ",\"disableSubscriptionOverrides\":true}}");
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	told(EFFECTIVE "{\"healthyRetryPolicy\":" RETRY(5, 5, 5, ZEROS));
+	is_different(SUBSCRIBE ATTR("1", "DeliveryPolicy", "{}"));
+	ask(SUB_SET, arn, "");
+	ask(SUBSCRIBE);
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	assert_null(strstr(got, "<key>DeliveryPolicy<"));
+}
+
+#define BY_SET "Invalid parameter: DeliveryPolicy: "
+#define OF_TOPIC(what) BY_SET "http.defaultHealthyRetryPolicy" what
+#define OF_SUB(what) BY_SET "healthyRetryPolicy" what
+
+static void policies_that_cannot_be_are_refused(void **state)
+{
+	static const char *const cases[][2] = {
+		{"{\"minDelayTarget\":0}", ".minDelayTarget must be greater than or equal to 1"},
+		{"{\"maxDelayTarget\":3601}", ".maxDelayTarget must be less than or equal to 3600"},
+		{"{\"maxDelayTarget\":19}",
+		 ".maxDelayTarget must be greater than or equal to minDelayTarget"},
+		{"{\"numRetries\":101}", ".numRetries must be less than or equal to 100"},
+		{"{\"numRetries\":-1}", ".numRetries must be greater than or equal to 0"},
+		{"{\"numRetries\":\"3\"}", ".numRetries must be an integer"},
+		{"{\"numRetries\":3,\"numNoDelayRetries\":1,\"numMinDelayRetries\":2,"
+		 "\"numMaxDelayRetries\":1}",
+		 ".numRetries must be greater than or equal to the sum of numNoDelayRetries, "
+		 "numMinDelayRetries and numMaxDelayRetries"},
+		{"{\"backoffFunction\":\"quick\"}",
+		 ".backoffFunction must be one of linear, arithmetic, geometric, exponential"},
+		{"{\"minDelayTarget\":37,\"maxDelayTarget\":37,\"numRetries\":100}",
+		 ": its delays add up to 3700 seconds, more than 3600"},
+	};
+	char arn[128], text[400], why[400];
+
+	(void)state;
+	ask("Action=CreateTopic&Name=t");
+	ask(SUBSCRIBE);
+	element("SubscriptionArn", arn);
+	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
+		snprintf(why, sizeof(why), OF_TOPIC("%s"), cases[i][1]);
+		refused(why, TOPIC_SET "{\"http\":{\"defaultHealthyRetryPolicy\":%s}}",
+			cases[i][0]);
+		snprintf(why, sizeof(why), OF_SUB("%s"), cases[i][1]);
+		snprintf(text, sizeof(text), "{\"healthyRetryPolicy\":%s}", cases[i][0]);
+		refused(why, SUB_SET, arn, text);
+	}
+	refused("Invalid parameter: Attributes Reason: DeliveryPolicy: "
+		"healthyRetryPolicy.minDelayTarget must be greater than or equal to 1",
+		SUBSCRIBE ATTR("1", "DeliveryPolicy",
+			       "{\"healthyRetryPolicy\":{\"minDelayTarget\":0}}"));
+	refused("Invalid parameter: Attributes Reason: DeliveryPolicy: Unexpected JSON member: a",
+		"Action=CreateTopic&Name=u" ATTR("1", "DeliveryPolicy", "{\"a\":{}}"));
+	refused(BY_SET "failed to parse JSON", TOPIC_SET "{");
+	refused(BY_SET "failed to parse JSON", TOPIC_SET "[]");
+	refused(BY_SET "failed to parse JSON", TOPIC_SET "{\"http\":{},\"http\":{}}");
+	refused(BY_SET "http must be a JSON object", TOPIC_SET "{\"http\":1}");
+	refused(BY_SET "defaultThrottlePolicy must be a JSON object",
+		TOPIC_SET "{\"http\":{\"defaultThrottlePolicy\":1}}");
+	refused(BY_SET "http.disableSubscriptionOverrides must be a boolean",
+		TOPIC_SET "{\"http\":{\"disableSubscriptionOverrides\":\"true\"}}");
+	refused(BY_SET "http.defaultThrottlePolicy.maxReceivesPerSecond must be greater than or "
+		       "equal to 1",
+		TOPIC_SET "{\"http\":{\"defaultThrottlePolicy\":{\"maxReceivesPerSecond\":0}}}");
+	refused(BY_SET "http.defaultRequestPolicy.headerContentType is not supported",
+		TOPIC_SET "{\"http\":{\"defaultRequestPolicy\":{\"headerContentType\":"
+			  "\"text/csv\"}}}");
+	refused(BY_SET "Unexpected JSON member: healthyRetryPolicy",
+		TOPIC_SET "{\"http\":{\"healthyRetryPolicy\":{}}}");
+	refused(BY_SET "Unexpected JSON member: http", SUB_SET, arn, "{\"http\":{}}");
+	refused(BY_SET "Unexpected JSON member: guaranteed", SUB_SET, arn, "{\"guaranteed\":true}");
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	assert_null(strstr(got, "<key>DeliveryPolicy<"));
+	ask("Action=GetTopicAttributes&TopicArn=" TOPIC);
+	assert_null(strstr(got, "<key>DeliveryPolicy<"));
+}
+
+/* Content types that only a bare message can have. */
+static void types_go_with_raw_delivery(void **state)
+{
+	static const char csv[] = "{\"requestPolicy\":{\"headerContentType\":\"text/csv\"}}";
+	char arn[128];
+
+	(void)state;
+	ask("Action=CreateTopic&Name=t");
+	ask(SUBSCRIBE ATTR("1", "DeliveryPolicy",
+			   "{\"requestPolicy\":{\"headerContentType\":\"text/csv\"}}")
+		    ATTR("2", "RawMessageDelivery", "true"));
+	element("SubscriptionArn", arn);
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	told("\"requestPolicy\":{\"headerContentType\":\"text/csv\"}");
+	refused(BY_SET "requestPolicy.headerContentType must be text/plain or application/json "
+		       "unless RawMessageDelivery is true",
+		"Action=SetSubscriptionAttributes&SubscriptionArn=%s"
+		"&AttributeName=RawMessageDelivery&AttributeValue=false",
+		arn);
+	assert_true(sns.subs[0]->raw);
+	ask(SUB_SET, arn, "");
+	ask("Action=SetSubscriptionAttributes&SubscriptionArn=%s"
+	    "&AttributeName=RawMessageDelivery&AttributeValue=false",
+	    arn);
+	refused(BY_SET "requestPolicy.headerContentType must be text/plain or application/json "
+		       "unless RawMessageDelivery is true",
+		SUB_SET, arn, csv);
+	assert_string_equal(sns.subs[0]->delivery, "");
+}
+
+/* What a message takes along is what counts when it is published. */
+static char sent_text[4096];
+
+static int send_keep(struct cv_ctl *ctl, const char *queue, const char *text)
+{
+	(void)ctl;
+	(void)queue;
+	snprintf(sent_text, sizeof(sent_text), "%s", text);
+	return 0;
+}
+
+static void messages_take_the_policy_along(void **state)
+{
+	char arn[128];
+
+	(void)state;
+	calls_aws.ops.send = send_keep;
+	ask("Action=CreateTopic&Name=t");
+	ask(SUBSCRIBE);
+	element("SubscriptionArn", arn);
+	sns.subs[0]->confirmed = true;
+	ask("Action=Publish&TopicArn=" TOPIC "&Message=m");
+	assert_null(strstr(sent_text, "\"retry\""));
+	assert_null(strstr(sent_text, "\"rate\""));
+	ask(TOPIC_SET "{\"http\":{\"defaultThrottlePolicy\":{\"maxReceivesPerSecond\":9}}}");
+	ask(SUB_SET, arn,
+	    "{\"healthyRetryPolicy\":{\"minDelayTarget\":1,\"maxDelayTarget\":2,\"numRetries\":9,"
+	    "\"numNoDelayRetries\":3,\"numMinDelayRetries\":4,\"numMaxDelayRetries\":1,"
+	    "\"backoffFunction\":\"geometric\"}}");
+	ask("Action=Publish&TopicArn=" TOPIC "&Message=m");
+	assert_non_null(strstr(sent_text, "\"retry\":[9,3,4,1,1,2,2]"));
+	assert_non_null(strstr(sent_text, "\"rate\":9"));
+	calls_aws.ops.send = NULL;
+}
+
 /* ---- pages ---- */
 
 /* Subscriptions that end between two pages pull those after them forward. */
@@ -275,7 +527,7 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 		 "{\"arn\":\"" SUB_ARN "\",\"topic\":\"" TOPIC "\",\"protocol\":\"http\","
 		 "\"endpoint\":\"http://x/\",\"base\":\"http://y\",\"token\":\"abc\",\"owner\":"
 		 "\"111111111111\",\"confirmed\":false,\"guarded\":false,\"raw\":false,"
-		 "\"created\":4000000000}");
+		 "\"created\":4000000000,\"delivery\":\"{\\\"throttlePolicy\\\":null}\"}");
 	n_kept_reads = n_kept = 0;
 	server = server_make(key);
 	assert_int_equal(n_kept_reads, 2); /* for client tokens, for SNS */
@@ -287,6 +539,7 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 	assert_int_equal(n_kept, 1);
 	assert_int_equal(n_kept_reads, 3);
 	assert_non_null(strstr(kept_sub, "\"confirmed\":true"));
+	assert_non_null(strstr(kept_sub, "\"delivery\":\"{\\\"throttlePolicy\\\":null}\""));
 	assert_int_equal(visit(server, CONFIRM), 200);
 	assert_int_equal(n_kept_reads, 3);
 	/* The half that was done is not done. */
@@ -310,6 +563,11 @@ int main(void)
 		TEST(a_topic_is_not_changed_by_making_it_again),
 		TEST(policies_are_compared_by_what_they_say),
 		TEST(a_subscription_is_not_changed_by_asking_again),
+		TEST(a_topic_has_a_delivery_policy),
+		TEST(a_subscription_overrides_it_unless_it_must_not),
+		TEST(policies_that_cannot_be_are_refused),
+		TEST(types_go_with_raw_delivery),
+		TEST(messages_take_the_policy_along),
 		TEST(subscriptions_go_and_the_others_are_told_once),
 		TEST(those_of_a_topic_likewise),
 		TEST(what_could_not_be_kept_is_not_believed),

@@ -217,7 +217,8 @@ static void sender_start(const struct cv_notify_cfg *cfg)
 }
 
 /* Puts a message of an account's subscription into the outbox, to be delivered as it is. */
-static void put(const char *account, unsigned int sub, const struct receiver *to, const char *body)
+static void put_as(const struct cv_notify_policy *policy, const char *account, unsigned int sub,
+		   const struct receiver *to, const char *body)
 {
 	char queue[96], url[64];
 	struct cv_notify_message message = {
@@ -236,13 +237,18 @@ static void put(const char *account, unsigned int sub, const struct receiver *to
 
 	snprintf(queue, sizeof(queue), "arn:aws:sns:us-east-1:%s:t:%u", account, sub);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", to->port);
-	order = cv_notify_order(url, true, &message);
+	order = cv_notify_order(url, true, policy, &message);
 	op.value = order;
 	op.len = strlen(order);
 	assert_int_equal(
 		cv_store_commit(store, &(struct cv_store_txn){&op, 1, CV_STORE_ANY}, NULL, &errs),
 		0);
 	free(order);
+}
+
+static void put(const char *account, unsigned int sub, const struct receiver *to, const char *body)
+{
+	put_as(NULL, account, sub, to, body);
 }
 
 static struct cv_notify_counts counts(void)
@@ -355,6 +361,169 @@ static void tries_end(void **state)
 	until(counts().delivered == 1);
 	assert_int_equal(counts().given_up, 1);
 	receiver_end(r);
+}
+
+/* ---- delivery policies ---- */
+
+static void a_message_is_tried_as_often_as_it_says(void **state)
+{
+	const struct cv_notify_retry retry = {
+		.n = 3, .n_no_delay = 3, .min_s = 3600, .max_s = 3600};
+	const struct cv_notify_policy policy = {.retry = &retry, .type = "application/json"};
+	struct receiver *r = receiver_start(BUSY);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	cfg.n_tries = 1000;
+	put_as(&policy, "111111111111", 1, r, "a");
+	put("111111111111", 1, r, "b");
+	sender_start(&cfg);
+	until(counts().given_up == 1);
+	until(n_heard(r) > 4);
+	pthread_mutex_lock(&r->lock);
+	assert_memory_equal(r->heard, "a|a|a|a|b|", 10);
+	pthread_mutex_unlock(&r->lock);
+	atomic_store(&r->answer, OK);
+	until(counts().delivered == 1);
+	assert_non_null(strstr(r->last, "Content-Type: text/plain; charset=UTF-8\r\n"));
+	put_as(&policy, "111111111111", 1, r, "c");
+	cv_notify_wake(notify);
+	until(counts().delivered == 2);
+	assert_non_null(strstr(r->last, "Content-Type: application/json\r\n"));
+	receiver_end(r);
+}
+
+static void how_often_outlives_the_sender(void **state)
+{
+	const struct cv_notify_retry retry = {
+		.n = 3, .n_no_delay = 1, .n_min_delay = 1, .min_s = 1, .max_s = 2};
+	const struct cv_notify_policy policy = {.retry = &retry};
+	struct receiver *r = receiver_start(BUSY);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	cfg.n_tries = 1000;
+	put_as(&policy, "111111111111", 1, r, "a");
+	sender_start(&cfg);
+	until(counts().retried > 0);
+	cv_notify_destroy(notify);
+	sender_start(&cfg);
+	until(counts().given_up == 1);
+	assert_int_equal(waiting(), 0);
+	/* One more, if the answer came while the sender went. */
+	assert_in_range(n_heard(r), 4, 5);
+	receiver_end(r);
+}
+
+static void delays_are_scaled(void **state)
+{
+	const struct cv_notify_retry retry = {.n = 1, .min_s = 3600, .max_s = 3600};
+	const struct cv_notify_policy policy = {.retry = &retry};
+	struct receiver *r = receiver_start(BUSY);
+	struct cv_notify_cfg cfg = cfg_get();
+
+	(void)state;
+	assert_int_equal(cv_notify_create(&cfg, &notify), 0);
+	cv_notify_time_scale(notify, 3600);
+	put_as(&policy, "111111111111", 1, r, "a");
+	cv_notify_store(notify, store);
+	until(counts().retried == 1);
+	atomic_store(&r->answer, OK);
+	until(counts().delivered == 1);
+	assert_true(has_heard(r, "a|a|"));
+	receiver_end(r);
+}
+
+static void no_more_go_in_a_second_than_may(void **state)
+{
+	const struct cv_notify_policy policy = {.per_second = 2};
+	struct receiver *r = receiver_start(OK);
+	struct cv_notify_cfg cfg = cfg_get();
+	uint64_t begin_ms = cv_clock_ms();
+
+	(void)state;
+	put_as(&policy, "111111111111", 1, r, "a");
+	put_as(&policy, "111111111111", 1, r, "b");
+	put_as(&policy, "111111111111", 1, r, "c");
+	put_as(&policy, "111111111111", 1, r, "d");
+	for (unsigned int i = 0; i < 4; i++)
+		put("111111111111", 2, r, "-");
+	sender_start(&cfg);
+	/* Others do not wait for it. */
+	until(counts().delivered == 8);
+	assert_true(cv_clock_ms() - begin_ms >= 1500);
+	pthread_mutex_lock(&r->lock);
+	assert_non_null(strstr(r->heard, "d|"));
+	assert_true(strchr(r->heard, 'a') < strchr(r->heard, 'b') &&
+		    strchr(r->heard, 'b') < strchr(r->heard, 'c') &&
+		    strchr(r->heard, 'c') < strchr(r->heard, 'd'));
+	pthread_mutex_unlock(&r->lock);
+	receiver_end(r);
+}
+
+static void waits(const struct cv_notify_retry *retry, const char *want)
+{
+	char text[512] = "";
+
+	for (uint32_t i = 0; i < retry->n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%u ",
+			 cv_notify_retry_wait(retry, i));
+	assert_string_equal(text, want);
+}
+
+static void delays_grow_as_they_should(void **state)
+{
+	struct cv_notify_retry retry = {.n = 10, .min_s = 5, .max_s = 260};
+
+	(void)state;
+	waits(&retry, "5 33 62 90 118 147 175 203 232 260 ");
+	retry.backoff = CV_NOTIFY_ARITHMETIC;
+	waits(&retry, "5 8 18 33 55 84 118 159 206 260 ");
+	retry.backoff = CV_NOTIFY_GEOMETRIC;
+	waits(&retry, "5 8 12 19 29 45 70 108 168 260 ");
+	retry.backoff = CV_NOTIFY_EXPONENTIAL;
+	waits(&retry, "5 5 6 8 12 20 36 68 132 260 ");
+	assert_int_equal(cv_notify_retry_sum(&retry), 552);
+	retry = (struct cv_notify_retry){.n = 7,
+					 .n_no_delay = 2,
+					 .n_min_delay = 1,
+					 .n_max_delay = 3,
+					 .min_s = 2,
+					 .max_s = 9};
+	waits(&retry, "0 0 2 2 9 9 9 ");
+	retry.n_max_delay = 4;
+	waits(&retry, "0 0 2 9 9 9 9 ");
+	for (enum cv_notify_backoff f = CV_NOTIFY_LINEAR; f < CV_NOTIFY_BACKOFF_N; f++) {
+		retry = (struct cv_notify_retry){.n = 2, .min_s = 7, .max_s = 7, .backoff = f};
+		waits(&retry, "7 7 ");
+		retry.max_s = 8;
+		waits(&retry, "7 8 ");
+		retry.n = 100;
+		retry.max_s = 3600;
+		assert_int_equal(cv_notify_retry_wait(&retry, 99), 3600);
+		for (uint32_t i = 1; i < 100; i++)
+			assert_true(cv_notify_retry_wait(&retry, i) >=
+				    cv_notify_retry_wait(&retry, i - 1));
+	}
+}
+
+static void who_says_nothing_is_tried_for_a_day(void **state)
+{
+	struct cv_notify_retry retry;
+
+	(void)state;
+	cv_notify_retry_first(1440, &retry);
+	assert_int_equal(retry.n, 1439);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_in_range(cv_notify_retry_wait(&retry, i), (1U << i) - (i / 2), 1U << i);
+	assert_int_equal(cv_notify_retry_wait(&retry, 6), CV_NOTIFY_WAIT_MAX);
+	assert_int_equal(cv_notify_retry_wait(&retry, 1438), CV_NOTIFY_WAIT_MAX);
+	cv_notify_retry_first(5, &retry);
+	waits(&retry, "1 2 4 8 ");
+	cv_notify_retry_first(2, &retry);
+	waits(&retry, "1 ");
+	cv_notify_retry_first(1, &retry);
+	waits(&retry, "");
 }
 
 static void long_answers_are_cut(void **state)
@@ -532,6 +701,12 @@ int main(void)
 		CASE(messages_come_in_order_over_failures),
 		CASE(what_the_receiver_refuses_is_final),
 		CASE(tries_end),
+		CASE(a_message_is_tried_as_often_as_it_says),
+		CASE(how_often_outlives_the_sender),
+		CASE(delays_are_scaled),
+		CASE(no_more_go_in_a_second_than_may),
+		cmocka_unit_test(delays_grow_as_they_should),
+		cmocka_unit_test(who_says_nothing_is_tried_for_a_day),
 		CASE(long_answers_are_cut),
 		CASE(slow_receivers_keep_only_their_own_waiting),
 		CASE(what_cannot_be_noted_is_not_sent_again),
