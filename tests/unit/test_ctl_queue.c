@@ -17,7 +17,36 @@
 
 #include "cv_base.h"
 
+/* Nobody waits so long. */
+#define PATIENT_MS 600000
+
 static atomic_int n_alive;
+
+/* Threads that have no patience give up when the test says so, and not by the clock. */
+static _Thread_local bool is_impatient;
+static atomic_bool give_up;
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *at);
+int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *at);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *at)
+{
+	const struct timespec now = {0};
+	int ret = is_impatient ? ETIMEDOUT : __real_pthread_cond_timedwait(cond, lock, at);
+
+	while (is_impatient && !atomic_load(&give_up)) {
+		ret = __real_pthread_cond_timedwait(cond, lock, &now);
+		if (ret != ETIMEDOUT)
+			return ret;
+		pthread_mutex_unlock(lock);
+		usleep(1000);
+		pthread_mutex_lock(lock);
+	}
+	return ret;
+}
 
 struct job {
 	struct ctl_cmd cmd;
@@ -107,7 +136,7 @@ static void answers_come_back(void **state)
 	for (uint64_t i = 0; i < 100; i++) {
 		struct job *job = job_create(job_run, i, i % 3 == 0 ? -EINVAL : 0);
 
-		assert_int_equal(cv_ctl_queue_call(&control.queue, &job->cmd, 5000),
+		assert_int_equal(cv_ctl_queue_call(&control.queue, &job->cmd, PATIENT_MS),
 				 i % 3 == 0 ? -EINVAL : 0);
 		assert_int_equal(job->out, 2 * i);
 		cv_ctl_cmd_put(&control.queue, &job->cmd);
@@ -124,7 +153,8 @@ static void *caller_main(void *arg)
 	for (uint64_t i = 0; i < 500; i++) {
 		/* Some wait too short a time, so that giving up meets running at every point. */
 		struct job *job = job_create(job_run, i, 0);
-		int ret = cv_ctl_queue_call(&control->queue, &job->cmd, i % 4 == 0 ? 0 : 5000);
+		int ret =
+			cv_ctl_queue_call(&control->queue, &job->cmd, i % 4 == 0 ? 0 : PATIENT_MS);
 
 		if (ret == 0) {
 			cv_assert(job->out == 2 * i);
@@ -180,11 +210,17 @@ static void *later_main(void *arg)
 {
 	struct control *control = arg;
 	struct job *job = job_create(job_later, 21, 0);
-	int ret = cv_ctl_queue_call(&control->queue, &job->cmd, 100);
+	int ret = cv_ctl_queue_call(&control->queue, &job->cmd, PATIENT_MS);
 	intptr_t out = ret == 0 ? (intptr_t)job->out : ret;
 
 	cv_ctl_cmd_put(&control->queue, &job->cmd);
 	return (void *)out;
+}
+
+static void *later_impatient_main(void *arg)
+{
+	is_impatient = true;
+	return later_main(arg);
 }
 
 /* Run the queue until a command that is answered later has come. */
@@ -224,8 +260,11 @@ static void deferred_answer_after_the_timeout_only_frees(void **state)
 
 	(void)state;
 	assert_int_equal(cv_ctl_queue_init(&control.queue), 0);
-	pthread_create(&thread, NULL, later_main, &control);
+	atomic_store(&give_up, false);
+	pthread_create(&thread, NULL, later_impatient_main, &control);
 	later_wait(&control);
+	assert_true(cv_ctl_queue_is_wanted(&control.queue, control.later));
+	atomic_store(&give_up, true);
 	pthread_join(thread, &out);
 	assert_int_equal((intptr_t)out, -ETIMEDOUT);
 	assert_false(cv_ctl_queue_is_wanted(&control.queue, control.later));
@@ -240,7 +279,7 @@ static void *wait_main(void *arg)
 {
 	struct control *control = arg;
 	struct job *job = job_create(job_run, 1, 0);
-	intptr_t ret = cv_ctl_queue_call(&control->queue, &job->cmd, 10000);
+	intptr_t ret = cv_ctl_queue_call(&control->queue, &job->cmd, PATIENT_MS);
 
 	cv_ctl_cmd_put(&control->queue, &job->cmd);
 	return (void *)ret;
@@ -268,7 +307,7 @@ static void queue_is_bounded_and_close_wakes_all(void **state)
 		pthread_create(&threads[i], NULL, wait_main, &control);
 	while (n_waiting(&control.queue) < CTL_QUEUE_MAX)
 		usleep(1000);
-	assert_int_equal(cv_ctl_queue_call(&control.queue, &job->cmd, 10000), -EAGAIN);
+	assert_int_equal(cv_ctl_queue_call(&control.queue, &job->cmd, PATIENT_MS), -EAGAIN);
 	cv_ctl_queue_close(&control.queue);
 	for (int i = 0; i < CTL_QUEUE_MAX; i++) {
 		void *ret;
@@ -276,7 +315,7 @@ static void queue_is_bounded_and_close_wakes_all(void **state)
 		pthread_join(threads[i], &ret);
 		assert_int_equal((intptr_t)ret, -ECANCELED);
 	}
-	assert_int_equal(cv_ctl_queue_call(&control.queue, &job->cmd, 10000), -ECANCELED);
+	assert_int_equal(cv_ctl_queue_call(&control.queue, &job->cmd, PATIENT_MS), -ECANCELED);
 	cv_ctl_cmd_put(&control.queue, &job->cmd);
 	assert_int_equal(atomic_load(&n_alive), 0);
 	assert_int_equal(control.n_run, 0);
@@ -287,33 +326,37 @@ static void *leave_main(void *arg)
 {
 	struct control *control = arg;
 	struct job *job = job_create(job_run, 1, 0);
+	intptr_t ret;
 
-	cv_ctl_queue_call(&control->queue, &job->cmd, 150);
+	is_impatient = true;
+	ret = cv_ctl_queue_call(&control->queue, &job->cmd, PATIENT_MS);
 	cv_ctl_cmd_put(&control->queue, &job->cmd);
-	return NULL;
+	return (void *)ret;
 }
 
 static void leaving_from_the_middle_keeps_the_order(void **state)
 {
 	struct control control = {0};
 	pthread_t stay[2], leave;
+	void *ret;
 
 	(void)state;
 	assert_int_equal(cv_ctl_queue_init(&control.queue), 0);
 	pthread_create(&stay[0], NULL, wait_main, &control);
 	while (n_waiting(&control.queue) < 1)
 		usleep(1000);
+	atomic_store(&give_up, false);
 	pthread_create(&leave, NULL, leave_main, &control);
 	while (n_waiting(&control.queue) < 2)
 		usleep(1000);
 	pthread_create(&stay[1], NULL, wait_main, &control);
 	while (n_waiting(&control.queue) < 3)
 		usleep(1000);
-	pthread_join(leave, NULL);
+	atomic_store(&give_up, true);
+	pthread_join(leave, &ret);
+	assert_int_equal((intptr_t)ret, -ETIMEDOUT);
 	assert_int_equal(cv_ctl_queue_run(&control.queue, &control), 2);
 	for (int i = 0; i < 2; i++) {
-		void *ret;
-
 		pthread_join(stay[i], &ret);
 		assert_int_equal((intptr_t)ret, 0);
 	}
