@@ -57,6 +57,7 @@ enum aws_type {
 	AWS_TYPE_ENUM,   /**< one of choices */
 	AWS_TYPE_TIME,   /**< ISO 8601; cv_aws_time_parse() */
 	AWS_TYPE_REFUSE, /**< AWS knows it, culvert does not do it: refused, with its name */
+	AWS_TYPE_LATE,   /**< the same, but it is the handler that refuses, for a better reason */
 };
 
 /** It must be there: in a list, at least one; in an element of a list, in every element. */
@@ -64,7 +65,7 @@ enum aws_type {
 
 /**
  * A parameter, by its name on the wire with N for positions: `SubnetId.N`, `Filter.N.Value.N`,
- * `Targets.member.N.Id`.
+ * `Targets.member.N.Id`. One that ends in `.*` stands for all below.
  */
 struct aws_param {
 	const char *name;
@@ -104,12 +105,17 @@ struct aws_param {
 		name, AWS_TYPE_REFUSE, 0, 0, 0, NULL \
 	}
 
+#define AWS_LATE(name)                             \
+	{                                          \
+		name, AWS_TYPE_LATE, 0, 0, 0, NULL \
+	}
+
 /* What many EC2 actions take. */
 #define AWS_DRY_RUN AWS_BOOL("DryRun")
 #define AWS_CLIENT_TOKEN AWS_STR("ClientToken", 0, 1, 64)
 #define AWS_FILTERS \
 	AWS_STR("Filter.N.Name", AWS_REQUIRED, 1, 255), AWS_STR("Filter.N.Value.N", 0, 0, 255)
-#define AWS_PAGES(min, max) AWS_INT("MaxResults", 0, min, max), AWS_STR("NextToken", 0, 1, 1024)
+#define AWS_PAGES(min, max) AWS_INT("MaxResults", 0, min, max), AWS_STR("NextToken", 0, 0, 1024)
 #define AWS_TAG_SPECS                                               \
 	AWS_STR("TagSpecification.N.ResourceType", 0, 1, 64),       \
 		AWS_STR("TagSpecification.N.Tag.N.Key", 0, 1, 128), \
@@ -175,9 +181,11 @@ extern const struct aws_group cv_aws_elbv2_attrs_group;
 extern const struct aws_group cv_aws_elbv2_lb_group;
 extern const struct aws_group cv_aws_elbv2_limits_group;
 extern const struct aws_group cv_aws_elbv2_listener_group;
+extern const struct aws_group cv_aws_elbv2_rules_group;
 extern const struct aws_group cv_aws_elbv2_tags_group;
 extern const struct aws_group cv_aws_elbv2_targets_group;
 extern const struct aws_group cv_aws_elbv2_tg_group;
+extern const struct aws_group cv_aws_elbv2_tls_group;
 
 /* ---- the call, for handlers ---- */
 
@@ -280,7 +288,6 @@ const char *cv_aws_fmt(struct aws_call *call, const char *fmt, ...) CV_PRINTF(2,
 /** A parameter's value, or what it is when absent. Checked before: it is what was declared. */
 int64_t cv_aws_int(const struct cv_query_node *at, const char *path, int64_t absent);
 bool cv_aws_bool(const struct cv_query_node *at, const char *path, bool absent);
-double cv_aws_double(const struct cv_query_node *at, const char *path, double absent);
 time_t cv_aws_time(const struct cv_query_node *at, const char *path, time_t absent);
 
 /** A list of texts (`SubnetId`, `Names.member`) in memory of the call; NULL with *ret_n 0 if absent. */
@@ -337,6 +344,3 @@ void cv_aws_page_end(struct aws_call *call);
 
 /** The caller's name of a zone; the zone's id when the caller has none. */
 const char *cv_aws_zone_name(const struct aws_call *call, uint32_t zone);
-
-/** ARN of an account's root, in memory of the call. */
-const char *cv_aws_root_arn(struct aws_call *call, const char *account_id);

@@ -151,6 +151,26 @@ static int sgs_read(struct aws_call *call, const char *param, uint32_t vpc,
 	return 0;
 }
 
+/* AWS's words for what a service may have, and those here do not. */
+static int ip_types_check(struct aws_call *call, const char *service)
+{
+	const char *type = cv_query_str(&call->params, "IpAddressType");
+	const char *records = cv_query_str(&call->params, "DnsOptions.DnsRecordIpType");
+
+	if (type != NULL && strcmp(type, "ipv4") != 0)
+		return cv_aws_fail(call, "InvalidParameter",
+				   "The VPC endpoint service %s does not support the IP address "
+				   "type %s: ipv4 is",
+				   service, type);
+	if (records != NULL && strcmp(records, "ipv4") != 0 &&
+	    strcmp(records, "service-defined") != 0)
+		return cv_aws_fail(call, "InvalidParameter",
+				   "The DNS record IP type %s does not go with the IP address "
+				   "type ipv4",
+				   records);
+	return 0;
+}
+
 /* All records are of IPv4 addresses; the word for it is kept. */
 static int dns_records_keep(struct aws_call *call, const char *id)
 {
@@ -217,6 +237,8 @@ static int endpoint_read(struct aws_call *call, struct cv_model_endpoint_req *re
 		ret = type_check(call);
 	if (ret == 0)
 		ret = service_check(call, req->service);
+	if (ret == 0)
+		ret = ip_types_check(call, req->service);
 	if (ret == 0 && cv_query_str(&call->params, "PolicyDocument") != NULL)
 		ret = cv_aws_fail(call, "InvalidParameter",
 				  "Endpoint policies are not supported by the service %s",
@@ -330,8 +352,10 @@ static int modify_read(struct aws_call *call, const struct cv_model_endpoint *en
 		       struct cv_model_endpoint_change *req)
 {
 	uint32_t n_add, n_remove;
-	int ret = subnets_change_read(call, endpoint, req);
+	int ret = ip_types_check(call, endpoint->service_name);
 
+	if (ret == 0)
+		ret = subnets_change_read(call, endpoint, req);
 	(void)cv_aws_strs(call, "AddRouteTableId", &n_add);
 	(void)cv_aws_strs(call, "RemoveRouteTableId", &n_remove);
 	if (ret == 0 && n_add + n_remove > 0)
@@ -376,7 +400,7 @@ static int modify_endpoint(struct aws_call *call)
 
 /* Of those that are gone it speaks with a code of its own, which clients take for success. */
 static const struct ec2_kind deletable = {CV_MODEL_ENDPOINT, "vpce-", "InvalidVpcEndpoint.NotFound",
-					  "InvalidVpcEndpointId.Malformed", "Vpc Endpoint"};
+					  "InvalidVpcEndpointId.Malformed", "Vpc Endpoint Id"};
 
 static int delete_endpoints(struct aws_call *call)
 {
@@ -416,8 +440,8 @@ static const struct aws_param create_params[] = {
 	AWS_ID("RouteTableId.N", 0),
 	AWS_ID("SubnetId.N", 0),
 	AWS_ID("SecurityGroupId.N", 0),
-	AWS_ENUM("IpAddressType", 0, "ipv4"),
-	AWS_ENUM("DnsOptions.DnsRecordIpType", 0, "ipv4|service-defined"),
+	AWS_ENUM("IpAddressType", 0, "dualstack|ipv4|ipv6"),
+	AWS_ENUM("DnsOptions.DnsRecordIpType", 0, "dualstack|ipv4|ipv6|service-defined"),
 	AWS_BOOL("PrivateDnsEnabled"),
 };
 
@@ -444,8 +468,8 @@ static const struct aws_param modify_params[] = {
 	AWS_ID("RemoveSubnetId.N", 0),
 	AWS_ID("AddSecurityGroupId.N", 0),
 	AWS_ID("RemoveSecurityGroupId.N", 0),
-	AWS_ENUM("IpAddressType", 0, "ipv4"),
-	AWS_ENUM("DnsOptions.DnsRecordIpType", 0, "ipv4|service-defined"),
+	AWS_ENUM("IpAddressType", 0, "dualstack|ipv4|ipv6"),
+	AWS_ENUM("DnsOptions.DnsRecordIpType", 0, "dualstack|ipv4|ipv6|service-defined"),
 	AWS_BOOL("PrivateDnsEnabled"),
 };
 

@@ -257,9 +257,9 @@ static bool lbs_tell(struct aws_call *call, struct ec2_wanted *wanted)
 	return good;
 }
 
-static const struct ec2_kind eni_kind = {CV_MODEL_KIND_N, "eni-",
-					 "InvalidNetworkInterfaceID.NotFound",
-					 "InvalidNetworkInterfaceId.Malformed", "networkInterface"};
+static const struct ec2_kind eni_kind = {
+	CV_MODEL_KIND_N, "eni-", "InvalidNetworkInterfaceID.NotFound",
+	"InvalidNetworkInterfaceId.Malformed", "networkInterface ID"};
 
 static int describe_enis(struct aws_call *call)
 {

@@ -49,6 +49,12 @@ static void added_write(struct aws_call *call, const struct cv_model_permissions
 {
 	cv_xml_open(call->out, "addedPrincipalSet");
 	for (uint32_t i = 0; i < req->n_add; i++) {
+		uint32_t k = 0;
+
+		while (strcmp(req->add[k], req->add[i]) != 0)
+			k++;
+		if (k < i)
+			continue; /* told already */
 		cv_xml_item(call->out);
 		cv_xml_str(call->out, "principalType", principal_type(req->add[i]));
 		cv_xml_str(call->out, "principal", req->add[i]);

@@ -15,7 +15,7 @@
 #define EC2_PAGE_MAX 1000
 
 /** MaxResults and NextToken of the PrivateLink actions: more than EC2_PAGE_MAX is no error. */
-#define EC2_PAGES(min) AWS_INT("MaxResults", 0, min, INT32_MAX), AWS_STR("NextToken", 0, 1, 1024)
+#define EC2_PAGES(min) AWS_INT("MaxResults", 0, min, INT32_MAX), AWS_STR("NextToken", 0, 0, 1024)
 
 /* ---- names in requests ---- */
 
@@ -24,7 +24,7 @@ struct ec2_kind {
 	enum cv_model_kind kind;         /**< CV_MODEL_KIND_N: cv_model_find() does not know them */
 	const char *prefix;              /**< of its ids */
 	const char *unknown, *malformed; /**< codes */
-	const char *what;                /**< for people */
+	const char *what; /**< before the id, in AWS's words: `vpc ID`, `Vpc Endpoint Id` */
 };
 
 extern const struct ec2_kind cv_aws_ec2_vpc, cv_aws_ec2_subnet, cv_aws_ec2_sg, cv_aws_ec2_service,
@@ -83,9 +83,6 @@ const char *cv_aws_ec2_derived(struct aws_call *call, const char *prefix, const 
 
 /** A fresh id for what the call makes: one for each prefix. */
 const char *cv_aws_ec2_id(struct aws_call *call, const char *prefix);
-
-/** ARN of a resource of the caller's, such as `subnet/subnet-1`. */
-const char *cv_aws_ec2_arn(struct aws_call *call, const char *what, const char *id);
 
 /** An account's name of a zone; NULL when it names its zones, and this one not. */
 const char *cv_aws_ec2_zone(const struct aws_call *call, uint32_t zone);

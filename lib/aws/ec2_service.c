@@ -250,7 +250,7 @@ static int modify_service(struct aws_call *call)
 /* As of endpoints that are gone: the code is not the one of other calls. */
 static const struct ec2_kind deletable = {
 	CV_MODEL_SERVICE, "vpce-svc-", "InvalidVpcEndpointService.NotFound",
-	"InvalidVpcEndpointServiceIdId.Malformed", "VpcEndpointService"};
+	"InvalidVpcEndpointServiceIdId.Malformed", "VpcEndpointService Id"};
 
 static int delete_services(struct aws_call *call)
 {

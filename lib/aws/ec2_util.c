@@ -14,21 +14,21 @@
 #include "ec2_priv.h"
 
 const struct ec2_kind cv_aws_ec2_vpc = {CV_MODEL_VPC, "vpc-", "InvalidVpcID.NotFound",
-					"InvalidVpcID.Malformed", "vpc"};
+					"InvalidVpcID.Malformed", "vpc ID"};
 const struct ec2_kind cv_aws_ec2_subnet = {CV_MODEL_SUBNET, "subnet-", "InvalidSubnetID.NotFound",
-					   "InvalidSubnetID.Malformed", "subnet"};
+					   "InvalidSubnetID.Malformed", "subnet ID"};
 const struct ec2_kind cv_aws_ec2_sg = {CV_MODEL_SG, "sg-", "InvalidGroup.NotFound",
 				       "InvalidGroupId.Malformed", "security group"};
 const struct ec2_kind cv_aws_ec2_service = {
 	CV_MODEL_SERVICE, "vpce-svc-", "InvalidVpcEndpointServiceId.NotFound",
-	"InvalidVpcEndpointServiceIdId.Malformed", "VpcEndpointService"};
+	"InvalidVpcEndpointServiceIdId.Malformed", "VpcEndpointService Id"};
 const struct ec2_kind cv_aws_ec2_endpoint = {CV_MODEL_ENDPOINT, "vpce-",
 					     "InvalidVpcEndpointId.NotFound",
-					     "InvalidVpcEndpointId.Malformed", "Vpc Endpoint"};
+					     "InvalidVpcEndpointId.Malformed", "Vpc Endpoint Id"};
 
 const struct ec2_kind cv_aws_ec2_rule = {
 	CV_MODEL_KIND_N, "sgr-", "InvalidSecurityGroupRuleId.NotFound",
-	"InvalidSecurityGroupRuleId.Malformed", "security group rule"};
+	"InvalidSecurityGroupRuleId.Malformed", "security group rule ID"};
 
 /* ---- names in requests ---- */
 
@@ -74,7 +74,7 @@ int cv_aws_ec2_id_check(struct aws_call *call, const struct ec2_kind *kind, cons
 
 int cv_aws_ec2_unknown(struct aws_call *call, const struct ec2_kind *kind, const char *id)
 {
-	return cv_aws_fail(call, kind->unknown, "The %s ID '%.64s' does not exist", kind->what, id);
+	return cv_aws_fail(call, kind->unknown, "The %s '%.64s' does not exist", kind->what, id);
 }
 
 int cv_aws_ec2_find(struct aws_call *call, const struct ec2_kind *kind, const char *id,
@@ -194,12 +194,6 @@ const char *cv_aws_ec2_id(struct aws_call *call, const char *prefix)
 	return cv_aws_ec2_derived(call, prefix,
 				  cv_aws_fmt(call, "%016llx%016llx", (unsigned long long)random[0],
 					     (unsigned long long)random[1]));
-}
-
-const char *cv_aws_ec2_arn(struct aws_call *call, const char *what, const char *id)
-{
-	return cv_aws_fmt(call, "arn:aws:ec2:%s:%s:%s/%s", call->region, call->caller.account_id,
-			  what, id);
 }
 
 const char *cv_aws_ec2_zone(const struct aws_call *call, uint32_t zone)

@@ -87,8 +87,12 @@ static int filter_read(struct aws_call *call, const struct cv_query_node *item,
 		return cv_aws_fail(call, "MissingParameter",
 				   "The request must contain the parameter Filter.Name");
 	if (!name_is_known(call->action->filters, filter->name))
-		return cv_aws_fail(call, "InvalidParameterValue", "The filter '%.128s' is invalid",
-				   filter->name);
+		return cv_aws_fail(call,
+				   /* PrivateLink's actions have a code of their own for it. */
+				   strstr(call->action->name, "VpcEndpoint") != NULL
+					   ? "InvalidFilter"
+					   : "InvalidParameterValue",
+				   "The filter '%.128s' is invalid", filter->name);
 	if (n == 0)
 		return cv_aws_fail(call, "InvalidParameterValue",
 				   "The filter '%.128s' has no value", filter->name);

@@ -43,6 +43,9 @@ int cv_aws_page_read(struct aws_call *call)
 
 	if (token == NULL && !ec2)
 		token = cv_query_str(&call->params, "NextToken");
+	/* Clients that loop begin with none. */
+	if (token != NULL && *token == '\0')
+		token = NULL;
 	page->limit = (uint32_t)cv_aws_int(&call->params, ec2 ? "MaxResults" : "PageSize",
 					   call->action->page_default);
 	if (page->limit == 0)

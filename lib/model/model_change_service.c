@@ -565,8 +565,6 @@ static void enis_make(struct model_ctx *ctx, const struct cv_model_endpoint_chan
 		      uint32_t *ret_first)
 {
 	const struct cv_model *model = ctx->model;
-	uint32_t n_gone = 0;
-
 	to->n_enis = 0;
 	for (uint32_t i = 0; i < from->n_enis; i++) {
 		uint32_t k = 0;
@@ -577,12 +575,7 @@ static void enis_make(struct model_ctx *ctx, const struct cv_model_endpoint_chan
 			k++;
 		if (k == req->n_remove_subnets)
 			to->enis[to->n_enis++] = from->enis[i];
-		else
-			n_gone++;
 	}
-	if (n_gone < req->n_remove_subnets)
-		cv_model_err(ctx, ENOENT, "InvalidSubnetId.NotFound", "remove_subnets",
-			     "a subnet to be removed is not one of the endpoint's");
 	*ret_first = to->n_enis;
 	for (uint32_t i = 0; i < req->n_add_places; i++) {
 		to->enis[to->n_enis] = (struct cv_model_eni){0};
@@ -594,11 +587,41 @@ static void enis_make(struct model_ctx *ctx, const struct cv_model_endpoint_chan
 			     "an endpoint needs a subnet");
 }
 
+/* What is to be removed must be there. */
+static void removals_check(struct model_ctx *ctx, const struct cv_model_endpoint_change *req,
+			   const struct cv_model_endpoint *from)
+{
+	for (uint32_t i = 0; i < req->n_remove_subnets; i++) {
+		uint32_t subnet = cv_model_find(ctx->model, CV_MODEL_SUBNET, from->vpc,
+						req->remove_subnets[i]);
+		uint32_t k = 0;
+
+		while (k < from->n_enis && from->enis[k].subnet != subnet)
+			k++;
+		if (k == from->n_enis)
+			cv_model_err(ctx, ENOENT, "InvalidSubnetId.NotFound", "remove_subnets",
+				     "The subnet '%.64s' is not associated with the VPC endpoint "
+				     "%s",
+				     req->remove_subnets[i], from->id);
+	}
+	for (uint32_t i = 0; i < req->n_remove_sgs; i++) {
+		uint32_t sg =
+			cv_model_find(ctx->model, CV_MODEL_SG, from->vpc, req->remove_sgs[i]);
+		uint32_t k = 0;
+
+		while (k < from->n_sgs && from->sgs[k] != sg)
+			k++;
+		if (k == from->n_sgs)
+			cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_security_groups",
+				     "The security group '%.64s' is not associated with the VPC "
+				     "endpoint %s",
+				     req->remove_sgs[i], from->id);
+	}
+}
+
 static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpoint_change *req,
 			      const struct cv_model_endpoint *from, struct cv_model_endpoint *to)
 {
-	uint32_t n_gone = 0;
-
 	to->n_sgs = 0;
 	for (uint32_t i = 0; i < from->n_sgs; i++) {
 		uint32_t k = 0;
@@ -608,12 +631,7 @@ static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpo
 			k++;
 		if (k == req->n_remove_sgs)
 			to->sgs[to->n_sgs++] = from->sgs[i];
-		else
-			n_gone++;
 	}
-	if (n_gone < req->n_remove_sgs)
-		cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_security_groups",
-			     "a security group to be removed is not one of the endpoint's");
 	for (uint32_t i = 0; i < req->n_add_sgs; i++) {
 		uint32_t sg = cv_model_resolve(ctx, CV_MODEL_SG, from->vpc, req->add_sgs[i],
 					       cv_model_at(ctx, "add_security_groups[%u]", i));
@@ -626,7 +644,7 @@ static void endpoint_sgs_make(struct model_ctx *ctx, const struct cv_model_endpo
 	}
 	if (to->n_sgs == 0)
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_security_groups",
-			     "an endpoint must have at least one security group");
+			     "An endpoint must have at least one security group");
 	if (to->n_sgs > from->n_sgs)
 		cv_model_check_sgs(ctx, to->n_sgs);
 }
@@ -641,6 +659,7 @@ static void endpoint_check(struct model_ctx *ctx, const struct cv_model_endpoint
 			     from->id, cv_model_state_str(from->state));
 		return;
 	}
+	removals_check(ctx, req, from);
 	enis_make(ctx, req, from, to, ret_first);
 	endpoint_sgs_make(ctx, req, from, to);
 	if (req->private_dns == 1 && !from->private_dns)

@@ -213,6 +213,27 @@ uint64_t cv_model_service_zones(const struct cv_model *model,
 	return zones;
 }
 
+/* A call hears it in AWS's words, the author of a file in the file's. */
+static void err_same_zone(struct model_ctx *ctx, const struct cv_model_place_req *place,
+			  const struct cv_model_eni *eni, const struct cv_model_eni *before,
+			  const char *field)
+{
+	const struct cv_model_subnet *subnet = &ctx->model->subnets[eni->subnet];
+	const struct cv_model_subnet *other = &ctx->model->subnets[before->subnet];
+
+	if (ctx->by != NULL)
+		cv_model_err(ctx, EINVAL, "DuplicateSubnetsInSameZone", field,
+			     "Found another VPC endpoint subnet in the availability zone of %s. "
+			     "VPC endpoint subnets should be in different availability zones "
+			     "supported by the VPC endpoint service.",
+			     subnet->id);
+	else
+		cv_model_err(ctx, EINVAL, "DuplicateSubnetsInSameZone", field,
+			     "subnets '%s' and '%s' are in one availability zone (%s)",
+			     strcmp(place->subnet, subnet->id) == 0 ? other->id : other->name,
+			     place->subnet, ctx->model->zones[eni->zone].id);
+}
+
 /* Checks one subnet of a new endpoint against the service and the endpoint's other subnets. */
 void cv_model_check_eni(struct model_ctx *ctx, const struct cv_model_place_req *place,
 			const struct cv_model_endpoint *endpoint, uint32_t i)
@@ -227,14 +248,8 @@ void cv_model_check_eni(struct model_ctx *ctx, const struct cv_model_place_req *
 		return;
 	eni->zone = model->subnets[eni->subnet].zone;
 	for (uint32_t j = 0; j < i; j++) {
-		const struct cv_model_subnet *other = &model->subnets[endpoint->enis[j].subnet];
-		bool by_id = strcmp(place->subnet, model->subnets[eni->subnet].id) == 0;
-
 		if (endpoint->enis[j].zone == eni->zone)
-			cv_model_err(ctx, EINVAL, "DuplicateSubnetsInSameZone", field,
-				     "subnets '%s' and '%s' are in one availability zone (%s)",
-				     by_id ? other->id : other->name, place->subnet,
-				     model->zones[eni->zone].id);
+			err_same_zone(ctx, place, eni, &endpoint->enis[j], field);
 	}
 	if (place->n_ips > 0) {
 		eni->ip = place->ips[0];

@@ -377,10 +377,8 @@ static void endpoint_without_group_has_the_default_one(void **state)
 	has("<groupSet><item><groupId>%s</groupId><groupName>sg</groupName></item></groupSet>",
 	    sg_c);
 	ec2_fails(CONS, "InvalidParameter", "%s%s&RemoveSecurityGroupId.1=%s", modify, ep, sg);
-	assert_string_equal(err_text,
-			    "a security group to be removed is not one of the endpoint's");
 	ec2_fails(CONS, "InvalidParameter", "%s%s&RemoveSecurityGroupId.1=%s", modify, ep, sg_c);
-	assert_string_equal(err_text, "an endpoint must have at least one security group");
+	assert_string_equal(err_text, "An endpoint must have at least one security group");
 	ec2(CONS, "%s%s&AddSecurityGroupId.1=%s&RemoveSecurityGroupId.1=%s", modify, ep, sg, sg_c);
 	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
 	has("<groupSet><item><groupId>%s</groupId><groupName>default</groupName></item></groupSet>",
@@ -479,7 +477,7 @@ static void endpoints_are_filtered(void **state)
 	ec2(CONS, "Action=DescribeVpcEndpoints&Filter.1.Name=vpc-endpoint-id&Filter.1.Value.1=%s",
 	    ep);
 	assert_int_equal(times("<vpcEndpointId>"), 1);
-	ec2_fails(CONS, "InvalidParameterValue",
+	ec2_fails(CONS, "InvalidFilter",
 		  "Action=DescribeVpcEndpoints&Filter.1.Name=nope&Filter.1.Value.1=x");
 }
 

@@ -382,7 +382,7 @@ static void endpoints_change_by_the_rules(void **state)
 		"does not support the availability zone of the subnet");
 	place.subnet = b;
 	refused(cv_model_endpoint_change(m, by_of(CONS), &req, &errs), -EINVAL,
-		"DuplicateSubnetsInSameZone", "subnets 'subnet-");
+		"DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the");
 	req.n_add_places = 0;
 	req.remove_subnets = &b;
 	req.n_remove_subnets = 1;
