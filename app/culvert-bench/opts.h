@@ -12,7 +12,6 @@
 #include "cv_net.h"
 
 #define CB_DIALS_MAX 256
-#define CB_SERVERS_MAX 256
 #define CB_CORES_MAX 2
 #define CB_TEXT_LEN 512
 

@@ -71,13 +71,6 @@ bool cv_aws_bool(const struct cv_query_node *at, const char *path, bool absent)
 	return text != NULL ? strcasecmp(text, "true") == 0 : absent;
 }
 
-double cv_aws_double(const struct cv_query_node *at, const char *path, double absent)
-{
-	const char *text = cv_query_str(at, path);
-
-	return text != NULL ? strtod(text, NULL) : absent;
-}
-
 time_t cv_aws_time(const struct cv_query_node *at, const char *path, time_t absent)
 {
 	const char *text = cv_query_str(at, path);
@@ -176,9 +169,4 @@ const char *cv_aws_zone_name(const struct aws_call *call, uint32_t zone)
 			return account->zones[i].name;
 	}
 	return call->model->zones[zone].id;
-}
-
-const char *cv_aws_root_arn(struct aws_call *call, const char *account_id)
-{
-	return cv_aws_fmt(call, "arn:aws:iam::%s:root", account_id);
 }
