@@ -56,9 +56,7 @@ static struct cv_plan_cfg plan_cfg_get(const struct cv_ctl *ctl, const struct cv
 				.port_first = s->snat_port_first,
 				.n_ports = (uint16_t)s->snat_n_ports,
 				.rest_ms = s->snat_rest_seconds * 1000,
-				.n_slices = (uint16_t)(conf->dpdk.workers < s->snat_n_ports
-							       ? conf->dpdk.workers
-							       : s->snat_n_ports),
+				.n_slices = (uint16_t)conf->dpdk.workers,
 				.one_thread = conf->dpdk.workers == 1,
 				.seed = ctl->snat_seed,
 			},

@@ -67,7 +67,7 @@ struct cv_snat_cfg {
 	uint16_t port_first; /**< lowest port, host order, not 0; port_first + n_ports <= 65536 */
 	uint16_t n_ports;    /**< 1..65535 */
 	uint32_t rest_ms;    /**< a freed port is not given out again for this long */
-	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX: workers; without map at most n_ports */
+	uint16_t n_slices;   /**< 1..CV_SNAT_SLICES_MAX: workers; without map n_ports do */
 	bool one_thread; /**< one thread only ever allocates and frees: spares the atomic RMWs */
 	uint64_t seed;   /**< varies the order of ports from process to process; 0 in tests */
 	/**

@@ -355,6 +355,49 @@ static void draining_targets_keep_their_zone(void **state)
 	unlink(file);
 }
 
+/* ---- ports by the worker that replies come to ---- */
+
+/* Replies to any one of a pool's ports may come to any worker. */
+static void pools_may_have_fewer_ports_than_there_are_workers(void **state)
+{
+	json_t *conf = json_deep_copy(base), *targets;
+	struct cv_rss rss = {.on = true, .n = 64};
+	char file[FILE_LEN] = "/tmp/cv_test_reload.XXXXXX", ip[16];
+	int fd = mkstemp(file);
+	uint32_t n_pools;
+	const char *key;
+	struct cv_ctl *ctl;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	json_object_set_new(json_object_get(conf, "dpdk"), "workers", json_integer(4));
+	json_object_del(json_object_get(conf, "dpdk"), "cores");
+	place_set(conf, "settings/snat/n_ports", json_integer(2));
+	file_write(file, conf);
+	ctl = ctl_create("few ports", file);
+	/* As the ports' RSS would give it. */
+	cv_rss_key_build(1, rss.key);
+	for (uint16_t i = 0; i < rss.n; i++)
+		rss.worker[i] = (uint8_t)(i % 4);
+	for (uint32_t i = 0; i < ctl->conf->dpdk.n_ports; i++) {
+		ctl->snat_maps[i] = cv_snat_map_create(&rss);
+		assert_non_null(ctl->snat_maps[i]);
+	}
+	n_pools = cv_snat_registry_n(ctl->registry);
+	targets = json_object_get(place_find(conf, "target_groups/0/targets", &key), "targets");
+	for (int i = 0; i < 16; i++) {
+		snprintf(ip, sizeof(ip), "10.0.1.%d", 100 + i);
+		json_array_append_new(targets, json_pack("{s:s}", "ip", ip));
+	}
+	file_write(file, conf);
+	reload("few ports", ctl);
+	assert_int_equal(cv_snat_registry_n(ctl->registry), n_pools + 16);
+	cv_ctl_destroy(ctl);
+	json_decref(conf);
+	unlink(file);
+}
+
 static void load(void)
 {
 	json_t *root = json_load_file(SRC_DIR "/tests/unit/reload.json", 0, NULL);
@@ -370,12 +413,13 @@ static void load(void)
 int main(void)
 {
 	static uint32_t idx[CONF_ROWS_MAX];
-	static struct CMUnitTest tests[CONF_ROWS_MAX + 2] = {
+	static struct CMUnitTest tests[CONF_ROWS_MAX + 3] = {
 		cmocka_unit_test(each_key_says_what_a_change_takes),
-		cmocka_unit_test(draining_targets_keep_their_zone)};
+		cmocka_unit_test(draining_targets_keep_their_zone),
+		cmocka_unit_test(pools_may_have_fewer_ports_than_there_are_workers)};
 	uint32_t n;
 	const struct conf_row *rows = cv_conf_schema(&n);
-	size_t n_tests = 2;
+	size_t n_tests = 3;
 	int ret;
 
 	load();
