@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ struct world {
 	unsigned int n_workers;
 	_Atomic bool stop;
 	bool started;
+	_Atomic unsigned int n_reloads; /* that SIGHUP made */
 	struct wire wire;
 };
 
@@ -344,6 +346,13 @@ static void conf_make(struct world *w, void (*edit)(json_t *conf))
 	world_write(w, NULL);
 }
 
+static void on_hup(void *arg)
+{
+	struct world *w = arg;
+
+	w->n_reloads++;
+}
+
 static void dp_make(struct world *w)
 {
 	struct cv_dp_cfg cfg = {
@@ -359,6 +368,7 @@ static void dp_make(struct world *w)
 	assert_in_range(w->n_workers, 1, WORKERS_MAX);
 	assert_int_equal(cv_dp_create(&cfg, &w->dp), 0);
 	cv_ctl_attach(w->ctl, w->dp);
+	cv_ctl_on_hup(w->ctl, on_hup, w);
 }
 
 /* The world that is there, to clear away what a test that failed has left. */
@@ -399,6 +409,14 @@ struct world *world_create(void (*edit)(json_t *conf))
 	dp_make(w);
 	left = w;
 	return w;
+}
+
+void world_reload(struct world *w)
+{
+	unsigned int n = w->n_reloads;
+
+	kill(getpid(), SIGHUP);
+	world_until(w->n_reloads != n);
 }
 
 static void *control_main(void *arg)

@@ -66,6 +66,9 @@ json_t *world_conf(struct world *w);
 /** Write the configuration to the file that control reads. @param text  NULL: world_conf() */
 void world_write(struct world *w, const char *text);
 
+/** Have the file read again, and wait until that is over: it serves, or was refused. */
+void world_reload(struct world *w);
+
 /** Ask control; fails the test unless it answers. @return the answer; json_decref() */
 json_t *world_show(struct world *w, const struct cv_ctl_query *query);
 

@@ -143,7 +143,10 @@ static int no_socket(void *arg, uint16_t vpc)
 	return -EPERM;
 }
 
-/* Checks each 100 ms, from two zones. */
+/*
+ * Checks each 100 ms, from two zones. On a busy machine some time out: ten of them in a row make a target
+ * unhealthy, and not two.
+ */
 static void edit(json_t *conf)
 {
 	json_t *tg;
@@ -155,10 +158,10 @@ static void edit(json_t *conf)
 		json_object_set_new(tg, "attributes",
 				    json_pack("{s:b}", "load_balancing.cross_zone.enabled", 1));
 		json_object_set_new(tg, "health_check",
-				    json_pack("{s:s, s:i, s:i, s:i, s:i, s:s}", "protocol", "HTTP",
-					      "port", CHECK_PORT, "interval_seconds", 5,
+				    json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "protocol",
+					      "HTTP", "port", CHECK_PORT, "interval_seconds", 5,
 					      "timeout_seconds", 5, "healthy_threshold", 2,
-					      "matcher", "200"));
+					      "unhealthy_threshold", 10, "matcher", "200"));
 	}
 }
 
@@ -178,7 +181,6 @@ static void edit_drains(json_t *conf)
 	check = at(conf, "target_groups.0.health_check");
 	json_object_set_new(check, "interval_seconds", json_integer(10));
 	json_object_set_new(check, "timeout_seconds", json_integer(10));
-	json_object_set_new(check, "unhealthy_threshold", json_integer(10));
 }
 
 static void edit_drains_sick(json_t *conf)
@@ -257,7 +259,8 @@ static void a_target_fails_and_returns(void **state)
 	world_until(state_is(w, TARGET_0, "unhealthy"));
 	assert_string_equal(target_text(w, TARGET_0 "reason"), "Target.FailedHealthChecks");
 	assert_string_equal(target_text(w, TARGET_0 "description"), "Health checks failed");
-	assert_string_equal(target_text(w, TARGET_0 "last_failure"), "HTTP code 503, not 200");
+	/* One that took too long may have been the last. */
+	world_until(strcmp(target_text(w, TARGET_0 "last_failure"), "HTTP code 503, not 200") == 0);
 	assert_true(state_is(w, TARGET_1, "healthy"));
 	world_until(metrics_have(
 		w, "culvert_unhealthy_host_count{account=\"111111111111\",load_balancer=\"web\","

@@ -285,9 +285,7 @@ static bool reloads(struct world *w)
 
 	json_decref(root);
 	world_write(w, NULL);
-	kill(getpid(), SIGHUP);
-	/* Refused or not, the last reload is another one now. */
-	usleep(200000);
+	world_reload(w);
 	root = world_show_all(w, "config");
 	ok = json_integer_value(at(root, "generation")) > gen;
 	json_decref(root);
@@ -361,8 +359,7 @@ static void slots_are_given_out_while_changes_go_on(void **state)
 	world_start(w);
 	json_array_remove(at(world_conf(w), "endpoints"), 3);
 	world_until(reloads(w));
-	while (!endpoint_comes(w, turn++))
-		assert_true(turn < 60);
+	world_until(endpoint_comes(w, turn++));
 	world_destroy(w);
 }
 
