@@ -625,7 +625,8 @@ static void who_asks_too_often_is_not_answered(void **state)
 		usleep(1000);
 		s = stats();
 	} while (s.drop_rate == 0);
-	assert_true(s.answers[0] + s.drop_rate <= s.queries_udp);
+	/* Counters go on while they are read: what was answered or dropped then was asked by now. */
+	assert_true(s.answers[0] + s.drop_rate <= stats().queries_udp);
 	close(fd);
 }
 
