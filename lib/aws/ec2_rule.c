@@ -157,8 +157,8 @@ int cv_aws_ec2_rules_read(struct aws_call *call, enum ec2_rules_use use, struct 
 const struct cv_model_rule *cv_aws_ec2_rule_find(const struct cv_model_security_group *sg,
 						 bool egress, const char *id)
 {
-	const struct cv_model_rule *rules = egress ? sg->egress : sg->rules;
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (strcmp(rules[i].id, id) == 0)
@@ -261,8 +261,8 @@ static void peers_write(struct aws_call *call, uint32_t vpc, const struct cv_mod
 void cv_aws_ec2_permissions_write(struct aws_call *call, const struct cv_model_security_group *sg,
 				  bool egress)
 {
-	const struct cv_model_rule *rules = egress ? sg->egress : sg->rules;
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
 	struct cv_xml *out = call->out;
 
 	cv_xml_open(out, egress ? "ipPermissionsEgress" : "ipPermissions");

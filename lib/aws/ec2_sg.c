@@ -26,7 +26,7 @@ static int create_group(struct aws_call *call)
 	if (vpc == NULL)
 		return cv_aws_fail(call, "VPCIdNotSpecified", "No default VPC for this user");
 	ret = cv_aws_ec2_find(call, &cv_aws_ec2_vpc, vpc, &req.vpc);
-	if (ret == 0 && strcmp(req.name, "default") == 0)
+	if (ret == 0 && strcmp(req.name, CV_MODEL_SG_DEFAULT) == 0)
 		ret = cv_aws_fail(call, "InvalidParameterValue",
 				  "Cannot use reserved security group name: %s", req.name);
 	if (ret == 0 && strncmp(req.name, "sg-", 3) == 0)
@@ -96,12 +96,13 @@ static int group_change(struct aws_call *call, const struct cv_model_sg_change *
 static void added_write(struct aws_call *call, uint32_t idx, uint32_t n_added, bool egress)
 {
 	const struct cv_model_security_group *sg = &call->model->sgs[idx];
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
 
 	(void)cv_aws_ec2_true(call);
 	cv_xml_open(call->out, "securityGroupRuleSet");
 	for (uint32_t i = n - n_added; i < n; i++)
-		cv_aws_ec2_rule_write(call, sg, egress ? &sg->egress[i] : &sg->rules[i], egress);
+		cv_aws_ec2_rule_write(call, sg, &rules[i], egress);
 	cv_xml_close(call->out);
 }
 
@@ -217,8 +218,8 @@ static int described_read(struct aws_call *call, uint32_t idx, bool egress, stru
 	struct cv_query_iter iter = {
 		.list = cv_query_at(&call->params, "SecurityGroupRuleDescription")};
 	const struct cv_model_security_group *sg = &call->model->sgs[idx];
-	const struct cv_model_rule *there = egress ? sg->egress : sg->rules;
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *there = cv_model_sg_rules(sg, egress, &n);
 
 	for (uint32_t i = 0; i < rules->n; i++) {
 		const char *description = rules->items[i].description;

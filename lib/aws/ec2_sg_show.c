@@ -51,8 +51,8 @@ static bool rules_pass(struct aws_call *call, const struct cv_model_security_gro
 		 "egress.ip-permission.protocol", "egress.ip-permission.to-port",
 		 "egress.ip-permission.user-id"},
 	};
-	const struct cv_model_rule *rules = egress ? sg->egress : sg->rules;
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
 	const char **texts;
 
 	if (call->n_filters == 0)
@@ -149,8 +149,8 @@ static int describe_sgs(struct aws_call *call)
 static void rules_tell(struct aws_call *call, struct ec2_wanted *wanted,
 		       const struct cv_model_security_group *sg, bool egress)
 {
-	const struct cv_model_rule *rules = egress ? sg->egress : sg->rules;
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct cv_model_meta tags = {.tags = rules[i].tags,

@@ -46,7 +46,7 @@ static json_t *prefix_json(const struct cv_prefix *prefix)
 /* By name, the VPC's own group is found whoever made it: the file may come to have one, or not. */
 static const char *sg_ref(const struct cv_model_security_group *sg)
 {
-	return strcmp(sg->name, "default") == 0 ? sg->name : sg->id;
+	return strcmp(sg->name, CV_MODEL_SG_DEFAULT) == 0 ? sg->name : sg->id;
 }
 
 static json_t *ids_json(const struct cv_model *model, enum cv_model_kind kind, const uint32_t *idx,

@@ -22,6 +22,9 @@ enum cv_model_protocol {
 	CV_MODEL_ICMP, /**< of every type */
 };
 
+/** Name of the group that every VPC has. */
+#define CV_MODEL_SG_DEFAULT "default"
+
 /** Bytes of a rule's id. */
 #define CV_MODEL_RULE_ID_LEN 24
 
@@ -48,11 +51,15 @@ struct cv_model_security_group {
 	struct cv_model_rule
 		*egress; /**< shape [n_egress]; kept: nothing that has a group connects */
 	uint32_t n_rules, n_egress;
-	bool of_vpc; /**< `default`, made with its VPC and gone with it; meta.api: a call changed it */
+	bool of_vpc; /**< CV_MODEL_SG_DEFAULT, made with its VPC and gone with it; meta.api: a call changed it */
 	struct cv_model_meta meta;
 };
 
 struct cv_model;
+
+/** The rules of one direction. @return shape [*ret_n], the group's */
+const struct cv_model_rule *cv_model_sg_rules(const struct cv_model_security_group *sg, bool egress,
+					      uint32_t *ret_n);
 
 /** Tell whether a protocol has ports. */
 bool cv_model_protocol_has_ports(enum cv_model_protocol protocol);

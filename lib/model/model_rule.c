@@ -24,6 +24,13 @@ bool cv_model_protocol_has_ports(enum cv_model_protocol protocol)
 	return protocol == CV_MODEL_TCP || protocol == CV_MODEL_UDP;
 }
 
+const struct cv_model_rule *cv_model_sg_rules(const struct cv_model_security_group *sg, bool egress,
+					      uint32_t *ret_n)
+{
+	*ret_n = egress ? sg->n_egress : sg->n_rules;
+	return egress ? sg->egress : sg->rules;
+}
+
 uint32_t cv_model_rule_group(const struct cv_model *model, uint32_t vpc,
 			     const struct cv_model_rule *rule)
 {
@@ -320,7 +327,8 @@ static void change_make(struct change *change)
 {
 	const struct cv_model_sg_change *req = change->req;
 	const struct cv_model_security_group *sg = change->sg;
-	uint32_t n = req->egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, req->egress, &n);
 
 	change->rules = calloc((size_t)n + req->n_add + 1, sizeof(*change->rules));
 	change->made = calloc((size_t)req->n_set + req->n_add + 1, sizeof(*change->made));
@@ -329,7 +337,7 @@ static void change_make(struct change *change)
 		cv_model_oom(change->ctx);
 		return;
 	}
-	memcpy(change->rules, req->egress ? sg->egress : sg->rules, n * sizeof(*change->rules));
+	memcpy(change->rules, rules, n * sizeof(*change->rules));
 	change->n = n;
 	rules_remove(change);
 	rules_set(change);

@@ -409,7 +409,7 @@ static void endpoint_service(struct model_ctx *ctx, const struct cv_model_endpoi
 static void endpoint_sgs(struct model_ctx *ctx, const struct cv_model_endpoint_req *req,
 			 struct cv_model_endpoint *endpoint)
 {
-	static const char *const own[] = {"default"};
+	static const char *const own[] = {CV_MODEL_SG_DEFAULT};
 	const char *const *sgs = req->n_sgs > 0 ? req->sgs : own;
 
 	endpoint->n_sgs = req->n_sgs > 0 ? req->n_sgs : 1;

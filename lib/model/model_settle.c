@@ -225,8 +225,8 @@ static void check_tg(struct model_ctx *ctx, const struct cv_model_target_group *
 static void check_rules(struct model_ctx *ctx, const struct cv_model_security_group *sg,
 			bool egress)
 {
-	const struct cv_model_rule *rules = egress ? sg->egress : sg->rules;
-	uint32_t n = egress ? sg->n_egress : sg->n_rules;
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (rules[i].group == NULL ||

@@ -11,8 +11,6 @@
 
 /* ---- the default group ---- */
 
-static const char default_name[] = "default";
-
 static void sg_free(struct cv_model *model, struct cv_model_security_group *sg)
 {
 	cv_model_rules_free(model, sg->rules, sg->n_rules);
@@ -49,7 +47,7 @@ uint32_t cv_model_default_sg_make(struct model_ctx *ctx, const struct cv_model_v
 	cv_id_derive("sg-", basis, 17, id, sizeof(id));
 	members.group = id;
 	sg.id = cv_model_str(model, id);
-	sg.name = cv_model_str(model, default_name);
+	sg.name = cv_model_str(model, CV_MODEL_SG_DEFAULT);
 	ctx->kind = CV_MODEL_SG;
 	/* Nobody stores it before it is changed: all about it follows from the VPC. */
 	ctx->by = NULL;
@@ -90,7 +88,7 @@ void cv_model_default_sg_publish(struct cv_model *model, uint32_t vpc, uint32_t 
 /* @return the index, or CV_MODEL_NONE if the VPC has none, or one that the file made */
 static uint32_t default_sg_find(const struct cv_model *model, uint32_t vpc)
 {
-	uint32_t idx = cv_model_find(model, CV_MODEL_SG, vpc, default_name);
+	uint32_t idx = cv_model_find(model, CV_MODEL_SG, vpc, CV_MODEL_SG_DEFAULT);
 
 	return idx != CV_MODEL_NONE && model->sgs[idx].of_vpc ? idx : CV_MODEL_NONE;
 }
@@ -117,7 +115,8 @@ static uint32_t default_sg_take(struct model_ctx *ctx, const struct cv_model_sg_
 {
 	uint32_t idx = default_sg_find(ctx->model, req->vpc);
 
-	if (req->name == NULL || strcmp(req->name, default_name) != 0 || idx == CV_MODEL_NONE)
+	if (req->name == NULL || strcmp(req->name, CV_MODEL_SG_DEFAULT) != 0 ||
+	    idx == CV_MODEL_NONE)
 		return CV_MODEL_NONE;
 	if (ctx->by != NULL)
 		return ctx->by->restore && req->id != NULL &&
@@ -204,24 +203,30 @@ int cv_model_sg_add(struct cv_model *model, const struct cv_model_sg_req *req,
 	return cv_model_end(&ctx);
 }
 
+/* Tells whether a rule of one direction names a group. */
+static bool names(const struct cv_model *model, const struct cv_model_security_group *sg,
+		  bool egress, uint32_t idx)
+{
+	uint32_t n;
+	const struct cv_model_rule *rules = cv_model_sg_rules(sg, egress, &n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (cv_model_rule_group(model, sg->vpc, &rules[i]) == idx)
+			return true;
+	}
+	return false;
+}
+
 /* Tells whether a rule of another group names this one. O(rules of all groups) */
 static bool is_named(const struct cv_model *model, uint32_t idx)
 {
-	uint32_t vpc = model->sgs[idx].vpc;
-
 	for (uint32_t i = 0; i < model->n_sgs; i++) {
 		const struct cv_model_security_group *sg = &model->sgs[i];
 
-		if (i == idx || sg->meta.gone || sg->vpc != vpc)
+		if (i == idx || sg->meta.gone || sg->vpc != model->sgs[idx].vpc)
 			continue;
-		for (uint32_t k = 0; k < sg->n_rules; k++) {
-			if (cv_model_rule_group(model, vpc, &sg->rules[k]) == idx)
-				return true;
-		}
-		for (uint32_t k = 0; k < sg->n_egress; k++) {
-			if (cv_model_rule_group(model, vpc, &sg->egress[k]) == idx)
-				return true;
-		}
+		if (names(model, sg, false, idx) || names(model, sg, true, idx))
+			return true;
 	}
 	return false;
 }

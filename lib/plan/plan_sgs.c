@@ -103,7 +103,7 @@ static void members_sort(struct members *members, uint32_t sg)
 
 /*
  * Adds what a rule that names a group admits. The hosts of a VPC, which only the operator knows, have the
- * group that AWS gives who asks for none: `default`.
+ * group that AWS gives who asks for none.
  */
 static uint32_t add_peers(const struct plan_build *b, struct members *members, uint32_t vpc,
 			  const struct cv_model_rule *rule, struct cv_view_sg_rule *to)
@@ -114,7 +114,7 @@ static uint32_t add_peers(const struct plan_build *b, struct members *members, u
 
 	if (sg == CV_MODEL_NONE)
 		return 0;
-	if (strcmp(b->model->sgs[sg].name, "default") == 0) {
+	if (strcmp(b->model->sgs[sg].name, CV_MODEL_SG_DEFAULT) == 0) {
 		for (uint32_t i = 0; to != NULL && i < v->n_cidrs; i++) {
 			one.from = v->cidrs[i];
 			to[i] = one;
