@@ -28,6 +28,7 @@ void cv_ctl_drains_fini(struct ctl_drains *drains)
 	memset(drains, 0, sizeof(*drains));
 }
 
+/* Tells whether a plan has the target of a slot. */
 static bool is_in(const struct cv_plan *plan, uint32_t slot)
 {
 	return slot < plan->n_slots[CV_PLAN_TARGET] &&
@@ -67,7 +68,6 @@ static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *
 			    (uint64_t)tg->drain.seconds * 1000 / ctl->conf->settings.lab_time_scale,
 		.terminate = tg->drain.terminate,
 	};
-
 	int ret = cv_ctl_drain_check_make(ctl, obj->owner, obj->idx, &drain.check);
 
 	if (ret == 0)
@@ -104,7 +104,7 @@ static int by_slot(const void *a, const void *b)
 	return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-void cv_ctl_drains_list(struct ctl_drains *drains)
+void cv_ctl_drains_ends(struct ctl_drains *drains)
 {
 	drains->n_ends = 0;
 	for (uint32_t i = 0; i < drains->n; i++) {
@@ -145,7 +145,7 @@ int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
 	for (uint32_t i = 0; i < next.n; i++)
 		checks_keep(plan, &next.items[i]);
 	qsort(next.items, next.n, sizeof(*next.items), by_slot);
-	cv_ctl_drains_list(&next);
+	cv_ctl_drains_ends(&next);
 	*ret_drains = next;
 	return 0;
 }
@@ -183,8 +183,8 @@ static void over_set(struct cv_ctl *ctl, struct ctl_drain *drain)
 	       drain->terminate ? "end" : "go on");
 }
 
-/* Drop those that are done with. Tells whether there are more whose flows end than before. */
-static bool drains_sort(struct cv_ctl *ctl, uint64_t now_ms)
+/* Takes them on: what is over ends, what is done with goes. Tells whether flows of more of them end. */
+static bool drains_advance(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	struct ctl_drains *drains = &ctl->drains;
 	uint32_t n = 0;
@@ -206,7 +206,7 @@ static bool drains_sort(struct cv_ctl *ctl, uint64_t now_ms)
 		drains->items[n++] = *drain;
 	}
 	drains->n = n;
-	cv_ctl_drains_list(drains);
+	cv_ctl_drains_ends(drains);
 	return more;
 }
 
@@ -214,7 +214,7 @@ void cv_ctl_drain_tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	if (ctl->drains.n == 0)
 		return;
-	if (drains_sort(ctl, now_ms))
+	if (drains_advance(ctl, now_ms))
 		ctl->drains.due = true;
 	/* No memory now: the next turn will do. */
 	if (ctl->drains.due && cv_ctl_replan(ctl) == 0)

@@ -11,9 +11,9 @@
 
 #include "ctl_priv.h"
 
-/* Keys of probes: the mark, the target's slot, the node's number here. */
-#define KEY_SLOT 8
-#define NODES_MAX (1u << KEY_SLOT)
+/* Keys of probes: CV_HEALTH_KEY_OTHERS, the target's slot, the node's number here. */
+#define KEY_NODE_BITS 8
+#define NODES_MAX (1u << KEY_NODE_BITS)
 
 struct drain_node {
 	cv_be32_t ip;
@@ -118,7 +118,7 @@ void cv_ctl_drain_check_run(struct cv_ctl *ctl, struct ctl_drain *drain, uint64_
 
 		if (node->in_flight)
 			continue;
-		check->req.key = CV_HEALTH_KEY_OTHERS | (uint64_t)drain->slot << KEY_SLOT | i;
+		check->req.key = CV_HEALTH_KEY_OTHERS | (uint64_t)drain->slot << KEY_NODE_BITS | i;
 		check->req.turn = node->turn = ++ctl->checks.turns;
 		check->req.from = node->ip;
 		/* No memory now: the next turn will do. */
@@ -149,7 +149,7 @@ static void sick_set(struct cv_ctl *ctl, struct ctl_drain *drain, const char *wh
 	cv_ctl_drain_check_put(drain->check);
 	drain->check = NULL;
 	/* Whatever plan comes next ends them. */
-	cv_ctl_drains_list(&ctl->drains);
+	cv_ctl_drains_ends(&ctl->drains);
 }
 
 static int by_slot(const void *key, const void *item)
@@ -183,7 +183,7 @@ static void node_judge(const struct ctl_drain_check *check, struct drain_node *n
 bool cv_ctl_drain_check_take(struct cv_ctl *ctl, const struct cv_probe_result *result)
 {
 	const struct ctl_drains *drains = &ctl->drains;
-	uint32_t slot = (uint32_t)(result->key >> KEY_SLOT), i = result->key % NODES_MAX;
+	uint32_t slot = (uint32_t)(result->key >> KEY_NODE_BITS), i = result->key % NODES_MAX;
 	struct ctl_drain_check *check;
 	struct ctl_drain *drain;
 	struct drain_node *node;

@@ -52,7 +52,7 @@ int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
 		       struct ctl_drains *ret_drains);
 
 /** List anew whose flows end. */
-void cv_ctl_drains_list(struct ctl_drains *drains);
+void cv_ctl_drains_ends(struct ctl_drains *drains);
 
 /** Free what a list holds. */
 void cv_ctl_drains_fini(struct ctl_drains *drains);
