@@ -52,7 +52,11 @@ static void name_generalise(const char *name, char *general)
 static const struct aws_param *param_find(const struct aws_action *action, const char *general)
 {
 	for (uint32_t i = 0; i < action->n_params; i++) {
-		if (strcmp(action->params[i].name, general) == 0)
+		const char *name = action->params[i].name;
+		size_t len = strlen(name);
+
+		if (strcmp(name, general) == 0 ||
+		    (name[len - 1] == '*' && strncmp(name, general, len - 1) == 0))
 			return &action->params[i];
 	}
 	return NULL;
@@ -90,7 +94,7 @@ static int CV_PRINTF(4, 5) fail_value(struct aws_call *call, const struct cv_que
 				   "Value (%.128s) for parameter %.80s is invalid. %s",
 				   param->value, param->name, text);
 	return cv_aws_fail(call, malformed ? "MalformedInput" : "ValidationError",
-			   "Value '%.128s' at '%.80s' failed to satisfy constraint: %s",
+			   "Value '%.128s' at '%.128s' failed to satisfy constraint: %s",
 			   param->value, param->name, text);
 }
 
@@ -193,6 +197,8 @@ static int value_check(struct aws_call *call, const struct aws_param *row,
 		if (cv_aws_time_parse(param->value, &at))
 			return 0;
 		return fail_value(call, param, true, "Member must be a time in ISO 8601");
+	case AWS_TYPE_LATE:
+		return 0;
 	case AWS_TYPE_REFUSE:
 		break;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* ELBv2: listeners, and the one rule that each has. */
+/* ELBv2: listeners. */
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 /* ---- what is told ---- */
 
-static void action_write(struct aws_call *call, const struct cv_model_listener *l)
+void cv_aws_elb_action_write(struct aws_call *call, const struct cv_model_listener *l)
 {
 	const struct cv_model *model = call->model;
 	struct cv_xml *out = call->out;
@@ -47,7 +47,7 @@ static void listener_write(struct aws_call *call, const struct cv_model_lb *lb,
 	cv_xml_int(out, "Port", l->port);
 	cv_xml_str(out, "Protocol", "TCP");
 	cv_xml_open(out, "DefaultActions");
-	action_write(call, l);
+	cv_aws_elb_action_write(call, l);
 	cv_xml_close(out);
 	cv_xml_close(out);
 }
@@ -118,9 +118,20 @@ static int config_read(struct aws_call *call, const struct cv_query_node *item,
 	return ret;
 }
 
+/* An empty list may be sent as its bare name. */
+static bool is_there(const struct cv_query_node *at, const char *name)
+{
+	struct cv_query_node node = cv_query_at(at, name);
+	const char *value = cv_query_value(&node);
+
+	return node.n > 0 && (value == NULL || *value != '\0');
+}
+
 static int action_read(struct aws_call *call, struct action *action)
 {
 	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "DefaultActions.member")};
+	static const char *const others[] = {"RedirectConfig", "FixedResponseConfig",
+					     "AuthenticateOidcConfig", "AuthenticateCognitoConfig"};
 	uint32_t n = cv_query_count(&iter.list);
 	const char *type;
 
@@ -136,18 +147,31 @@ static int action_read(struct aws_call *call, struct action *action)
 				   "The action type '%s' is not valid for a network load balancer: "
 				   "it must be 'forward'",
 				   type);
+	for (size_t i = 0; i < CV_ARRAY_LEN(others); i++) {
+		if (is_there(&iter.item, others[i]))
+			return cv_aws_fail(call, "ValidationError",
+					   "%s cannot be specified for an action of type 'forward'",
+					   others[i]);
+	}
 	return config_read(call, &iter.item, action);
 }
 
 static int protocol_check(struct aws_call *call)
 {
+	static const char *const of_tls[] = {"Certificates", "SslPolicy", "AlpnPolicy"};
 	const char *protocol = cv_query_str(&call->params, "Protocol");
 
-	if (protocol == NULL || strcmp(protocol, "TCP") == 0)
-		return 0;
-	return cv_aws_fail(call, "UnsupportedProtocol",
-			   "The protocol '%s' is not supported: culvert's listeners are TCP",
-			   protocol);
+	if (protocol != NULL && strcmp(protocol, "TCP") != 0)
+		return cv_aws_fail(
+			call, "UnsupportedProtocol",
+			"The protocol '%s' is not supported: culvert's listeners are TCP",
+			protocol);
+	for (size_t i = 0; i < CV_ARRAY_LEN(of_tls); i++) {
+		if (is_there(&call->params, of_tls[i]))
+			return cv_aws_fail(call, "ValidationError",
+					   "%s cannot be specified for TCP listeners", of_tls[i]);
+	}
+	return 0;
 }
 
 /* ---- CreateListener, ModifyListener, DeleteListener ---- */
@@ -192,6 +216,12 @@ static int listener_make(struct aws_call *call, uint32_t lb_idx,
 				   "'%s'",
 				   lb->arn);
 	}
+	/* Without this the next plan would fail, for all accounts. */
+	if (call->ops != NULL && call->ops->listeners_room != NULL &&
+	    call->ops->listeners_room(call->ctl) == 0)
+		return cv_aws_fail(call, "TooManyListeners",
+				   "The maximum number of listeners has been reached: those that "
+				   "were deleted still have connections");
 	ret = cv_aws_elb_end(call, &errs, cv_model_listener_add(call->model, lb_idx, req, &errs));
 	*ret_idx = port_find(&call->model->lbs[lb_idx], req->port);
 	return ret;
@@ -304,114 +334,29 @@ static int describe_listeners(struct aws_call *call)
 	return 0;
 }
 
-/* ---- DescribeRules ---- */
-
-#define LISTENER_PART ":listener/"
-#define RULE_PART ":listener-rule/"
-
-/* A listener's default rule has an ARN of its own; 16 digits more than the listener's. */
-static const char *rule_arn(struct aws_call *call, const char *listener)
-{
-	const char *part = strstr(listener, LISTENER_PART);
-	char id[40];
-
-	cv_id_derive("rule-", listener, 16, id, sizeof(id));
-	return cv_aws_fmt(call, "%.*s" RULE_PART "%s/%s", (int)(part - listener), listener,
-			  part + strlen(LISTENER_PART), id + strlen("rule-"));
-}
-
-static void rule_write(struct aws_call *call, const struct cv_model_listener *l)
-{
-	struct cv_xml *out = call->out;
-
-	cv_xml_item(out);
-	cv_xml_str(out, "RuleArn", rule_arn(call, l->arn));
-	cv_xml_str(out, "Priority", "default");
-	cv_xml_open(out, "Conditions");
-	cv_xml_close(out);
-	cv_xml_open(out, "Actions");
-	action_write(call, l);
-	cv_xml_close(out);
-	cv_xml_bool(out, "IsDefault", true);
-	cv_xml_close(out);
-}
-
-/* The ARN of the listener that a rule would belong to. */
-static const char *rule_listener(struct aws_call *call, const char *arn)
-{
-	const char *part = strstr(arn, RULE_PART), *last = strrchr(arn, '/');
-	const char *text;
-
-	if (part == NULL || last < part + strlen(RULE_PART))
-		return NULL;
-	part += strlen(RULE_PART);
-	text = cv_aws_fmt(call, "%.*s" LISTENER_PART "%.*s", (int)(part - strlen(RULE_PART) - arn),
-			  arn, (int)(last - part), part);
-	return strcmp(rule_arn(call, text), arn) == 0 ? text : NULL;
-}
-
-static int rules_write(struct aws_call *call, const char *const *arns, uint32_t n)
-{
-	cv_xml_open(call->out, "Rules");
-	for (uint32_t i = 0; i < n; i++) {
-		const char *listener = rule_listener(call, arns[i]);
-		uint32_t idx, lb = CV_MODEL_NONE;
-
-		if (listener != NULL)
-			lb = cv_aws_elb_look(call, CV_MODEL_LISTENER, listener, &idx);
-		if (lb == CV_MODEL_NONE)
-			return cv_aws_fail(call, "RuleNotFound",
-					   "One or more rules not found: %.200s", arns[i]);
-		rule_write(call, &call->model->lbs[lb].listeners[idx]);
-	}
-	cv_xml_close(call->out);
-	return 0;
-}
-
-static int describe_rules(struct aws_call *call)
-{
-	const char *arn = cv_query_str(&call->params, "ListenerArn");
-	uint32_t n, idx, lb;
-	const char *const *arns = cv_aws_strs(call, "RuleArns.member", &n);
-
-	if ((arn == NULL) == (n == 0))
-		return cv_aws_fail(call, "ValidationError",
-				   "You must specify either a listener ARN or rule ARNs");
-	if (arn == NULL)
-		return rules_write(call, arns, n);
-	lb = cv_aws_elb_find(call, CV_MODEL_LISTENER, arn, &idx);
-	if (lb == CV_MODEL_NONE)
-		return -EINVAL;
-	cv_xml_open(call->out, "Rules");
-	rule_write(call, &call->model->lbs[lb].listeners[idx]);
-	cv_xml_close(call->out);
-	return 0;
-}
-
 /* ---- the table ---- */
 
 #define ACTION_TYPES "forward|authenticate-oidc|authenticate-cognito|redirect|fixed-response"
+#define ACTION "DefaultActions.member.N."
 #define GROUP "DefaultActions.member.N.ForwardConfig.TargetGroups.member.N."
 #define STICKY "DefaultActions.member.N.ForwardConfig.TargetGroupStickinessConfig."
-#define LISTENER_PARAMS                                                                           \
-	AWS_ENUM("Protocol", 0, "HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE"),                         \
-		AWS_INT("Port", 0, 1, 65535), AWS_REFUSE("SslPolicy"),                            \
-		AWS_REFUSE("Certificates.member.N.CertificateArn"),                               \
-		AWS_REFUSE("Certificates.member.N.IsDefault"), AWS_REFUSE("AlpnPolicy.member.N"), \
-		AWS_ENUM("DefaultActions.member.N.Type", AWS_REQUIRED, ACTION_TYPES),             \
-		AWS_ID("DefaultActions.member.N.TargetGroupArn", 0),                              \
-		AWS_INT("DefaultActions.member.N.Order", 0, 1, 50000),                            \
-		AWS_ID(GROUP "TargetGroupArn", 0),                                                \
-		AWS_INT(GROUP "Weight", 0, 0, CV_MODEL_WEIGHT_MAX), AWS_BOOL(STICKY "Enabled"),   \
+#define LISTENER_PARAMS                                                                         \
+	AWS_ENUM("Protocol", 0, "HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE"),                       \
+		AWS_INT("Port", 0, 1, 65535), AWS_LATE("SslPolicy"),                            \
+		AWS_LATE("Certificates.member.N.CertificateArn"),                               \
+		AWS_LATE("Certificates.member.N.IsDefault"), AWS_LATE("AlpnPolicy.member.N"),   \
+		AWS_LATE(ACTION "RedirectConfig.*"), AWS_LATE(ACTION "FixedResponseConfig.*"),  \
+		AWS_LATE(ACTION "AuthenticateOidcConfig.*"),                                    \
+		AWS_LATE(ACTION "AuthenticateCognitoConfig.*"),                                 \
+		AWS_ENUM("DefaultActions.member.N.Type", AWS_REQUIRED, ACTION_TYPES),           \
+		AWS_ID("DefaultActions.member.N.TargetGroupArn", 0),                            \
+		AWS_INT("DefaultActions.member.N.Order", 0, 1, 50000),                          \
+		AWS_ID(GROUP "TargetGroupArn", 0),                                              \
+		AWS_INT(GROUP "Weight", 0, 0, CV_MODEL_WEIGHT_MAX), AWS_BOOL(STICKY "Enabled"), \
 		AWS_INT(STICKY "DurationSeconds", 0, 1, 604800)
-#define ACTION_ANSWERS(at)                                                                 \
-	at "Type " at "TargetGroupArn " at "ForwardConfig.TargetGroups.TargetGroupArn " at \
-	   "ForwardConfig.TargetGroups.Weight " at                                         \
-	   "ForwardConfig.TargetGroupStickinessConfig.Enabled " at                         \
-	   "ForwardConfig.TargetGroupStickinessConfig.DurationSeconds"
 #define LISTENER_ANSWERS                                                  \
 	"Listeners.ListenerArn Listeners.LoadBalancerArn Listeners.Port " \
-	"Listeners.Protocol " ACTION_ANSWERS("Listeners.DefaultActions.")
+	"Listeners.Protocol " ELB_ACTION_ANSWERS("Listeners.DefaultActions.")
 
 static const struct aws_param create_params[] = {AWS_ID("LoadBalancerArn", AWS_REQUIRED),
 						 LISTENER_PARAMS, AWS_MEMBER_TAGS};
@@ -420,8 +365,6 @@ static const struct aws_param modify_params[] = {AWS_ID("ListenerArn", AWS_REQUI
 static const struct aws_param arn_params[] = {AWS_ID("ListenerArn", AWS_REQUIRED)};
 static const struct aws_param describe_params[] = {
 	AWS_ID("LoadBalancerArn", 0), AWS_ID("ListenerArns.member.N", 0), AWS_MARKER_PAGES};
-static const struct aws_param rules_params[] = {AWS_ID("ListenerArn", 0),
-						AWS_ID("RuleArns.member.N", 0), AWS_MARKER_PAGES};
 
 static const struct aws_action actions[] = {
 	{
@@ -450,13 +393,6 @@ static const struct aws_action actions[] = {
 		.handle = delete_listener,
 		.flags = AWS_CHANGES,
 		AWS_PARAMS(arn_params),
-	},
-	{
-		.name = "DescribeRules",
-		.handle = describe_rules,
-		AWS_PARAMS(rules_params),
-		.answers = "Rules.RuleArn Rules.Priority Rules.IsDefault " ACTION_ANSWERS(
-			"Rules.Actions."),
 	},
 };
 

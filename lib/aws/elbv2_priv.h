@@ -49,6 +49,16 @@ struct elb_wanted {
 /** Tell whether a text is wanted. */
 bool cv_aws_elb_is_wanted(const struct elb_wanted *wanted, const char *text);
 
+/** Write the one action that a listener has, as an element of a list. */
+void cv_aws_elb_action_write(struct aws_call *call, const struct cv_model_listener *l);
+
+/** What that writes, below a path. */
+#define ELB_ACTION_ANSWERS(at)                                                             \
+	at "Type " at "TargetGroupArn " at "ForwardConfig.TargetGroups.TargetGroupArn " at \
+	   "ForwardConfig.TargetGroups.Weight " at                                         \
+	   "ForwardConfig.TargetGroupStickinessConfig.Enabled " at                         \
+	   "ForwardConfig.TargetGroupStickinessConfig.DurationSeconds"
+
 /** What serves: as the model was a moment ago; NULL: nothing does. */
 const struct cv_model *cv_aws_elb_served(struct aws_call *call,
 					 const struct cv_health **ret_health);

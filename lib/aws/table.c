@@ -9,17 +9,14 @@
 #include "core_priv.h"
 
 static const struct aws_group *const groups[] = {
-	&cv_aws_cloudwatch_group,   &cv_aws_ec2_conn_group,
-	&cv_aws_ec2_endpoint_group, &cv_aws_ec2_eni_group,
-	&cv_aws_ec2_net_group,      &cv_aws_ec2_notify_group,
-	&cv_aws_ec2_offer_group,    &cv_aws_ec2_service_group,
-	&cv_aws_ec2_sg_group,       &cv_aws_ec2_sg_show_group,
-	&cv_aws_ec2_tags_group,     &cv_aws_ec2_vpc_group,
-	&cv_aws_elbv2_attrs_group,  &cv_aws_elbv2_lb_group,
-	&cv_aws_elbv2_limits_group, &cv_aws_elbv2_listener_group,
-	&cv_aws_elbv2_tags_group,   &cv_aws_elbv2_targets_group,
-	&cv_aws_elbv2_tg_group,     &cv_aws_sns_sub_group,
-	&cv_aws_sns_topic_group,    &cv_aws_sts_group,
+	&cv_aws_cloudwatch_group,     &cv_aws_ec2_conn_group,    &cv_aws_ec2_endpoint_group,
+	&cv_aws_ec2_eni_group,        &cv_aws_ec2_net_group,     &cv_aws_ec2_notify_group,
+	&cv_aws_ec2_offer_group,      &cv_aws_ec2_service_group, &cv_aws_ec2_sg_group,
+	&cv_aws_ec2_sg_show_group,    &cv_aws_ec2_tags_group,    &cv_aws_ec2_vpc_group,
+	&cv_aws_elbv2_attrs_group,    &cv_aws_elbv2_lb_group,    &cv_aws_elbv2_limits_group,
+	&cv_aws_elbv2_listener_group, &cv_aws_elbv2_rules_group, &cv_aws_elbv2_tags_group,
+	&cv_aws_elbv2_targets_group,  &cv_aws_elbv2_tg_group,    &cv_aws_elbv2_tls_group,
+	&cv_aws_sns_sub_group,        &cv_aws_sns_topic_group,   &cv_aws_sts_group,
 };
 
 static const struct aws_service services[AWS_N_SERVICES] = {
@@ -84,9 +81,13 @@ static void action_print(FILE *out, const struct aws_service *service,
 			 const struct aws_action *action)
 {
 	fprintf(out, "action %s %s\n", service->model, action->name);
-	for (uint32_t i = 0; i < action->n_params; i++)
-		fprintf(out, "%s %s\n", action->params[i].type == AWS_TYPE_REFUSE ? "refuse" : "in",
-			action->params[i].name);
+	for (uint32_t i = 0; i < action->n_params; i++) {
+		const struct aws_param *param = &action->params[i];
+		bool refused = param->type == AWS_TYPE_REFUSE || param->type == AWS_TYPE_LATE;
+
+		if (strchr(param->name, '*') == NULL)
+			fprintf(out, "%s %s\n", refused ? "refuse" : "in", param->name);
+	}
 	words_print(out, "out", action->answers);
 	for (size_t i = 0; action->filters != NULL && action->filters[i] != NULL; i++)
 		fprintf(out, "filter %s\n", action->filters[i]);
