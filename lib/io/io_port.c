@@ -223,7 +223,9 @@ static void add_dev_info(const struct cv_io_dev *dev, struct cv_io_port_info *in
 
 	info->n_rx_queues += dev->n_rx;
 	info->n_tx_queues += dev->n_tx;
-	(void)rte_eth_link_get_nowait(dev->id, &link);
+	/* A device that cannot tell is down, at no known speed. */
+	if (rte_eth_link_get_nowait(dev->id, &link) != 0)
+		link = (struct rte_eth_link){.link_speed = RTE_ETH_SPEED_NUM_UNKNOWN};
 	info->link_up = info->link_up && link_is_up(dev->id, &link);
 	if (link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
 		info->link_mbps += link.link_speed;
