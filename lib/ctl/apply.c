@@ -374,8 +374,10 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 		cv_model_enis_keep(conf->model, ctl->conf->model);
 		ret = reload_apply(ctl, conf, errs);
 	}
-	if (ret == 0)
+	if (ret == 0) {
 		cv_ctl_keep_note(ctl, &docs, &conf->warnings);
+		cv_ctl_keep_enis_put(ctl, ctl->model);
+	}
 	cv_ctl_keep_docs_fini(&docs);
 	if (ret < 0) {
 		if (conf != NULL)

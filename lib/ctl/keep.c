@@ -126,10 +126,12 @@ static int rebuild(struct cv_ctl *ctl, struct cv_errs *errs)
 	if (ret == 0) {
 		cv_model_enis_keep(conf->model, ctl->conf->model);
 		ret = cv_ctl_apply(ctl, conf, errs);
-		if (ret == 0)
+		if (ret == 0) {
 			cv_ctl_keep_note(ctl, &docs, &conf->warnings);
-		else
+			cv_ctl_keep_enis_put(ctl, ctl->model);
+		} else {
 			cv_conf_destroy(conf);
+		}
 	}
 	cv_ctl_keep_docs_fini(&docs);
 	return ret;
@@ -452,8 +454,11 @@ int cv_ctl_keep_open(struct cv_ctl *ctl, const char *path, struct cv_conf **conf
 	if (path != NULL && keep->path == NULL)
 		return -ENOMEM;
 	ret = store_open(ctl, errs);
-	if (ret == 0 && keep->store != NULL && path != NULL)
+	if (ret == 0 && keep->store != NULL && path != NULL) {
 		replay(ctl, conf);
+		cv_ctl_keep_enis_take(ctl, (*conf)->model);
+		cv_ctl_keep_enis_put(ctl, (*conf)->model);
+	}
 	return ret;
 }
 

@@ -99,3 +99,11 @@ void cv_ctl_keep_docs_fini(struct cv_conf_docs *docs);
 /** Note which documents a configuration that serves has left out. @return how many */
 uint32_t cv_ctl_keep_note(struct cv_ctl *ctl, const struct cv_conf_docs *docs,
 			  const struct cv_errs *warnings);
+
+/* ---- keep_enis.c ---- */
+
+/** Let ENIs of the file's endpoints have the load balancers that the state file says. */
+void cv_ctl_keep_enis_take(struct cv_ctl *ctl, struct cv_model *model);
+
+/** Write down those that they have now, where that is another than is written there. */
+void cv_ctl_keep_enis_put(struct cv_ctl *ctl, const struct cv_model *model);

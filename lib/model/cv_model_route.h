@@ -102,3 +102,14 @@ int cv_model_zonal_shift(struct cv_model *model, const struct cv_model_by *by, u
  * @param old    what serves now
  */
 void cv_model_enis_keep(struct cv_model *model, const struct cv_model *old);
+
+/**
+ * Let one ENI have a load balancer that it had before, if its service still offers that in its zone.
+ *
+ * @param model     not yet published
+ * @param endpoint  index
+ * @param eni       id; unknown ones are passed over
+ * @param lb_arn    likewise
+ */
+void cv_model_eni_keep(struct cv_model *model, uint32_t endpoint, const char *eni,
+		       const char *lb_arn);

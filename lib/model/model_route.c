@@ -284,6 +284,17 @@ static void keep_eni(struct cv_model *model, uint32_t service, struct cv_model_e
 	eni->node = node;
 }
 
+void cv_model_eni_keep(struct cv_model *model, uint32_t endpoint, const char *eni,
+		       const char *lb_arn)
+{
+	const struct cv_model_endpoint *ep = &model->endpoints[endpoint];
+
+	for (uint32_t i = 0; ep->service != CV_MODEL_NONE && i < ep->n_enis; i++) {
+		if (strcmp(ep->enis[i].id, eni) == 0)
+			keep_eni(model, ep->service, &ep->enis[i], lb_arn);
+	}
+}
+
 void cv_model_enis_keep(struct cv_model *model, const struct cv_model *old)
 {
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -95,6 +96,23 @@ static char *enis_served_by(struct world *w)
 }
 
 /* Another seven load balancers could take seven of eight ENIs, were those not kept. */
+static void more_lbs(json_t *conf)
+{
+	for (int i = 0; i < 7; i++) {
+		json_t *lb = json_deep_copy(at(conf, "load_balancers.0"));
+		char name[16];
+
+		snprintf(name, sizeof(name), "web-%d", i);
+		json_object_set_new(lb, "name", json_string(name));
+		json_object_del(lb, "listeners");
+		for (int k = 0; k < 2; k++)
+			json_object_del(at(lb, k == 0 ? "subnets.0" : "subnets.1"), "ips");
+		json_array_append_new(at(conf, "load_balancers"), lb);
+		json_array_append_new(at(conf, "endpoint_services.0.load_balancers"),
+				      json_string(name));
+	}
+}
+
 static void reload_leaves_enis_with_their_load_balancer(void **state)
 {
 	struct world *w = world_create(NULL);
@@ -105,23 +123,94 @@ static void reload_leaves_enis_with_their_load_balancer(void **state)
 	world_start(w);
 	before = strdup(enis_served_by(w));
 	assert_true(strlen(before) >= 4 * strlen("web"));
-	for (int i = 0; i < 7; i++) {
-		json_t *lb = json_deep_copy(at(world_conf(w), "load_balancers.0"));
-		char name[16];
-
-		snprintf(name, sizeof(name), "web-%d", i);
-		json_object_set_new(lb, "name", json_string(name));
-		json_object_del(lb, "listeners");
-		for (int k = 0; k < 2; k++)
-			json_object_del(at(lb, k == 0 ? "subnets.0" : "subnets.1"), "ips");
-		json_array_append_new(at(world_conf(w), "load_balancers"), lb);
-		json_array_append_new(at(world_conf(w), "endpoint_services.0.load_balancers"),
-				      json_string(name));
-	}
+	more_lbs(world_conf(w));
 	assert_int_equal(reload(w, &errs), 0);
 	assert_string_equal(enis_served_by(w), before);
 	free(before);
 	world_destroy(w);
+}
+
+static char state_dir[] = "/tmp/culvert-test-enis-XXXXXX";
+
+static void durable(json_t *conf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/state.db", state_dir);
+	json_object_set_new(json_object_get(conf, "control"), "state", json_string(path));
+}
+
+static void durable_with_more(json_t *conf)
+{
+	durable(conf);
+	more_lbs(conf);
+}
+
+static void durable_without_the_first(json_t *conf)
+{
+	durable_with_more(conf);
+	json_array_remove(at(conf, "endpoint_services.0.load_balancers"), 0);
+}
+
+/* Who served the ENIs, once a process has run with a configuration. Free it. */
+static char *served_in_a_run(void (*edit)(json_t *conf), void (*reloaded)(json_t *conf))
+{
+	struct world *w = world_create(edit);
+	char *text;
+
+	world_start(w);
+	text = strdup(enis_served_by(w));
+	if (reloaded != NULL) {
+		json_int_t gen = generation(w);
+
+		reloaded(world_conf(w));
+		world_write(w, NULL);
+		kill(getpid(), SIGHUP);
+		world_until(generation(w) > gen);
+		assert_string_equal(enis_served_by(w), text);
+	}
+	world_destroy(w);
+	return text;
+}
+
+static void is_served(void (*edit)(json_t *conf), void (*reloaded)(json_t *conf), const char *want)
+{
+	char *text = served_in_a_run(edit, reloaded);
+
+	if (want != NULL)
+		assert_string_equal(text, want);
+	free(text);
+}
+
+/* The file was edited while nobody ran, or the process ended after a reload. */
+static void a_restart_leaves_enis_with_their_load_balancer(void **state)
+{
+	char cmd[64], *one, *others, *again;
+
+	(void)state;
+	assert_non_null(mkdtemp(state_dir));
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", state_dir);
+	one = served_in_a_run(durable, NULL);
+	is_served(durable_with_more, NULL, one);
+	is_served(durable_with_more, NULL, one);
+	/* The one that they had goes: they get others, and keep them when it comes back. */
+	others = served_in_a_run(durable_without_the_first, NULL);
+	assert_string_not_equal(others, one);
+	is_served(durable_with_more, NULL, others);
+	assert_int_equal(system(cmd), 0);
+	/* By a reload. */
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	is_served(durable, more_lbs, one);
+	is_served(durable_with_more, NULL, one);
+	assert_int_equal(system(cmd), 0);
+	/* With nothing kept, they are drawn. */
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	again = served_in_a_run(durable_with_more, NULL);
+	assert_string_not_equal(again, one);
+	assert_int_equal(system(cmd), 0);
+	free(again);
+	free(one);
+	free(others);
 }
 
 /* Two groups by weight, and a zone shifted away. */
@@ -423,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reload_serves_what_the_file_says),
 		cmocka_unit_test(reload_leaves_enis_with_their_load_balancer),
+		cmocka_unit_test(a_restart_leaves_enis_with_their_load_balancer),
 		cmocka_unit_test(routing_is_shown),
 		cmocka_unit_test(only_new_addresses_are_announced_after_a_reload),
 		cmocka_unit_test(wrong_file_changes_nothing_and_says_why),
