@@ -128,6 +128,31 @@ static json_t *names_json(const char *const *names)
 	return list;
 }
 
+/* A parameter that is a text, and where a question wants it. */
+struct text_param {
+	const char *name;
+	const char **field;
+};
+
+static const char unknown[] = "unknown parameter";
+
+/* Puts a text in its place. Tells what is wrong with it, `unknown` if it is none of these, or NULL. */
+static const char *text_set(const struct text_param *texts, size_t n, const char *name,
+			    const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return "parameter has no value";
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(name, texts[i].name) != 0)
+			continue;
+		if (*texts[i].field != NULL)
+			return "parameter is given twice";
+		*texts[i].field = value;
+		return NULL;
+	}
+	return unknown;
+}
+
 /* As show_set(), for what is no text. */
 static const char *setting_set(struct cv_ctl_query *query, const char *name, const char *value)
 {
@@ -161,7 +186,7 @@ static const char *setting_set(struct cv_ctl_query *query, const char *name, con
 			       ? NULL
 			       : numbers[i].wrong;
 	}
-	return "unknown parameter";
+	return unknown;
 }
 
 /* Puts a parameter where a question wants it. Tells what is wrong with it, or NULL. */
@@ -192,26 +217,14 @@ static bool params_read(const struct api_request *request, param_set_fn *set, vo
 static const char *show_set(void *arg, const char *name, const char *value)
 {
 	struct cv_ctl_query *query = arg;
-	const struct {
-		const char *name;
-		const char **field;
-	} texts[] = {
+	const struct text_param texts[] = {
 		{"endpoint", &query->endpoint},
 		{"target", &query->target},
 		{"state", &query->state},
 	};
+	const char *wrong = text_set(texts, CV_ARRAY_LEN(texts), name, value);
 
-	if (value == NULL || *value == '\0')
-		return "parameter has no value";
-	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++) {
-		if (strcmp(name, texts[i].name) != 0)
-			continue;
-		if (*texts[i].field != NULL)
-			return "parameter is given twice";
-		*texts[i].field = value;
-		return NULL;
-	}
-	return setting_set(query, name, value);
+	return wrong == unknown ? setting_set(query, name, value) : wrong;
 }
 
 static void handle_show(const struct cv_api_ops *ops, const struct api_request *request,
@@ -253,29 +266,18 @@ static void handle_metrics(const struct cv_api_ops *ops, const struct api_reques
 static const char *capture_set(void *arg, const char *name, const char *value)
 {
 	struct cv_ctl_capture_query *query = arg;
-	const struct {
-		const char *name;
-		const char **field;
-	} texts[] = {
+	const struct text_param texts[] = {
 		{"id", &query->id},         {"endpoint", &query->endpoint},
 		{"target", &query->target}, {"client", &query->client},
 		{"port", &query->port},     {"snaplen", &query->snaplen},
 		{"drops", &query->drops},
 	};
+	const char *wrong = text_set(texts, CV_ARRAY_LEN(texts), name, value);
 
-	if (value == NULL || *value == '\0')
-		return "parameter has no value";
-	if (strcmp(name, "stop") == 0) {
-		query->stop = true;
-		return strcmp(value, "1") == 0 ? NULL : "parameter takes 1 only";
-	}
-	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++) {
-		if (strcmp(name, texts[i].name) != 0)
-			continue;
-		*texts[i].field = value;
-		return NULL;
-	}
-	return "unknown parameter";
+	if (wrong != unknown || strcmp(name, "stop") != 0)
+		return wrong;
+	query->stop = true;
+	return strcmp(value, "1") == 0 ? NULL : "parameter takes 1 only";
 }
 
 static void handle_capture(const struct cv_api_ops *ops, const struct api_request *request,
@@ -296,26 +298,13 @@ static void handle_capture(const struct cv_api_ops *ops, const struct api_reques
 static const char *order_set(void *arg, const char *name, const char *value)
 {
 	struct cv_ctl_order *order = arg;
-	const struct {
-		const char *name;
-		const char **field;
-	} texts[] = {
+	const struct text_param texts[] = {
 		{"endpoint", &order->endpoint}, {"group", &order->group},
 		{"target", &order->target},     {"load-balancer", &order->load_balancer},
 		{"zone", &order->zone},
 	};
 
-	if (value == NULL || *value == '\0')
-		return "parameter has no value";
-	for (size_t i = 0; i < CV_ARRAY_LEN(texts); i++) {
-		if (strcmp(name, texts[i].name) != 0)
-			continue;
-		if (*texts[i].field != NULL)
-			return "parameter is given twice";
-		*texts[i].field = value;
-		return NULL;
-	}
-	return "unknown parameter";
+	return text_set(texts, CV_ARRAY_LEN(texts), name, value);
 }
 
 static void handle_act(const struct cv_api_ops *ops, const struct api_request *request,
@@ -359,7 +348,7 @@ static const char *events_set(void *arg, const char *name, const char *value)
 		query->wait = (uint32_t)wait;
 		return NULL;
 	}
-	return "unknown parameter";
+	return unknown;
 }
 
 static void handle_events(const struct cv_api_ops *ops, const struct api_request *request,
