@@ -91,6 +91,11 @@ static uint32_t targets_gone(struct cv_ctl *ctl)
 	return cv_ctl_targets_gone(ctl);
 }
 
+static uint32_t listeners_room(struct cv_ctl *ctl)
+{
+	return cv_ctl_listeners_room(ctl);
+}
+
 /* What is wrong with the file is said with the file's own paths and lines. */
 static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv_ctl *ctl,
 		     struct cv_errs *errs)
@@ -107,6 +112,7 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 			.points = cv_ctl_points,
 			.draining = draining_each,
 			.gone = targets_gone,
+			.listeners_room = listeners_room,
 			.why = cv_ctl_keep_why,
 			.keep = cv_ctl_keep,
 			.kept = cv_ctl_kept,

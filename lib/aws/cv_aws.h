@@ -79,6 +79,8 @@ struct cv_aws_ops {
 	void (*draining)(struct cv_ctl *ctl, cv_aws_draining_fn *fn, void *fn_arg);
 	/** Targets that are gone from the model and still take room. NULL here: none. */
 	uint32_t (*gone)(struct cv_ctl *ctl);
+	/** Listeners that may be made now. NULL here: any number. */
+	uint32_t (*listeners_room)(struct cv_ctl *ctl);
 	/** Why changes are refused with -EROFS, for people, into buf, shape [cap]. NULL here: unknown. */
 	void (*why)(void *arg, char *buf, size_t cap);
 	/** Keep a value with what a call changes, or forget it (NULL). Within a call. NULL here: nothing is

@@ -61,10 +61,10 @@ static int fds_open(struct cv_ctl *ctl)
 	return 0;
 }
 
-/* Endpoints that calls remove keep their slots until nothing names them: room for others meanwhile. */
-static uint32_t endpoint_slots(const struct cv_conf *conf)
+/* What calls remove keeps its slot until nothing names it: room for others meanwhile. */
+static uint32_t slots_with_more(const struct cv_conf *conf, uint32_t n)
 {
-	uint32_t n = conf->limits.endpoints, more = n;
+	uint32_t more = n;
 
 	if (conf->api.n_listen == 0)
 		return n;
@@ -78,8 +78,8 @@ static uint32_t endpoint_slots(const struct cv_conf *conf)
 static int tables_make(struct cv_ctl *ctl, const struct cv_conf *conf)
 {
 	const struct cv_plan_limits limits = {
-		.endpoints = endpoint_slots(conf),
-		.listeners = conf->limits.listeners,
+		.endpoints = slots_with_more(conf, conf->limits.endpoints),
+		.listeners = slots_with_more(conf, conf->limits.listeners),
 		.targets = conf->limits.targets,
 	};
 

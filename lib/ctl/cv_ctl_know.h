@@ -48,3 +48,9 @@ void cv_ctl_draining(const struct cv_ctl *ctl, cv_ctl_draining_fn *fn, void *arg
  * it has drained and no flow goes to it. Those that the data plane is about to be told of are in it.
  */
 uint32_t cv_ctl_targets_gone(const struct cv_ctl *ctl);
+
+/**
+ * How many listeners may be made before the data plane has no place for one more: a listener that was
+ * removed keeps its place until no flow came through it.
+ */
+uint32_t cv_ctl_listeners_room(const struct cv_ctl *ctl);

@@ -307,6 +307,31 @@ static void draining_targets_take_room(void **state)
 	elb(PROV, "Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.0.50.1", tg);
 }
 
+static uint32_t n_room;
+
+static uint32_t room_get(struct cv_ctl *ctl)
+{
+	(void)ctl;
+	return n_room;
+}
+
+/* The same of listeners; one that is asked for again needs none. */
+static void deleted_listeners_take_room(void **state)
+{
+	(void)state;
+	make_lb("nlb");
+	make_tg("room");
+	calls_aws.ops.listeners_room = room_get;
+	n_room = 1;
+	make_listener(80);
+	n_room = 0;
+	make_listener(80);
+	elb_fails(PROV, "TooManyListeners",
+		  "Action=CreateListener&LoadBalancerArn=%s&Protocol=TCP&Port=81&" FORWARD
+		  "TargetGroupArn=%s",
+		  lb, tg);
+}
+
 static int end(void **state)
 {
 	calls_aws.ops = (struct cv_aws_ops){0};
@@ -327,6 +352,7 @@ int main(void)
 		TEST(json_does_not_grow),
 		TEST(health_of_many_targets_is_told_at_once),
 		TEST(draining_targets_take_room),
+		TEST(deleted_listeners_take_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

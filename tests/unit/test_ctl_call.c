@@ -16,6 +16,7 @@
 
 #include "cv_ctl_events.h"
 #include "cv_ctl_keep.h"
+#include "cv_ctl_know.h"
 
 #include "ctl_world.h"
 
@@ -230,6 +231,107 @@ static void changes_that_cannot_be_kept_are_not_made(void **state)
 	world_destroy(w);
 }
 
+/* ---- places of what is removed ---- */
+
+static void four_listeners(json_t *conf)
+{
+	json_object_set_new(json_object_get(conf, "limits"), "listeners", json_integer(4));
+}
+
+static int room_get(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	(void)model;
+	*(uint32_t *)arg = cv_ctl_listeners_room(ctl);
+	return 0;
+}
+
+static uint32_t room(struct world *w)
+{
+	uint32_t n = UINT32_MAX;
+
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, room_get, &n), 0);
+	return n;
+}
+
+/* Makes the last load balancer's listener anew as long as there is room, before the data plane follows. */
+static int remake(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	uint64_t *n = arg;
+	uint32_t lb = model->n_lbs - 1;
+	int ret = 0;
+
+	for (; ret == 0 && cv_ctl_listeners_room(ctl) > 0; (*n)++) {
+		const struct cv_model_by by = by_of(100 + *n);
+		const struct cv_model_listener_req req = {
+			.port = 80,
+			.idle_seconds = 350,
+			.by = &by,
+			.target_group = model->tgs[model->n_tgs - 1].arn,
+		};
+		struct cv_model_errs errs = {0};
+
+		ret = cv_model_remove(model, &by, CV_MODEL_LISTENER,
+				      model->lbs[lb].listeners[0].arn, &errs);
+		if (ret == 0)
+			ret = cv_model_listener_add(model, lb, &req, &errs);
+		cv_model_errs_fini(&errs);
+	}
+	return ret;
+}
+
+/* One too many, and nobody's changes would be served any more. */
+static void listeners_are_made_as_long_as_they_can_be_served(void **state)
+{
+	struct world *w = world_run(four_listeners);
+	uint64_t n = 0;
+	bool no = false;
+
+	(void)state;
+	assert_int_equal(room(w), 2);
+	world_namesakes(w);
+	assert_int_equal(room(w), 1);
+	for (uint64_t k = 1; k <= 3; k++) {
+		assert_int_equal(cv_ctl_call(world_ctl(w), true, remake, &n), 0);
+		assert_int_equal(n, k);
+		/* The one that is gone gives its place back. */
+		world_until(room(w) == 1);
+	}
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, decide, &no), 0);
+	world_until(strcmp(shown(w, "endpoints", "endpoints.0.verdict"), "endpoint_rejected") == 0);
+	world_destroy(w);
+}
+
+/* Puts another target in the place of the last group's; tells how many take room beside the model's. */
+static int replace_target(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	const struct cv_model_by by = by_of(9);
+	struct cv_model_target_group *tg = &model->tgs[model->n_tgs - 1];
+	struct cv_model_target_req old = {.ip = tg->targets[0].ip, .port = tg->targets[0].port},
+				   new = {.port = 81, .ip = old.ip};
+	const struct cv_model_targets_change take = {.tg = tg->arn, .remove = &old, .n_remove = 1},
+					     give = {.tg = tg->arn, .add = &new, .n_add = 1};
+	struct cv_model_errs errs = {0};
+	int ret = cv_model_targets_change(model, &by, &take, &errs);
+
+	if (ret == 0)
+		ret = cv_model_targets_change(model, &by, &give, &errs);
+	*(uint32_t *)arg = cv_ctl_targets_gone(ctl);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+static void replaced_target_takes_room_before_the_data_plane_knows(void **state)
+{
+	struct world *w = world_run(NULL);
+	uint32_t n_gone = 0;
+
+	(void)state;
+	world_namesakes(w);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, replace_target, &n_gone), 0);
+	assert_int_equal(n_gone, 1);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +341,8 @@ int main(void)
 		cmocka_unit_test(changes_that_cannot_be_kept_are_not_made),
 		cmocka_unit_test(what_is_kept_is_not_known_while_it_cannot_be_read),
 		cmocka_unit_test(nobody_waits_for_control_that_refuses),
+		cmocka_unit_test(listeners_are_made_as_long_as_they_can_be_served),
+		cmocka_unit_test(replaced_target_takes_room_before_the_data_plane_knows),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, NULL);
