@@ -10,12 +10,13 @@
 
 #include "core_priv.h"
 
-/* AWS keeps them for at least a day. The oldest goes when there are more than so many. */
+/* AWS keeps them for at least a day. Of more than so many one goes of the account that has the most. */
 #define KEEP_SECONDS 86400
 #define TOKENS_MAX 16384
 
 struct token {
-	struct token *newer;
+	struct token *newer; /* of the same account */
+	uint64_t account;
 	uint64_t who;  /* caller's account, service, action and token */
 	uint64_t what; /* parameters */
 	time_t at;
@@ -24,10 +25,16 @@ struct token {
 	char text[];
 };
 
-/* Open addressing over a power of two with room for twice as many. */
-struct aws_idem {
+struct owner {
+	uint64_t account;
 	struct token *oldest, *newest;
 	uint32_t n;
+};
+
+/* Open addressing over a power of two with room for twice as many. */
+struct aws_idem {
+	struct owner *owners; /* shape [n_owners] */
+	uint32_t n_owners, n;
 	struct token *slots[TOKENS_MAX * 2];
 };
 
@@ -38,14 +45,18 @@ struct aws_idem *cv_aws_idem_create(void)
 
 void cv_aws_idem_destroy(struct aws_idem *idem)
 {
-	struct token *token = idem != NULL ? idem->oldest : NULL;
+	for (uint32_t i = 0; idem != NULL && i < idem->n_owners; i++) {
+		struct token *token = idem->owners[i].oldest;
 
-	while (token != NULL) {
-		struct token *newer = token->newer;
+		while (token != NULL) {
+			struct token *newer = token->newer;
 
-		free(token);
-		token = newer;
+			free(token);
+			token = newer;
+		}
 	}
+	if (idem != NULL)
+		free(idem->owners);
 	free(idem);
 }
 
@@ -75,30 +86,71 @@ static void slot_clear(struct aws_idem *idem, uint32_t hole)
 	idem->slots[hole] = NULL;
 }
 
-#define KEY_LEN 24
+#define KEY_LEN 48
 
-static void key_write(uint64_t who, char *key)
+static void key_write(const struct token *token, char *key)
 {
-	snprintf(key, KEY_LEN, "token-%016" PRIx64, who);
+	int len = snprintf(key, KEY_LEN, "token-%016" PRIx64, token->who);
+
+	/* Earlier versions wrote none. */
+	if (token->account != 0)
+		snprintf(key + len, KEY_LEN - (size_t)len, "-%012" PRIu64, token->account);
 }
 
-/* The oldest in the list; the token itself may have been removed before, or replaced. */
-static void oldest_drop(struct aws_idem *idem, const struct aws_call *call)
+/* The oldest of an account; the token itself may have been removed before, or replaced. */
+static void oldest_drop(struct aws_idem *idem, struct owner *owner, const struct aws_call *call)
 {
-	struct token *token = idem->oldest;
+	struct token *token = owner->oldest;
 	char key[KEY_LEN];
 
-	if (!token->removed && call != NULL && call->aws->ops.keep != NULL) {
-		key_write(token->who, key);
+	/* One that an earlier version kept was replaced under another key. */
+	if ((!token->removed || token->account == 0) && call != NULL &&
+	    call->aws->ops.keep != NULL) {
+		key_write(token, key);
 		(void)call->aws->ops.keep(call->ctl, key, NULL, 0);
 	}
 	if (!token->removed)
 		slot_clear(idem, slot_find(idem, token->who));
-	idem->oldest = token->newer;
-	if (idem->oldest == NULL)
-		idem->newest = NULL;
+	owner->oldest = token->newer;
+	if (owner->oldest == NULL)
+		owner->newest = NULL;
+	owner->n--;
 	idem->n--;
 	free(token);
+}
+
+/* Drop what is too old to be found, and make room for one more. Whoever calls more than others do pays. */
+static void tidy(struct aws_idem *idem, const struct aws_call *call)
+{
+	struct owner *most = NULL;
+
+	for (uint32_t i = 0; i < idem->n_owners; i++) {
+		struct owner *owner = &idem->owners[i];
+
+		while (call != NULL && owner->oldest != NULL &&
+		       call->now - owner->oldest->at > KEEP_SECONDS)
+			oldest_drop(idem, owner, call);
+		if (most == NULL || owner->n > most->n)
+			most = owner;
+	}
+	if (idem->n == TOKENS_MAX)
+		oldest_drop(idem, most, call);
+}
+
+static struct owner *owner_get(struct aws_idem *idem, uint64_t account)
+{
+	struct owner *owners;
+
+	for (uint32_t i = 0; i < idem->n_owners; i++) {
+		if (idem->owners[i].account == account)
+			return &idem->owners[i];
+	}
+	owners = reallocarray(idem->owners, idem->n_owners + 1, sizeof(*owners));
+	if (owners == NULL)
+		return NULL;
+	idem->owners = owners;
+	owners[idem->n_owners] = (struct owner){.account = account};
+	return &owners[idem->n_owners++];
 }
 
 static uint64_t who_hash(const struct aws_call *call)
@@ -134,10 +186,13 @@ int cv_aws_idem_find(struct aws_idem *idem, struct aws_call *call, const char **
 static int token_add(struct aws_idem *idem, const struct token *head, const char *text)
 {
 	struct token *token = malloc(sizeof(*token) + head->len + 1);
+	struct owner *owner = owner_get(idem, head->account);
 	uint32_t slot = slot_find(idem, head->who);
 
-	if (token == NULL)
+	if (token == NULL || owner == NULL) {
+		free(token);
 		return -ENOMEM;
+	}
 	*token = *head;
 	memcpy(token->text, text, head->len);
 	token->text[head->len] = '\0';
@@ -145,11 +200,12 @@ static int token_add(struct aws_idem *idem, const struct token *head, const char
 	if (idem->slots[slot] != NULL)
 		idem->slots[slot]->removed = true;
 	idem->slots[slot] = token;
-	if (idem->newest != NULL)
-		idem->newest->newer = token;
+	if (owner->newest != NULL)
+		owner->newest->newer = token;
 	else
-		idem->oldest = token;
-	idem->newest = token;
+		owner->oldest = token;
+	owner->newest = token;
+	owner->n++;
 	idem->n++;
 	return 0;
 }
@@ -162,7 +218,7 @@ static void token_keep(const struct aws_call *call, const struct token *head, co
 
 	if (call->aws->ops.keep == NULL)
 		return;
-	key_write(head->who, key);
+	key_write(head, key);
 	len = asprintf(&value, "%016" PRIx64 " %016" PRIx64 " %s", head->what, (uint64_t)head->at,
 		       text);
 	if (len < 0)
@@ -175,11 +231,14 @@ void cv_aws_idem_add(struct aws_idem *idem, const struct aws_call *call, const c
 		     size_t len)
 {
 	const struct token head = {
-		.who = who_hash(call), .what = call->params_hash, .at = call->now, .len = len};
+		.account = strtoull(call->caller.account_id, NULL, 10),
+		.who = who_hash(call),
+		.what = call->params_hash,
+		.at = call->now,
+		.len = len,
+	};
 
-	while (idem->n == TOKENS_MAX ||
-	       (idem->oldest != NULL && call->now - idem->oldest->at > KEEP_SECONDS))
-		oldest_drop(idem, call);
+	tidy(idem, call);
 	if (token_add(idem, &head, text) == 0)
 		token_keep(call, &head, text);
 }
@@ -191,14 +250,13 @@ int cv_aws_idem_load(void *arg, const char *key, const char *value, size_t len)
 	uint64_t at;
 	int n = 0;
 
-	if (sscanf(key, "token-%16" SCNx64, &head.who) != 1 ||
+	if (sscanf(key, "token-%16" SCNx64 "-%12" SCNu64, &head.who, &head.account) < 1 ||
 	    sscanf(value, "%16" SCNx64 " %16" SCNx64 "%n", &head.what, &at, &n) != 2 ||
 	    (size_t)n >= len || value[n] != ' ')
 		return 0;
 	head.at = (time_t)at;
 	head.len = len - (size_t)n - 1;
-	if (idem->n == TOKENS_MAX)
-		oldest_drop(idem, NULL);
+	tidy(idem, NULL);
 	return token_add(idem, &head, value + n + 1);
 }
 
