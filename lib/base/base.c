@@ -164,6 +164,39 @@ void cv_list_add(char *list, size_t cap, const char *item)
 		snprintf(list + len, cap - len, "%s", len > 0 ? more : more + 2);
 }
 
+/* Bytes of the first character, 0: it is none. Shortest forms only, no surrogates, none past U+10FFFF. */
+static size_t utf8_len(const unsigned char *text)
+{
+	unsigned char least = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char most = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : 0xbf;
+	size_t n = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+
+	if (text[0] < 0x80)
+		return 1;
+	if (text[0] < 0xc2 || text[0] > 0xf4 || text[1] < least || text[1] > most)
+		return 0;
+	for (size_t i = 2; i < n; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return n;
+}
+
+int64_t cv_utf8_count(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	int64_t n = 0;
+
+	for (; *at != '\0'; n++) {
+		size_t len = utf8_len(at);
+
+		if (len == 0)
+			return -1;
+		at += len;
+	}
+	return n;
+}
+
 uint64_t cv_clock_ms(void)
 {
 	struct timespec ts;

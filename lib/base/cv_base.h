@@ -134,5 +134,13 @@ bool cv_id_is(const char *text, const char *prefix, unsigned int n_hex);
  */
 void cv_list_add(char *list, size_t cap, const char *item);
 
+/**
+ * Count the characters (Unicode code points) of a UTF-8 text.
+ *
+ * @return their number, or -1: it is not UTF-8
+ * @source RFC 3629, section 4
+ */
+int64_t cv_utf8_count(const char *text);
+
 /** Monotonic clock, in milliseconds. Control thread and API threads only: workers use the TSC. */
 uint64_t cv_clock_ms(void);

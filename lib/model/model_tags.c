@@ -22,25 +22,32 @@ static uint32_t tag_find(const struct cv_model_tag *tags, uint32_t n, const char
 	return i < n ? i : CV_MODEL_NONE;
 }
 
-static void tags_check(struct model_ctx *ctx, const struct cv_model_tag *tags, uint32_t n)
+/* Characters count, as with AWS: not bytes. */
+static void tag_check(struct model_ctx *ctx, const struct cv_model_tag *tag, const char *field)
 {
 	const char *code = is_elb(ctx->kind) ? "ValidationError" : "InvalidParameterValue";
+	int64_t key_len = cv_utf8_count(tag->key);
+	int64_t value_len = tag->value != NULL ? cv_utf8_count(tag->value) : 0;
 
+	if (key_len < 0 || value_len < 0)
+		cv_model_err(ctx, EINVAL, code, field, "Tag keys and values must be UTF-8 text");
+	else if (key_len < 1 || key_len > CV_MODEL_TAG_KEY_MAX)
+		cv_model_err(ctx, EINVAL, code, field, "Tag keys have 1 to %d characters, not %d",
+			     CV_MODEL_TAG_KEY_MAX, (int)key_len);
+	else if (strncmp(tag->key, "aws:", 4) == 0)
+		cv_model_err(ctx, EINVAL, code, field,
+			     "Tag keys starting with 'aws:' are reserved for internal use");
+	if (value_len > CV_MODEL_TAG_VALUE_MAX)
+		cv_model_err(ctx, EINVAL, code, field, "Tag values have at most %d characters",
+			     CV_MODEL_TAG_VALUE_MAX);
+}
+
+static void tags_check(struct model_ctx *ctx, const struct cv_model_tag *tags, uint32_t n)
+{
 	for (uint32_t i = 0; i < n; i++) {
 		const char *field = cv_model_at(ctx, "tags[%u]", i);
-		size_t key_len = strlen(tags[i].key);
 
-		if (key_len < 1 || key_len > CV_MODEL_TAG_KEY_MAX)
-			cv_model_err(ctx, EINVAL, code, field,
-				     "Tag keys have 1 to %d characters, not %zu",
-				     CV_MODEL_TAG_KEY_MAX, key_len);
-		else if (strncmp(tags[i].key, "aws:", 4) == 0)
-			cv_model_err(ctx, EINVAL, code, field,
-				     "Tag keys starting with 'aws:' are reserved for internal use");
-		if (tags[i].value != NULL && strlen(tags[i].value) > CV_MODEL_TAG_VALUE_MAX)
-			cv_model_err(ctx, EINVAL, code, field,
-				     "Tag values have at most %d characters",
-				     CV_MODEL_TAG_VALUE_MAX);
+		tag_check(ctx, &tags[i], field);
 		if (tag_find(tags, i, tags[i].key) != CV_MODEL_NONE)
 			cv_model_err(ctx, EEXIST,
 				     is_elb(ctx->kind) ? "DuplicateTagKeys"

@@ -647,12 +647,12 @@ static const char *wide(uint32_t tag, uint32_t n)
 	return text;
 }
 
-/* Of tags, the model counts bytes. */
+/* As long as they may be, with characters of several bytes. */
 static void long_tags(struct cv_model_tag *tags)
 {
 	for (uint32_t i = 0; i < CV_MODEL_TAGS_MAX; i++)
-		tags[i] = (struct cv_model_tag){wide(i, CV_MODEL_TAG_KEY_MAX / 2 + 1),
-						wide(i, CV_MODEL_TAG_VALUE_MAX / 2 + 1)};
+		tags[i] = (struct cv_model_tag){wide(i, CV_MODEL_TAG_KEY_MAX),
+						wide(i, CV_MODEL_TAG_VALUE_MAX)};
 }
 
 static const char *long_group(void)

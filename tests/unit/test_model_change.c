@@ -605,6 +605,50 @@ static void attributes_are_checked(void **state)
 	assert_int_equal(m->tgs[1].drain.seconds, 3600);
 }
 
+/* A key or value of n characters of several bytes. */
+static const char *wide(char *buf, const char *character, uint32_t n)
+{
+	buf[0] = '\0';
+	for (uint32_t i = 0; i < n; i++)
+		strcat(buf, character);
+	return buf;
+}
+
+static void lengths_of_tags_are_in_characters(void **state)
+{
+	static const char *const no_text[] = {"\xff",         "\xc3",         "\xc3(",     "\xe2\x82",
+					      "\xed\xa0\x80", "\xc0\x80",     "\xe0\x80\x80",
+					      "\xf4\x90\x80\x80", "\xf0\x80\x80\x80", "a\x80"};
+	static char key[4 * CV_MODEL_TAG_KEY_MAX + 8], value[4 * CV_MODEL_TAG_VALUE_MAX + 8];
+	struct cv_model_tag set[1];
+	struct cv_model_tags_change req = {.ref = m->vpcs[0].id, .set = set, .n_set = 1};
+
+	(void)state;
+	set[0].key = wide(key, "\xf0\x9f\x90\x9f", CV_MODEL_TAG_KEY_MAX);
+	set[0].value = wide(value, "\xe2\x82\xac", CV_MODEL_TAG_VALUE_MAX);
+	no_error(cv_model_tags_change(m, by_of(PROV), &req, &errs));
+	assert_string_equal(m->vpcs[0].meta.tags[0].key, key);
+	assert_string_equal(m->vpcs[0].meta.tags[0].value, value);
+	strcat(value, "x");
+	refused(cv_model_tags_change(m, by_of(PROV), &req, &errs), -EINVAL, "InvalidParameterValue",
+		"256");
+	set[0].value = "v";
+	strcat(key, "x");
+	refused(cv_model_tags_change(m, by_of(PROV), &req, &errs), -EINVAL, "InvalidParameterValue",
+		"129");
+	for (size_t i = 0; i < CV_ARRAY_LEN(no_text); i++) {
+		set[0] = (struct cv_model_tag){no_text[i], "v"};
+		refused(cv_model_tags_change(m, by_of(PROV), &req, &errs), -EINVAL,
+			"InvalidParameterValue", "UTF-8");
+		set[0] = (struct cv_model_tag){"k", no_text[i]};
+		refused(cv_model_tags_change(m, by_of(PROV), &req, &errs), -EINVAL,
+			"InvalidParameterValue", "UTF-8");
+	}
+	req.ref = m->lbs[0].arn;
+	refused(cv_model_tags_change(m, by_of(PROV), &req, &errs), -EINVAL, "ValidationError",
+		"UTF-8");
+}
+
 static void tags_are_checked(void **state)
 {
 	static char key[CV_MODEL_TAG_KEY_MAX + 2];
@@ -744,6 +788,7 @@ int main(void)
 		TEST(a_shift_ends_with_its_zone),
 		TEST(listeners_and_targets_change_by_the_rules),
 		TEST(attributes_are_checked),
+		TEST(lengths_of_tags_are_in_characters),
 		TEST(tags_are_checked),
 		TEST(rules_of_groups_are_checked),
 		TEST(a_full_subnet_refuses_and_takes_again),
