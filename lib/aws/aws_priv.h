@@ -134,6 +134,8 @@ struct aws_call;
 #define AWS_NO_MODEL 2
 /** It may come unsigned: then the caller's account is "". */
 #define AWS_ANONYMOUS 4
+/** Its handler ends a DryRun, with cv_aws_dry(), before the first change; others are not run for one. */
+#define AWS_TRIES 8
 
 /** An action. */
 struct aws_action {
@@ -275,6 +277,13 @@ const char *cv_aws_sns_source(struct aws_call *call, enum cv_model_kind kind, ui
 
 /** Check that a topic is there and takes notifications from a source. @return as cv_aws_fail() */
 int cv_aws_sns_topic_check(struct aws_call *call, const char *topic_arn, const char *source);
+
+/**
+ * End a DryRun, once all that its request names is found: for handlers of actions with AWS_TRIES.
+ *
+ * @return 0 if it is none, else as cv_aws_fail()
+ */
+int cv_aws_dry(struct aws_call *call);
 
 /** HTTP status of an error code. */
 unsigned int cv_aws_status(const struct aws_service *service, const char *code);

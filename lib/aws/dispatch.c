@@ -44,6 +44,19 @@ int cv_aws_fail_model(struct aws_call *call, const struct cv_model_errs *errs, i
 			   ret == -ENOMEM ? "out of memory" : "the request cannot be carried out");
 }
 
+static bool is_dry(const struct aws_call *call)
+{
+	return cv_aws_bool(&call->params, "DryRun", false);
+}
+
+int cv_aws_dry(struct aws_call *call)
+{
+	if (!is_dry(call))
+		return 0;
+	return cv_aws_fail(call, "DryRunOperation",
+			   "Request would have succeeded, but DryRun flag is set.");
+}
+
 /* ---- parameters ---- */
 
 static const char *header_find(const struct cv_sigv4_request *request, const char *name)
@@ -190,6 +203,8 @@ static int handler_run(struct run *run)
 	ret = cv_aws_page_run(call);
 	if (ret >= 0)
 		ret = cv_aws_filters_end(call);
+	if (ret >= 0 && call->err_code == NULL)
+		ret = cv_aws_dry(call); /* of what only reads */
 	/* Memory that an action could not get is a failure whether it noticed or not. */
 	if (ret >= 0 && call->err_code != NULL)
 		ret = -EINVAL;
@@ -218,7 +233,7 @@ static int token_find(struct run *run)
 
 static bool has_token(const struct aws_call *call)
 {
-	return (call->action->flags & AWS_CHANGES) != 0 &&
+	return (call->action->flags & AWS_CHANGES) != 0 && !is_dry(call) &&
 	       cv_query_str(&call->params, "ClientToken") != NULL;
 }
 
@@ -305,20 +320,20 @@ static int run_action(struct run *run)
 {
 	struct aws_call *call = run->call;
 	const struct cv_aws_ops *ops = &call->aws->ops;
+	bool changes = (call->action->flags & AWS_CHANGES) != 0 && !is_dry(call);
 	int ret;
 
 	if ((call->action->flags & AWS_NO_MODEL) != 0)
 		ret = handler_run(run);
 	else
-		ret = ops->call(ops->arg, (call->action->flags & AWS_CHANGES) != 0, action_run,
-				run);
+		ret = ops->call(ops->arg, changes, action_run, run);
 	if (ret < 0 && run->remembered) {
 		pthread_mutex_lock(&call->aws->lock);
 		cv_aws_idem_remove(call->aws->idem, call);
 		pthread_mutex_unlock(&call->aws->lock);
 	}
 	if (ret < 0 && call->err_code == NULL) {
-		if (call->aws->sns != NULL && (call->action->flags & AWS_CHANGES) != 0)
+		if (call->aws->sns != NULL && changes)
 			atomic_store(&call->aws->sns_stale, true);
 		fail_control(call, ret);
 	}
@@ -370,9 +385,8 @@ static int call_run(struct aws_call *call, struct run *run)
 		ret = cv_aws_filters_read(call);
 	if (ret == 0)
 		ret = cv_aws_page_read(call);
-	if (ret == 0 && cv_aws_bool(&call->params, "DryRun", false))
-		ret = cv_aws_fail(call, "DryRunOperation",
-				  "Request would have succeeded, but DryRun flag is set.");
+	if (ret == 0 && (call->action->flags & (AWS_CHANGES | AWS_TRIES)) == AWS_CHANGES)
+		ret = cv_aws_dry(call);
 	return ret < 0 ? ret : run_action(run);
 }
 

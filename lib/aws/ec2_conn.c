@@ -104,6 +104,8 @@ static int decide(struct aws_call *call, decide_fn *fn)
 	const char *const *ids = cv_aws_strs(call, "VpcEndpointId", &n);
 	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_service, service, NULL);
 
+	if (ret == 0)
+		ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;
 	cv_xml_open(call->out, "unsuccessful");
@@ -137,7 +139,7 @@ static const struct aws_action actions[] = {
 	{
 		.name = "AcceptVpcEndpointConnections",
 		.handle = accept_connections,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(decide_params),
 		.answers = EC2_UNSUCCESSFUL,
 	},
@@ -163,7 +165,7 @@ static const struct aws_action actions[] = {
 	{
 		.name = "RejectVpcEndpointConnections",
 		.handle = reject_connections,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(decide_params),
 		.answers = EC2_UNSUCCESSFUL,
 	},

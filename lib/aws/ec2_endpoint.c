@@ -266,6 +266,9 @@ static int create_endpoint(struct aws_call *call)
 
 	if (ret < 0)
 		return ret;
+	ret = cv_aws_dry(call);
+	if (ret < 0)
+		return ret;
 	ret = cv_model_endpoint_add(call->model, &req, &errs);
 	if (ret < 0)
 		ret = cv_aws_fail_model(call, &errs, ret);
@@ -385,6 +388,8 @@ static int modify_endpoint(struct aws_call *call)
 
 	if (ret == 0)
 		ret = modify_read(call, &call->model->endpoints[idx], &req);
+	if (ret == 0)
+		ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;
 	ret = cv_model_endpoint_change(call->model, &call->by, &req, &errs);
@@ -407,6 +412,8 @@ static int delete_endpoints(struct aws_call *call)
 	uint32_t n;
 	const char *const *ids = cv_aws_strs(call, "VpcEndpointId", &n);
 
+	if (cv_aws_ec2_dry_all(call, &deletable, ids, n) < 0)
+		return -EINVAL;
 	cv_xml_open(call->out, "unsuccessful");
 	for (uint32_t i = 0; i < n; i++) {
 		struct cv_model_errs errs = {0};
@@ -490,14 +497,14 @@ static const struct aws_action actions[] = {
 	{
 		.name = "CreateVpcEndpoint",
 		.handle = create_endpoint,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(create_params),
 		.answers = ENDPOINT("vpcEndpoint") "clientToken",
 	},
 	{
 		.name = "DeleteVpcEndpoints",
 		.handle = delete_endpoints,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(delete_params),
 		.answers = EC2_UNSUCCESSFUL,
 	},
@@ -512,7 +519,7 @@ static const struct aws_action actions[] = {
 	{
 		.name = "ModifyVpcEndpoint",
 		.handle = modify_endpoint,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(modify_params),
 		.answers = "return",
 	},

@@ -176,6 +176,8 @@ static int create_notification(struct aws_call *call)
 		ret = cv_aws_sns_topic_check(call, place.notification.topic,
 					     cv_aws_sns_source(call, place.kind, place.idx));
 	if (ret == 0)
+		ret = cv_aws_dry(call);
+	if (ret == 0)
 		ret = notification_set(call, &place);
 	if (ret < 0)
 		return ret;
@@ -239,6 +241,8 @@ static int modify_notification(struct aws_call *call)
 	if (ret == 0 && topic != NULL)
 		ret = cv_aws_sns_topic_check(call, topic,
 					     cv_aws_sns_source(call, place.kind, place.idx));
+	if (ret == 0)
+		ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;
 	/* The old one's text goes while the new one is set. */
@@ -252,7 +256,14 @@ static int delete_notifications(struct aws_call *call)
 {
 	uint32_t n;
 	const char *const *ids = cv_aws_strs(call, "ConnectionNotificationId", &n);
+	struct place at;
 
+	for (uint32_t i = 0; i < n && cv_aws_bool(&call->params, "DryRun", false); i++) {
+		if (notification_find(call, ids[i], &at) < 0)
+			return -EINVAL;
+	}
+	if (cv_aws_dry(call) < 0)
+		return -EINVAL;
 	cv_xml_open(call->out, "unsuccessful");
 	for (uint32_t i = 0; i < n; i++) {
 		struct cv_model_errs errs = {0};
@@ -311,14 +322,14 @@ static const struct aws_action actions[] = {
 	{
 		.name = "CreateVpcEndpointConnectionNotification",
 		.handle = create_notification,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(create_params),
 		.answers = NOTIFICATION("connectionNotification") "clientToken",
 	},
 	{
 		.name = "DeleteVpcEndpointConnectionNotifications",
 		.handle = delete_notifications,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(delete_params),
 		.answers = EC2_UNSUCCESSFUL,
 	},
@@ -333,7 +344,7 @@ static const struct aws_action actions[] = {
 	{
 		.name = "ModifyVpcEndpointConnectionNotification",
 		.handle = modify_notification,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(modify_params),
 		.answers = "return",
 	},

@@ -84,6 +84,8 @@ static int modify_permissions(struct aws_call *call)
 		ret = principals_check(call, req.add, req.n_add);
 	if (ret == 0)
 		ret = principals_check(call, req.remove, req.n_remove);
+	if (ret == 0)
+		ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;
 	ret = cv_model_permissions_change(call->model, &call->by, &req, &errs);
@@ -288,7 +290,7 @@ static const struct aws_action actions[] = {
 	{
 		.name = "ModifyVpcEndpointServicePermissions",
 		.handle = modify_permissions,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(modify_params),
 		.answers = "addedPrincipalSet.principalType addedPrincipalSet.principal "
 			   "addedPrincipalSet.servicePermissionId addedPrincipalSet.serviceId "

@@ -108,6 +108,11 @@ int cv_aws_ec2_vpc_write(struct aws_call *call, uint32_t idx, const char *state)
 /** Write the inside of a subnet. */
 void cv_aws_ec2_subnet_write(struct aws_call *call, uint32_t idx);
 
+/** End a DryRun of a call that names several resources, each of which must be there. @return as
+ * cv_aws_dry() */
+int cv_aws_ec2_dry_all(struct aws_call *call, const struct ec2_kind *kind, const char *const *ids,
+		       uint32_t n);
+
 /** Write `<return>true</return>`. @return 0 */
 int cv_aws_ec2_true(struct aws_call *call);
 

@@ -140,6 +140,8 @@ static int create_service(struct aws_call *call)
 	if (ret == 0)
 		ret = cv_aws_tags(call, "vpc-endpoint-service", &call->by.tags, &call->by.n_tags);
 	if (ret == 0)
+		ret = cv_aws_dry(call);
+	if (ret == 0)
 		ret = service_make(call, &req);
 	if (ret < 0)
 		return ret;
@@ -236,6 +238,8 @@ static int modify_service(struct aws_call *call)
 		ret = dns_change_read(call, &req);
 	if (ret == 0)
 		ret = address_change_check(call);
+	if (ret == 0)
+		ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;
 	ret = cv_model_service_change(call->model, &call->by, &req, &errs);
@@ -257,6 +261,8 @@ static int delete_services(struct aws_call *call)
 	uint32_t n;
 	const char *const *ids = cv_aws_strs(call, "ServiceId", &n);
 
+	if (cv_aws_ec2_dry_all(call, &deletable, ids, n) < 0)
+		return -EINVAL;
 	cv_xml_open(call->out, "unsuccessful");
 	for (uint32_t i = 0; i < n; i++) {
 		struct cv_model_errs errs = {0};
@@ -283,6 +289,8 @@ static int modify_payer(struct aws_call *call)
 	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_service, id, NULL);
 
 	if (ret == 0)
+		ret = cv_aws_dry(call);
+	if (ret == 0)
 		ret = cv_aws_ec2_note(call, CV_MODEL_SERVICE, id, EC2_NOTE_PAYER,
 				      cv_query_str(&call->params, "PayerResponsibility"));
 	return ret < 0 ? ret : cv_aws_ec2_true(call);
@@ -296,6 +304,8 @@ static int start_verification(struct aws_call *call)
 	uint32_t idx;
 	int ret = cv_aws_ec2_find(call, &cv_aws_ec2_service, id, &idx);
 
+	if (ret == 0)
+		ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;
 	if (call->model->services[idx].dns_state == CV_MODEL_DNS_VERIFIED)
@@ -362,14 +372,14 @@ static const struct aws_action actions[] = {
 	{
 		.name = "CreateVpcEndpointServiceConfiguration",
 		.handle = create_service,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(create_params),
 		.answers = SERVICE("serviceConfiguration") "clientToken",
 	},
 	{
 		.name = "DeleteVpcEndpointServiceConfigurations",
 		.handle = delete_services,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(delete_params),
 		.answers = EC2_UNSUCCESSFUL,
 	},
@@ -384,21 +394,21 @@ static const struct aws_action actions[] = {
 	{
 		.name = "ModifyVpcEndpointServiceConfiguration",
 		.handle = modify_service,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(modify_params),
 		.answers = "return",
 	},
 	{
 		.name = "ModifyVpcEndpointServicePayerResponsibility",
 		.handle = modify_payer,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(payer_params),
 		.answers = "return",
 	},
 	{
 		.name = "StartVpcEndpointServicePrivateDnsVerification",
 		.handle = start_verification,
-		.flags = AWS_CHANGES,
+		.flags = AWS_CHANGES | AWS_TRIES,
 		AWS_PARAMS(verify_params),
 		.answers = "return",
 	},

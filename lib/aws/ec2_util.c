@@ -238,6 +238,16 @@ void cv_aws_ec2_zones(struct aws_call *call, uint64_t zones)
 	cv_aws_ec2_list(call, "availabilityZoneSet", names, n);
 }
 
+int cv_aws_ec2_dry_all(struct aws_call *call, const struct ec2_kind *kind, const char *const *ids,
+		       uint32_t n)
+{
+	for (uint32_t i = 0; i < n && cv_aws_bool(&call->params, "DryRun", false); i++) {
+		if (cv_aws_ec2_find(call, kind, ids[i], NULL) < 0)
+			return -EINVAL;
+	}
+	return cv_aws_dry(call);
+}
+
 int cv_aws_ec2_true(struct aws_call *call)
 {
 	cv_xml_bool(call->out, "return", true);

@@ -605,8 +605,7 @@ static void removals_check(struct model_ctx *ctx, const struct cv_model_endpoint
 				     req->remove_subnets[i], from->id);
 	}
 	for (uint32_t i = 0; i < req->n_remove_sgs; i++) {
-		uint32_t sg =
-			cv_model_find(ctx->model, CV_MODEL_SG, from->vpc, req->remove_sgs[i]);
+		uint32_t sg = cv_model_find(ctx->model, CV_MODEL_SG, from->vpc, req->remove_sgs[i]);
 		uint32_t k = 0;
 
 		while (k < from->n_sgs && from->sgs[k] != sg)

@@ -222,6 +222,9 @@ class Rules(Case):
     def test_client_token(self):
         service, token = self.service(), uuid.uuid4().hex
         first = self.endpoint(service, 'use1-az1', ClientToken=token)
+        # A dry run tells nothing of the first one.
+        self.assert_code('DryRunOperation', self.endpoint, service, 'use1-az1', ClientToken=token,
+                         DryRun=True, status=412)
         again = self.endpoint(service, 'use1-az1', ClientToken=token)
         self.assertEqual(first['VpcEndpointId'], again['VpcEndpointId'])
         self.assertEqual(len(self.connections(service['ServiceId'])), 1)

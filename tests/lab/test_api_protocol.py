@@ -131,6 +131,8 @@ class Protocol(api_world.ApiCase):
         self.assert_error(self.it.call('elasticloadbalancing', 'DescribeAccountLimits', '&PageSize=401'),
                           400, 'ValidationError')
         self.assert_error(self.it.call('ec2', 'DescribeVpcs', '&DryRun=true'), 412, 'DryRunOperation')
+        self.assert_error(self.it.call('ec2', 'DescribeVpcs', '&DryRun=true&VpcId.1=vpc-01234567890abcdef'),
+                          400, 'InvalidVpcID.NotFound')
 
     def test_exit_status_of_the_cli(self):
         done = self.it.cli('ec2', 'describe-vpcs', '--filters', 'Name=nope,Values=1')

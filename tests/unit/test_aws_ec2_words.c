@@ -145,15 +145,102 @@ static void principals_are_added_once(void **state)
 	assert_int_equal(times("<principal>"), 2);
 }
 
+/* A dry run of each action: what does not work otherwise does not "have succeeded", and what does changes
+ * nothing. */
+static void dry_runs_look_at_what_they_name(void **state)
+{
+	const struct {
+		const char *who, *code, *text;
+	} rows[] = {
+		{PROV, "InvalidNetworkLoadBalancerArn.NotFound",
+		 "CreateVpcEndpointServiceConfiguration&NetworkLoadBalancerArn.1=arn:aws:x"},
+		{CONS, "InvalidVpcEndpointServiceId.NotFound",
+		 "ModifyVpcEndpointServiceConfiguration&AcceptanceRequired=false&ServiceId="},
+		{CONS, "InvalidVpcEndpointService.NotFound",
+		 "DeleteVpcEndpointServiceConfigurations&ServiceId.1="},
+		{CONS, "InvalidVpcEndpointServiceId.NotFound",
+		 "ModifyVpcEndpointServicePayerResponsibility&PayerResponsibility=ServiceOwner"
+		 "&ServiceId="},
+		{CONS, "InvalidVpcEndpointServiceId.NotFound",
+		 "StartVpcEndpointServicePrivateDnsVerification&ServiceId="},
+		{CONS, "InvalidVpcEndpointServiceId.NotFound",
+		 "ModifyVpcEndpointServicePermissions&AddAllowedPrincipals.1=*&ServiceId="},
+		{CONS, "InvalidVpcEndpointServiceId.NotFound",
+		 "AcceptVpcEndpointConnections&VpcEndpointId.1=vpce-" NOBODY "&ServiceId="},
+		{CONS, "InvalidVpcEndpointServiceId.NotFound",
+		 "RejectVpcEndpointConnections&VpcEndpointId.1=vpce-" NOBODY "&ServiceId="},
+		{CONS, "InvalidConnectionNotification",
+		 "DeleteVpcEndpointConnectionNotifications&ConnectionNotificationId.1=vpce-nfn-x"},
+		{CONS, "InvalidConnectionNotification",
+		 "ModifyVpcEndpointConnectionNotification&ConnectionNotificationId=vpce-nfn-x"},
+		{PROV, "DryRunOperation",
+		 "ModifyVpcEndpointServiceConfiguration&AcceptanceRequired=false&ServiceId="},
+		{PROV, "DryRunOperation",
+		 "ModifyVpcEndpointServicePayerResponsibility&PayerResponsibility=ServiceOwner"
+		 "&ServiceId="},
+		{PROV, "DryRunOperation",
+		 "ModifyVpcEndpointServicePermissions&AddAllowedPrincipals.1=*&ServiceId="},
+		{PROV, "DryRunOperation",
+		 "AcceptVpcEndpointConnections&VpcEndpointId.1=vpce-" NOBODY "&ServiceId="},
+		{PROV, "DryRunOperation", "DeleteVpcEndpointServiceConfigurations&ServiceId.1="},
+	};
+
+	(void)state;
+	make_service();
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		bool open = rows[i].text[strlen(rows[i].text) - 1] == '=';
+
+		ec2_fails(rows[i].who, rows[i].code, "Action=%s%s&DryRun=true", rows[i].text,
+			  open ? svc : "");
+	}
+	ec2(PROV, "Action=DescribeVpcEndpointServiceConfigurations&ServiceId.1=%s", svc);
+	has("<acceptanceRequired>true</acceptanceRequired>");
+	has_not("payerResponsibility");
+}
+
+static void dry_runs_of_endpoints_change_nothing(void **state)
+{
+	static const char create[] = "Action=CreateVpcEndpoint&VpcEndpointType=Interface";
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	ec2_fails(CONS, "InvalidSubnetID.NotFound",
+		  "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s&DryRun=true", create, vpc_c, svc_name,
+		  sub_pa);
+	ec2_fails(CONS, "DryRunOperation", "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s&DryRun=true",
+		  create, vpc_c, svc_name, sub_cb);
+	ec2_fails(CONS, "InvalidSecurityGroupId.NotFound",
+		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSecurityGroupId.1=sg-" NOBODY
+		  "&DryRun=true",
+		  ep);
+	ec2_fails(CONS, "DryRunOperation",
+		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSecurityGroupId.1=%s&DryRun=true",
+		  ep, sg_c);
+	ec2_fails(PROV, "InvalidVpcEndpoint.NotFound",
+		  "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s&DryRun=true", ep);
+	ec2_fails(CONS, "DryRunOperation",
+		  "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s&DryRun=true", ep);
+	ec2(CONS, "Action=DescribeVpcEndpoints");
+	assert_int_equal(times("<vpcEndpointId>"), 2);
+	assert_int_equal(times("<groupId>"), 2);
+	has_not("deleting");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_not_there_is_named),      TEST(unknown_filters_have_two_codes),
-		TEST(an_empty_token_is_none),          TEST(second_subnet_of_a_zone_is_named),
-		TEST(what_cannot_be_removed_is_named), TEST(other_ip_types_are_not_supported),
+		TEST(what_is_not_there_is_named),
+		TEST(unknown_filters_have_two_codes),
+		TEST(an_empty_token_is_none),
+		TEST(second_subnet_of_a_zone_is_named),
+		TEST(what_cannot_be_removed_is_named),
+		TEST(other_ip_types_are_not_supported),
 		TEST(principals_are_added_once),
+		TEST(dry_runs_look_at_what_they_name),
+		TEST(dry_runs_of_endpoints_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
