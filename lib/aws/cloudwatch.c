@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cloudwatch_priv.h"
@@ -19,19 +20,64 @@
 
 /* ---- GetMetricStatistics ---- */
 
-static void datapoint_write(struct aws_call *call, const struct cw_period *period,
-			    const char *const *stats, uint32_t n, const char *unit)
+/* The statistics of a request, of one kind. */
+struct stats {
+	const char *const *names; /* shape [n] */
+	uint32_t n;
+};
+
+static void percentiles_write(struct aws_call *call, const struct cw_from *from,
+			      const struct cw_period *period, const struct stats *stats)
+{
+	cv_xml_open(call->out, "ExtendedStatistics");
+	for (uint32_t i = 0; i < stats->n; i++) {
+		double value = 0;
+
+		(void)cv_aws_cw_stat(from, period, stats->names[i], &value);
+		cv_xml_open(call->out, "entry");
+		cv_xml_str(call->out, "key", stats->names[i]);
+		cv_xml_double(call->out, "value", value);
+		cv_xml_close(call->out);
+	}
+	cv_xml_close(call->out);
+}
+
+static void datapoint_write(struct aws_call *call, const struct cw_from *from,
+			    const struct cw_period *period, const struct stats *plain,
+			    const struct stats *extended)
 {
 	cv_xml_item(call->out);
 	cv_xml_time(call->out, "Timestamp", (time_t)period->at, -1);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < plain->n; i++) {
 		double value;
 
-		if (cv_aws_cw_stat(period, stats[i], &value))
-			cv_xml_double(call->out, stats[i], value);
+		if (cv_aws_cw_stat(from, period, plain->names[i], &value))
+			cv_xml_double(call->out, plain->names[i], value);
 	}
-	cv_xml_str(call->out, "Unit", unit);
+	if (extended->n > 0)
+		percentiles_write(call, from, period, extended);
+	cv_xml_str(call->out, "Unit", cv_points_at(from->points, from->idx)->unit);
 	cv_xml_close(call->out);
+}
+
+static int stats_read(struct aws_call *call, struct stats *plain, struct stats *extended)
+{
+	plain->names = cv_aws_strs(call, "Statistics.member", &plain->n);
+	extended->names = cv_aws_strs(call, "ExtendedStatistics.member", &extended->n);
+	if (plain->n == 0 && extended->n == 0)
+		return cv_aws_fail(
+			call, "MissingParameter",
+			"At least one of the parameters Statistics and ExtendedStatistics "
+			"is required.");
+	for (uint32_t i = 0; i < extended->n; i++) {
+		if (!cv_aws_cw_is_percentile(extended->names[i]))
+			return cv_aws_fail(
+				call, "InvalidParameterValue",
+				"The value %.64s for the parameter ExtendedStatistics is "
+				"not supported: it must be a percentile, p0 to p100.",
+				extended->names[i]);
+	}
+	return 0;
 }
 
 /* Whether points are asked for in a unit that is not theirs: then there are none. */
@@ -55,16 +101,15 @@ static int get_statistics(struct aws_call *call)
 	const struct cv_points *points = cv_aws_cw_points(call);
 	const char *unit = cv_query_str(&call->params, "Unit");
 	struct cw_period list[CV_POINTS_MINUTES];
-	const char *const *stats;
+	struct stats plain, extended;
 	struct cw_ask ask = {0};
-	uint32_t n_stats, idx, n;
+	struct cw_from from = {.points = points, .ask = &ask};
+	uint32_t n;
 	int ret;
 
-	stats = cv_aws_strs(call, "Statistics.member", &n_stats);
 	ret = cv_aws_cw_series_read(call, &call->params, &ask.series);
-	if (ret == 0 && n_stats == 0)
-		ret = cv_aws_fail(call, "MissingParameter",
-				  "The parameter Statistics is required.");
+	if (ret == 0)
+		ret = stats_read(call, &plain, &extended);
 	if (ret == 0)
 		ret = cv_aws_cw_times_read(call, cv_aws_int(&call->params, "Period", 60), &ask);
 	if (ret == 0 && cv_aws_cw_n_periods(&ask) > CW_POINTS_MAX)
@@ -76,12 +121,12 @@ static int get_statistics(struct aws_call *call)
 			(unsigned long long)cv_aws_cw_n_periods(&ask), CW_POINTS_MAX);
 	if (ret < 0)
 		return ret;
-	idx = series_find(points, &ask, unit);
+	from.idx = series_find(points, &ask, unit);
 	cv_xml_str(call->out, "Label", ask.series.name);
 	cv_xml_open(call->out, "Datapoints");
-	n = cv_aws_cw_periods(points, &ask, idx, list);
+	n = cv_aws_cw_periods(points, &ask, from.idx, list);
 	for (uint32_t i = 0; i < n; i++)
-		datapoint_write(call, &list[i], stats, n_stats, cv_points_at(points, idx)->unit);
+		datapoint_write(call, &from, &list[i], &plain, &extended);
 	cv_xml_close(call->out);
 	return 0;
 }
@@ -94,8 +139,7 @@ static int query_read(struct aws_call *call, const struct cv_query_node *item, s
 	struct cv_query_node metric = cv_query_at(item, "MetricStat.Metric");
 	int64_t period = cv_aws_int(item, "MetricStat.Period", 0);
 	const char *stat = cv_query_str(item, "MetricStat.Stat");
-	struct cw_period none = {0};
-	double value;
+	const char *account = cv_query_str(item, "AccountId");
 	int ret;
 
 	if (cv_query_str(item, "Expression") != NULL)
@@ -106,12 +150,20 @@ static int query_read(struct aws_call *call, const struct cv_query_node *item, s
 		return cv_aws_fail(call, "ValidationError",
 				   "The parameter MetricStat.%s is required.",
 				   stat == NULL ? "Stat" : "Period");
-	if (!cv_aws_cw_stat(&none, stat, &value))
+	if (!cv_aws_cw_stat(NULL, NULL, stat, NULL))
 		return cv_aws_fail(
 			call, "ValidationError",
 			"The statistic '%.64s' is not supported: it must be Sum, Average, "
-			"Minimum, Maximum or SampleCount.",
+			"Minimum, Maximum, SampleCount or a percentile, p0 to p100.",
 			stat);
+	if (cv_query_str(item, "Period") != NULL)
+		return cv_aws_fail(
+			call, "ValidationError",
+			"The parameter Period is for expressions: say MetricStat.Period.");
+	if (account != NULL && strcmp(account, call->caller.account_id) != 0)
+		return cv_aws_fail(call, "ValidationError",
+				   "Metrics of account %.16s are not told to account %s.", account,
+				   call->caller.account_id);
 	ret = cv_aws_cw_series_read(call, &metric, &ask->series);
 	if (ret == 0)
 		ret = cv_aws_cw_times_read(call, period, ask);
@@ -155,8 +207,8 @@ static uint32_t page_take(struct aws_call *call, uint32_t query, struct cw_perio
 	return n_taken;
 }
 
-static void values_write(struct aws_call *call, const struct cw_period *list, uint32_t n,
-			 const char *stat)
+static void values_write(struct aws_call *call, const struct cw_from *from,
+			 const struct cw_period *list, uint32_t n, const char *stat)
 {
 	char text[40];
 
@@ -168,7 +220,7 @@ static void values_write(struct aws_call *call, const struct cw_period *list, ui
 	for (uint32_t i = 0; i < n; i++) {
 		double value = 0;
 
-		(void)cv_aws_cw_stat(&list[i], stat, &value);
+		(void)cv_aws_cw_stat(from, &list[i], stat, &value);
 		snprintf(text, sizeof(text), "%.17g", value);
 		cv_xml_item_str(call->out, text);
 	}
@@ -182,15 +234,16 @@ static int result_write(struct aws_call *call, const struct cv_query_node *item,
 	struct cw_period list[CV_POINTS_MINUTES];
 	const char *stat = NULL;
 	struct cw_ask ask;
-	uint32_t idx, n;
+	struct cw_from from = {.points = points, .ask = &ask};
+	uint32_t n;
 	bool all = true;
 
 	if (query_read(call, item, &ask, &stat) < 0)
 		return -EINVAL;
 	if (!cv_aws_bool(item, "ReturnData", true))
 		return 0;
-	idx = series_find(points, &ask, cv_query_str(item, "MetricStat.Unit"));
-	n = cv_aws_cw_periods(points, &ask, idx, list);
+	from.idx = series_find(points, &ask, cv_query_str(item, "MetricStat.Unit"));
+	n = cv_aws_cw_periods(points, &ask, from.idx, list);
 	/* A query without points is told of in one page, too: as if it had one, after all times. */
 	if (n == 0 && !cv_aws_page(call, query * PLACES + PLACES - 1))
 		return 0;
@@ -202,7 +255,7 @@ static int result_write(struct aws_call *call, const struct cv_query_node *item,
 	cv_xml_item(call->out);
 	cv_xml_str(call->out, "Id", cv_query_str(item, "Id"));
 	cv_xml_str(call->out, "Label", label != NULL ? label : ask.series.name);
-	values_write(call, list, n, stat);
+	values_write(call, &from, list, n, stat);
 	cv_xml_str(call->out, "StatusCode", all ? "Complete" : "PartialData");
 	cv_xml_close(call->out);
 	return 0;
@@ -216,6 +269,38 @@ static bool id_is_good(const char *id)
 	return id[0] >= 'a' && id[0] <= 'z' && strspn(id, rest) == strlen(id);
 }
 
+static int text_compare(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(*x, *y);
+}
+
+static int ids_check(struct aws_call *call, struct cv_query_iter iter, uint32_t n_ids)
+{
+	const char *ids[QUERIES_MAX];
+	uint32_t n = 0;
+
+	while (n < n_ids && cv_query_next(&iter)) {
+		ids[n] = cv_query_str(&iter.item, "Id");
+		if (!id_is_good(ids[n]))
+			return cv_aws_fail(
+				call, "ValidationError",
+				"The value '%.64s' for the parameter Id must begin with a "
+				"lowercase letter, and have letters, digits and _ only.",
+				ids[n]);
+		n++;
+	}
+	qsort(ids, n, sizeof(ids[0]), text_compare);
+	for (uint32_t i = 1; i < n; i++) {
+		if (strcmp(ids[i - 1], ids[i]) == 0)
+			return cv_aws_fail(
+				call, "ValidationError",
+				"The values for the parameter Id are not unique: '%.64s'.", ids[i]);
+	}
+	return 0;
+}
+
 static int get_data(struct aws_call *call)
 {
 	struct cv_query_iter iter = {
@@ -227,17 +312,11 @@ static int get_data(struct aws_call *call)
 		return cv_aws_fail(call, "ValidationError",
 				   "The parameter MetricDataQueries must have 1 to %d members.",
 				   QUERIES_MAX);
+	if (ids_check(call, iter, n) < 0)
+		return -EINVAL;
 	call->page.limit = (uint32_t)cv_aws_int(&call->params, "MaxDatapoints", POINTS_PAGE);
 	cv_xml_open(call->out, "MetricDataResults");
 	while (cv_query_next(&iter)) {
-		const char *id = cv_query_str(&iter.item, "Id");
-
-		if (!id_is_good(id))
-			return cv_aws_fail(
-				call, "ValidationError",
-				"The value '%.64s' for the parameter Id must begin with a "
-				"lowercase letter.",
-				id);
 		if (result_write(call, &iter.item, i++, points) < 0)
 			return -EINVAL;
 	}
@@ -351,7 +430,7 @@ static const struct aws_param statistics_params[] = {
 	AWS_TIME("EndTime", AWS_REQUIRED),
 	AWS_INT("Period", AWS_REQUIRED, 1, 86400),
 	AWS_ENUM("Statistics.member.N", 0, "SampleCount|Average|Sum|Minimum|Maximum"),
-	AWS_REFUSE("ExtendedStatistics.member.N"),
+	AWS_STR("ExtendedStatistics.member.N", 0, 1, 64),
 	AWS_ENUM("Unit", 0, UNITS),
 };
 static const struct aws_param data_params[] = {
@@ -366,14 +445,15 @@ static const struct aws_param data_params[] = {
 	AWS_STR(QUERY "Expression", 0, 1, 2048),
 	AWS_STR(QUERY "Label", 0, 0, 1024),
 	AWS_BOOL(QUERY "ReturnData"),
-	AWS_REFUSE(QUERY "Period"),
-	AWS_REFUSE(QUERY "AccountId"),
+	AWS_LATE(QUERY "Period"),
+	AWS_STR(QUERY "AccountId", 0, 1, 255),
 	AWS_TIME("StartTime", AWS_REQUIRED),
 	AWS_TIME("EndTime", AWS_REQUIRED),
 	AWS_STR("NextToken", 0, 1, 1024),
 	AWS_ENUM("ScanBy", 0, "TimestampDescending|TimestampAscending"),
 	AWS_INT("MaxDatapoints", 0, 1, POINTS_PAGE),
-	AWS_REFUSE("LabelOptions.Timezone"),
+	/* For times in labels, which are told as they come. */
+	AWS_STR("LabelOptions.Timezone", 0, 5, 5),
 };
 static const struct aws_param list_params[] = {
 	AWS_STR("Namespace", 0, 1, 255),
@@ -392,7 +472,8 @@ static const struct aws_action actions[] = {
 		.handle = get_statistics,
 		AWS_PARAMS(statistics_params),
 		.answers = "Label Datapoints.Timestamp Datapoints.SampleCount Datapoints.Average "
-			   "Datapoints.Sum Datapoints.Minimum Datapoints.Maximum Datapoints.Unit",
+			   "Datapoints.Sum Datapoints.Minimum Datapoints.Maximum Datapoints.Unit "
+			   "Datapoints.ExtendedStatistics",
 	},
 	{
 		.name = "GetMetricData",

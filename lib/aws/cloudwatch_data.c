@@ -3,6 +3,7 @@
 /* CloudWatch: from one-minute points to periods and statistics. */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cloudwatch_priv.h"
@@ -62,12 +63,13 @@ int cv_aws_cw_times_read(struct aws_call *call, int64_t period, struct cw_ask *a
 	/* Periods begin there: what was before has no part in the first one. */
 	ask->from = from > 0 ? (uint64_t)from / MINUTE * MINUTE : 0;
 	ask->to = to > 0 ? (uint64_t)to : 0;
+	ask->asked = ask->to - (from > 0 ? (uint64_t)from : 0);
 	return 0;
 }
 
 uint64_t cv_aws_cw_n_periods(const struct cw_ask *ask)
 {
-	return (ask->to - ask->from + ask->period - 1) / ask->period;
+	return (ask->asked + ask->period - 1) / ask->period;
 }
 
 static void point_add(struct cw_period *period, double value)
@@ -114,19 +116,82 @@ const char *cv_aws_cw_time_str(time_t at, char *buf)
 	return buf;
 }
 
-bool cv_aws_cw_stat(const struct cw_period *period, const char *stat, double *ret)
+/* ---- statistics ---- */
+
+/* AWS takes up to ten decimal places. @return -1: it is none */
+static double percent_of(const char *stat)
 {
-	if (strcmp(stat, "SampleCount") == 0)
-		*ret = period->n;
-	else if (strcmp(stat, "Sum") == 0)
-		*ret = period->sum;
-	else if (strcmp(stat, "Average") == 0)
-		*ret = period->n > 0 ? period->sum / period->n : 0;
-	else if (strcmp(stat, "Minimum") == 0)
-		*ret = period->min;
-	else if (strcmp(stat, "Maximum") == 0)
-		*ret = period->max;
-	else
+	size_t whole, rest = 0;
+	double percent;
+
+	if (*stat++ != 'p')
+		return -1;
+	whole = strspn(stat, "0123456789");
+	if (stat[whole] == '.')
+		rest = 1 + strspn(stat + whole + 1, "0123456789");
+	if (whole < 1 || whole > 3 || rest == 1 || rest > 11 || stat[whole + rest] != '\0')
+		return -1;
+	percent = strtod(stat, NULL);
+	return percent <= 100 ? percent : -1;
+}
+
+bool cv_aws_cw_is_percentile(const char *stat)
+{
+	return percent_of(stat) >= 0;
+}
+
+static int value_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* By rank, as there is nothing between the values of two minutes. */
+static double percentile_get(const struct cw_from *from, const struct cw_period *period,
+			     double percent)
+{
+	uint64_t end = period->at + from->ask->period, minute, last;
+	double values[CV_POINTS_MINUTES], place;
+	uint32_t n = 0, rank;
+
+	if (end > from->ask->to)
+		end = from->ask->to;
+	cv_points_span(from->points, from->idx, &minute, &last);
+	if (minute < period->at / MINUTE)
+		minute = period->at / MINUTE;
+	for (; minute <= last && minute * MINUTE < end && n < CV_ARRAY_LEN(values); minute++)
+		n += cv_points_get(from->points, from->idx, minute, &values[n]);
+	if (n == 0)
+		return 0;
+	qsort(values, n, sizeof(values[0]), value_compare);
+	place = percent * n / 100;
+	rank = (uint32_t)place;
+	rank += rank < place;
+	return values[rank > 0 ? rank - 1 : 0];
+}
+
+bool cv_aws_cw_stat(const struct cw_from *from, const struct cw_period *period, const char *stat,
+		    double *ret)
+{
+	static const char *const words[] = {"SampleCount", "Sum", "Average", "Minimum", "Maximum"};
+	double percent = percent_of(stat);
+	size_t i = 0;
+
+	while (i < CV_ARRAY_LEN(words) && strcmp(words[i], stat) != 0)
+		i++;
+	if (i == CV_ARRAY_LEN(words) && percent < 0)
 		return false;
+	if (from == NULL)
+		return true;
+	if (percent >= 0) {
+		*ret = percentile_get(from, period, percent);
+	} else {
+		const double values[] = {period->n, period->sum,
+					 period->n > 0 ? period->sum / period->n : 0, period->min,
+					 period->max};
+
+		*ret = values[i];
+	}
 	return true;
 }

@@ -255,6 +255,17 @@ static json_t *leaf_make(const char *name, const char *text)
 	return json_string(text);
 }
 
+/* An element of a map: its key, and a number. */
+static void entry_add(json_t *map, json_t *entry)
+{
+	const char *key = json_string_value(json_object_get(entry, "key"));
+	const char *value = json_string_value(json_object_get(entry, "value"));
+
+	if (key != NULL && value != NULL)
+		json_object_set_new(map, key, json_real(strtod(value, NULL)));
+	json_decref(entry);
+}
+
 /* What is inside an element, up to and with its end. @param item  it is one of the list of that name */
 static json_t *inside_read(struct reader *r, const char *name, bool item)
 {
@@ -283,6 +294,8 @@ static json_t *inside_read(struct reader *r, const char *name, bool item)
 			value = json_object();
 		if (strcmp(tag, "member") == 0)
 			json_array_append_new(value, inside_read(in, name, true));
+		else if (strcmp(tag, "entry") == 0)
+			entry_add(value, inside_read(in, tag, false));
 		else
 			json_object_set_new(value, tag, inside_read(in, tag, false));
 	}

@@ -17,6 +17,7 @@
 struct cw_ask {
 	struct cv_points_series series;
 	uint64_t from, to; /**< seconds since 1970, from a whole minute; to is not in it */
+	uint64_t asked;    /**< seconds that were asked for, which from's minute may begin before */
 	uint64_t period;   /**< seconds, of 60 or a multiple */
 };
 
@@ -58,5 +59,22 @@ uint32_t cv_aws_cw_periods(const struct cv_points *points, const struct cw_ask *
 /** Write a time as AWS does into buf, shape [40]. @return buf */
 const char *cv_aws_cw_time_str(time_t at, char *buf);
 
-/** A statistic of a period with points: `Sum`, `Average`... @return whether there is such a statistic */
-bool cv_aws_cw_stat(const struct cw_period *period, const char *stat, double *ret);
+/** Where the points of periods are. */
+struct cw_from {
+	const struct cv_points *points;
+	const struct cw_ask *ask;
+	uint32_t idx; /**< of the series */
+};
+
+/**
+ * A statistic of a period with points: `Sum`, `Average`..., or a percentile, `p0` to `p100`: the lowest
+ * value that so many of the period's minutes do not exceed.
+ *
+ * @param from  NULL: only tell whether there is such a statistic
+ * @return whether there is; then *ret is set
+ */
+bool cv_aws_cw_stat(const struct cw_from *from, const struct cw_period *period, const char *stat,
+		    double *ret);
+
+/** Tell whether a statistic is a percentile: `p` and a number from 0 to 100. */
+bool cv_aws_cw_is_percentile(const char *stat);

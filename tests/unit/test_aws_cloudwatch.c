@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -13,6 +14,7 @@
 #include "cv_points.h"
 
 #include "aws_elb.h"
+#include "core_priv.h"
 
 /* 2026-11-21T12:00:00Z, a multiple of all periods but the day. */
 #define NOON UINT64_C(1795262400)
@@ -68,6 +70,15 @@ static void CV_PRINTF(1, 2) cw(const char *fmt, ...)
 	va_end(ap);
 }
 
+static void CV_PRINTF(2, 3) cw_fails(const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	calls_must_fail(AWS_CLOUDWATCH, PROV, code, fmt, ap);
+	va_end(ap);
+}
+
 static void statistics(const char *from, const char *to, unsigned int period)
 {
 	cw("Action=GetMetricStatistics&" METRIC "&" DIM_NAME "&" DIM_VALUE
@@ -119,6 +130,65 @@ static void periods_begin_where_is_asked(void **state)
 	assert_int_equal(times("<member>"), 0);
 	statistics("13:01:00", "23:00:00", 60);
 	assert_int_equal(times("<member>"), 0);
+}
+
+#define PERCENTILES                                                                 \
+	"Action=GetMetricStatistics&" METRIC "&" DIM_NAME "&" DIM_VALUE             \
+	"a&StartTime=2026-11-21T12:30:00Z&EndTime=2026-11-21T13:01:00Z&Period=3600" \
+	"&ExtendedStatistics.member."
+#define PERCENTILE(p, value) "<entry><key>" p "</key><value>" value "</value></entry>"
+
+/* Of 30 minutes with 31 to 61, without 46. */
+static void percentiles_are_values_of_minutes(void **state)
+{
+	static const char *const bad[] = {"p",    "p101", "p100.1", "p-1",           "p50.",
+					  "p.5",  "P50",  "pp50",   "p50x",          "p1e1",
+					  "tm99", "Sum",  "p0050",  "p5.01234567891"};
+
+	(void)state;
+	hour_fill();
+	cw(PERCENTILES "1=p0&ExtendedStatistics.member.2=p50&ExtendedStatistics.member.3=p96.7"
+		       "&ExtendedStatistics.member.4=p96.6&ExtendedStatistics.member.5=p100"
+		       "&Statistics.member.1=Maximum");
+	has("<Maximum>61.0</Maximum><ExtendedStatistics>" PERCENTILE("p0", "31.0") PERCENTILE(
+		"p50", "45.0") PERCENTILE("p96.7", "61.0") PERCENTILE("p96.6", "60.0")
+		    PERCENTILE("p100", "61.0") "</ExtendedStatistics><Unit>Count</Unit>");
+	cw(PERCENTILES "1=p3.3333333333");
+	has(PERCENTILE("p3.3333333333", "31.0"));
+	has_not("<Maximum>");
+	for (size_t i = 0; i < CV_ARRAY_LEN(bad); i++)
+		cw_fails("InvalidParameterValue", PERCENTILES "1=%s", bad[i]);
+}
+
+static void percentiles_are_an_object_in_json(void **state)
+{
+	static const char xml[] =
+		"<?xml version=\"1.0\"?>\n<GetMetricStatisticsResponse><GetMetricStatisticsResult>"
+		"<Datapoints><member><Sum>3.0</Sum><ExtendedStatistics>" PERCENTILE("p50", "1.5")
+			PERCENTILE(
+				"p99",
+				"2.0") "</ExtendedStatistics><Unit>Count</Unit></member></Datapoints>"
+				       "</GetMetricStatisticsResult></GetMetricStatisticsResponse>";
+	struct cv_aws_answer answer = {.text = strdup(xml), .len = sizeof(xml) - 1};
+
+	(void)state;
+	cv_aws_json_answer(&answer);
+	assert_string_equal(answer.text,
+			    "{\"Datapoints\":[{\"Sum\":3.0,\"ExtendedStatistics\":{\"p50\":1.5,"
+			    "\"p99\":2.0},\"Unit\":\"Count\"}]}");
+	free(answer.text);
+}
+
+/* Up to a day of minutes is told, whenever in a minute it begins. */
+static void what_is_asked_for_counts(void **state)
+{
+	static const char ask[] =
+		"Action=GetMetricStatistics&" METRIC "&" DIM_NAME "&" DIM_VALUE
+		"a&Statistics.member.1=Sum&Period=60&StartTime=2026-11-21T12:30:22Z";
+
+	(void)state;
+	cw("%s&EndTime=2026-11-22T12:30:22Z", ask);
+	cw_fails("InvalidParameterCombination", "%s&EndTime=2026-11-22T12:30:23Z", ask);
 }
 
 /* A query after what is in long_text. */
@@ -198,6 +268,36 @@ static uint32_t pages_get(size_t at, char *sums, size_t cap)
 		/* What comes meanwhile changes nothing of what was there. */
 		put("a", NOON / 60 + 100 + n, 1000);
 	}
+}
+
+#define BOTH QUERY "1.MetricStat.Metric.Namespace=x&" QUERY "1.MetricStat.Metric.MetricName=y&"
+#define TIMES "&StartTime=2026-11-21T12:00:00Z&EndTime=2026-11-21T12:10:00Z"
+
+static void data_says_what_is_wrong(void **state)
+{
+	static const char *const more[] = {
+		"&" QUERY "1.Period=60",
+		"&" QUERY "1.Expression=a*2&" QUERY "1.Period=60",
+		"&" QUERY "1.AccountId=222222222222",
+		"&" QUERY "2.Id=a",
+	};
+	static const char *const why[] = {"MetricStat.Period", "Expressions", "222222222222",
+					  "not unique"};
+
+	(void)state;
+	cw("Action=GetMetricData&" BOTH QUERY "1.Id=a&" QUERY "1.MetricStat.Period=60&" QUERY
+	   "1.MetricStat.Stat=p99&LabelOptions.Timezone=%%2B0200&" QUERY
+	   "1.AccountId=111111111111" TIMES);
+	for (size_t i = 0; i < CV_ARRAY_LEN(more); i++) {
+		cw_fails("ValidationError",
+			 "Action=GetMetricData&" BOTH QUERY "1.Id=a&" QUERY
+			 "1.MetricStat.Period=60&" QUERY "1.MetricStat.Stat=Sum%s" TIMES,
+			 more[i]);
+		assert_non_null(strstr(err_text, why[i]));
+	}
+	cw_fails("ValidationError", "Action=GetMetricData&" BOTH QUERY "1.Id=a&" QUERY
+				    "1.MetricStat.Period=60&" QUERY "1.MetricStat.Stat=tm90" TIMES);
+	assert_non_null(strstr(err_text, "p0 to p100"));
 }
 
 static void pages_are_of_points(void **state)
@@ -318,8 +418,14 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(periods_begin_where_is_asked), TEST(data_has_its_order),
-		TEST(pages_are_of_points),          TEST(cost_goes_by_the_ring),
+		TEST(percentiles_are_an_object_in_json),
+		TEST(percentiles_are_values_of_minutes),
+		TEST(what_is_asked_for_counts),
+		TEST(data_says_what_is_wrong),
+		TEST(periods_begin_where_is_asked),
+		TEST(data_has_its_order),
+		TEST(pages_are_of_points),
+		TEST(cost_goes_by_the_ring),
 		TEST(metrics_come_in_pages),
 	};
 
