@@ -25,6 +25,7 @@
 #include <rte_eal.h>
 #include <rte_mempool.h>
 
+#include "cv_base.h"
 #include "cv_io.h"
 
 #include "io_priv.h"
@@ -700,13 +701,15 @@ IN_CHILD(xdp_packets_must_fit_a_page)
 static struct rte_mbuf *across(struct cv_io *io, uint32_t mark)
 {
 	struct rte_mbuf *pkts[2 * CV_IO_BURST_MAX], *pkt = pkt_make(io, mark);
+	const uint64_t end_ms = cv_clock_ms() + 20000;
 	struct timespec nap = {0, 50000};
 	uint32_t n, i, round;
 
 	while (cv_io_tx_burst(io, 0, 1, &pkt, 1) == 0)
 		(void)poll_once(io, 0, pkts);
 	pkt = NULL;
-	for (round = 0; round < 2000 && pkt == NULL; round++) {
+	/* Long, by the clock, since the kernel may have other things to do. */
+	for (round = 0; pkt == NULL && cv_clock_ms() < end_ms; round++) {
 		n = poll_once(io, 0, pkts);
 		for (i = 0; i < n; i++) {
 			/* The kernel sends packets of its own. */
