@@ -11,8 +11,7 @@
 
 /* Why a node refused a SYN that it should have taken. Not here: who may not come, and what is not ready. */
 static const enum cv_drop rejections[] = {CV_DROP_NO_TARGET, CV_DROP_PORT_ALLOCATION,
-					  CV_DROP_SYN_FLOOD, CV_DROP_FLOW_TABLE_FULL,
-					  CV_DROP_VXLAN_CLIENTS};
+					  CV_DROP_SYN_FLOOD, CV_DROP_FLOW_TABLE_FULL};
 
 static uint64_t rejected(const struct cv_ctl *ctl, uint32_t slot)
 {

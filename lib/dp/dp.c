@@ -105,7 +105,7 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	const unsigned int handoff_len = dp_handoff_len(cfg->n_workers);
 
 	w->out = dp_zalloc(cfg->n_ports + 1u, sizeof(*w->out));
-	w->clients = dp_clients_create();
+	w->clients = dp_clients_create(cfg->n_flows);
 	w->handoff = dp_zalloc(cfg->n_workers, sizeof(*w->handoff));
 	w->in = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));
 	w->others = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));

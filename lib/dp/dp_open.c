@@ -276,10 +276,7 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 	idx = cv_flow_open(w->flows, key, p->hash);
 	if (idx == CV_FLOW_NONE)
 		return CV_DROP_FLOW_TABLE_FULL;
-	if (!dp_client_note(w, p, w->flows->flows[idx].client_mac)) {
-		cv_flow_close(w->flows, idx);
-		return CV_DROP_VXLAN_CLIENTS;
-	}
+	dp_client_note(w, p, w->flows->flows[idx].client_mac);
 	reason = dp_port_alloc(w, route.node, &spec->targets[target], idx, p->hash >> 32);
 	if (reason != CV_DROP_NONE) {
 		dp_client_forget(w, w->flows->flows[idx].client_mac);

@@ -9,8 +9,6 @@
 
 #include "dp_vxlan.h"
 
-/* Clients of a worker that have flows: their MACs by VPC and VTEP. */
-#define DP_CLIENTS_MAX 65536u
 /* Headers between the outer IP header and the frame. */
 #define DP_OUTER_LEN \
 	(DP_IP_LEN + (uint16_t)(sizeof(struct rte_udp_hdr) + sizeof(struct rte_vxlan_hdr)))
@@ -33,12 +31,13 @@ struct dp_client {
 		next; /**< number of the next one in the bucket, or of the next free one; 0: none */
 };
 
-/* Numbers from 1: 0 ends a chain. */
+/* Clients of a worker that have flows: their MACs by VPC and VTEP. Numbers from 1: 0 ends a chain. */
 struct dp_clients {
-	struct dp_client items[DP_CLIENTS_MAX + 1];
-	uint32_t buckets[DP_CLIENTS_MAX];
+	uint32_t n_max;
 	uint32_t n_used; /* numbers ever given out */
 	uint32_t free;
+	uint32_t *buckets;        /* shape [n_max] */
+	struct dp_client items[]; /* shape [n_max + 1] */
 };
 
 /* Where a frame goes. */
@@ -274,8 +273,8 @@ static const struct dp_client *dp_client_find(const struct cv_dp_worker *w, uint
 {
 	uint32_t id = cv_ticket_id(ticket);
 
-	return id <= DP_CLIENTS_MAX && w->clients->items[id].refs > 0 ? &w->clients->items[id]
-								      : NULL;
+	return id <= w->clients->n_max && w->clients->items[id].refs > 0 ? &w->clients->items[id]
+									 : NULL;
 }
 
 /* What a ticket stands for. */
@@ -327,26 +326,41 @@ void dp_vxlan_flush(struct cv_dp_worker *w)
 
 /* ---- clients ---- */
 
-struct dp_clients *dp_clients_create(void)
+struct dp_clients *dp_clients_create(uint32_t n_flows)
 {
+	/* A client more while a flow has its new one already, and not given back the one before. */
+	const uint32_t n_max = n_flows + 1;
+	struct dp_clients *clients;
+
 	/* Pages that nobody uses take no memory. */
-	return calloc(1, sizeof(struct dp_clients));
+	clients = calloc(1, sizeof(*clients) + (n_max + 1) * sizeof(clients->items[0]));
+	if (clients == NULL)
+		return NULL;
+	clients->n_max = n_max;
+	clients->buckets = calloc(n_max, sizeof(*clients->buckets));
+	if (clients->buckets == NULL) {
+		free(clients);
+		return NULL;
+	}
+	return clients;
 }
 
 void dp_clients_destroy(struct dp_clients *clients)
 {
+	if (clients != NULL)
+		free(clients->buckets);
 	free(clients);
 }
 
 /* Clients choose their MACs: without the secret they could all choose one bucket. */
 static uint32_t *dp_bucket(const struct cv_dp_worker *w, uint64_t mac_vpc, cv_be32_t vtep)
 {
-	uint64_t hash = cv_flow_hash_raw(w->flows->key, mac_vpc, vtep);
+	uint64_t hash = (uint32_t)cv_flow_hash_raw(w->flows->key, mac_vpc, vtep);
 
-	return &w->clients->buckets[hash % DP_CLIENTS_MAX];
+	return &w->clients->buckets[hash * w->clients->n_max >> 32];
 }
 
-/* Number of a client with another flow; 0 if the table is full. */
+/* Number of a client with another flow. */
 static uint32_t dp_client_take(struct cv_dp_worker *w, uint64_t mac_vpc, cv_be32_t vtep)
 {
 	struct dp_clients *c = w->clients;
@@ -359,19 +373,19 @@ static uint32_t dp_client_take(struct cv_dp_worker *w, uint64_t mac_vpc, cv_be32
 		}
 	}
 	id = c->free;
-	if (id != 0)
+	if (id != 0) {
 		c->free = c->items[id].next;
-	else if (c->n_used < DP_CLIENTS_MAX)
+	} else {
+		cv_assert(c->n_used < c->n_max);
 		id = ++c->n_used;
-	else
-		return 0;
+	}
 	c->items[id] =
 		(struct dp_client){.mac_vpc = mac_vpc, .vtep = vtep, .refs = 1, .next = *bucket};
 	*bucket = id;
 	return id;
 }
 
-bool dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac)
+void dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac)
 {
 	const uint8_t *l2 = dp_l2(w, p);
 	uint64_t word = 0;
@@ -379,18 +393,15 @@ bool dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac
 
 	if (!cv_view_is_vxlan(w->view, p->vpc)) {
 		memcpy(mac, l2 + 6, 6);
-		return true;
+		return;
 	}
 	memcpy(&word, l2 + 6, 6);
 	word |= (uint64_t)p->vpc << DP_MAC_BITS;
 	id = dp_client_take(w, word, dp_vxlan_vtep(l2));
-	if (id == 0)
-		return false;
 	/* The way back to a VTEP is that of its latest new flow. */
 	w->clients->items[id].outer_mac = dp_outer_mac(w, p->vpc, l2);
 	word = cv_ticket(CV_TICKET_CLIENT, id);
 	memcpy(mac, &word, 6);
-	return true;
 }
 
 void dp_client_forget(struct cv_dp_worker *w, const uint8_t *mac)

@@ -53,8 +53,8 @@ void dp_vxlan_send(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc,
 /** Give what waits at the tunnel's mouth its outer headers, and gather it for the ports. */
 void dp_vxlan_flush(struct cv_dp_worker *w);
 
-/** Make the table of clients. @return NULL when memory ran out */
-struct dp_clients *dp_clients_create(void);
+/** Make the table of clients: as many may be known as there may be flows. @return NULL: no memory */
+struct dp_clients *dp_clients_create(uint32_t n_flows);
 
 /** Free it. NULL is fine. */
 void dp_clients_destroy(struct dp_clients *clients);
@@ -63,9 +63,8 @@ void dp_clients_destroy(struct dp_clients *clients);
  * Remember where a flow's client is: its MAC, or a ticket for it. Undone by dp_client_forget().
  *
  * @param[out] mac  shape [6]
- * @return false if the table is full
  */
-bool dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac);
+void dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac);
 
 /** Give a ticket back; a MAC is none. @param mac as dp_client_note() left it */
 void dp_client_forget(struct cv_dp_worker *w, const uint8_t *mac);

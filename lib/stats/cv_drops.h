@@ -50,7 +50,6 @@
 	X(HOST_SOURCE, "host_source", "packet of the kernel's sockets from an address that is not ours") \
 	X(VXLAN_HEADER, "vxlan_header", "malformed UDP or VXLAN header, or marked as congested beyond ECN") \
 	X(VXLAN_VNI, "vxlan_vni", "VXLAN network that no VPC is attached to")                      \
-	X(VXLAN_CLIENTS, "vxlan_clients", "table of clients behind remote VTEPs is full")          \
 	X(TX_FULL, "tx_full", "transmit queue of the port is full")                                \
 	X(NO_MBUF, "no_mbuf", "packet pool is empty")
 
