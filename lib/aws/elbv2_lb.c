@@ -14,6 +14,9 @@
 /* Subnets of one request: more zones than there are. */
 #define PLACES_MAX 64
 
+/* Load balancers that one request may name, as AWS has it. */
+#define ARNS_MAX 20
+
 #define LBS "LoadBalancers."
 #define ENFORCE "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
 
@@ -107,6 +110,7 @@ struct places {
 	struct cv_model_place_req reqs[PLACES_MAX];
 	cv_be32_t ips[PLACES_MAX];
 	uint32_t n;
+	uint32_t subnets[PLACES_MAX];
 	uint32_t vpc; /* of all */
 };
 
@@ -127,9 +131,31 @@ static int place_check(struct aws_call *call, struct places *places, const char 
 				   "All subnets must belong to the same VPC: '%s'",
 				   model->vpcs[places->vpc].id);
 	return 0;
+	for (uint32_t i = 0; i < places->n; i++) {
+		if (model->subnets[places->subnets[i]].zone == model->subnets[idx].zone)
+			return cv_aws_fail(
+				call, "InvalidConfigurationRequest",
+				"A load balancer cannot be attached to multiple subnets in "
+				"the same Availability Zone: '%s' and '%s' are both in %s",
+				places->reqs[i].subnet, subnet,
+				cv_aws_zone_name(call, model->subnets[idx].zone));
+	}
+	places->subnets[places->n] = idx;
 }
 
 static int place_add(struct aws_call *call, struct places *places, const char *subnet,
+static int ip_check(struct aws_call *call, const struct places *places, const char *text)
+{
+	const struct cv_model_subnet *subnet = &call->model->subnets[places->subnets[places->n]];
+	char cidr[CV_NET_STR_LEN];
+
+	if (cv_prefix_has(&subnet->cidr, places->ips[places->n]))
+		return 0;
+	return cv_aws_fail(call, "ValidationError",
+			   "The IP address '%.64s' is not in the subnet '%s' (%s)", text,
+			   subnet->id, cv_prefix_str(&subnet->cidr, cidr));
+}
+
 		     const char *ip)
 {
 	struct cv_model_place_req *req = &places->reqs[places->n];
@@ -154,6 +180,8 @@ static int place_add(struct aws_call *call, struct places *places, const char *s
 			return cv_aws_fail(call, "ValidationError",
 					   "'%.64s' is not a valid IPv4 address", ip);
 		req->n_ips = 1;
+		if (ip_check(call, places, ip) < 0)
+			return -EINVAL;
 	}
 	places->n++;
 	return 0;
@@ -277,14 +305,29 @@ static int lb_make(struct aws_call *call, const struct cv_model_lb_req *req, uin
 	return ret;
 }
 
-static int sgs_check(struct aws_call *call, const char *const *sgs, uint32_t n)
+/* Each once: AWS takes what is named twice as one. */
+static int sgs_read(struct aws_call *call, const char *const **ret_sgs, uint32_t *ret_n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (cv_model_kind_of(sgs[i]) != CV_MODEL_SG)
+	uint32_t n, n_kept = 0;
+	const char *const *asked = cv_aws_strs(call, "SecurityGroups.member", &n);
+	const char **sgs = cv_aws_alloc(call, (n + 1) * sizeof(*sgs));
+
+	if (sgs == NULL)
+		return -EINVAL;
+		uint32_t k = 0;
+
+		if (cv_model_kind_of(asked[i]) != CV_MODEL_SG)
 			return cv_aws_fail(call, "InvalidSecurityGroup",
-					   "The security group ID '%.64s' is not valid", sgs[i]);
+					   "The security group ID '%.64s' is not valid", asked[i]);
+		while (k < n_kept && strcmp(sgs[k], asked[i]) != 0)
+			k++;
+		if (k == n_kept)
+			sgs[n_kept++] = asked[i];
 	}
 	return 0;
+	*ret_sgs = sgs;
+	*ret_n = n_kept;
 }
 
 static int create_lb(struct aws_call *call)
@@ -301,9 +344,8 @@ static int create_lb(struct aws_call *call)
 		ret = places_read(call, places);
 	if (ret == 0)
 		ret = cv_aws_tags(call, NULL, &call->by.tags, &call->by.n_tags);
-	req.sgs = cv_aws_strs(call, "SecurityGroups.member", &req.n_sgs);
 	if (ret == 0)
-		ret = sgs_check(call, req.sgs, req.n_sgs);
+		ret = sgs_read(call, &req.sgs, &req.n_sgs);
 	if (ret < 0)
 		return ret;
 	req.name = cv_query_str(&call->params, "Name");
@@ -326,6 +368,10 @@ static int wanted_read(struct aws_call *call, struct elb_wanted *arns, struct el
 	arns->texts = cv_aws_strs(call, "LoadBalancerArns.member", &arns->n);
 	names->texts = cv_aws_strs(call, "Names.member", &names->n);
 	if (arns->n > 0 && names->n > 0)
+	if (arns->n > ARNS_MAX)
+		return cv_aws_fail(call, "ValidationError",
+				   "Up to %d load balancer ARNs can be specified at the same time",
+				   ARNS_MAX);
 		return cv_aws_fail(
 			call, "ValidationError",
 			"Load balancer names and load balancer ARNs cannot be specified at "
@@ -417,8 +463,7 @@ static int set_sgs(struct aws_call *call)
 
 	if (idx == CV_MODEL_NONE)
 		return -EINVAL;
-	req.sgs = cv_aws_strs(call, "SecurityGroups.member", &req.n_sgs);
-	ret = sgs_check(call, req.sgs, req.n_sgs);
+	ret = sgs_read(call, &req.sgs, &req.n_sgs);
 	if (ret < 0)
 		return ret;
 	ret = cv_aws_elb_end(call, &errs, cv_model_sgs_set(call->model, &call->by, &req, &errs));

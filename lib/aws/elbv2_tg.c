@@ -225,6 +225,16 @@ static int tg_make(struct aws_call *call, const struct cv_model_tg_req *req, uin
 	return ret;
 }
 
+static bool vpc_is_there(const struct aws_call *call, const char *id)
+{
+	uint32_t idx = CV_MODEL_NONE;
+
+	if (cv_model_kind_of(id) == CV_MODEL_VPC)
+		idx = cv_model_find(call->model, CV_MODEL_VPC, CV_MODEL_NONE, id);
+	return idx != CV_MODEL_NONE &&
+	       cv_model_owner(call->model, CV_MODEL_VPC, idx) == call->account;
+}
+
 static int create_tg(struct aws_call *call)
 {
 	struct cv_model_tg_req req;
@@ -238,7 +248,7 @@ static int create_tg(struct aws_call *call)
 	req.vpc = cv_query_str(&call->params, "VpcId");
 	req.port = (uint16_t)cv_aws_int(&call->params, "Port", 0);
 	req.by = &call->by;
-	if (cv_model_kind_of(req.vpc) != CV_MODEL_VPC)
+	if (!vpc_is_there(call, req.vpc))
 		return cv_aws_fail(call, "ValidationError", "The VPC ID '%.64s' is not found",
 				   req.vpc);
 	ret = check_read(call, &req.check);

@@ -116,6 +116,35 @@ static void load_balancer_that_cannot_be_is_refused(void **state)
 	elb(PROV, "Action=DescribeLoadBalancers");
 	assert_int_equal(times("<LoadBalancerArn>"), 2);
 }
+/* By ids and the caller's names of zones; a file may call its subnets as it likes. */
+static void refusals_name_what_the_request_named(void **state)
+{
+	char arns[3072] = "";
+	size_t len = 0;
+
+	(void)state;
+	elb_fails(PROV, "InvalidConfigurationRequest",
+		  CREATE_LB "x&Subnets.member.1=%s&Subnets.member.2=%s", sub_pb, sub_pc);
+	assert_non_null(strstr(err_text, "multiple subnets in the same Availability Zone"));
+	assert_non_null(strstr(err_text, sub_pb));
+	assert_non_null(strstr(err_text, sub_pc));
+	assert_non_null(strstr(err_text, "us-east-1b"));
+	elb_fails(PROV, "ValidationError",
+		  CREATE_LB "x&SubnetMappings.member.1.SubnetId=%s"
+			    "&SubnetMappings.member.1.PrivateIPv4Address=10.0.2.99",
+		  sub_pa);
+	assert_non_null(strstr(err_text, sub_pa));
+	elb_fails(PROV, "ValidationError", CREATE_TG "%s&Port=80&Name=x", "vpc-0123456789abcdef0");
+	elb_fails(PROV, "ValidationError", CREATE_TG "%s&Port=80&Name=x", vpc_c);
+	assert_non_null(strstr(err_text, "is not found"));
+	for (int i = 0; i < 21; i++)
+		len += (size_t)snprintf(arns + len, sizeof(arns) - len,
+					"&LoadBalancerArns.member.%d=" NONE_LB, i + 1);
+	elb_fails(PROV, "ValidationError", "Action=DescribeLoadBalancers%s", arns);
+	*strstr(arns, "&LoadBalancerArns.member.21") = '\0';
+	elb_fails(PROV, "LoadBalancerNotFound", "Action=DescribeLoadBalancers%s", arns);
+}
+
 
 static void load_balancer_goes(void **state)
 {
@@ -238,6 +267,23 @@ static void groups_and_address_type_are_set(void **state)
 		  "Action=SetIpAddressType&LoadBalancerArn=%s&IpAddressType=ipv6", lb);
 	elb_fails(NOBODY, "LoadBalancerNotFound",
 		  "Action=SetIpAddressType&LoadBalancerArn=%s&IpAddressType=ipv4", lb);
+}
+
+static void a_group_named_twice_is_one(void **state)
+{
+	const char *sg = id_of(CV_MODEL_SG, "p", "sg");
+	char twice[256];
+
+	(void)state;
+	snprintf(twice, sizeof(twice), "&SecurityGroups.member.1=%s&SecurityGroups.member.2=%s", sg,
+		 sg);
+	elb(PROV, CREATE_LB "nlb&Subnets.member.1=%s%s", sub_pa, twice);
+	has("<SecurityGroups><member>%s</member></SecurityGroups>", sg);
+	long_element("LoadBalancerArn", lb);
+	elb(PROV, CREATE_LB "nlb&Subnets.member.1=%s&SecurityGroups.member.1=%s", sub_pa, sg);
+	has("%s", lb);
+	elb(PROV, "Action=SetSecurityGroups&LoadBalancerArn=%s%s", lb, twice);
+	has("<SecurityGroupIds><member>%s</member></SecurityGroupIds>", sg);
 }
 
 /* As an endpoint: each SYN looks through the rules of all of them. */
@@ -710,3 +756,5 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		TEST(refusals_name_what_the_request_named),
+		TEST(a_group_named_twice_is_one),
