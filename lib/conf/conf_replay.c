@@ -149,6 +149,17 @@ static void sticky_apply(struct conf_run *run, const json_t *listeners)
 					     (uint32_t)json_integer_value(seconds));
 }
 
+/* Documents of before have none: then all are told, as they were. */
+static void asked_apply(struct conf_run *run, const char *arn, const json_t *asked)
+{
+	for (size_t i = 0; i < json_array_size(asked); i++) {
+		json_int_t n = json_integer_value(json_array_get(asked, i));
+
+		if (n >= 0 && n <= CV_MODEL_NODE_IPS_MAX)
+			cv_model_node_asked_set(run->conf->model, arn, (uint32_t)i, (uint32_t)n);
+	}
+}
+
 static void service_apply(struct conf_run *run, const char *id, const json_t *runtime)
 {
 	struct cv_model_service_change req = {
@@ -305,6 +316,7 @@ static void call_apply(struct conf_run *run, const struct cv_conf_doc *doc, json
 	if (doc->kind == CV_MODEL_LB) {
 		listeners_apply(run, json_object_get(runtime, "listener_tags"));
 		sticky_apply(run, json_object_get(runtime, "listener_sticky_seconds"));
+		asked_apply(run, doc->id, json_object_get(runtime, "addresses_asked"));
 	}
 	if (doc->kind == CV_MODEL_SERVICE)
 		service_apply(run, doc->id, runtime);
@@ -379,18 +391,26 @@ static bool doc_read(struct conf_run *run, const struct cv_conf_doc *doc)
 	return fits;
 }
 
+static void docs_read(struct conf_run *run, const struct cv_conf_docs *docs,
+		      enum cv_model_kind kind, bool late)
+{
+	for (size_t i = 0; i < docs->n; i++) {
+		const struct cv_conf_doc *doc = &docs->items[i];
+		bool fits;
+
+		if (doc->kind != kind || doc->late != late || doc->text == NULL)
+			continue;
+		fits = doc_read(run, doc);
+		if (docs->applied != NULL)
+			docs->applied[i] = fits;
+	}
+}
+
 void cv_conf_replay(struct conf_run *run, const struct cv_conf_docs *docs)
 {
 	/* What is referred to comes before what refers to it. */
 	for (enum cv_model_kind kind = CV_MODEL_VPC; kind <= CV_MODEL_ENDPOINT; kind++) {
-		for (size_t i = 0; i < docs->n; i++) {
-			bool fits;
-
-			if (docs->items[i].kind != kind || docs->items[i].text == NULL)
-				continue;
-			fits = doc_read(run, &docs->items[i]);
-			if (docs->applied != NULL)
-				docs->applied[i] = fits;
-		}
+		docs_read(run, docs, kind, false);
+		docs_read(run, docs, kind, true);
 	}
 }

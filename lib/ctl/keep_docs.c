@@ -112,6 +112,100 @@ static int docs_of_model(const struct cv_model *model, struct cv_conf_docs *docs
 	return ret;
 }
 
+/* ---- what was left out comes after what serves ---- */
+
+static int left_compare(const void *a, const void *b)
+{
+	const struct ctl_left_out *const *x = a, *const *y = b;
+
+	if ((*x)->kind != (*y)->kind)
+		return (*x)->kind < (*y)->kind ? -1 : 1;
+	return strcmp((*x)->id, (*y)->id);
+}
+
+static int late_mark(const struct ctl_keep *keep, struct cv_conf_docs *docs)
+{
+	struct cv_conf_doc *items = (struct cv_conf_doc *)(uintptr_t)docs->items;
+	const struct ctl_left_out **left = calloc((size_t)keep->n_left_out + 1, sizeof(*left));
+
+	if (left == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < keep->n_left_out; i++)
+		left[i] = &keep->left_out[i];
+	qsort(left, keep->n_left_out, sizeof(*left), left_compare);
+	for (size_t i = 0; keep->n_left_out > 0 && i < docs->n; i++) {
+		const struct ctl_left_out of = {.kind = items[i].kind,
+						.id = (char *)(uintptr_t)items[i].id},
+					  *key = &of;
+
+		items[i].late =
+			bsearch(&key, left, keep->n_left_out, sizeof(*left), left_compare) != NULL;
+	}
+	free(left);
+	return 0;
+}
+
+/* Before a document's key: it was left out when this was written. */
+#define LEFT "left-out/"
+
+static int left_take(void *arg, const struct cv_store_item *item)
+{
+	struct ctl_keep *keep = arg;
+	struct ctl_left_out *list;
+	enum cv_model_kind kind;
+	const char *id;
+
+	if (strncmp(item->key, LEFT, strlen(LEFT)) != 0 ||
+	    !key_parse(item->key + strlen(LEFT), &kind, &id))
+		return 0;
+	list = reallocarray(keep->left_out, (size_t)keep->n_left_out + 1, sizeof(*list));
+	if (list == NULL)
+		return -ENOMEM;
+	keep->left_out = list;
+	list[keep->n_left_out] = (struct ctl_left_out){.kind = kind, .id = strdup(id)};
+	return list[keep->n_left_out].id != NULL ? (keep->n_left_out++, 0) : -ENOMEM;
+}
+
+/* What the process before left out. */
+static int left_read(struct ctl_keep *keep, struct cv_errs *errs)
+{
+	cv_ctl_keep_left_fini(keep);
+	return cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0}, left_take,
+				keep, NULL, errs);
+}
+
+/* For the next process, with the next transaction. */
+static void left_put(struct ctl_keep *keep, const struct ctl_left_out *left, uint32_t n,
+		     enum cv_store_do what)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct cv_store_op op = {
+			.what = what,
+			.space = CV_STORE_LOCAL,
+			.value = what == CV_STORE_PUT ? "1" : NULL,
+			.len = what == CV_STORE_PUT ? 1 : 0,
+			.rev = CV_STORE_ANY,
+		};
+		char *key;
+
+		if (asprintf(&key, LEFT "%s/%s", words[left[i].kind], left[i].id) < 0)
+			return; /* then it is as old as it is */
+		op.key = key;
+		(void)cv_store_batch_add(&keep->next, &op);
+		free(key);
+	}
+}
+
+static bool left_is_same(const struct ctl_left_out *a, uint32_t n_a, const struct ctl_left_out *b,
+			 uint32_t n_b)
+{
+	bool same = n_a == n_b;
+
+	for (uint32_t i = 0; same && i < n_a; i++)
+		same = a[i].kind == b[i].kind && strcmp(a[i].id, b[i].id) == 0;
+	return same;
+}
+
 int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct cv_errs *errs)
 {
 	struct ctl_keep *keep = &ctl->keep;
@@ -125,9 +219,11 @@ int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct c
 	else
 		ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_DOC, 0},
 				       doc_take, &docs, &keep->rev, errs);
+	if (ret == 0 && ctl->conf == NULL && keep->store != NULL)
+		ret = left_read(keep, errs);
 	if (ret == 0) {
 		docs.applied = calloc(docs.n + 1, sizeof(*docs.applied));
-		ret = docs.applied != NULL ? 0 : -ENOMEM;
+		ret = docs.applied != NULL ? late_mark(keep, &docs) : -ENOMEM;
 	}
 	if (ret < 0) {
 		if (errs->n == n)
@@ -161,11 +257,16 @@ static const char *why_find(const struct cv_errs *warnings, const char *id)
 	return "it does not fit the configuration";
 }
 
+static void left_free(struct ctl_left_out *left, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		free(left[i].id);
+	free(left);
+}
+
 void cv_ctl_keep_left_fini(struct ctl_keep *keep)
 {
-	for (uint32_t i = 0; i < keep->n_left_out; i++)
-		free(keep->left_out[i].id);
-	free(keep->left_out);
+	left_free(keep->left_out, keep->n_left_out);
 	keep->left_out = NULL;
 	keep->n_left_out = 0;
 }
@@ -174,9 +275,11 @@ uint32_t cv_ctl_keep_note(struct cv_ctl *ctl, const struct cv_conf_docs *docs,
 			  const struct cv_errs *warnings)
 {
 	struct ctl_keep *keep = &ctl->keep;
-	uint32_t n = 0;
+	struct ctl_left_out *before = keep->left_out;
+	uint32_t n = 0, n_before = keep->n_left_out;
 
-	cv_ctl_keep_left_fini(keep);
+	keep->left_out = NULL;
+	keep->n_left_out = 0;
 	for (size_t i = 0; i < docs->n; i++)
 		n += !docs->applied[i];
 	keep->left_out = n > 0 ? calloc(n, sizeof(*keep->left_out)) : NULL;
@@ -190,5 +293,10 @@ uint32_t cv_ctl_keep_note(struct cv_ctl *ctl, const struct cv_conf_docs *docs,
 		snprintf(left->why, sizeof(left->why), "%s", why_find(warnings, docs->items[i].id));
 		keep->n_left_out += left->id != NULL;
 	}
+	if (!left_is_same(before, n_before, keep->left_out, keep->n_left_out)) {
+		left_put(keep, before, n_before, CV_STORE_DELETE);
+		left_put(keep, keep->left_out, keep->n_left_out, CV_STORE_PUT);
+	}
+	left_free(before, n_before);
 	return n;
 }

@@ -773,10 +773,42 @@ static void the_most_that_calls_store_comes_back(void **state)
 	}
 }
 
+/* Two groups of one name, the older from when the name was not taken: only one can serve. */
+static void what_served_keeps_its_name(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct cv_model_tg_req req;
+
+		conf = parse(file_text(""), false);
+		cv_model_tg_req_init(&req);
+		req.name = "twin";
+		req.vpc = m->vpcs[1].id;
+		req.port = 80;
+		req.by = by_of(0);
+		no_error(cv_model_tg_add(m, &req, &errs));
+		write_docs();
+		cv_conf_destroy(conf);
+		conf = NULL;
+	}
+	assert_int_equal(n_docs, 2);
+	for (uint32_t late = 0; late < 2; late++) {
+		docs[late].late = true;
+		conf = parse(file_text(""), true);
+		assert_false(applied[late]);
+		assert_true(applied[1 - late]);
+		check_all();
+		cv_conf_destroy(conf);
+		conf = NULL;
+		docs[late].late = false;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(shifts_by_hand_stand_over_the_file, teardown),
+		cmocka_unit_test_teardown(what_served_keeps_its_name, teardown),
 		cmocka_unit_test_setup_teardown(what_calls_made_comes_back_as_it_was, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_file_is_followed_and_runtime_kept, setup,

@@ -332,6 +332,112 @@ static void replaced_target_takes_room_before_the_data_plane_knows(void **state)
 	world_destroy(w);
 }
 
+/* ---- what was left out ---- */
+
+static char state_dir[] = "/tmp/culvert-test-left-XXXXXX";
+
+static void durable(json_t *conf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/state.db", state_dir);
+	json_object_set_new(json_object_get(conf, "control"), "state", json_string(path));
+}
+
+/* Another VPC of the provider's. */
+static void durable_with_spare(json_t *conf)
+{
+	durable(conf);
+	json_array_append_new(at(conf, "vpcs"),
+			      json_pack("{s:s, s:s, s:[s], s:{s:s, s:i}}", "name", "spare", "owner",
+					"provider", "cidrs", "10.9.0.0/16", "attachment", "port",
+					"c4", "vlan", 9));
+}
+
+/* Makes the target group `twin` in the provider's VPC that is called so. */
+static int make_twin(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	const char *name = arg;
+	struct cv_model_by by = by_of((uint64_t)(unsigned char)name[0]);
+	struct cv_model_tg_req req;
+	struct cv_model_errs errs = {0};
+	int ret;
+
+	(void)ctl;
+	cv_model_tg_req_init(&req);
+	req.name = "twin";
+	req.vpc = model->vpcs[cv_model_find(model, CV_MODEL_VPC, CV_MODEL_NONE, name)].id;
+	req.port = 80;
+	req.by = &by;
+	ret = cv_model_tg_add(model, &req, &errs);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+/* Copies the name of the VPC that the twin is in. */
+static int twin_find(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	char *text = arg;
+
+	(void)ctl;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < model->n_tgs; i++) {
+		if (!model->tgs[i].meta.gone && strcmp(model->tgs[i].name, "twin") == 0)
+			snprintf(text, 32, "%s", model->vpcs[model->tgs[i].vpc].name);
+	}
+	return 0;
+}
+
+static const char *twin(struct world *w)
+{
+	static char text[32];
+
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, twin_find, text), 0);
+	return text;
+}
+
+static void reload_with(struct world *w, void (*edit)(json_t *conf))
+{
+	json_int_t gen = generation(w);
+	json_t *conf = world_conf(w);
+
+	while (json_array_size(at(conf, "vpcs")) > 5)
+		json_array_remove(at(conf, "vpcs"), 5);
+	edit(conf);
+	world_write(w, NULL);
+	kill(getpid(), SIGHUP);
+	world_until(generation(w) > gen);
+}
+
+/* What came back with the file would throw out what was made in its place, with all its connections. */
+static void what_was_left_out_does_not_throw_out_what_serves(void **state)
+{
+	struct world *w;
+	char cmd[64], spare[] = "spare", provider[] = "provider";
+
+	(void)state;
+	assert_non_null(mkdtemp(state_dir));
+	w = world_run(durable_with_spare);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_twin, spare), 0);
+	assert_string_equal(twin(w), "spare");
+	reload_with(w, durable);
+	assert_string_equal(twin(w), "");
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_twin, provider), 0);
+	reload_with(w, durable_with_spare);
+	assert_string_equal(twin(w), "provider");
+	reload_with(w, durable);
+	assert_string_equal(twin(w), "provider");
+	world_destroy(w);
+	/* The file was edited while nobody ran. */
+	for (int i = 0; i < 2; i++) {
+		w = world_run(durable_with_spare);
+		assert_string_equal(twin(w), "provider");
+		world_destroy(w);
+	}
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", state_dir);
+	assert_int_equal(system(cmd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +449,7 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_control_that_refuses),
 		cmocka_unit_test(listeners_are_made_as_long_as_they_can_be_served),
 		cmocka_unit_test(replaced_target_takes_room_before_the_data_plane_knows),
+		cmocka_unit_test(what_was_left_out_does_not_throw_out_what_serves),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, NULL);
