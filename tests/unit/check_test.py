@@ -85,7 +85,7 @@ class Tree:
     def check(self, *suites, counts):
         """Run it. @return the part about what failed"""
         argv = [self.top / 'tools/check'] + [word for suite in suites for word in ('--only', suite)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False,
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False,
                               env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'})
         last = done.stdout.splitlines()[-1]
         assert last == '{} passed, {} failed, {} skipped'.format(*counts), done.stdout + done.stderr
