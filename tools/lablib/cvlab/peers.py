@@ -142,6 +142,3 @@ def mariadb(lab, vpc, ip, port, proxy=True):
     if proxy:
         argv.append('--proxy-protocol-networks=*')
     return start(lab, 'mariadb', lab.ns(vpc, ip), ip, port, argv, timeout=30)
-
-
-KINDS = {'nginx': nginx, 'decoder': decoder, 'haproxy': haproxy, 'mariadb': mariadb}
