@@ -416,7 +416,7 @@ static void delivery_begin(struct cv_notify *notify, const struct due *due)
 		atomic_fetch_add(&notify->given_up, 1);
 }
 
-/* How many wait, and no more than may. The oldest go: they are of those who are away the longest. */
+/* How many wait, and no more than may. The oldest of an account go: of those who are away the longest. */
 static void outbox_trim(struct cv_notify *notify)
 {
 	struct cv_store *store = atomic_load(&notify->store);

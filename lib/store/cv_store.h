@@ -30,7 +30,7 @@ enum cv_store_space {
 };
 
 /** Versions of the file: the one that is written, which is the newest that can be read. */
-#define CV_STORE_VERSION 3
+#define CV_STORE_VERSION 4
 
 /** No comparison wanted. */
 #define CV_STORE_ANY UINT64_MAX
@@ -178,10 +178,15 @@ typedef int cv_store_message_fn(void *arg, const struct cv_store_message *messag
 int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 			 cv_store_message_fn *fn, void *arg, struct cv_errs *errs);
 
+/** Bytes of a message, as cv_store_outbox_trim() counts: a longer one is as many as it fills. */
+#define CV_STORE_MESSAGE_BYTES 4096
+
 /**
- * Count the messages, and forget the oldest if there are too many. O(messages).
+ * Count the messages, and forget some if there are too many: the oldest of the owner that has the most, over
+ * and over. The owner is what a queue's name has in front of its fifth colon, as the account in an ARN.
+ * O(messages).
  *
- * @param      max          that may wait; UINT64_MAX: any number
+ * @param      max          that may wait, by CV_STORE_MESSAGE_BYTES; UINT64_MAX: any number
  * @param[out] ret_waiting  how many wait now; untouched on failure
  * @param[out] ret_dropped  how many were forgotten; untouched on failure
  * @return 0 or as cv_store_commit()

@@ -29,6 +29,10 @@ static const char *const migrations[] = {
 
 	/* Those of before have none. */
 	"ALTER TABLE outbox ADD COLUMN sum INTEGER;",
+
+	/* To add up what waits without reading it: bytes of the text, for those of before as 0. */
+	"ALTER TABLE outbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+	"DROP INDEX outbox_queue; CREATE INDEX outbox_queue ON outbox (queue, id, size);",
 };
 
 _Static_assert(CV_ARRAY_LEN(migrations) == CV_STORE_VERSION, "one for each version");

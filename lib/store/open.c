@@ -270,6 +270,8 @@ int cv_store_db_open(struct cv_store *store, struct cv_errs *errs)
 	if (ret == 0)
 		ret = cv_store_migrate(store, errs);
 	if (ret == 0)
+		ret = cv_store_outbox_prepare(store, errs);
+	if (ret == 0)
 		ret = cv_store_prepare(store, errs);
 	if (ret == 0)
 		ret = rev_check(store, errs);

@@ -10,6 +10,28 @@
 /* Nothing waits for longer: what seems to was put off before the clock went back. Seconds. */
 #define WAIT_MAX 3600
 
+/* Whose a queue is: see cv_store_outbox_trim(). */
+static void owner(sqlite3_context *ctx, int n_args, sqlite3_value **args)
+{
+	const char *queue = (const char *)sqlite3_value_text(args[0]), *at = queue;
+
+	(void)n_args;
+	for (int i = 0; at != NULL && i < 5; i++)
+		at = strchr(i > 0 ? at + 1 : at, ':');
+	if (at == NULL)
+		sqlite3_result_value(ctx, args[0]);
+	else
+		sqlite3_result_text(ctx, queue, (int)(at - queue), SQLITE_TRANSIENT);
+}
+
+int cv_store_outbox_prepare(struct cv_store *store, struct cv_errs *errs)
+{
+	int rc = sqlite3_create_function(store->db, "owner", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+					 NULL, owner, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : cv_store_fault(store->db, rc, errs);
+}
+
 static struct cv_store_message message_get(sqlite3_stmt *stmt)
 {
 	struct cv_store_message message = {
@@ -113,29 +135,33 @@ int cv_store_outbox_later(struct cv_store *store, const struct cv_store_message 
 int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_waiting,
 			 uint64_t *ret_dropped, struct cv_errs *errs)
 {
-	uint64_t n = 0, over = 0;
+	uint64_t n = 0, units = 0, gone = 0;
 	sqlite3_stmt *stmt;
 	int rc, ret = 0;
 
 	pthread_mutex_lock(&store->lock);
 	stmt = store->stmts[STMT_WAITING];
 	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
+	if (rc == SQLITE_ROW) {
 		n = (uint64_t)sqlite3_column_int64(stmt, 0);
-	else
+		units = (uint64_t)sqlite3_column_int64(stmt, 1);
+	} else {
 		ret = cv_store_fault(store->db, rc, errs);
+	}
 	sqlite3_reset(stmt);
-	if (ret == 0 && n > max) {
-		over = n - max;
-		sqlite3_bind_int64(store->stmts[STMT_TRIM], 1, (int64_t)over);
+	if (ret == 0 && units > max) {
+		sqlite3_bind_int64(store->stmts[STMT_TRIM], 1, (int64_t)(units - max));
 		ret = cv_store_begin(store, errs);
-		if (ret == 0)
-			ret = cv_store_finish(store, cv_store_run(store, STMT_TRIM, errs), errs);
+		if (ret == 0) {
+			ret = cv_store_run(store, STMT_TRIM, errs);
+			gone = (uint64_t)sqlite3_changes64(store->db);
+			ret = cv_store_finish(store, ret, errs);
+		}
 	}
 	pthread_mutex_unlock(&store->lock);
 	if (ret < 0)
 		return ret;
-	*ret_waiting = n - over;
-	*ret_dropped = over;
+	*ret_waiting = n - gone;
+	*ret_dropped = gone;
 	return 0;
 }

@@ -65,6 +65,9 @@ int cv_store_begin(struct cv_store *store, struct cv_errs *errs);
 /** Commit if ret is 0, else roll back. @return ret, or why the commit failed */
 int cv_store_finish(struct cv_store *store, int ret, struct cv_errs *errs);
 
+/** Make the functions that statements about the outbox call. @return 0 or -errno */
+int cv_store_outbox_prepare(struct cv_store *store, struct cv_errs *errs);
+
 /** Prepare all statements. @return 0 or -errno */
 int cv_store_prepare(struct cv_store *store, struct cv_errs *errs);
 

@@ -10,6 +10,11 @@
 /* Forgotten deletions are removed once in so many revisions. */
 #define COMPACT_EVERY 256
 
+/* As how many messages one counts. */
+#define STR(x) #x
+#define UNITS_OF(bytes) "max(1, (size + " STR(bytes) " - 1) / " STR(bytes) ")"
+#define UNITS UNITS_OF(CV_STORE_MESSAGE_BYTES)
+
 static const char *const texts[STMT_N] = {
 	[STMT_BEGIN] = "BEGIN IMMEDIATE",
 	[STMT_COMMIT] = "COMMIT",
@@ -30,7 +35,7 @@ static const char *const texts[STMT_N] = {
 			 " ORDER BY rev, key",
 	[STMT_LIST] = "SELECT key, rev, value, sum FROM item WHERE space = ?1"
 		      " AND value IS NOT NULL ORDER BY rev, key",
-	[STMT_SEND] = "INSERT INTO outbox (queue, text, sum) VALUES (?1, ?2, ?3)",
+	[STMT_SEND] = "INSERT INTO outbox (queue, text, sum, size) VALUES (?1, ?2, ?3, ?4)",
 	/* From queue to queue by the index: a long one costs no more than a short one. */
 	[STMT_PEEK] = "WITH RECURSIVE q (queue) AS (SELECT min(queue) FROM outbox UNION ALL"
 		      " SELECT (SELECT min(queue) FROM outbox WHERE queue > q.queue) FROM q"
@@ -40,8 +45,16 @@ static const char *const texts[STMT_N] = {
 		      " ON o.id = (SELECT min(id) FROM outbox AS i WHERE i.queue = q.queue)"
 		      " WHERE (next <= ?1 OR next > ?1 + ?3) ORDER BY next, id LIMIT ?2",
 	[STMT_UNSEND] = "DELETE FROM outbox WHERE queue = ?1",
-	[STMT_WAITING] = "SELECT count(*) FROM outbox",
-	[STMT_TRIM] = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT ?1)",
+	[STMT_WAITING] = "SELECT count(*), total(" UNITS ") FROM outbox",
+	/*
+	 * What an owner has of the same age or newer is the place of a message: those at the highest
+	 * places go, until ?1 are gone.
+	 */
+	[STMT_TRIM] = "DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id, units,"
+		      " sum(units) OVER (ORDER BY place DESC, id) AS gone FROM (SELECT id, units,"
+		      " sum(units) OVER (PARTITION BY owner ORDER BY id DESC) AS place FROM"
+		      " (SELECT id, owner(queue) AS owner, " UNITS " AS units FROM outbox)))"
+		      " WHERE gone - units < ?1)",
 	[STMT_FORGET] = "DELETE FROM outbox WHERE id = ?1",
 	/* Only the message itself: messages of old versions have no sum. */
 	[STMT_DONE] = "DELETE FROM outbox WHERE id = ?1 AND coalesce(sum, ?2) = ?2",
@@ -157,6 +170,7 @@ static int op_do(struct cv_store *store, const struct cv_store_op *op, uint64_t 
 		sqlite3_bind_text(stmt, 1, op->key, -1, SQLITE_STATIC);
 		sqlite3_bind_text(stmt, 2, op->value, (int)op->len, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 3, cv_store_sum(op->key, op->value, op->len));
+		sqlite3_bind_int64(stmt, 4, (int64_t)op->len);
 	} else if (op->what == CV_STORE_UNSEND) {
 		sqlite3_bind_text(stmt, 1, op->key, -1, SQLITE_STATIC);
 	} else {

@@ -208,6 +208,55 @@ static void messages_can_be_taken_back_and_are_bounded(void **state)
 	cv_store_close(store);
 }
 
+static void trimmed(struct cv_store *store, uint64_t max, uint64_t n_waiting, uint64_t n_dropped)
+{
+	struct cv_errs errs = {0};
+	uint64_t waiting, dropped;
+
+	assert_int_equal(cv_store_outbox_trim(store, max, &waiting, &dropped, &errs), 0);
+	assert_int_equal(waiting, n_waiting);
+	assert_int_equal(dropped, n_dropped);
+}
+
+/* Accounts 1 and 2; one queue is nobody's. */
+static void who_has_most_messages_loses_the_oldest(void **state)
+{
+	static const char *const queues[] = {
+		"arn:aws:sns:r:1:t:a", "arn:aws:sns:r:2:t:a", "arn:aws:sns:r:2:t:b",
+		"arn:aws:sns:r:2:u:c", "arn:aws:sns:r:2:t:a", "nobody",
+	};
+	static const char digits[] = "123456";
+	struct cv_store *store = open_ok(file);
+	char text[2 * CV_STORE_MESSAGE_BYTES + 2];
+	struct cv_store_op op;
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(queues); i++) {
+		op = mail_op(queues[i], "?");
+		op.value = &digits[i];
+		op.len = 1;
+		assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
+	}
+	trimmed(store, 5, 5, 1);
+	trimmed(store, 4, 4, 1);
+	assert_mail(store, 100, 9,
+		    "arn:aws:sns:r:1:t:a:1/0 arn:aws:sns:r:2:u:c:4/0 arn:aws:sns:r:2:t:a:5/0 "
+		    "nobody:6/0 ");
+	/* A long one counts as three, and no more goes than must. */
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	op = mail_op(queues[0], text);
+	assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
+	trimmed(store, 7, 5, 0);
+	trimmed(store, 6, 4, 1);
+	op = mail_op(queues[1], "7");
+	assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
+	/* Two of 3, 3 and 1: the oldest of all first, then the other has more, in one message. */
+	trimmed(store, 5, 3, 2);
+	assert_mail(store, 100, 9, "arn:aws:sns:r:2:t:a:5/0 nobody:6/0 ");
+	cv_store_close(store);
+}
+
 /* ---- the writer ---- */
 
 static void batch_put(struct cv_store_batch *batch, const char *key)
@@ -300,6 +349,7 @@ int main(void)
 		CASE(random_changes_are_read_back),
 		CASE(messages_of_a_queue_stay_in_order),
 		CASE(messages_can_be_taken_back_and_are_bounded),
+		CASE(who_has_most_messages_loses_the_oldest),
 		CASE(the_writer_writes_one_batch_while_the_next_is_gathered),
 		CASE(a_writer_needs_a_descriptor_and_a_thread),
 	};

@@ -110,9 +110,9 @@ static void other_files_are_refused_and_left_alone(void **state)
 
 	(void)state;
 	cv_store_close(open_ok(file));
-	sql("PRAGMA user_version = 4");
+	sql("PRAGMA user_version = 5");
 	open_fails(file, -ENOTSUP, "newer culvert");
-	sql("PRAGMA user_version = 3; PRAGMA application_id = 5");
+	sql("PRAGMA user_version = 4; PRAGMA application_id = 5");
 	open_fails(file, -EBADMSG, "not one of culvert's");
 	f = fopen(file, "we");
 	assert_non_null(f);
