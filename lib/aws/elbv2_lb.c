@@ -31,7 +31,8 @@ static void node_write(struct aws_call *call, const struct cv_model_node *node)
 	cv_xml_str(out, "ZoneName", cv_aws_zone_name(call, node->zone));
 	cv_xml_str(out, "SubnetId", call->model->subnets[node->subnet].id);
 	cv_xml_open(out, "LoadBalancerAddresses");
-	for (uint32_t i = 0; i < node->n_ips; i++) {
+	/* As AWS: those that were chosen are not told here. */
+	for (uint32_t i = 0; i < node->n_asked; i++) {
 		cv_xml_item(out);
 		cv_xml_str(out, "PrivateIPv4Address", cv_ip4_str(node->ips[i], text));
 		cv_xml_close(out);
@@ -109,8 +110,8 @@ static void lb_write(struct aws_call *call, const struct cv_model_lb *lb)
 struct places {
 	struct cv_model_place_req reqs[PLACES_MAX];
 	cv_be32_t ips[PLACES_MAX];
-	uint32_t n;
 	uint32_t subnets[PLACES_MAX];
+	uint32_t n;
 	uint32_t vpc; /* of all */
 };
 
@@ -130,7 +131,6 @@ static int place_check(struct aws_call *call, struct places *places, const char 
 		return cv_aws_fail(call, "InvalidConfigurationRequest",
 				   "All subnets must belong to the same VPC: '%s'",
 				   model->vpcs[places->vpc].id);
-	return 0;
 	for (uint32_t i = 0; i < places->n; i++) {
 		if (model->subnets[places->subnets[i]].zone == model->subnets[idx].zone)
 			return cv_aws_fail(
@@ -141,9 +141,9 @@ static int place_check(struct aws_call *call, struct places *places, const char 
 				cv_aws_zone_name(call, model->subnets[idx].zone));
 	}
 	places->subnets[places->n] = idx;
+	return 0;
 }
 
-static int place_add(struct aws_call *call, struct places *places, const char *subnet,
 static int ip_check(struct aws_call *call, const struct places *places, const char *text)
 {
 	const struct cv_model_subnet *subnet = &call->model->subnets[places->subnets[places->n]];
@@ -156,6 +156,7 @@ static int ip_check(struct aws_call *call, const struct places *places, const ch
 			   subnet->id, cv_prefix_str(&subnet->cidr, cidr));
 }
 
+static int place_add(struct aws_call *call, struct places *places, const char *subnet,
 		     const char *ip)
 {
 	struct cv_model_place_req *req = &places->reqs[places->n];
@@ -179,9 +180,9 @@ static int ip_check(struct aws_call *call, const struct places *places, const ch
 		if (!cv_ip4_parse(ip, &places->ips[places->n]))
 			return cv_aws_fail(call, "ValidationError",
 					   "'%.64s' is not a valid IPv4 address", ip);
-		req->n_ips = 1;
 		if (ip_check(call, places, ip) < 0)
 			return -EINVAL;
+		req->n_ips = 1;
 	}
 	places->n++;
 	return 0;
@@ -308,13 +309,13 @@ static int lb_make(struct aws_call *call, const struct cv_model_lb_req *req, uin
 /* Each once: AWS takes what is named twice as one. */
 static int sgs_read(struct aws_call *call, const char *const **ret_sgs, uint32_t *ret_n)
 {
-	for (uint32_t i = 0; i < n; i++) {
 	uint32_t n, n_kept = 0;
 	const char *const *asked = cv_aws_strs(call, "SecurityGroups.member", &n);
 	const char **sgs = cv_aws_alloc(call, (n + 1) * sizeof(*sgs));
 
 	if (sgs == NULL)
 		return -EINVAL;
+	for (uint32_t i = 0; i < n; i++) {
 		uint32_t k = 0;
 
 		if (cv_model_kind_of(asked[i]) != CV_MODEL_SG)
@@ -325,9 +326,9 @@ static int sgs_read(struct aws_call *call, const char *const **ret_sgs, uint32_t
 		if (k == n_kept)
 			sgs[n_kept++] = asked[i];
 	}
-	return 0;
 	*ret_sgs = sgs;
 	*ret_n = n_kept;
+	return 0;
 }
 
 static int create_lb(struct aws_call *call)
@@ -367,11 +368,11 @@ static int wanted_read(struct aws_call *call, struct elb_wanted *arns, struct el
 {
 	arns->texts = cv_aws_strs(call, "LoadBalancerArns.member", &arns->n);
 	names->texts = cv_aws_strs(call, "Names.member", &names->n);
-	if (arns->n > 0 && names->n > 0)
 	if (arns->n > ARNS_MAX)
 		return cv_aws_fail(call, "ValidationError",
 				   "Up to %d load balancer ARNs can be specified at the same time",
 				   ARNS_MAX);
+	if (arns->n > 0 && names->n > 0)
 		return cv_aws_fail(
 			call, "ValidationError",
 			"Load balancer names and load balancer ARNs cannot be specified at "
@@ -509,7 +510,8 @@ static const struct aws_param create_params[] = {
 	AWS_ENUM("Type", 0, "application|network|gateway"),
 	AWS_ENUM("IpAddressType", 0, IP_TYPES),
 	AWS_REFUSE("CustomerOwnedIpv4Pool"),
-	AWS_REFUSE("EnablePrefixForIpv6SourceNat"),
+	AWS_REFUSE("IpamPools.Ipv4IpamPoolId"),
+	AWS_ENUM("EnablePrefixForIpv6SourceNat", 0, "off"),
 };
 static const struct aws_param describe_params[] = {AWS_ID("LoadBalancerArns.member.N", 0),
 						   AWS_ID("Names.member.N", 0), AWS_MARKER_PAGES};
@@ -518,7 +520,7 @@ static const struct aws_param subnets_params[] = {
 	AWS_ID("LoadBalancerArn", AWS_REQUIRED),
 	PLACE_PARAMS,
 	AWS_ENUM("IpAddressType", 0, IP_TYPES),
-	AWS_REFUSE("EnablePrefixForIpv6SourceNat"),
+	AWS_ENUM("EnablePrefixForIpv6SourceNat", 0, "off"),
 };
 static const struct aws_param sgs_params[] = {
 	AWS_ID("LoadBalancerArn", AWS_REQUIRED),

@@ -356,8 +356,11 @@ static void endpoint_runtime(const struct cv_model *model, uint32_t idx, json_t 
 static void lb_runtime(const struct cv_model *model, uint32_t idx, json_t **runtime)
 {
 	const struct cv_model_lb *lb = &model->lbs[idx];
-	json_t *tags = json_object(), *seconds = json_object();
+	json_t *tags = json_object(), *seconds = json_object(), *asked = json_array();
 
+	for (uint32_t i = 0; i < lb->n_nodes; i++)
+		add(&asked, json_integer(lb->nodes[i].n_asked));
+	put(runtime, "addresses_asked", asked);
 	for (uint32_t i = 0; i < lb->n_listeners; i++) {
 		const struct cv_model_listener *l = &lb->listeners[i];
 

@@ -135,6 +135,7 @@ struct cv_model_node {
 	uint32_t zone; /**< the subnet's; no two nodes of a load balancer share one */
 	cv_be32_t ips[CV_MODEL_NODE_IPS_MAX]; /**< shape [n_ips]; primary first, 0 until settled */
 	uint32_t n_ips;                       /**< 1..CV_MODEL_NODE_IPS_MAX */
+	uint32_t n_asked; /**< so many of them, the first, were asked for; the others chosen */
 };
 
 /** A port on which a load balancer answers. */

@@ -248,6 +248,9 @@ uint32_t cv_model_listener_find(const struct cv_model *model, const char *arn, u
 /** Put back for how long a listener is sticky, as a call said. Nothing is done to one that is not there. */
 void cv_model_listener_sticky_set(struct cv_model *model, const char *arn, uint32_t seconds);
 
+/** Put back how many addresses of a node were asked for. Nothing is done to one that is not there. */
+void cv_model_node_asked_set(struct cv_model *model, const char *lb_arn, uint32_t node, uint32_t n);
+
 /** Find a target of a group. @return its place there, or CV_MODEL_NONE */
 uint32_t cv_model_target_find(const struct cv_model *model, uint32_t tg, cv_be32_t ip,
 			      uint16_t port);

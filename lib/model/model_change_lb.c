@@ -336,6 +336,15 @@ void cv_model_listener_sticky_set(struct cv_model *model, const char *arn, uint3
 		model->lbs[lb].listeners[idx].sticky_seconds = seconds;
 }
 
+void cv_model_node_asked_set(struct cv_model *model, const char *lb_arn, uint32_t node, uint32_t n)
+{
+	uint32_t lb = cv_model_find(model, CV_MODEL_LB, CV_MODEL_NONE, lb_arn);
+
+	if (lb != CV_MODEL_NONE && node < model->lbs[lb].n_nodes &&
+	    n <= model->lbs[lb].nodes[node].n_ips)
+		model->lbs[lb].nodes[node].n_asked = n;
+}
+
 /* The listener as it is to be; its groups and port are checked. */
 static void listener_make(struct model_ctx *ctx, uint32_t lb_idx, uint32_t idx,
 			  const struct cv_model_listener_req *req, struct cv_model_listener *l)
@@ -457,6 +466,8 @@ static void node_keep(struct model_ctx *ctx, const struct cv_model_place_req *pl
 	char text[CV_NET_STR_LEN];
 
 	*to = *from;
+	if (place->n_ips > to->n_asked)
+		to->n_asked = place->n_ips;
 	if (place->n_ips > 0 &&
 	    (place->n_ips > from->n_ips ||
 	     memcmp(place->ips, from->ips, place->n_ips * sizeof(*from->ips)) != 0))

@@ -262,6 +262,7 @@ static void check_node_ips(struct model_ctx *ctx, const struct cv_model_place_re
 	uint32_t n_given = place->n_ips;
 
 	node->n_ips = (n_given > 0 ? n_given : 1) + n_secondary;
+	node->n_asked = n_given;
 	if (node->n_ips > CV_MODEL_NODE_IPS_MAX) {
 		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest",
 			     cv_model_at(ctx, "subnets[%u].ips", i),

@@ -86,7 +86,7 @@ class LoadBalancers(Elb):
             {'SubnetId': self.subnets[1]}])
         first, second = (z['LoadBalancerAddresses'] for z in lb['AvailabilityZones'])
         self.assertEqual(first, [{'PrivateIPv4Address': '10.0.0.77'}])
-        self.assertRegex(second[0]['PrivateIPv4Address'], r'^10\.0\.1\.')
+        self.assertEqual(second, [])  # what was not asked for is not told
         self.refused('InvalidConfigurationRequest', self.make_lb, name='other', Subnets=[], SubnetMappings=[
             {'SubnetId': self.subnets[0], 'PrivateIPv4Address': '10.0.0.77'}])
         self.assertEqual(len(self.arns()), 1)
@@ -324,9 +324,10 @@ class Targets(Elb):
         self.refused('ValidationError', register, TargetGroupArn=arn, Targets=[])
         self.refused('TargetGroupNotFound', register, TargetGroupArn=arn[:-4] + '0000',
                      Targets=[{'Id': '10.0.0.200'}])
-        node = self.make_lb()['AvailabilityZones'][0]['LoadBalancerAddresses'][0]['PrivateIPv4Address']
+        self.make_lb(Subnets=[], SubnetMappings=[
+            {'SubnetId': self.subnets[0], 'PrivateIPv4Address': '10.0.0.77'}])
         self.refused('InvalidTarget', register, TargetGroupArn=arn, Targets=[
-            {'Id': '10.0.0.200'}, {'Id': node}])
+            {'Id': '10.0.0.200'}, {'Id': '10.0.0.77'}])
         self.assertEqual(self.elb.describe_target_health(TargetGroupArn=arn)['TargetHealthDescriptions'], [])
 
 

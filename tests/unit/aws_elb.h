@@ -53,6 +53,21 @@ static inline void long_element(const char *name, char *buf)
 	snprintf(buf, 256, "%.*s", (int)strcspn(at + strlen(open), "<"), at + strlen(open));
 }
 
+/* The i-th address of a load balancer's node in a subnet; "" if it has none. */
+static inline const char *node_ip(const char *arn, const char *subnet, uint32_t i, char *buf)
+{
+	const struct cv_model_lb *of =
+		&m->lbs[cv_model_find(m, CV_MODEL_LB, CV_MODEL_NONE, arn)];
+
+	buf[0] = '\0';
+	for (uint32_t k = 0; k < of->n_nodes; k++) {
+		if (strcmp(m->subnets[of->nodes[k].subnet].id, subnet) == 0 &&
+		    i < of->nodes[k].n_ips)
+			cv_ip4_str(of->nodes[k].ips[i], buf);
+	}
+	return buf;
+}
+
 static inline void make_lb(const char *name)
 {
 	elb(PROV, CREATE_LB "%s&Subnets.member.1=%s", name, sub_pa);
