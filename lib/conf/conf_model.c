@@ -4,6 +4,7 @@
 
 #include "conf_priv.h"
 
+#include "cv_conf_doc.h"
 #include "cv_model_ops.h"
 #include "cv_model_pool.h"
 
@@ -642,6 +643,9 @@ static void settle_and_check(struct conf_run *run)
 {
 	struct cv_model_errs errs = {0};
 
+	if (run->docs != NULL && run->docs->served != NULL &&
+	    cv_model_addrs_keep(run->conf->model, run->docs->served, &errs) == -ENOMEM)
+		run->oom = true;
 	if (cv_model_settle(run->conf->model, &errs) == -ENOMEM ||
 	    cv_model_check(run->conf->model, &errs) == -ENOMEM)
 		run->oom = true;

@@ -49,7 +49,8 @@ int cv_conf_doc_write(const struct cv_model *model, enum cv_model_kind kind, uin
 struct cv_conf_docs {
 	const struct cv_conf_doc *items; /**< shape [n], in any order */
 	size_t n;
-	bool *applied; /**< shape [n], filled; NULL: not of interest */
+	bool *applied;                 /**< shape [n], filled; NULL: not of interest */
+	const struct cv_model *served; /**< whose addresses stay where they are free; NULL: none */
 };
 
 /**

@@ -231,6 +231,7 @@ int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct c
 		cv_ctl_keep_docs_fini(&docs);
 		return ret;
 	}
+	docs.served = ctl->conf != NULL ? ctl->conf->model : NULL;
 	*ret_docs = docs;
 	return 0;
 }

@@ -256,6 +256,15 @@ int cv_model_reject(struct cv_model *model, uint32_t service, const char *endpoi
 int cv_model_settle(struct cv_model *model, struct cv_model_errs *errs);
 
 /**
+ * Before that, give those nodes and ENIs that are in another model, too, the address that they have there,
+ * if nobody else has it here: what serves does not move when others come or go.
+ *
+ * @return 0 or -ENOMEM
+ */
+int cv_model_addrs_keep(struct cv_model *model, const struct cv_model *old,
+			struct cv_model_errs *errs);
+
+/**
  * Check what only the whole shows: targets that cannot be reached (error), empty target groups, load
  * balancers without listeners and services that nobody may use (warnings).
  *

@@ -13,6 +13,12 @@
 /* AWS keeps the first four addresses of a subnet and the last. */
 #define HOSTS_FIRST 4
 
+static bool is_unused(const struct cv_model *model, uint32_t vpc, cv_be32_t addr)
+{
+	return cv_model_addr_use(model, vpc, addr) == CV_MODEL_NONE &&
+	       !cv_model_dns_has(&model->vpcs[vpc], addr);
+}
+
 /* A free address of a subnet, or 0; where the search starts depends on who asks, not on when. */
 static cv_be32_t find_free(const struct cv_model *model, uint32_t subnet, const char *who)
 {
@@ -24,8 +30,7 @@ static cv_be32_t find_free(const struct cv_model *model, uint32_t subnet, const 
 	for (uint32_t i = 0; i < n_hosts; i++) {
 		cv_be32_t addr = cv_be32(base + (start + i) % n_hosts);
 
-		if (cv_model_addr_use(model, net->vpc, addr) == CV_MODEL_NONE &&
-		    !cv_model_dns_has(&model->vpcs[net->vpc], addr))
+		if (is_unused(model, net->vpc, addr))
 			return addr;
 	}
 	return 0;
@@ -87,6 +92,78 @@ void cv_model_settle_endpoint(struct model_ctx *ctx, struct cv_model_endpoint *e
 		cv_model_at(ctx, "subnets[%u]", i);
 		settle_one(ctx, eni->subnet, eni->id, MODEL_ADDR_ENI, &eni->ip);
 	}
+}
+
+/* ---- addresses that were chosen before ---- */
+
+/* Sets *addr, if it is to be chosen, to one that the same interface had, if that still is one to choose. */
+static void keep_one(struct model_ctx *ctx, uint32_t subnet, cv_be32_t was, enum model_addr use,
+		     cv_be32_t *addr)
+{
+	struct cv_model *model = ctx->model;
+	const struct cv_model_subnet *net = &model->subnets[subnet];
+	uint32_t n_hosts = (UINT32_C(1) << (32 - net->cidr.len)) - HOSTS_FIRST - 1;
+	uint32_t place = cv_be32_host(was) - cv_be32_host(net->cidr.addr) - HOSTS_FIRST;
+
+	if (*addr != 0 || place >= n_hosts || !is_unused(model, net->vpc, was))
+		return;
+	if (cv_model_index_room(model->index, 1) != 0) {
+		cv_model_oom(ctx);
+		return;
+	}
+	cv_model_addr_put(model, net->vpc, was, use);
+	*addr = was;
+}
+
+static void keep_lb(struct model_ctx *ctx, struct cv_model_lb *lb, const struct cv_model_lb *old)
+{
+	for (uint32_t i = 0; i < lb->n_nodes; i++) {
+		struct cv_model_node *node = &lb->nodes[i];
+
+		for (uint32_t k = 0; k < old->n_nodes; k++) {
+			const struct cv_model_node *was = &old->nodes[k];
+
+			/* In another subnet it is not one to choose. */
+			for (uint32_t n = 0; n < node->n_ips && n < was->n_ips; n++)
+				keep_one(ctx, node->subnet, was->ips[n], MODEL_ADDR_NODE,
+					 &node->ips[n]);
+		}
+	}
+}
+
+static void keep_endpoint(struct model_ctx *ctx, struct cv_model_endpoint *endpoint,
+			  const struct cv_model_endpoint *old)
+{
+	for (uint32_t i = 0; i < endpoint->n_enis; i++) {
+		struct cv_model_eni *eni = &endpoint->enis[i];
+
+		for (uint32_t k = 0; k < old->n_enis; k++) {
+			if (strcmp(eni->id, old->enis[k].id) == 0)
+				keep_one(ctx, eni->subnet, old->enis[k].ip, MODEL_ADDR_ENI,
+					 &eni->ip);
+		}
+	}
+}
+
+int cv_model_addrs_keep(struct cv_model *model, const struct cv_model *old,
+			struct cv_model_errs *errs)
+{
+	struct model_ctx ctx = {.model = model, .errs = errs};
+	uint32_t was;
+
+	ctx.kind = CV_MODEL_LB;
+	for (uint32_t i = 0; i < model->n_lbs; i++) {
+		was = cv_model_find(old, CV_MODEL_LB, CV_MODEL_NONE, model->lbs[i].arn);
+		if (was != CV_MODEL_NONE)
+			keep_lb(&ctx, &model->lbs[i], &old->lbs[was]);
+	}
+	ctx.kind = CV_MODEL_ENDPOINT;
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		was = cv_model_find(old, CV_MODEL_ENDPOINT, CV_MODEL_NONE, model->endpoints[i].id);
+		if (was != CV_MODEL_NONE)
+			keep_endpoint(&ctx, &model->endpoints[i], &old->endpoints[was]);
+	}
+	return ctx.ret;
 }
 
 /* Says of which resource the errors from n_before on are. */

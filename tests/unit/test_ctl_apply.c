@@ -213,6 +213,73 @@ static void a_restart_leaves_enis_with_their_load_balancer(void **state)
 	free(others);
 }
 
+/* ---- addresses that were chosen ---- */
+
+/* Eleven addresses for seven that choose one: some find theirs taken. */
+#define N_CHOSEN 6
+
+static void crowded(json_t *conf)
+{
+	json_t *subnet = at(conf, "vpcs.4.subnets.0");
+
+	json_object_set_new(subnet, "cidr", json_string("172.16.1.0/28"));
+	json_object_del(at(conf, "endpoints.3.subnets.0"), "ip");
+	for (int i = 0; i < N_CHOSEN; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "more-%d", i);
+		json_array_append_new(at(conf, "endpoints"),
+				      json_pack("{s:s, s:s, s:s, s:[{s:s}]}", "name", name, "vpc",
+						"consumer-4", "service", "web", "subnets", "subnet",
+						"a"));
+	}
+}
+
+static cv_be32_t address(struct world *w, const char *name)
+{
+	const struct cv_model *model = cv_ctl_conf(world_ctl(w))->model;
+
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		if (strcmp(model->endpoints[i].name, name) == 0)
+			return model->endpoints[i].enis[0].ip;
+	}
+	return 0;
+}
+
+/* With one endpoint less, those whose place it had would move up, and lose their connections. */
+static void chosen_addresses_stay_when_others_go(void **state)
+{
+	struct world *w = world_create(crowded);
+	json_t *endpoints = at(world_conf(w), "endpoints"), *all = json_deep_copy(endpoints);
+	cv_be32_t ips[4 + N_CHOSEN];
+	char text[CV_NET_STR_LEN];
+	struct cv_errs errs = {0};
+
+	(void)state;
+	for (size_t i = 3; i < CV_ARRAY_LEN(ips); i++) {
+		ips[i] = address(w, text_at(json_array_get(all, i), "name"));
+		assert_true(ips[i] != 0);
+	}
+	/* From the first on, until one is left. */
+	for (size_t gone = 3; gone + 1 < CV_ARRAY_LEN(ips); gone++) {
+		json_array_remove(endpoints, 3);
+		assert_int_equal(reload(w, &errs), 0);
+		for (size_t i = gone + 1; i < CV_ARRAY_LEN(ips); i++)
+			assert_int_equal(address(w, text_at(json_array_get(all, i), "name")),
+					 ips[i]);
+	}
+	/* But who asks for an address has it. */
+	json_array_insert_new(endpoints, 0, endpoint_get("asks", "consumer-4", "172.16.1.4"));
+	json_object_del(at(world_conf(w), "endpoints.0"), "principal");
+	json_object_set_new(at(world_conf(w), "endpoints.0.subnets.0"), "ip",
+			    json_string(cv_ip4_str(ips[3 + N_CHOSEN], text)));
+	assert_int_equal(reload(w, &errs), 0);
+	assert_int_equal(address(w, "asks"), ips[3 + N_CHOSEN]);
+	assert_int_not_equal(address(w, "more-5"), ips[3 + N_CHOSEN]);
+	json_decref(all);
+	world_destroy(w);
+}
+
 /* Two groups by weight, and a zone shifted away. */
 static void routing_is_shown(void **state)
 {
@@ -513,6 +580,7 @@ int main(void)
 		cmocka_unit_test(reload_serves_what_the_file_says),
 		cmocka_unit_test(reload_leaves_enis_with_their_load_balancer),
 		cmocka_unit_test(a_restart_leaves_enis_with_their_load_balancer),
+		cmocka_unit_test(chosen_addresses_stay_when_others_go),
 		cmocka_unit_test(routing_is_shown),
 		cmocka_unit_test(only_new_addresses_are_announced_after_a_reload),
 		cmocka_unit_test(wrong_file_changes_nothing_and_says_why),
