@@ -413,6 +413,14 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_drop(w, p->m, reason);
 }
 
+/* Tells whether flows have or had ports such as a target's packet goes to. Those of a process before, too. */
+static bool dp_is_snat_port(const struct dp_pkt *p)
+{
+	uint16_t port = cv_be16_host(dp_tcp_hdr(p)->dst_port);
+
+	return (uint16_t)(port - p->pool->port_first) < p->pool->n_ports;
+}
+
 /*
  * The source is a target, but no flow has that port. It may still be a client: a host that is target and
  * client at once. That is so if it dials a listener.
@@ -434,10 +442,11 @@ void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 	if (dp_route_find(w, &key, &route) == CV_DROP_NO_LISTENER) {
 		enum cv_drop reason = CV_DROP_STRAY;
 
-		if ((flags & RTE_TCP_RST_FLAG) != 0)
-			reason = CV_DROP_STRAY_RST;
-		else if ((flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
+		if (!dp_is_snat_port(p) ||
+		    (flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
 			reason = CV_DROP_NO_LISTENER;
+		else if ((flags & RTE_TCP_RST_FLAG) != 0)
+			reason = CV_DROP_STRAY_RST;
 		dp_drop_charge(w, &key, reason);
 		if (reason == CV_DROP_STRAY)
 			dp_rst_local(w, p, reason);

@@ -355,6 +355,17 @@ static void stray_gets_a_reset_only_on_a_listener(void **state)
 	none(w, 1, &s, CV_DROP_NO_LISTENER);
 	s = target_seg(&t, 99, F_ACK, "");
 	assert_int_equal(one(w, 1, &s).seq, 99);
+	t.nport = 20999;
+	s = target_seg(&t, 99, F_ACK, "");
+	assert_int_equal(one(w, 1, &s).seq, 99);
+	/* A port that no flow can have: as silent as it is to anybody else. */
+	for (unsigned int i = 0; i < 3; i++) {
+		t.nport = (const uint16_t[]){22, 19999, 21000}[i];
+		s = target_seg(&t, 99, F_ACK, "");
+		none(w, 1, &s, CV_DROP_NO_LISTENER);
+		s = target_seg(&t, 99, CV_TCP_RST, "");
+		none(w, 1, &s, CV_DROP_NO_LISTENER);
+	}
 	world_destroy(w);
 }
 
