@@ -101,6 +101,8 @@ void dp_capture_received(struct cv_dp_worker *w, const struct dp_pkt *pkts, uint
 
 		if (p->flow != CV_FLOW_NONE && dp_is_flow(w, p))
 			known = dp_flow_known(w, &w->flows->flows[p->flow], p->side == DP_TARGET);
+		else if (dp_is_foreign(w, p))
+			continue; /* the worker that it is handed to keeps it */
 		else if (p->side == DP_TARGET)
 			known = dp_target_known(ends.theirs, ends.their_port);
 		else

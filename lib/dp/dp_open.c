@@ -413,6 +413,22 @@ void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_drop(w, p->m, reason);
 }
 
+bool dp_is_foreign(const struct cv_dp_worker *w, const struct dp_pkt *p)
+{
+	const struct cv_flow_key key = dp_key(p);
+	struct dp_pkt dialling = *p;
+	struct dp_route route;
+
+	if (w->n_workers == 1)
+		return false;
+	if (p->side == DP_TARGET) {
+		if (dp_source_is_bad(w, p) || dp_route_find(w, &key, &route) == CV_DROP_NO_LISTENER)
+			return false;
+		dialling.hash = cv_flow_hash(w->flows, &key);
+	}
+	return dp_owner(w, &dialling) != w->id;
+}
+
 /* Tells whether flows have or had ports such as a target's packet goes to. Those of a process before, too. */
 static bool dp_is_snat_port(const struct dp_pkt *p)
 {

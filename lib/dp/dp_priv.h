@@ -302,6 +302,9 @@ void dp_other_charge(struct cv_dp_worker *w, const struct rte_ipv4_hdr *ip, uint
 /** A client's packet of no flow: open one, answer with RST, or drop. */
 void dp_client_miss(struct cv_dp_worker *w, struct dp_pkt *p);
 
+/** Tell whether a packet that no flow of this worker has is another worker's. For captures: it takes long. */
+bool dp_is_foreign(const struct cv_dp_worker *w, const struct dp_pkt *p);
+
 /** A packet to a node's address, from a target, that no flow of this worker has. */
 void dp_target_miss(struct cv_dp_worker *w, struct dp_pkt *p);
 

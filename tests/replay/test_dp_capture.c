@@ -97,6 +97,57 @@ static void packets_are_kept_as_they_came_and_left(void **state)
 	world_destroy(w);
 }
 
+/* Who gets a packet from another worker keeps it, and not the one that it came to. */
+static void packets_that_are_handed_over_are_kept_once(void **state)
+{
+	/* All flows are worker 0's; but the NIC errs. */
+	struct cv_rss rss[2] = {{.on = true, .n = 64}, {.on = true, .n = 64}};
+	struct cv_dp_capture_filter filter = any();
+	struct cv_dp_capture *capture;
+	struct talk t;
+	struct world *w;
+	struct seg s;
+
+	(void)state;
+	cv_rss_key_build(1, rss[0].key);
+	cv_rss_key_build(2, rss[1].key);
+	w = world_create(&(struct world_cfg){.n_workers = 2, .rss = rss});
+	capture = begin(w, &filter);
+	t = talk(w, 40000, L_PLAIN);
+	s = client_seg(&t, F_SYN, "");
+	send_by(w, 1, 0, &s);
+	s = seg_parse(&w->out[0]);
+	t.nport = s.sport;
+	t.node = s.src;
+	t.cseq++;
+	s = target_seg(&t, t.cseq, F_SYN | F_ACK, "");
+	send_by(w, 1, 1, &s);
+	t.cack = s.seq + 1;
+	s = client_seg(&t, F_ACK, "");
+	send_by(w, 1, 0, &s);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_IN), 3);
+	assert_int_equal(drain(capture), 6);
+	/* A target that dials, from the port that it serves on. */
+	t = talk(w, TARGET_PORT, L_PLAIN);
+	t.vpc = VPC_P;
+	t.client = TARGET_1;
+	t.eni = NODE_0;
+	s = client_seg(&t, F_SYN, "");
+	send_by(w, 1, 1, &s);
+	assert_int_equal(world_events(w, CV_EV_HANDOFF_IN), 4);
+	(void)next(capture, false, false, EP_DIRECT);
+	assert_int_equal(drain(capture), 2);
+	/* Strays of a target are nobody else's. */
+	t.nport = 20500;
+	t.node = NODE_0;
+	s = target_seg(&t, 99, CV_TCP_RST, "");
+	s.src = TARGET_0;
+	send_by(w, 1, 1, &s);
+	assert_int_equal(drain(capture), 1);
+	end(w, capture);
+	world_destroy(w);
+}
+
 /* What an established conversation and another's beginning leave behind under a filter. */
 static unsigned int caught(const struct cv_dp_capture_filter *filter, unsigned int n_workers)
 {
@@ -371,6 +422,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_are_kept_as_they_came_and_left),
+		cmocka_unit_test(packets_that_are_handed_over_are_kept_once),
 		cmocka_unit_test(filters_choose),
 		cmocka_unit_test(frames_are_cut_and_losses_counted),
 		cmocka_unit_test(the_last_packet_of_a_flow_is_kept),
