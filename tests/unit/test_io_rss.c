@@ -74,12 +74,22 @@ int __wrap_rte_eth_dev_info_get(uint16_t id, struct rte_eth_dev_info *info)
 	return rc;
 }
 
+/* The device's own key is shorter than it says, and newer releases of DPDK insist on its length. */
+static void key_cut(struct rte_eth_rss_conf *conf)
+{
+	if (conf->rss_key_len > CV_RSS_KEY_LEN)
+		conf->rss_key_len = CV_RSS_KEY_LEN;
+}
+
 int __wrap_rte_eth_dev_configure(uint16_t id, uint16_t n_rx, uint16_t n_tx,
 				 const struct rte_eth_conf *conf)
 {
+	struct rte_eth_conf own = *conf;
+
 	if (faults.refuses_key && conf->rx_adv_conf.rss_conf.rss_key != NULL)
 		return -EINVAL;
-	return __real_rte_eth_dev_configure(id, n_rx, n_tx, conf);
+	key_cut(&own.rx_adv_conf.rss_conf);
+	return __real_rte_eth_dev_configure(id, n_rx, n_tx, &own);
 }
 
 int __wrap_rte_eth_dev_rss_hash_conf_get(uint16_t id, struct rte_eth_rss_conf *conf)
@@ -95,7 +105,10 @@ int __wrap_rte_eth_dev_rss_hash_conf_get(uint16_t id, struct rte_eth_rss_conf *c
 
 int __wrap_rte_eth_dev_rss_hash_update(uint16_t id, struct rte_eth_rss_conf *conf)
 {
-	return faults.refuses_update ? -ENOTSUP : __real_rte_eth_dev_rss_hash_update(id, conf);
+	struct rte_eth_rss_conf own = *conf;
+
+	key_cut(&own);
+	return faults.refuses_update ? -ENOTSUP : __real_rte_eth_dev_rss_hash_update(id, &own);
 }
 
 int __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *reta,
@@ -200,6 +213,7 @@ static void check_on(uint32_t n_workers, uint16_t n_queues, uint16_t n_classes)
 	CHECK(rte_eth_dev_rss_hash_conf_get(id, &conf) == 0);
 	CHECK(memcmp(key, rss->key, sizeof(key)) == 0);
 	CHECK((conf.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_TCP) != 0);
+	CHECK((conf.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_UDP) != 0);
 	CHECK(rte_eth_dev_rss_reta_query(id, reta, 128) == 0);
 	for (uint16_t i = 0; i < 128; i++) {
 		const struct cv_io_worker *w = &io->workers[rss->worker[i % rss->n]];
