@@ -34,12 +34,39 @@ struct sns_sub *cv_aws_sns_sub(const struct aws_sns *sns, const char *arn)
 	return NULL;
 }
 
+/* arn:aws:sns:REGION:ACCOUNT:NAME */
+#define ARN_PARTS 6
+
+int cv_aws_sns_arn_check(struct aws_call *call, const char *param)
+{
+	const char *arn = cv_query_str(&call->params, param);
+	int n = 1;
+
+	for (; *arn != '\0'; arn++)
+		n += *arn == ':';
+	if (n >= ARN_PARTS)
+		return 0;
+	return cv_aws_fail(call, "InvalidParameter",
+			   "Invalid parameter: %s Reason: An ARN must have at least %d elements, "
+			   "not %d",
+			   param, ARN_PARTS, n);
+}
+
+int cv_aws_sns_no_topic(struct aws_call *call)
+{
+	const char *param =
+		cv_query_str(&call->params, "TopicArn") != NULL ? "TopicArn" : "TargetArn";
+	int ret = cv_aws_sns_arn_check(call, param);
+
+	return ret < 0 ? ret : cv_aws_fail(call, "NotFound", "Topic does not exist");
+}
+
 struct sns_topic *cv_aws_sns_topic_own(struct aws_call *call, const char *arn)
 {
 	struct sns_topic *topic = cv_aws_sns_topic(call->aws->sns, arn);
 
 	if (topic == NULL)
-		cv_aws_fail(call, "NotFound", "Topic does not exist");
+		cv_aws_sns_no_topic(call);
 	else if (strcmp(topic->account, call->caller.account_id) == 0)
 		return topic;
 	else
@@ -121,8 +148,8 @@ static int topic_take(struct aws_sns *sns, const json_t *json)
 
 	if (topic == NULL)
 		return -ENOMEM;
-	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:i,s?s}", "arn", &arn, "policy",
-			&policy, "display", &display, "account", &account, "version",
+	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:i,s?s}", "arn", &arn,
+			"policy", &policy, "display", &display, "account", &account, "version",
 			&topic->version, "delivery", &delivery) < 0) {
 		free(topic);
 		return 0;
@@ -149,10 +176,11 @@ static int sub_take(struct aws_sns *sns, const json_t *json)
 
 	if (sub == NULL)
 		return -ENOMEM;
-	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s?s}",
-			"arn", &arn, "topic", &topic, "protocol", &protocol, "endpoint", &endpoint,
-			"base", &base, "token", &token, "owner", &owner, "confirmed", &confirmed,
-			"guarded", &guarded, "raw", &raw, "created", &created, "delivery", &delivery) < 0) {
+	if (json_unpack((json_t *)(uintptr_t)json,
+			"{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s?s}", "arn", &arn, "topic",
+			&topic, "protocol", &protocol, "endpoint", &endpoint, "base", &base,
+			"token", &token, "owner", &owner, "confirmed", &confirmed, "guarded",
+			&guarded, "raw", &raw, "created", &created, "delivery", &delivery) < 0) {
 		free(sub);
 		return 0;
 	}
@@ -236,10 +264,10 @@ static int keep(struct aws_call *call, const char *kind, const char *arn, json_t
 int cv_aws_sns_topic_put(struct aws_call *call, struct sns_topic *topic)
 {
 	struct aws_sns *sns = call->aws->sns;
-	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:i,s:s}", "arn", topic->arn, "policy",
-				 topic->policy, "display", topic->display, "account",
-				 topic->account, "version", topic->version, "delivery",
-				 topic->delivery);
+	json_t *json =
+		json_pack("{s:s,s:s,s:s,s:s,s:i,s:s}", "arn", topic->arn, "policy", topic->policy,
+			  "display", topic->display, "account", topic->account, "version",
+			  topic->version, "delivery", topic->delivery);
 	bool fresh = cv_aws_sns_topic(sns, topic->arn) == NULL;
 
 	if (json == NULL || (fresh && topic_add(sns, topic) < 0)) {
@@ -255,12 +283,12 @@ int cv_aws_sns_topic_put(struct aws_call *call, struct sns_topic *topic)
 int cv_aws_sns_sub_put(struct aws_call *call, struct sns_sub *sub)
 {
 	struct aws_sns *sns = call->aws->sns;
-	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s:s}", "arn", sub->arn,
-				 "topic", sub->topic, "protocol", sub->protocol, "endpoint",
-				 sub->endpoint, "base", sub->base, "token", sub->token, "owner",
-				 sub->owner, "confirmed", sub->confirmed, "guarded", sub->guarded,
-				 "raw", sub->raw, "created", (json_int_t)sub->created, "delivery",
-				 sub->delivery);
+	json_t *json =
+		json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s:s}", "arn", sub->arn,
+			  "topic", sub->topic, "protocol", sub->protocol, "endpoint", sub->endpoint,
+			  "base", sub->base, "token", sub->token, "owner", sub->owner, "confirmed",
+			  sub->confirmed, "guarded", sub->guarded, "raw", sub->raw, "created",
+			  (json_int_t)sub->created, "delivery", sub->delivery);
 	bool fresh = cv_aws_sns_sub(sns, sub->arn) == NULL;
 
 	if (json == NULL || (fresh && sub_add(sns, sub) < 0)) {
@@ -366,14 +394,30 @@ int cv_aws_sns_send(struct aws_call *call, const struct sns_topic *topic, const 
 	return 0;
 }
 
+/* Each subscription gets a copy, and all of them wait in memory until they are written. */
+#define PUBLISH_BYTES_MAX (8u << 20)
+
+static bool is_receiver(const struct sns_sub *subscription, const struct sns_topic *topic)
+{
+	return subscription->confirmed && strcmp(subscription->topic, topic->arn) == 0;
+}
+
 int cv_aws_sns_publish(struct aws_call *call, const struct sns_topic *topic,
 		       const struct sns_text *text)
 {
 	const struct aws_sns *sns = call->aws->sns;
+	size_t n = 0;
 	int ret = 0;
 
+	for (uint32_t i = 0; i < sns->n_subs; i++)
+		n += is_receiver(sns->subs[i], topic);
+	if (strlen(text->message) * n > PUBLISH_BYTES_MAX)
+		return cv_aws_fail(call, "InvalidParameter",
+				   "Invalid parameter: Message too long: %zu subscriptions get it, "
+				   "and one call may send %u bytes in all",
+				   n, PUBLISH_BYTES_MAX);
 	for (uint32_t i = 0; ret == 0 && i < sns->n_subs; i++) {
-		if (sns->subs[i]->confirmed && strcmp(sns->subs[i]->topic, topic->arn) == 0)
+		if (is_receiver(sns->subs[i], topic))
 			ret = cv_aws_sns_send(call, topic, sns->subs[i], text);
 	}
 	return ret;

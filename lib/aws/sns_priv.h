@@ -38,8 +38,8 @@ struct sns_topic {
 struct sns_sub {
 	char *arn, *topic;
 	char *protocol, *endpoint;
-	char *base;  /**< URL of the API, as the subscriber reached it */
-	char *token; /**< confirms it */
+	char *base;     /**< URL of the API, as the subscriber reached it */
+	char *token;    /**< confirms it */
 	char *delivery; /**< as of a topic */
 	char owner[13];
 	bool confirmed;
@@ -66,6 +66,13 @@ void cv_aws_sns_fini(struct aws_sns *sns);
 
 /** A topic by its ARN, NULL if there is none. */
 struct sns_topic *cv_aws_sns_topic(const struct aws_sns *sns, const char *arn);
+
+/** Check that a parameter is an ARN at all. @return as cv_aws_fail() */
+int cv_aws_sns_arn_check(struct aws_call *call, const char *param);
+
+/** Fail since there is no topic of the ARN that the request gives as TopicArn, or as TargetArn.
+ * @return as cv_aws_fail() */
+int cv_aws_sns_no_topic(struct aws_call *call);
 
 /** Find a topic that the caller owns. @return NULL: the call has failed */
 struct sns_topic *cv_aws_sns_topic_own(struct aws_call *call, const char *arn);

@@ -234,7 +234,7 @@ static int confirm(struct aws_call *call)
 	int ret = 0;
 
 	if (cv_aws_sns_topic(sns, arn) == NULL)
-		return cv_aws_fail(call, "NotFound", "Topic does not exist");
+		return cv_aws_sns_no_topic(call);
 	for (uint32_t i = 0; sub == NULL && i < sns->n_subs; i++) {
 		if (strcmp(sns->subs[i]->topic, arn) == 0 &&
 		    cv_sigv4_is_equal(sns->subs[i]->token, token))
@@ -262,7 +262,7 @@ static int unsubscribe(struct aws_call *call)
 	const char *account = call->caller.account_id;
 
 	if (topic == NULL)
-		return 0; /* as AWS */
+		return cv_aws_sns_arn_check(call, "SubscriptionArn"); /* else as AWS: gone */
 	if (*account == '\0'
 		    ? sub->guarded || !sub->confirmed
 		    : strcmp(account, sub->owner) != 0 && strcmp(account, topic->account) != 0)
@@ -284,7 +284,8 @@ static struct sns_sub *sub_own(struct aws_call *call)
 	const char *account = call->caller.account_id;
 
 	if (topic == NULL) {
-		cv_aws_fail(call, "NotFound", "Subscription does not exist");
+		if (cv_aws_sns_arn_check(call, "SubscriptionArn") == 0)
+			cv_aws_fail(call, "NotFound", "Subscription does not exist");
 		return NULL;
 	}
 	if (strcmp(account, sub->owner) == 0 || strcmp(account, topic->account) == 0)
@@ -404,8 +405,8 @@ static const struct aws_param set_params[] = {
 	AWS_STR("AttributeName", AWS_REQUIRED, 1, 64),
 	AWS_STR("AttributeValue", 0, 0, 30720),
 };
-static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 1, 1024)};
-static const struct aws_param by_topic_params[] = {TOPIC, AWS_STR("NextToken", 0, 1, 1024)};
+static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 0, 1024)};
+static const struct aws_param by_topic_params[] = {TOPIC, AWS_STR("NextToken", 0, 0, 1024)};
 
 static const struct aws_action actions[] = {
 	{

@@ -10,6 +10,7 @@
 #include "sns_priv.h"
 
 #define TEXT_MAX 262144 /* of a message, as AWS */
+#define SUBJECT_MAX 100
 #define PAGE 100
 
 /* ---- attributes ---- */
@@ -219,7 +220,7 @@ static int delete_topic(struct aws_call *call)
 	struct sns_topic *topic;
 
 	if (cv_aws_sns_topic(call->aws->sns, arn) == NULL)
-		return 0;
+		return cv_aws_sns_arn_check(call, "TopicArn");
 	topic = cv_aws_sns_topic_own(call, arn);
 	return topic != NULL ? cv_aws_sns_topic_drop(call, topic) : -EINVAL;
 }
@@ -251,12 +252,25 @@ static bool is_subject(const char *text)
 		if (*c < ' ' || *c > '~')
 			return false;
 	}
-	return *text != ' ';
+	return *text != ' ' && *text != '\0' && strlen(text) <= SUBJECT_MAX;
+}
+
+static int text_check(struct aws_call *call, const struct sns_text *text)
+{
+	if (text->subject != NULL && !is_subject(text->subject))
+		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Subject");
+	if (*text->message == '\0')
+		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Empty message");
+	if (strlen(text->message) > TEXT_MAX)
+		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Message too long");
+	return 0;
 }
 
 static int publish(struct aws_call *call)
 {
-	const char *arn = cv_query_str(&call->params, "TopicArn");
+	const char *topic_arn = cv_query_str(&call->params, "TopicArn");
+	const char *target = cv_query_str(&call->params, "TargetArn");
+	const char *arn = topic_arn != NULL ? topic_arn : target;
 	const struct sns_topic *topic = cv_aws_sns_topic(call->aws->sns, arn);
 	const struct sns_text text = {
 		.type = "Notification",
@@ -270,14 +284,17 @@ static int publish(struct aws_call *call)
 		.action = "SNS:Publish",
 		.resource = arn,
 	};
-	int ret;
+	int ret = text_check(call, &text);
 
+	if (ret < 0)
+		return ret;
+	if (arn == NULL || (topic_arn != NULL && target != NULL))
+		return cv_aws_fail(call, "InvalidParameter",
+				   "Invalid parameter: TopicArn or TargetArn Reason: %s",
+				   arn == NULL ? "no value for required parameter"
+					       : "only one of them may be given");
 	if (topic == NULL)
-		return cv_aws_fail(call, "NotFound", "Topic does not exist");
-	if (text.subject != NULL && !is_subject(text.subject))
-		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Subject");
-	if (strlen(text.message) > TEXT_MAX)
-		return cv_aws_fail(call, "InvalidParameter", "Invalid parameter: Message too long");
+		return cv_aws_sns_no_topic(call);
 	if (strcmp(topic->account, call->caller.account_id) != 0 &&
 	    !cv_aws_sns_policy_allows(topic->policy, &ask)) {
 		cv_aws_sns_topic_own(call, arn);
@@ -302,18 +319,19 @@ static const struct aws_param create_params[] = {
 	AWS_REFUSE("DataProtectionPolicy"),
 };
 static const struct aws_param topic_params[] = {TOPIC};
-static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 1, 1024)};
+static const struct aws_param list_params[] = {AWS_STR("NextToken", 0, 0, 1024)};
 static const struct aws_param set_params[] = {
 	TOPIC,
 	AWS_STR("AttributeName", AWS_REQUIRED, 1, 64),
 	AWS_STR("AttributeValue", 0, 0, 30720),
 };
 static const struct aws_param publish_params[] = {
-	TOPIC,
-	AWS_REFUSE("TargetArn"),
+	AWS_STR("TopicArn", 0, 1, 512),
+	AWS_STR("TargetArn", 0, 1, 512),
 	AWS_REFUSE("PhoneNumber"),
-	AWS_STR("Message", AWS_REQUIRED, 1, TEXT_MAX),
-	AWS_STR("Subject", 0, 1, 100),
+	/* Of any length: SNS has its own words for what is wrong with it. */
+	AWS_STR("Message", AWS_REQUIRED, 0, INT32_MAX),
+	AWS_STR("Subject", 0, 0, INT32_MAX),
 	AWS_REFUSE("MessageStructure"),
 	AWS_REFUSE("MessageAttributes.entry.N.Name"),
 	AWS_REFUSE("MessageAttributes.entry.N.Value.DataType"),

@@ -123,6 +123,56 @@ static void a_subscription_is_not_changed_by_asking_again(void **state)
 	assert_true(sns.subs[0]->raw);
 }
 
+static void CV_PRINTF(2, 3) invalid(const char *text, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	calls_must_fail(AWS_SNS, PROV, "InvalidParameter", fmt, ap);
+	va_end(ap);
+	assert_string_equal(err_text, text);
+}
+
+static void what_is_no_arn_is_told(void **state)
+{
+	static const char topic[] = "Invalid parameter: TopicArn Reason: An ARN must have at "
+				    "least 6 elements, not 1",
+			  sub[] = "Invalid parameter: SubscriptionArn Reason: An ARN must have at "
+				  "least 6 elements, not 5";
+
+	(void)state;
+	invalid(topic, "Action=GetTopicAttributes&TopicArn=t");
+	invalid(topic, "Action=SetTopicAttributes&TopicArn=t&AttributeName=DisplayName");
+	invalid(topic, "Action=DeleteTopic&TopicArn=t");
+	invalid(topic, "Action=ListSubscriptionsByTopic&TopicArn=t");
+	invalid(topic, "Action=ConfirmSubscription&TopicArn=t&Token=x");
+	invalid(topic, "Action=Publish&TopicArn=t&Message=m");
+	invalid(topic, "Action=Subscribe&TopicArn=t&Protocol=http&Endpoint=http%%3A%%2F%%2Fr%%2F");
+	invalid(sub, "Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:t");
+	invalid(sub, "Action=GetSubscriptionAttributes&SubscriptionArn=arn:aws:sns:us-east-1:t");
+	/* What is not there any more is no error. */
+	ask("Action=DeleteTopic&TopicArn=" TOPIC);
+	ask("Action=Unsubscribe&SubscriptionArn=" SUB_ARN);
+	ask("Action=ListTopics&NextToken=");
+}
+
+static void messages_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	ask("Action=CreateTopic&Name=t");
+	invalid("Invalid parameter: Empty message", "Action=Publish&TopicArn=" TOPIC "&Message=");
+	invalid("Invalid parameter: Subject",
+		"Action=Publish&TopicArn=" TOPIC "&Message=m&Subject=");
+	invalid("Invalid parameter: Subject",
+		"Action=Publish&TopicArn=" TOPIC "&Message=m&Subject=%0101d", 1);
+	invalid("Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter",
+		"Action=Publish&Message=m");
+	invalid("Invalid parameter: TopicArn or TargetArn Reason: only one of them may be given",
+		"Action=Publish&Message=m&TopicArn=" TOPIC "&TargetArn=" TOPIC);
+	ask("Action=Publish&TargetArn=" TOPIC "&Message=m&Subject=%0100d", 1);
+	has("<MessageId>");
+}
+
 /* ---- delivery policies ---- */
 
 #define EFFECTIVE "<key>EffectiveDeliveryPolicy</key><value>"
@@ -371,6 +421,45 @@ static void messages_take_the_policy_along(void **state)
 	calls_aws.ops.send = NULL;
 }
 
+static unsigned int n_sent;
+
+static int send_count(struct cv_ctl *ctl, const char *queue, const char *text)
+{
+	(void)ctl;
+	(void)queue;
+	(void)text;
+	n_sent++;
+	return 0;
+}
+
+/* 32 receivers of 256 KiB are 8 MiB. */
+static void one_call_sends_so_many_bytes_at_most(void **state)
+{
+	static const char head[] = "Action=Publish&TopicArn=" TOPIC "&Message=";
+	static char text[sizeof(head) + (256 << 10)];
+
+	(void)state;
+	memcpy(text, head, sizeof(head) - 1);
+	memset(text + sizeof(head) - 1, 'x', 256 << 10);
+	calls_aws.ops.send = send_count;
+	ask("Action=CreateTopic&Name=t");
+	for (uint32_t i = 0; i < 33; i++) {
+		ask("Action=Subscribe&TopicArn=" TOPIC
+		    "&Protocol=http&Endpoint=http%%3A%%2F%%2Freceiver%%2F%u",
+		    i);
+		sns.subs[i]->confirmed = i < 32;
+	}
+	n_sent = 0;
+	assert_true(calls_make(AWS_SNS, PROV, text));
+	assert_int_equal(n_sent, 32);
+	sns.subs[32]->confirmed = true;
+	assert_false(calls_make(AWS_SNS, PROV, text));
+	assert_string_equal(err_code, "InvalidParameter");
+	assert_non_null(strstr(err_text, "33 subscriptions"));
+	assert_int_equal(n_sent, 32);
+	calls_aws.ops.send = NULL;
+}
+
 /* ---- pages ---- */
 
 /* Subscriptions that end between two pages pull those after them forward. */
@@ -553,11 +642,14 @@ int main(void)
 		TEST(a_topic_is_not_changed_by_making_it_again),
 		TEST(policies_are_compared_by_what_they_say),
 		TEST(a_subscription_is_not_changed_by_asking_again),
+		TEST(what_is_no_arn_is_told),
+		TEST(messages_that_cannot_be_are_refused),
 		TEST(a_topic_has_a_delivery_policy),
 		TEST(a_subscription_overrides_it_unless_it_must_not),
 		TEST(policies_that_cannot_be_are_refused),
 		TEST(types_go_with_raw_delivery),
 		TEST(messages_take_the_policy_along),
+		TEST(one_call_sends_so_many_bytes_at_most),
 		TEST(subscriptions_go_and_the_others_are_told_once),
 		TEST(those_of_a_topic_likewise),
 		TEST(what_could_not_be_kept_is_not_believed),
