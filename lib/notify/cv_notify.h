@@ -92,6 +92,17 @@ char *cv_notify_canonical(const struct cv_notify_message *message);
 char *cv_notify_url(const struct cv_notify_message *message, bool confirm);
 
 /**
+ * An endpoint as others may see it: `****` for a password in it, and, where everybody may look, for what is
+ * behind a `?`.
+ *
+ * @param      public  everybody may look: a log, an event
+ * @param[out] buf     shape [size]; cut if it is too short. `url` and 4 bytes more always fit
+ * @threads any
+ * @source  SNS shows the password of a subscription's endpoint like that
+ */
+void cv_notify_url_mask(const char *url, bool public, char *buf, size_t size);
+
+/**
  * The signed JSON of a message.
  *
  * @return text, NULL if memory ran out
@@ -144,7 +155,7 @@ bool cv_notify_may_reach(const struct cv_notify_nets *nets, const struct sockadd
 /** What happened to messages of a receiver. */
 struct cv_notify_event {
 	const char *result; /**< `failing`, `delivered again`, `given up`, `dropped` */
-	const char *url;    /**< NULL: of any */
+	const char *url;    /**< NULL: of any; without secrets */
 	const char *why;    /**< NULL: nothing to say */
 	uint64_t count;     /**< of messages */
 };

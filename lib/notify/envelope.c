@@ -31,6 +31,31 @@ char *cv_notify_url(const struct cv_notify_message *message, bool confirm)
 	return len >= 0 ? url : NULL;
 }
 
+void cv_notify_url_mask(const char *url, bool public, char *buf, size_t size)
+{
+	const char *host = strstr(url, "://");
+	size_t end, user = 0, at = 0;
+
+	/* The authority: up to the path. What of it names the user ends at its last '@'. */
+	host = host != NULL ? host + 3 : url;
+	end = strcspn(host, "/?#");
+	for (size_t i = 0; i < end; i++)
+		user = host[i] == '@' ? i + 1 : user;
+	if (user > 0) {
+		const char *colon = memchr(host, ':', user);
+		int len = (int)(colon != NULL ? colon - url : host + user - 1 - url);
+
+		at = (size_t)snprintf(buf, size, "%.*s%s@", len, url, colon != NULL ? ":****" : "");
+		host += user;
+	} else {
+		at = (size_t)snprintf(buf, size, "%.*s", (int)(host - url), url);
+	}
+	end = public ? strcspn(host, "?") : strlen(host);
+	if (at < size)
+		snprintf(buf + at, size - at, "%.*s%s", (int)end, host,
+			 host[end] != '\0' ? "?****" : "");
+}
+
 char *cv_notify_canonical(const struct cv_notify_message *message)
 {
 	bool notification = is_notification(message);

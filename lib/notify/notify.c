@@ -41,6 +41,7 @@ struct delivery {
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body, *url;
+	char shown[128]; /* the URL without secrets */
 };
 
 /* A subscription that has had its share for now. */
@@ -233,6 +234,7 @@ static int delivery_make(struct cv_notify *notify, const char *text, struct deli
 	if (ret < 0)
 		return ret;
 	delivery->url = strdup(order.url);
+	cv_notify_url_mask(order.url, true, delivery->shown, sizeof(delivery->shown));
 	delivery->body = order.raw ? strdup(order.message.message)
 				   : cv_notify_envelope(notify->cfg.key, &order.message);
 	delivery->nets = &notify->cfg.nets;
@@ -511,14 +513,14 @@ static void result_tell(struct cv_notify *notify, const struct delivery *deliver
 {
 	if (fault == NULL) {
 		if (delivery->n_tries > 0)
-			happened(notify, "delivered again", delivery->url, NULL, 1);
+			happened(notify, "delivered again", delivery->shown, NULL, 1);
 		return;
 	}
 	if (later && delivery->n_tries > 0)
 		return;
-	cv_log(CV_LOG_WARNING, "notification to %.128s: %s, %s", delivery->url, fault,
+	cv_log(CV_LOG_WARNING, "notification to %s: %s, %s", delivery->shown, fault,
 	       later ? "will be tried again" : "given up");
-	happened(notify, later ? "failing" : "given up", delivery->url, fault, 1);
+	happened(notify, later ? "failing" : "given up", delivery->shown, fault, 1);
 }
 
 static void delivery_end(struct cv_notify *notify, struct delivery *delivery, CURLcode code)

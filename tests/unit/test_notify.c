@@ -173,7 +173,7 @@ static unsigned int n_heard(struct receiver *r)
 static struct cv_notify_key *key;
 static struct cv_store *store;
 static struct cv_notify *notify;
-static char events[4096];
+static char events[4096], urls[4096];
 static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void happened(void *arg, const struct cv_notify_event *event)
@@ -185,6 +185,8 @@ static void happened(void *arg, const struct cv_notify_event *event)
 	len = strlen(events);
 	snprintf(events + len, sizeof(events) - len, "%s %s,", event->result,
 		 event->why != NULL ? event->why : "-");
+	len = strlen(urls);
+	snprintf(urls + len, sizeof(urls) - len, "%s,", event->url != NULL ? event->url : "-");
 	pthread_mutex_unlock(&events_lock);
 }
 
@@ -236,7 +238,7 @@ static void put_as(const struct cv_notify_policy *policy, const char *account, u
 	char *order;
 
 	snprintf(queue, sizeof(queue), "arn:aws:sns:us-east-1:%s:t:%u", account, sub);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", to->port);
+	snprintf(url, sizeof(url), "http://me:secret@127.0.0.1:%u/", to->port);
 	order = cv_notify_order(url, true, policy, &message);
 	op.value = order;
 	op.len = strlen(order);
@@ -312,6 +314,8 @@ static void messages_come_in_order_over_failures(void **state)
 	until(counts().delivered == 3);
 	assert_true(has_heard(r, "a|a|b|c|"));
 	assert_true(has_event("delivered again -"));
+	assert_non_null(strstr(urls, "http://me:****@127.0.0.1:"));
+	assert_null(strstr(urls, "secret"));
 	assert_int_equal(counts().retried, 1);
 	assert_int_equal(waiting(), 0);
 	assert_non_null(strstr(r->last, "x-amz-sns-rawdelivery: true\r\n"));
@@ -695,9 +699,42 @@ static void receivers_are_where_they_may_be(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void secrets_of_endpoints_are_not_shown(void **state)
+{
+	static const struct {
+		const char *url, *answer, *shown;
+	} rows[] = {
+		{"https://h/p", "https://h/p", "https://h/p"},
+		{"https://h", "https://h", "https://h"},
+		{"https://u:p@h/p?t=1", "https://u:****@h/p?t=1", "https://u:****@h/p?****"},
+		{"https://u@h:8/p", "https://u@h:8/p", "https://u@h:8/p"},
+		{"http://u:p@q:r@h", "http://u:****@h", "http://u:****@h"},
+		{"http://h/a:b@c?d", "http://h/a:b@c?d", "http://h/a:b@c?****"},
+		{"http://h?u:p@x", "http://h?u:p@x", "http://h?****"},
+		{"http://:p@h?", "http://:****@h?", "http://:****@h?****"},
+		{"nonsense", "nonsense", "nonsense"},
+		{"", "", ""},
+	};
+	char buf[64];
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		cv_notify_url_mask(rows[i].url, false, buf, sizeof(buf));
+		assert_string_equal(buf, rows[i].answer);
+		cv_notify_url_mask(rows[i].url, true, buf, sizeof(buf));
+		assert_string_equal(buf, rows[i].shown);
+		for (size_t size = 1; size < 24; size++) {
+			cv_notify_url_mask(rows[i].url, true, buf, size);
+			assert_int_equal(strncmp(buf, rows[i].shown, size - 1), 0);
+			assert_true(strlen(buf) < size);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secrets_of_endpoints_are_not_shown),
 		CASE(messages_come_in_order_over_failures),
 		CASE(what_the_receiver_refuses_is_final),
 		CASE(tries_end),
