@@ -181,6 +181,20 @@ void cv_ctl_watch_fini(struct ctl_watch *watch)
 	free(watch->lb_peaks.items);
 }
 
+/* A minute that comes twice is one of a clock that was put right a little. */
+static void minute_look(struct ctl_watch *watch, uint64_t minute)
+{
+	if (minute + 1 >= watch->minute)
+		return;
+	cv_log(CV_LOG_WARNING,
+	       "metrics: the clock was set back by %llu minutes: CloudWatch begins anew",
+	       (unsigned long long)(watch->minute - minute));
+	watch->minute = minute;
+	watch->ready_ms = 0; /* the next who asks has a round, which forgets the points before */
+	peaks_forget(&watch->node_peaks);
+	peaks_forget(&watch->lb_peaks);
+}
+
 void cv_ctl_watch_tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	uint64_t minute = (uint64_t)time(NULL) / 60;
@@ -188,6 +202,7 @@ void cv_ctl_watch_tick(struct cv_ctl *ctl, uint64_t now_ms)
 	if (ctl->dp == NULL)
 		return;
 	peaks_tick(ctl, now_ms);
+	minute_look(&ctl->watch, minute);
 	if (minute <= ctl->watch.minute)
 		return;
 	if (ctl->watch.points == NULL)

@@ -54,7 +54,8 @@ void cv_points_destroy(struct cv_points *points);
 /**
  * Begin a round.
  *
- * @param minute  minutes since 1970, not before that of the last round
+ * @param minute  minutes since 1970. Before that of the last round: the clock was wrong, all points are
+ *                forgotten, and counters go on growing from where they were
  */
 void cv_points_begin(struct cv_points *points, uint64_t minute);
 

@@ -60,12 +60,24 @@ static bool has_room(const struct cv_points *points, const struct cv_points_seri
 	       (what->always || points->n_passing < points->n_max);
 }
 
+/* The clock was wrong, and so are the points' minutes; what counters have shown is as true as before. */
+static void points_forget(struct cv_points *points, uint64_t minute)
+{
+	cv_points_table_fini(&points->series);
+	points->series = (struct points_table){0};
+	points->n_passing = 0;
+	for (uint32_t i = 0; i < points->counters.n; i++)
+		points->counters.nodes[i]->minute = minute;
+}
+
 void cv_points_begin(struct cv_points *points, uint64_t minute)
 {
 	points->round++;
 	points->n_lost = 0;
 	if (minute == points->minute)
 		return;
+	if (minute < points->minute)
+		points_forget(points, minute);
 	points->minute = minute;
 	if (minute < CV_POINTS_MINUTES)
 		return;

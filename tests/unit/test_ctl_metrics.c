@@ -10,8 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
+
+#include "cv_ctl_know.h"
+#include "cv_points.h"
 
 #include "ctl_world.h"
 
@@ -338,6 +342,64 @@ static void refused_reload_shows(void **state)
 	world_destroy(w);
 }
 
+/* ---- over time ---- */
+
+static _Atomic time_t clock_ahead;
+
+/* In place of the C library's: the clock of the whole program. */
+time_t time(time_t *ret_time)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (ret_time != NULL)
+		*ret_time = now.tv_sec + clock_ahead;
+	return now.tv_sec + clock_ahead;
+}
+
+/* The newest minute that has a point; 0: none. */
+static int newest_get(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	const struct cv_points *points = cv_ctl_points(ctl);
+	uint64_t *newest = arg;
+
+	(void)model;
+	for (uint32_t i = 0; points != NULL && i < cv_points_n(points); i++) {
+		uint64_t first, last;
+		double value;
+
+		cv_points_span(points, i, &first, &last);
+		if (last > *newest && cv_points_get(points, i, last, &value))
+			*newest = last;
+	}
+	return 0;
+}
+
+static uint64_t newest(struct world *w)
+{
+	uint64_t minute = 0;
+
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, newest_get, &minute), 0);
+	return minute;
+}
+
+/* Started with a clock that was two hours fast, which was then put right. */
+static void points_go_on_when_the_clock_is_set_back(void **state)
+{
+	struct world *w;
+	uint64_t real;
+
+	(void)state;
+	clock_ahead = 7200;
+	w = world_create(NULL);
+	world_start(w);
+	real = ((uint64_t)time(NULL) - 7200) / 60;
+	world_until(newest(w) >= real + 120);
+	clock_ahead = 0;
+	world_until(newest(w) >= real && newest(w) < real + 100);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +407,7 @@ int main(void)
 		cmocka_unit_test(values_are_those_of_the_counters),
 		cmocka_unit_test(namesakes_are_told_apart),
 		cmocka_unit_test(refused_reload_shows),
+		cmocka_unit_test(points_go_on_when_the_clock_is_set_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

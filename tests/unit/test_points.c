@@ -110,6 +110,28 @@ static void ring_ends(void **state)
 	cv_points_destroy(points);
 }
 
+/* It was two hours fast: what is counted from now on is of the right minutes. */
+static void clock_may_be_set_back(void **state)
+{
+	struct cv_points_series series = named("net/web/1");
+	struct cv_points *points = cv_points_create(10);
+
+	(void)state;
+	cv_points_begin(points, 1120);
+	cv_points_add(points, &series, 7);
+	assert_int_equal(cv_points_grown(points, &series, 40), 40);
+	cv_points_begin(points, 1000);
+	assert_int_equal(cv_points_n(points), 0);
+	assert_int_equal(cv_points_grown(points, &series, 42), 2);
+	cv_points_add(points, &series, 2);
+	IS(1000, 2);
+	IS(1120, -1);
+	/* The counter is not older than its series. */
+	cv_points_begin(points, 1000 + CV_POINTS_MINUTES - 1);
+	assert_int_equal(cv_points_grown(points, &series, 45), 3);
+	cv_points_destroy(points);
+}
+
 /* What comes and goes leaves room for what is always there, whoever has it. */
 static void some_room_is_for_what_is_always_there(void **state)
 {
@@ -212,6 +234,7 @@ int main(void)
 		cmocka_unit_test(rounds_sum_up),
 		cmocka_unit_test(gauges_are_replaced),
 		cmocka_unit_test(ring_ends),
+		cmocka_unit_test(clock_may_be_set_back),
 		cmocka_unit_test(names_tell_apart),
 		cmocka_unit_test(counters_grow),
 		cmocka_unit_test(some_room_is_for_what_is_always_there),
