@@ -23,11 +23,13 @@ STACK_MAX = 4
 
 # An error, the rest of its text, and the line; what ended by a signal has no line.
 CMOCKA = re.compile(r'^\[ +ERROR +\] .*(?:(?:\n(?!\[ ).*)*\n\[ +LINE +\] .*)*', re.M)
-SANITIZER = re.compile(r'(ERROR|WARNING): \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error: |^(Direct|Indirect) leak'
-                       r'|^\s*(Previous )?(atomic )?(read|write) of size \d|^(freed|previously allocated) by', re.I)
+SANITIZER = re.compile(r'(ERROR|WARNING|SUMMARY): \w+Sanitizer|runtime error: |^(Direct|Indirect) leak|'
+                       r'^\s*(Previous )?(atomic )?(read|write) of size \d|'
+                       r'^(freed|previously allocated) by', re.I)
 FRAME = re.compile(r'^\s*#\d+ ')
-OTHERS = re.compile(r'libsanitizer|compiler-rt|interceptor|libcmocka|/usr/|\(/?lib|sysdeps|\blibio/|\b_start\b')
-SAID = re.compile(r'\bERROR: |\berror: |^FAILED: |[Aa]ssert\w* .*failed|^stopped after \d+ s|terminate called')
+OTHERS = re.compile(r'libsanitizer|compiler-rt|interceptor|libcmocka|/usr/|\(/?lib|sysdeps|\blibio/|'
+                    r'\b_start\b')
+SAID = re.compile(r'\bERROR: |\berror: |^FAILED: |[Aa]ssert\w* .*(failed|is false)|^stopped after \d+ s')
 
 
 def sanitizer_lines(lines):

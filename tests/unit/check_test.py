@@ -50,9 +50,8 @@ RACE = '''WARNING: ThreadSanitizer: data race (pid=7)
 
 def cmocka(name, line, said='0x8 != 0x9'):
     """What a case that fails writes to stdout and to stderr."""
-    return (f'[ RUN      ] {name}\n[  FAILED  ] {name}\n',
-            f'[  ERROR   ] --- {said}\n' + (f'[   LINE   ] --- ../tests/unit/test_x.c:{line}: error: Failure!\n'
-                                           if line else ''))
+    at = f'[   LINE   ] --- ../tests/unit/test_x.c:{line}: error: Failure!\n' if line else ''
+    return f'[ RUN      ] {name}\n[  FAILED  ] {name}\n', f'[  ERROR   ] --- {said}\n{at}'
 
 
 class Tree:
@@ -150,10 +149,13 @@ def sanitizers_say_where_in_our_code(tree):
 def programs_that_do_not_end_well_are_told(tree):
     tree.program('hangs', '[ RUN      ] one\n[       OK ] one\n[ RUN      ] two\n', '', 'TIMEOUT', -15)
     tree.program('dies', '[ RUN      ] three\n', 'x.c:9: f: Assertion `a == b\' failed.\n', returncode=-6)
-    same(tree.check('unit', counts=(1, 2, 0)),
+    tree.program('wrong', '', "a line\nculvert: bug: ../lib/a.c:7: assertion 'x' is false\na line\n")
+    same(tree.check('unit', counts=(1, 3, 0)),
          unit('hangs', '      timed out after 120 s', '      in two', '      [ RUN      ] one',
               '      [       OK ] one', '      [ RUN      ] two',
-              'dies', '      killed by SIGABRT', '      in three', "      x.c:9: f: Assertion `a == b' failed."))
+              'dies', '      killed by SIGABRT', '      in three',
+              "      x.c:9: f: Assertion `a == b' failed.",
+              'wrong', "      culvert: bug: ../lib/a.c:7: assertion 'x' is false"))
 
 
 def python_says_its_error(tree):
@@ -172,7 +174,8 @@ def others_say_their_last_lines(tree):
 
 
 def builds_say_what_the_compiler_said(tree):
-    tree.put('broken', '[1/9] Compiling\nFAILED: a.o\ncc -c a.c\n../lib/a.c:1:2: error: what?\n[2/9] Compiling\n')
+    tree.put('broken', '[1/9] Compiling\nFAILED: a.o\ncc -c a.c\n../lib/a.c:1:2: error: what?\n'
+                       '[2/9] Compiling\n')
     same(tree.check('build', counts=(0, 1, 0)),
          ['  build/gcc: build/culvert-build.log', '      FAILED: a.o', '      ../lib/a.c:1:2: error: what?'])
 
