@@ -172,7 +172,7 @@ static void dp_events_apply(struct cv_dp_worker *w, const struct dp_pkt *p, uint
 			dp_timer_add(w, idx);
 	}
 	/* A timer that found the flow closed has ended. */
-	if ((act->events & CV_TCP_EV_REVIVED) != 0 && cv_tcp_is_hdr_unacked(&flow->tcp))
+	if ((act->events & CV_TCP_EV_REVIVED) != 0 && cv_tcp_is_timed(&flow->tcp))
 		dp_timer_add(w, idx);
 	if ((act->events & CV_TCP_EV_HDR_RESENT) != 0)
 		dp_event(w, CV_EV_PPV2_RESENT);
@@ -513,5 +513,7 @@ void dp_tcp_timer(struct cv_dp_worker *w, uint32_t idx)
 	if (cv_tcp_timer(&flow->tcp, &w->flows->cold[idx].tcp, &act) &&
 	    dp_header_send(w, flow, &act.built))
 		dp_event(w, CV_EV_PPV2_RESENT);
-	dp_timer_add(w, idx);
+	/* One that is given up takes no place of another's. */
+	if (cv_tcp_is_timed(&flow->tcp))
+		dp_timer_add(w, idx);
 }

@@ -46,8 +46,9 @@
 /** MSS of a side that names none, in bytes. @source RFC 9293 section 3.7.1 */
 #define CV_TCP_MSS_DEFAULT 536
 
-/** How often the caller runs cv_tcp_timer() while cv_tcp_is_hdr_unacked(), in milliseconds. */
+/** How often the caller runs cv_tcp_timer() while cv_tcp_is_timed(), in milliseconds, and how many times. */
 #define CV_TCP_TICK_MS 250
+#define CV_TCP_TICKS 128
 
 /** State of a flow, from what was seen of both sides. Half close may last for any time. */
 enum cv_tcp_state {
@@ -202,7 +203,7 @@ enum cv_tcp_verdict cv_tcp_t2c(struct cv_tcp *t, struct cv_tcp_cold *c,
 
 /**
  * The flow's timer: run every CV_TCP_TICK_MS from CV_TCP_EV_HDR_SENT on, while
- * cv_tcp_is_hdr_unacked(). It resends after 2, 4, 8 ... 128 ticks (0.5 s to 32 s), then leaves
+ * cv_tcp_is_timed(). It resends after 2, 4, 8 ... CV_TCP_TICKS ticks (0.5 s to 32 s), then leaves
  * the flow to its idle timeout. Needed with first_ack only: otherwise the client has bytes of its
  * own under way, and its own timer brings the header again.
  *
@@ -223,10 +224,16 @@ static inline bool cv_tcp_is_over(const struct cv_tcp *t)
 	       (t->state == CV_TCP_RESET && (t->flags & (CV_TCP_F_RST_C | CV_TCP_F_RST_T)) == 0);
 }
 
-/** Tell whether the header was sent and is not acknowledged: cv_tcp_timer() must run. */
+/** Tell whether the header was sent and is not acknowledged. */
 static inline bool cv_tcp_is_hdr_unacked(const struct cv_tcp *t)
 {
 	const uint8_t both = CV_TCP_F_UNACKED | CV_TCP_F_SENT;
 
 	return (t->flags & both) == both && t->state < CV_TCP_CLOSED;
+}
+
+/** Tell whether cv_tcp_timer() must run, with first_ack: the header is not acknowledged, nor given up. */
+static inline bool cv_tcp_is_timed(const struct cv_tcp *t)
+{
+	return cv_tcp_is_hdr_unacked(t) && t->aux < CV_TCP_TICKS;
 }

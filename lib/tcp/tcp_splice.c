@@ -146,7 +146,7 @@ enum cv_tcp_verdict cv_tcp_splice_c2t(struct cv_tcp *t, struct cv_tcp_cold *c,
 /*
  * The target does not have the header. Resend at once, but for all its ACKs no more than once
  * until the next tick or the client's next try: a target that speaks first may have many under
- * way from before the header came.
+ * way from before the header came. Without a tick to come each is answered.
  */
 static void ack_below(struct cv_tcp *t, const struct cv_tcp_cold *c, const struct cv_tcp_seg *seg,
 		      struct cv_tcp_act *act)
@@ -154,7 +154,8 @@ static void ack_below(struct cv_tcp *t, const struct cv_tcp_cold *c, const struc
 	if (!cv_tcp_is_hdr_unacked(t) || (t->flags & CV_TCP_F_RESENT) != 0 ||
 	    (seg->flags & CV_TCP_RST) != 0)
 		return;
-	t->flags |= CV_TCP_F_RESENT;
+	if (t->aux < CV_TCP_TICKS)
+		t->flags |= CV_TCP_F_RESENT;
 	hdr_resend(t, c, CV_TCP_HDR_RESEND, act);
 }
 

@@ -4,6 +4,8 @@
 
 #include "talk.h"
 
+#include "dp_priv.h"
+
 /* ---- the header ---- */
 
 static void header_rides_on_the_first_payload(void **state)
@@ -201,6 +203,32 @@ static void timer_sends_the_header_again_for_a_silent_client(void **state)
 	world_destroy(w);
 }
 
+/* A target that never acknowledges its header: after some time nothing of it is left but the flow. */
+static void timer_gives_up_and_leaves_its_place(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	const struct cv_dp_worker *worker = cv_dp_worker_get(w->dp, 0);
+	struct talk t = talk(w, 40000, L_FIRST_ACK);
+	struct seg s;
+
+	(void)state;
+	dial(&t, H);
+	c2t(&t, F_ACK, "");
+	assert_int_equal(worker->timer_tail - worker->timer_head, 1);
+	world_wait(w, 31000);
+	assert_int_equal(worker->timer_tail - worker->timer_head, 1);
+	w->n_out = 0;
+	world_wait(w, 9000);
+	assert_int_equal(w->n_out, 1);
+	assert_int_equal(worker->timer_head, worker->timer_tail);
+	assert_int_equal(world_flows(w), 1);
+	/* When it says that it has none, it gets one. */
+	s = target_seg(&t, ISN + 1 - H, F_ACK, "");
+	send_by(w, 0, 1, &s);
+	assert_int_equal(w->n_out, 2);
+	world_destroy(w);
+}
+
 /* With the first payload the header comes again when the client's data does: no timer of ours. */
 static void client_with_data_needs_no_timer(void **state)
 {
@@ -316,6 +344,7 @@ int main(void)
 		cmocka_unit_test(target_that_misses_the_header_gets_it_from_us),
 		cmocka_unit_test(sack_blocks_are_raised_above_the_header),
 		cmocka_unit_test(timer_sends_the_header_again_for_a_silent_client),
+		cmocka_unit_test(timer_gives_up_and_leaves_its_place),
 		cmocka_unit_test(client_with_data_needs_no_timer),
 		cmocka_unit_test(timestamps_are_kept_in_a_made_header),
 		cmocka_unit_test(fast_open_is_stripped_with_proxy_and_kept_without),

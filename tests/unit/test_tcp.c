@@ -623,6 +623,13 @@ static void timer_resends_ever_more_rarely_and_stops(void **state)
 		n += due;
 	}
 	assert_int_equal(n, 7);
+	/* It is over; a target that asks is answered all the same, each time. */
+	assert_false(cv_tcp_is_timed(&t));
+	assert_true(cv_tcp_is_hdr_unacked(&t));
+	for (int i = 0; i < 3; i++) {
+		t2c(TISN1, ISN1 - H, CV_TCP_ACK, 0);
+		assert_int_equal(act.hdr, CV_TCP_HDR_RESEND);
+	}
 	establish(H, true);
 	t2c(TISN1, ISN1, CV_TCP_ACK, 0);
 	assert_false(cv_tcp_timer(&t, &cold, &act));
