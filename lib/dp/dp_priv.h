@@ -183,13 +183,16 @@ static inline void dp_handoff(struct cv_dp_worker *w, struct rte_mbuf *m, uint32
 		dp_handoff_flush(w, to);
 }
 
-/** Tell whether RSS should bring the packets of a port to the workers that own their flows. */
+/**
+ * Tell whether RSS should bring a packet to the worker that owns its flow. It brings what is in VXLAN to
+ * wherever the outer headers lead, and never hashes those inside.
+ */
 static inline bool dp_is_steered(const struct cv_dp_worker *w, const struct dp_pkt *p)
 {
-	return w->rss[p->m->port] != NULL;
+	return w->rss[p->m->port] != NULL && w->view->spec.vpcs[p->vpc].port != w->n_ports;
 }
 
-/** Worker that owns flows of a client-side hash, from a port whose RSS says nothing. */
+/** Worker that owns flows of a client-side hash, where RSS says nothing of them. */
 static inline uint32_t dp_hash_owner(const struct cv_dp_worker *w, uint64_t hash)
 {
 	return (uint32_t)(((uint64_t)(uint32_t)(hash >> 16) * w->n_workers) >> 32);
@@ -259,7 +262,7 @@ static inline uint32_t dp_owner(const struct cv_dp_worker *w, const struct dp_pk
 	const struct cv_rss_table *rss = w->rss[p->m->port];
 	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 
-	if (rss == NULL)
+	if (!dp_is_steered(w, p))
 		return dp_hash_owner(w, p->hash);
 	return cv_rss_worker(rss, cv_rss_hash(rss, p->ip->src_addr, p->ip->dst_addr, tcp->src_port,
 					      tcp->dst_port));

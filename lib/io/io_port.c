@@ -105,8 +105,7 @@ static int configure(const struct cv_io_dev *dev, const struct cv_io_port_cfg *c
 	uint8_t key[UINT8_MAX];
 
 	if (dev->n_rx > 1) {
-		rss->rss_hf = info->flow_type_rss_offloads &
-			      (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+		rss->rss_hf = info->flow_type_rss_offloads & CV_IO_RSS_HF;
 		if (rss->rss_hf != 0)
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		if (with_key && cv_io_rss_key_put(dev->rss_key, info->hash_key_size, key)) {

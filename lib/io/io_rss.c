@@ -75,8 +75,7 @@ static bool key_set(const struct cv_io *io, uint16_t id, const struct rte_eth_de
 	struct rte_eth_rss_conf conf = {
 		.rss_key = buf,
 		.rss_key_len = len,
-		.rss_hf = info->flow_type_rss_offloads &
-			  (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP),
+		.rss_hf = info->flow_type_rss_offloads & CV_IO_RSS_HF,
 	};
 
 	if (!cv_io_rss_key_put(io->rss_key, len, buf))

@@ -2,7 +2,7 @@
 
 /* Ports whose RSS is known: packets arrive where a NIC would bring them, and are at home there. */
 
-#include "talk.h"
+#include "far.h"
 
 #include <rte_thash.h>
 
@@ -322,6 +322,37 @@ static void targets_may_dial_from_any_queue(void **state)
 	world_destroy(w);
 }
 
+/* A NIC hashes what is outside: flows inside are owned as where nothing is known of it. */
+static void rss_says_nothing_of_what_is_in_vxlan(void **state)
+{
+	struct nics nics = nics_make(3);
+	struct world *with =
+		world_create(&(struct world_cfg){.n_workers = 3, .rss = nics.rss, .vxlan = true});
+	struct world *without = world_create(&(struct world_cfg){.n_workers = 3, .vxlan = true});
+
+	(void)state;
+	for (unsigned int i = 0; i < 60; i++) {
+		struct world *const worlds[] = {with, without};
+
+		for (unsigned int k = 0; k < 2; k++) {
+			struct far_talk f = far_talk(worlds[k], L_PLAIN);
+
+			f.t.cport = (uint16_t)(30000 + i);
+			f.worker = i % 3;
+			(void)far_c2t(&f, F_SYN, "");
+			(void)far_t2c(&f, ISN + 1, F_SYN | F_ACK, "");
+			(void)far_c2t(&f, F_PSH, "x");
+		}
+		for (unsigned int k = 0; k < 3; k++)
+			assert_int_equal(cv_ctr_get(&cv_dp_stats(with->dp)[k]->flows),
+					 cv_ctr_get(&cv_dp_stats(without->dp)[k]->flows));
+	}
+	assert_int_equal(world_events(with, CV_EV_HANDOFF_OUT),
+			 world_events(without, CV_EV_HANDOFF_OUT));
+	world_destroy(with);
+	world_destroy(without);
+}
+
 static void workers_that_are_not_are_refused(void **state)
 {
 	struct nics nics = nics_make(3);
@@ -349,6 +380,7 @@ int main(void)
 		cmocka_unit_test(exhaustion_is_exact),
 		cmocka_unit_test(strays_are_judged_by_their_owner),
 		cmocka_unit_test(targets_may_dial_from_any_queue),
+		cmocka_unit_test(rss_says_nothing_of_what_is_in_vxlan),
 		cmocka_unit_test(workers_that_are_not_are_refused),
 	};
 

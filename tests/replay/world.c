@@ -205,7 +205,7 @@ struct world *world_create(const struct world_cfg *cfg)
 		.rest_ms = cfg->rest_ms > 0 ? cfg->rest_ms : 60000,
 		.n_slices = (uint16_t)w->n_workers,
 	};
-	if (cfg->rss != NULL && cfg->rss[1].on) {
+	if (cfg->rss != NULL && cfg->rss[1].on && !cfg->vxlan) {
 		w->snat_map = cv_snat_map_create(&cfg->rss[1]);
 		assert_non_null(w->snat_map);
 		w->snat.map = w->snat_map;
