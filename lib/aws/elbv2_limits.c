@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* ELBv2: quotas. */
+/* ELBv2: quotas, and capacity that may be reserved. */
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "aws_priv.h"
+#include "elbv2_priv.h"
 
 #define QUOTA(name, field)                                       \
 	{                                                        \
@@ -54,7 +55,37 @@ static int describe_account_limits(struct aws_call *call)
 	return 0;
 }
 
+/* ---- capacity: a load balancer has what the appliance has ---- */
+
+static int describe_capacity(struct aws_call *call)
+{
+	const char *arn = cv_query_str(&call->params, "LoadBalancerArn");
+
+	if (cv_aws_elb_find(call, CV_MODEL_LB, arn, NULL) == CV_MODEL_NONE)
+		return -EINVAL;
+	cv_xml_open(call->out, "CapacityReservationState");
+	cv_xml_close(call->out);
+	return 0;
+}
+
+static int modify_capacity(struct aws_call *call)
+{
+	int ret = describe_capacity(call);
+
+	if (ret < 0 || cv_aws_bool(&call->params, "ResetCapacityReservation", false))
+		return ret;
+	return cv_aws_fail(
+		call, "InvalidConfigurationRequest",
+		"Capacity cannot be reserved: each load balancer has all that culvert has");
+}
+
 static const struct aws_param limits_params[] = {AWS_MARKER_PAGES};
+static const struct aws_param capacity_params[] = {AWS_ID("LoadBalancerArn", AWS_REQUIRED)};
+static const struct aws_param reserve_params[] = {
+	AWS_ID("LoadBalancerArn", AWS_REQUIRED),
+	AWS_LATE("MinimumLoadBalancerCapacity.CapacityUnits"),
+	AWS_BOOL("ResetCapacityReservation"),
+};
 
 static const struct aws_action actions[] = {
 	{
@@ -63,6 +94,16 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(limits_params),
 		.page_default = 400,
 		.answers = "Limits.Name Limits.Max NextMarker",
+	},
+	{
+		.name = "DescribeCapacityReservation",
+		.handle = describe_capacity,
+		AWS_PARAMS(capacity_params),
+	},
+	{
+		.name = "ModifyCapacityReservation",
+		.handle = modify_capacity,
+		AWS_PARAMS(reserve_params),
 	},
 };
 

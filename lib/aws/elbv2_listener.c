@@ -158,7 +158,8 @@ static int action_read(struct aws_call *call, struct action *action)
 
 static int protocol_check(struct aws_call *call)
 {
-	static const char *const of_tls[] = {"Certificates", "SslPolicy", "AlpnPolicy"};
+	static const char *const of_tls[] = {"Certificates", "SslPolicy", "AlpnPolicy",
+					     "MutualAuthentication"};
 	const char *protocol = cv_query_str(&call->params, "Protocol");
 
 	if (protocol != NULL && strcmp(protocol, "TCP") != 0)
@@ -341,8 +342,9 @@ static int describe_listeners(struct aws_call *call)
 #define GROUP "DefaultActions.member.N.ForwardConfig.TargetGroups.member.N."
 #define STICKY "DefaultActions.member.N.ForwardConfig.TargetGroupStickinessConfig."
 #define LISTENER_PARAMS                                                                         \
-	AWS_ENUM("Protocol", 0, "HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE"),                       \
+	AWS_ENUM("Protocol", 0, "HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE|QUIC|TCP_QUIC"),         \
 		AWS_INT("Port", 0, 1, 65535), AWS_LATE("SslPolicy"),                            \
+		AWS_LATE("MutualAuthentication.*"),                                             \
 		AWS_LATE("Certificates.member.N.CertificateArn"),                               \
 		AWS_LATE("Certificates.member.N.IsDefault"), AWS_LATE("AlpnPolicy.member.N"),   \
 		AWS_LATE(ACTION "RedirectConfig.*"), AWS_LATE(ACTION "FixedResponseConfig.*"),  \

@@ -342,7 +342,7 @@ static int delete_tg(struct aws_call *call)
 
 /* ---- the table ---- */
 
-#define PROTOCOLS "HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE"
+#define PROTOCOLS "HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE|QUIC|TCP_QUIC"
 #define CHECK_PARAMS                                                                         \
 	AWS_ENUM("HealthCheckProtocol", 0, PROTOCOLS), AWS_STR("HealthCheckPort", 0, 1, 32), \
 		AWS_BOOL("HealthCheckEnabled"), AWS_STR("HealthCheckPath", 0, 1, 1024),      \

@@ -90,6 +90,41 @@ static void there_are_no_certificates(void **state)
 		  "Action=DescribeSSLPolicies&Names.member.1=ELBSecurityPolicy-2016-08");
 }
 
+/* Newer clients look whether there are some. */
+static void no_capacity_is_reserved(void **state)
+{
+	static const char modify[] = "Action=ModifyCapacityReservation&LoadBalancerArn=";
+
+	(void)state;
+	elb(PROV, "Action=DescribeCapacityReservation&LoadBalancerArn=%s", lb);
+	assert_string_equal(got, "<CapacityReservationState/>");
+	elb(PROV, "%s%s&ResetCapacityReservation=true", modify, lb);
+	elb_fails(PROV, "InvalidConfigurationRequest",
+		  "%s%s&MinimumLoadBalancerCapacity.CapacityUnits=100", modify, lb);
+	elb_fails(PROV, "LoadBalancerNotFound", "%s" NONE_LB "&ResetCapacityReservation=true",
+		  modify);
+	elb_fails(CONS, "LoadBalancerNotFound",
+		  "Action=DescribeCapacityReservation&LoadBalancerArn=%s", lb);
+}
+
+static void what_is_newer_is_known(void **state)
+{
+	(void)state;
+	elb(PROV, CREATE_LB "new&Subnets.member.1=%s&EnablePrefixForIpv6SourceNat=off", sub_pb);
+	elb_fails(PROV, "ValidationError",
+		  CREATE_LB "on&Subnets.member.1=%s&EnablePrefixForIpv6SourceNat=on", sub_pb);
+	for (size_t i = 0; i < 2; i++) {
+		const char *quic = STRS("QUIC", "TCP_QUIC")[i];
+
+		elb_fails(
+			PROV, "InvalidConfigurationRequest",
+			"Action=CreateTargetGroup&TargetType=ip&VpcId=%s&Port=80&Name=q&Protocol=%s",
+			vpc_p, quic);
+		elb_fails(PROV, "UnsupportedProtocol",
+			  "Action=ModifyListener&ListenerArn=%s&Protocol=%s", listener, quic);
+	}
+}
+
 /* What is wrong is the protocol, not that it comes with what it needs. */
 static void listeners_of_tls_are_refused_as_such(void **state)
 {
@@ -101,9 +136,10 @@ static void listeners_of_tls_are_refused_as_such(void **state)
 		"%s%s&Protocol=TLS&SslPolicy=ELBSecurityPolicy-2016-08&AlpnPolicy.member.1=None" CERTIFICATE
 		"&" FORWARD "TargetGroupArn=%s",
 		create, lb, tg);
-	for (size_t i = 0; i < 3; i++) {
-		const char *what = STRS(CERTIFICATE, "&SslPolicy=ELBSecurityPolicy-2016-08",
-					"&AlpnPolicy.member.1=None")[i];
+	for (size_t i = 0; i < 4; i++) {
+		const char *what =
+			STRS(CERTIFICATE, "&SslPolicy=ELBSecurityPolicy-2016-08",
+			     "&AlpnPolicy.member.1=None", "&MutualAuthentication.Mode=off")[i];
 
 		elb_fails(PROV, "ValidationError",
 			  "%s%s&Protocol=TCP%s&" FORWARD "TargetGroupArn=%s", create, lb, what, tg);
@@ -146,6 +182,8 @@ int main(void)
 		TEST(there_is_the_default_rule_only),
 		TEST(priorities_are_not_the_default_rules),
 		TEST(there_are_no_certificates),
+		TEST(no_capacity_is_reserved),
+		TEST(what_is_newer_is_known),
 		TEST(listeners_of_tls_are_refused_as_such),
 		TEST(actions_of_other_load_balancers_are_refused_as_such),
 	};
