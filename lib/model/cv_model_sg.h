@@ -51,7 +51,8 @@ struct cv_model_security_group {
 	struct cv_model_rule
 		*egress; /**< shape [n_egress]; kept: nothing that has a group connects */
 	uint32_t n_rules, n_egress;
-	bool of_vpc; /**< CV_MODEL_SG_DEFAULT, made with its VPC and gone with it; meta.api: a call changed it */
+	/** CV_MODEL_SG_DEFAULT, made with its VPC and gone with it; meta.api: a call changed it */
+	bool of_vpc;
 	struct cv_model_meta meta;
 };
 
