@@ -81,6 +81,13 @@ const char *cv_aws_ec2_ip(struct aws_call *call, cv_be32_t addr);
 /** An id that follows from another: `vpce-con-` of an endpoint's. */
 const char *cv_aws_ec2_derived(struct aws_call *call, const char *prefix, const char *basis);
 
+/** The id of the association of a VPC and a CIDR of it. */
+const char *cv_aws_ec2_cidr_id(struct aws_call *call, const struct cv_model_vpc *vpc,
+			       struct cv_prefix cidr);
+
+/** Read parameter CidrBlock as a CIDR that a VPC may have. @return 0, or what cv_aws_fail() returns */
+int cv_aws_ec2_vpc_cidr(struct aws_call *call, struct cv_prefix *ret_cidr);
+
 /** A fresh id for what the call makes: one for each prefix. */
 const char *cv_aws_ec2_id(struct aws_call *call, const char *prefix);
 
@@ -156,6 +163,17 @@ void cv_aws_ec2_private_dns(struct aws_call *call, const struct cv_model_service
 const char *cv_aws_ec2_dns_state(const struct cv_model_service *service);
 
 /* ---- rules of security groups ---- */
+
+/** Characters of descriptions and of groups' names. */
+#define EC2_TEXT_CHARS                                                    \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 " \
+	"._-:/()#,@[]+=&;{}!$*"
+
+/** The same, as AWS tells them. */
+#define EC2_TEXT_SET "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
+
+/** Check the descriptions of rules, wherever the request has them. @return as cv_aws_fail() */
+int cv_aws_ec2_descriptions_check(struct aws_call *call);
 
 /** Rules of a request. */
 struct ec2_rules {

@@ -130,6 +130,24 @@ static int permission_read(struct aws_call *call, const struct cv_query_node *it
 	return ret;
 }
 
+int cv_aws_ec2_descriptions_check(struct aws_call *call)
+{
+	static const char end[] = ".Description";
+
+	for (uint32_t i = 0; i < call->params.n; i++) {
+		const struct cv_query_param *param = &call->params.params[i];
+		size_t len = strlen(param->name);
+
+		if (len >= sizeof(end) && strcmp(param->name + len - (sizeof(end) - 1), end) == 0 &&
+		    strspn(param->value, EC2_TEXT_CHARS) != strlen(param->value))
+			return cv_aws_fail(
+				call, "InvalidParameterValue",
+				"Invalid rule description. Valid descriptions are strings "
+				"less than 256 characters from the following set: " EC2_TEXT_SET);
+	}
+	return 0;
+}
+
 int cv_aws_ec2_rules_read(struct aws_call *call, enum ec2_rules_use use, struct ec2_rules *rules)
 {
 	struct cv_query_iter iter = {.list = cv_query_at(&call->params, "IpPermissions")};
@@ -138,6 +156,9 @@ int cv_aws_ec2_rules_read(struct aws_call *call, enum ec2_rules_use use, struct 
 	int ret = 0;
 
 	*rules = (struct ec2_rules){0};
+	/* Of rules that go nobody asks for more than AWS has stored. */
+	if (use == EC2_RULES_NEW && cv_aws_ec2_descriptions_check(call) < 0)
+		return -EINVAL;
 	/* No rule takes less than a parameter. */
 	rules->items = cv_aws_alloc(call, (call->params.n + 1) * sizeof(*rules->items));
 	if (rules->items == NULL)

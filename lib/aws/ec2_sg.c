@@ -11,6 +11,40 @@
 
 /* ---- create, delete ---- */
 
+/* A text of a group, in AWS's characters. */
+static int text_check(struct aws_call *call, const char *param, const char *what)
+{
+	const char *text = cv_query_str(&call->params, param);
+
+	for (const char *c = text; *c != '\0'; c++) {
+		if ((*c & 0x80) != 0)
+			return cv_aws_fail(call, "InvalidParameterValue",
+					   "Value (%.255s) for parameter %s is invalid. Character "
+					   "sets beyond ASCII are not supported.",
+					   text, param);
+	}
+	if (strspn(text, EC2_TEXT_CHARS) == strlen(text))
+		return 0;
+	return cv_aws_fail(call, "InvalidParameterValue",
+			   "Invalid security group %s. Valid %ss are strings less than 256 "
+			   "characters from the following set: " EC2_TEXT_SET,
+			   what, what);
+}
+
+static int create_check(struct aws_call *call, const struct cv_model_sg_req *req)
+{
+	int ret = text_check(call, "GroupName", "name");
+
+	if (ret == 0)
+		ret = text_check(call, "GroupDescription", "description");
+	if (ret == 0 &&
+	    cv_model_find(call->model, CV_MODEL_SG, req->vpc, req->name) != CV_MODEL_NONE)
+		ret = cv_aws_fail(call, "InvalidGroup.Duplicate",
+				  "The security group '%.255s' already exists for VPC '%s'",
+				  req->name, call->model->vpcs[req->vpc].id);
+	return ret;
+}
+
 static int create_group(struct aws_call *call)
 {
 	const char *description = cv_query_str(&call->params, "GroupDescription");
@@ -34,6 +68,8 @@ static int create_group(struct aws_call *call)
 				  "Value (%.64s) for parameter GroupName is invalid. Group names "
 				  "may not be in the format sg-*",
 				  req.name);
+	if (ret == 0)
+		ret = create_check(call, &req);
 	if (ret == 0)
 		ret = cv_aws_tags(call, "security-group", &call->by.tags, &call->by.n_tags);
 	if (ret < 0)
@@ -221,6 +257,8 @@ static int described_read(struct aws_call *call, uint32_t idx, bool egress, stru
 	uint32_t n;
 	const struct cv_model_rule *there = cv_model_sg_rules(sg, egress, &n);
 
+	if (cv_aws_ec2_descriptions_check(call) < 0)
+		return -EINVAL;
 	for (uint32_t i = 0; i < rules->n; i++) {
 		const char *description = rules->items[i].description;
 		uint32_t k = 0;
@@ -333,6 +371,8 @@ static int modify_rules(struct aws_call *call)
 	uint32_t idx;
 	int ret = group_read(call, &req.sg, &idx);
 
+	if (ret == 0)
+		ret = cv_aws_ec2_descriptions_check(call);
 	if (ret < 0 || rules == NULL)
 		return -EINVAL;
 	ret = modifications_read(call, idx, rules, &req);

@@ -17,6 +17,10 @@
 
 /* ---- Subscribe ---- */
 
+#define ENDPOINT_MAX 2048
+/* The topic's owner is told of the subscriptions of others, too: not their passwords. */
+#define SHOWN_MAX (ENDPOINT_MAX + 8)
+
 static int endpoint_check(struct aws_call *call, const char *protocol, const char *endpoint)
 {
 	size_t len = strlen(protocol);
@@ -161,8 +165,8 @@ static int same_check(struct aws_call *call, const struct sns_sub *sub)
 	if (want.delivery == NULL)
 		return cv_aws_fail(call, "InternalError", "out of memory");
 	ret = attrs_read(call, &want);
-	if (ret == 0 && (want.raw != sub->raw ||
-			 !cv_aws_sns_json_same(want.delivery, sub->delivery)))
+	if (ret == 0 &&
+	    (want.raw != sub->raw || !cv_aws_sns_json_same(want.delivery, sub->delivery)))
 		ret = cv_aws_fail(call, "InvalidParameter",
 				  "Invalid parameter: Attributes Reason: Subscription already "
 				  "exists with different attributes");
@@ -299,15 +303,17 @@ static struct sns_sub *sub_own(struct aws_call *call)
 static int get_attributes(struct aws_call *call)
 {
 	const struct sns_sub *sub = sub_own(call);
+	char shown[SHOWN_MAX];
 
 	if (sub == NULL)
 		return -EINVAL;
+	cv_notify_url_mask(sub->endpoint, false, shown, sizeof(shown));
 	cv_xml_open(call->out, "Attributes");
 	cv_aws_sns_entry(call, "SubscriptionArn", sub->arn);
 	cv_aws_sns_entry(call, "TopicArn", sub->topic);
 	cv_aws_sns_entry(call, "Owner", sub->owner);
 	cv_aws_sns_entry(call, "Protocol", sub->protocol);
-	cv_aws_sns_entry(call, "Endpoint", sub->endpoint);
+	cv_aws_sns_entry(call, "Endpoint", shown);
 	cv_aws_sns_entry(call, "PendingConfirmation", sub->confirmed ? "false" : "true");
 	cv_aws_sns_entry(call, "ConfirmationWasAuthenticated", sub->guarded ? "true" : "false");
 	cv_aws_sns_entry(call, "RawMessageDelivery", sub->raw ? "true" : "false");
@@ -346,11 +352,14 @@ static int set_attributes(struct aws_call *call)
 
 static void sub_write(struct aws_call *call, const struct sns_sub *sub)
 {
+	char shown[SHOWN_MAX];
+
+	cv_notify_url_mask(sub->endpoint, false, shown, sizeof(shown));
 	cv_xml_item(call->out);
 	cv_xml_str(call->out, "SubscriptionArn", sub->confirmed ? sub->arn : PENDING);
 	cv_xml_str(call->out, "Owner", sub->owner);
 	cv_xml_str(call->out, "Protocol", sub->protocol);
-	cv_xml_str(call->out, "Endpoint", sub->endpoint);
+	cv_xml_str(call->out, "Endpoint", shown);
 	cv_xml_str(call->out, "TopicArn", sub->topic);
 	cv_xml_close(call->out);
 }
@@ -388,7 +397,7 @@ static int list_subs(struct aws_call *call)
 static const struct aws_param subscribe_params[] = {
 	TOPIC,
 	AWS_STR("Protocol", AWS_REQUIRED, 1, 32),
-	AWS_STR("Endpoint", AWS_REQUIRED, 1, 2048),
+	AWS_STR("Endpoint", AWS_REQUIRED, 1, ENDPOINT_MAX),
 	AWS_STR("Attributes.entry.N.key", AWS_REQUIRED, 1, 64),
 	AWS_STR("Attributes.entry.N.value", AWS_REQUIRED, 0, 30720),
 	AWS_BOOL("ReturnSubscriptionArn"),

@@ -227,6 +227,55 @@ static void dry_runs_of_endpoints_change_nothing(void **state)
 	has_not("deleting");
 }
 
+#define SET "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
+
+static void groups_have_names_of_known_characters(void **state)
+{
+	static const char create[] = "Action=CreateSecurityGroup&VpcId=";
+
+	(void)state;
+	ec2_fails(CONS, "InvalidGroup.Duplicate", "%s%s&GroupName=sg&GroupDescription=d", create,
+		  vpc_c);
+	says("The security group 'sg' already exists for VPC '%s'", vpc_c);
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&GroupName=g&GroupDescription=caf%%C3%%A9",
+		  create, vpc_c);
+	says("Value (caf\303\251) for parameter GroupDescription is invalid. Character sets beyond "
+	     "ASCII are not supported.");
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&GroupName=g<&GroupDescription=d", create,
+		  vpc_c);
+	says("Invalid security group name. Valid names are strings less than 256 characters from "
+	     "the following set: " SET);
+	ec2_fails(CONS, "InvalidParameterValue", "%s%s&GroupName=g&GroupDescription=it's", create,
+		  vpc_c);
+	ec2(CONS, "%s%s&GroupName=g!*&GroupDescription=d+of+[me]", create, vpc_c);
+}
+
+static void rules_have_descriptions_of_known_characters(void **state)
+{
+#define RULE                                                                                  \
+	"&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=1" \
+	"&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"                                       \
+	"&IpPermissions.1.IpRanges.1.Description="
+	char sg[128];
+
+	(void)state;
+	ec2(CONS, "Action=CreateSecurityGroup&VpcId=%s&GroupName=g&GroupDescription=d", vpc_c);
+	element("groupId", sg);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "Action=AuthorizeSecurityGroupIngress&GroupId=%s" RULE "<b>", sg);
+	says("Invalid rule description. Valid descriptions are strings less than 256 characters "
+	     "from the following set: " SET);
+	ec2(CONS, "Action=AuthorizeSecurityGroupIngress&GroupId=%s" RULE "a/b", sg);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "Action=UpdateSecurityGroupRuleDescriptionsIngress&GroupId=%s" RULE "<b>", sg);
+	ec2_fails(CONS, "InvalidParameterValue",
+		  "Action=ModifySecurityGroupRules&GroupId=%s"
+		  "&SecurityGroupRule.1.SecurityGroupRuleId=sgr-" NOBODY
+		  "&SecurityGroupRule.1.SecurityGroupRule.Description=<b>",
+		  sg);
+	ec2(CONS, "Action=RevokeSecurityGroupIngress&GroupId=%s" RULE "whatever", sg);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -239,6 +288,8 @@ int main(void)
 		TEST(what_cannot_be_removed_is_named),
 		TEST(other_ip_types_are_not_supported),
 		TEST(principals_are_added_once),
+		TEST(groups_have_names_of_known_characters),
+		TEST(rules_have_descriptions_of_known_characters),
 		TEST(dry_runs_look_at_what_they_name),
 		TEST(dry_runs_of_endpoints_change_nothing),
 	};
