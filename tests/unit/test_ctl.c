@@ -454,13 +454,50 @@ static void questions_that_make_no_sense_are_refused(void **state)
 	world_destroy(w);
 }
 
+/* Two more than may wait (CTL_QUEUE_MAX). */
+#define N_SILENT (1024 + 2)
+/* What control has to answer in, and a second for what is cut off it. */
+#define ANSWER_SECONDS (5 + 1)
+
+/* Who asks while control does not answer: its time is over once all others have asked as well. */
+static _Thread_local bool is_silent, is_counted;
+static atomic_uint n_silent;
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *at);
+int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *at);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *at)
+{
+	struct timespec soon;
+
+	if (!is_silent)
+		return __real_pthread_cond_timedwait(cond, lock, at);
+	if (!is_counted)
+		atomic_fetch_add(&n_silent, 1);
+	is_counted = true;
+	clock_gettime(CLOCK_MONOTONIC, &soon);
+	cv_assert(at->tv_sec <= soon.tv_sec + ANSWER_SECONDS);
+	soon.tv_nsec += 100000000;
+	soon.tv_sec += soon.tv_nsec / 1000000000;
+	soon.tv_nsec %= 1000000000;
+	(void)__real_pthread_cond_timedwait(cond, lock, &soon);
+	return atomic_load(&n_silent) == N_SILENT ? ETIMEDOUT : 0;
+}
+
 static void *ask_silent(void *arg)
 {
 	const struct cv_ctl_query query = {.what = "config"};
 	struct cv_ctl_reply reply = {0};
-	intptr_t ret = cv_ctl_show(world_ctl(arg), &query, &reply);
+	intptr_t ret;
 
+	is_silent = true;
+	ret = cv_ctl_show(world_ctl(arg), &query, &reply);
 	cv_assert(reply.text == NULL);
+	if (!is_counted)
+		atomic_fetch_add(&n_silent, 1); /* it was refused at once */
 	return (void *)ret;
 }
 
@@ -469,12 +506,13 @@ static void control_that_does_not_answer_is_noticed(void **state)
 	struct world *w = world_create(NULL);
 	const struct cv_ctl_query query = {.what = "config"};
 	struct cv_ctl_reply reply = {0};
-	/* Two more than may wait (CTL_QUEUE_MAX), on stacks that a thousand threads can have. */
-	static pthread_t threads[1024 + 2];
+	/* On stacks that a thousand threads can have. */
+	static pthread_t threads[N_SILENT];
 	pthread_attr_t attr;
 	int n_full = 0;
 
 	(void)state;
+	atomic_store(&n_silent, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 << 10);
 	for (size_t i = 0; i < CV_ARRAY_LEN(threads); i++)
