@@ -30,6 +30,12 @@
 #define DP_MAC_MASK 0xffffffffffffULL
 /* What a shorter packet is padded to on the wire. */
 #define DP_PADDED_LEN 46u
+/*
+ * Who waits in vain sends again after far more than this. No more: the other end sends again as well, and at
+ * nearly the same time.
+ */
+#define DP_SILENCE_MS 4u
+_Static_assert(DP_SILENCE_MS < 1000, "shorter than any idle timeout: those are in seconds");
 
 /* One buffer, which nobody else reads: its bytes may be rewritten. Both counts are at least 1. */
 static inline bool dp_is_ours_alone(const struct rte_mbuf *m)
@@ -429,15 +435,13 @@ static inline bool dp_is_steady(const struct cv_dp_worker *w, const struct dp_pk
 }
 
 /* A target's ACK that makes a flow steady. */
-static inline bool dp_gets_steady(const struct cv_dp_worker *w, const struct dp_pkt *p,
-				  struct cv_flow *flow)
+static inline bool dp_gets_steady(const struct dp_pkt *p, struct cv_flow *flow)
 {
 	const struct rte_tcp_hdr *tcp = dp_tcp_hdr(p);
 
 	return p->side == DP_TARGET &&
 	       cv_tcp_hdr_ack(&flow->tcp, tcp->tcp_flags, (const uint8_t *)(tcp + 1),
-			      dp_tcp_len(tcp) - DP_TCP_LEN, rte_be_to_cpu_32(tcp->recv_ack)) &&
-	       dp_is_steady(w, p, flow);
+			      dp_tcp_len(tcp) - DP_TCP_LEN, rte_be_to_cpu_32(tcp->recv_ack));
 }
 
 void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p)
@@ -448,6 +452,26 @@ void dp_flow_packet(struct cv_dp_worker *w, struct dp_pkt *p)
 		dp_forward_inline(w, p, flow);
 	else
 		dp_tcp_packet(w, p, p->flow);
+}
+
+static inline bool dp_is_late(const struct cv_dp_worker *w, const struct cv_flow *flow)
+{
+	return (uint32_t)w->now_ms - flow->last_ms > DP_SILENCE_MS;
+}
+
+/* The client may be elsewhere by now. Returns true if the flow is over. */
+static inline bool dp_came_late(struct cv_dp_worker *w, const struct dp_pkt *p,
+				struct cv_flow *flow)
+{
+	uint64_t from;
+
+	if (p->side == DP_CLIENT) {
+		from = cv_flow_load64(dp_l2(w, p) + 6) ^ cv_flow_load64(flow->client_mac);
+		/* Nearly never, but always in VXLAN, for a ticket is no station's MAC. */
+		if (__builtin_expect((from & DP_MAC_MASK) != 0, 0))
+			dp_client_follow(w, p, flow);
+	}
+	return (uint32_t)w->now_ms - flow->last_ms > flow->idle_s * 1000u;
 }
 
 /* The likely flow was none or not the right one. */
@@ -486,7 +510,11 @@ static inline void dp_forward_burst(struct cv_dp_worker *w, struct dp_pkt *pkts,
 			continue;
 		}
 		flow = &w->flows->flows[p->flow];
-		if (__builtin_expect(dp_is_steady(w, p, flow), 1) || dp_gets_steady(w, p, flow))
+		if (dp_is_late(w, flow) && __builtin_expect(dp_came_late(w, p, flow), 0))
+			dp_tcp_packet(w, p, p->flow);
+		else if (__builtin_expect(cv_tcp_is_fast(&flow->tcp, dp_tcp_hdr(p)->tcp_flags),
+					  1) ||
+			 dp_gets_steady(p, flow))
 			dp_forward_inline(w, p, flow);
 		else
 			dp_tcp_packet(w, p, p->flow);

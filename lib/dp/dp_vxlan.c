@@ -424,6 +424,18 @@ void dp_client_forget(struct cv_dp_worker *w, const uint8_t *mac)
 	c->free = id;
 }
 
+void dp_client_follow(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow)
+{
+	uint8_t mac[6];
+
+	if (dp_is_bad_source(p->ip->src_addr, dp_l2(w, p)) || !dp_client_is_current(w, flow))
+		return;
+	dp_client_note(w, p, mac);
+	/* Where it was or, if it still is there, what was taken just now. */
+	dp_client_forget(w, flow->client_mac);
+	memcpy(flow->client_mac, mac, sizeof(mac));
+}
+
 cv_be32_t dp_client_get(const struct cv_dp_worker *w, const uint8_t *mac, uint8_t *ret_mac)
 {
 	const struct dp_client *client;

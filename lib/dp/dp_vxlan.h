@@ -66,6 +66,14 @@ void dp_clients_destroy(struct dp_clients *clients);
  */
 void dp_client_note(struct cv_dp_worker *w, const struct dp_pkt *p, uint8_t *mac);
 
+/**
+ * Answer a flow's client where its packet came from: it has moved, or a router of the clients' has taken
+ * over from another.
+ *
+ * @param p  the client's packet, as it came
+ */
+void dp_client_follow(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow);
+
 /** Give a ticket back; a MAC is none. @param mac as dp_client_note() left it */
 void dp_client_forget(struct cv_dp_worker *w, const uint8_t *mac);
 

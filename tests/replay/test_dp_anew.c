@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Ends that begin anew in the middle of a flow, and resets that they did not send. */
+/* Ends that begin anew or move in the middle of a flow, and resets that they did not send. */
 
 #include "talk.h"
 
@@ -93,12 +93,60 @@ static void reset_that_nobody_sent_ends_no_idle_flow(void **state)
 	world_destroy(w);
 }
 
+/* A router of the clients' takes over from another, which does not forward any more. */
+static void answers_go_where_the_client_speaks_from(void **state)
+{
+	static const uint8_t other[6] = {2, 0xcc, 0, 0, 0, 2}, group[6] = {3, 0xcc, 0, 0, 0, 4};
+	static const unsigned int vpcs[] = {VPC_A, VPC_B};
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct seg s;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct talk t = talk(w, (uint16_t)(40000 + i), L_PROXY);
+
+		t.vpc = vpcs[i];
+		open_proxy(&t);
+		world_wait(w, 200);
+		s = client_seg(&t, F_ACK, "again");
+		memcpy(s.src_mac, other, 6);
+		(void)one(w, 0, &s);
+		s = t2c(&t, ISN + 8, F_ACK, "");
+		assert_memory_equal(s.dst_mac, other, 6);
+		assert_int_equal(s.vlan, w->vpcs[t.vpc].vlan);
+		/* Segments under way on both do not take turns. */
+		w->now_ms += 3;
+		s = client_seg(&t, F_ACK, "late");
+		(void)one(w, 0, &s);
+		s = t2c(&t, ISN + 8, F_ACK, "");
+		assert_memory_equal(s.dst_mac, other, 6);
+		/* No station has the MAC of a group. */
+		world_wait(w, 200);
+		s = client_seg(&t, F_ACK, "odd");
+		memcpy(s.src_mac, group, 6);
+		(void)one(w, 0, &s);
+		s = t2c(&t, ISN + 8, F_ACK, "");
+		assert_memory_equal(s.dst_mac, other, 6);
+		/* The target's own packets say nothing of the client. */
+		world_wait(w, 200);
+		s = t2c(&t, ISN + 8, F_ACK, "");
+		assert_memory_equal(s.dst_mac, other, 6);
+		/* With a packet that needs more than rewriting, too. */
+		world_wait(w, 200);
+		(void)c2t(&t, F_FIN, "");
+		s = t2c(&t, ISN + 8, F_ACK, "");
+		assert_memory_equal(s.dst_mac, CLIENT_MAC, 6);
+	}
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connection_begun_inside_a_flow_is_ended),
 		cmocka_unit_test(late_syn_goes_no_further_than_here),
 		cmocka_unit_test(reset_that_nobody_sent_ends_no_idle_flow),
+		cmocka_unit_test(answers_go_where_the_client_speaks_from),
 	};
 
 	world_eal();

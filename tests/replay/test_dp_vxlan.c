@@ -385,6 +385,42 @@ static void latest_new_flow_tells_the_way_to_a_vtep(void **state)
 	world_destroy(w);
 }
 
+/* The client is behind another VTEP now, or behind the same one by another router. */
+static void client_that_moves_is_followed(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct far_talk f = far_open(w, L_PLAIN, 0);
+
+	(void)state;
+	world_wait(w, 200);
+	f.client.src_mac[5] ^= 0x40;
+	(void)far_c2t(&f, F_ACK, "");
+	(void)far_t2c(&f, ISN + 1, F_PSH, "by the other router");
+	world_wait(w, 200);
+	f.client.src = STRANGER;
+	memcpy(f.client.src_mac, STRANGER_MAC, 6);
+	(void)far_c2t(&f, F_ACK, "");
+	(void)far_t2c(&f, ISN + 1, F_PSH, "by the other VTEP");
+	/* Not by each packet. */
+	f.client.src = PEER_0;
+	memcpy(f.client.src_mac, PEER_MACS[0], 6);
+	(void)far_c2t(&f, F_ACK, "");
+	f.client.src = STRANGER;
+	memcpy(f.client.src_mac, STRANGER_MAC, 6);
+	(void)far_t2c(&f, ISN + 1, F_PSH, "still");
+	/* Each time it gives its old place back: there are not so many. */
+	for (uint32_t i = 0; i < 3000; i++) {
+		w->now_ms += 200;
+		f.client.src = IP4(172, 20, i >> 8, i & 255);
+		(void)far_c2t(&f, F_ACK, "");
+	}
+	(void)far_t2c(&f, ISN + 1, F_PSH, "wherever");
+	(void)far_c2t(&f, CV_TCP_RST, "");
+	world_wait(w, 5000);
+	assert_int_equal(world_flows(w), 0);
+	world_destroy(w);
+}
+
 /* What control wrote meanwhile, or damaged: the packet is dropped at the tunnel's mouth. */
 static void ways_to_nowhere_are_dropped(void **state)
 {
@@ -527,6 +563,7 @@ int main(void)
 		cmocka_unit_test(equal_clients_of_many_vteps_are_told_apart),
 		cmocka_unit_test(client_stays_known_while_it_has_a_flow),
 		cmocka_unit_test(latest_new_flow_tells_the_way_to_a_vtep),
+		cmocka_unit_test(client_that_moves_is_followed),
 		cmocka_unit_test(ways_to_nowhere_are_dropped),
 		cmocka_unit_test(flows_end_when_the_vpc_leaves_vxlan),
 	};
