@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "sns_priv.h"
 
@@ -360,6 +361,7 @@ int cv_aws_sns_send(struct aws_call *call, const struct sns_topic *topic, const 
 {
 	const struct cv_aws_ops *ops = &call->aws->ops;
 	char at[40], stamp[64];
+	struct timespec now;
 	struct tm tm;
 	struct cv_notify_message message = {
 		.type = text->type,
@@ -380,9 +382,11 @@ int cv_aws_sns_send(struct aws_call *call, const struct sns_topic *topic, const 
 
 	if (ops->send == NULL)
 		return 0;
-	gmtime_r(&call->now, &tm);
+	/* Receivers may go by the order of the stamps. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
 	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(stamp, sizeof(stamp), "%s.%03uZ", at, (unsigned int)(cv_clock_ms() % 1000));
+	snprintf(stamp, sizeof(stamp), "%s.%03uZ", at, (unsigned int)(now.tv_nsec / 1000000));
 	cv_aws_sns_delivery(topic, sub, &retry, &policy);
 	order = cv_notify_order(sub->endpoint, sub->raw && strcmp(text->type, "Notification") == 0,
 				&policy, &message);

@@ -14,12 +14,11 @@
 #define TOKEN_LEN 64
 #define PAGE 100
 #define PENDING "PendingConfirmation"
-
-/* ---- Subscribe ---- */
-
 #define ENDPOINT_MAX 2048
 /* The topic's owner is told of the subscriptions of others, too: not their passwords. */
 #define SHOWN_MAX (ENDPOINT_MAX + 8)
+
+/* ---- Subscribe ---- */
 
 static int endpoint_check(struct aws_call *call, const char *protocol, const char *endpoint)
 {

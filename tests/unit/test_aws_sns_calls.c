@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -421,6 +422,55 @@ static void messages_take_the_policy_along(void **state)
 	calls_aws.ops.send = NULL;
 }
 
+static void now_write(char *stamp)
+{
+	char at[32];
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &tm));
+	snprintf(stamp, 64, "%s.%03uZ", at, (unsigned int)(now.tv_nsec / 1000000));
+}
+
+/* By the wall clock to the millisecond, so that one message after the other is stamped in that order. */
+static void stamps_are_of_now(void **state)
+{
+	char before[64], after[64], stamp[25];
+	const char *found;
+
+	(void)state;
+	calls_aws.ops.send = send_keep;
+	ask("Action=CreateTopic&Name=t");
+	ask(SUBSCRIBE);
+	sns.subs[0]->confirmed = true;
+	now_write(before);
+	ask("Action=Publish&TopicArn=" TOPIC "&Message=m");
+	now_write(after);
+	found = strstr(sent_text, "\"20");
+	assert_non_null(found);
+	snprintf(stamp, sizeof(stamp), "%s", found + 1);
+	assert_true(strcmp(before, stamp) <= 0);
+	assert_true(strcmp(stamp, after) <= 0);
+	calls_aws.ops.send = NULL;
+}
+
+static void passwords_of_endpoints_are_not_told(void **state)
+{
+	char arn[128];
+
+	(void)state;
+	ask("Action=CreateTopic&Name=t");
+	ask("Action=Subscribe&TopicArn=" TOPIC "&ReturnSubscriptionArn=true&Protocol=http"
+	    "&Endpoint=http%%3A%%2F%%2Fme%%3Asecret%%40receiver%%2F%%3Ft%%3D1");
+	element("SubscriptionArn", arn);
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	has("<value>http://me:****@receiver/?t=1</value>");
+	ask("Action=ListSubscriptionsByTopic&TopicArn=" TOPIC);
+	has("<Endpoint>http://me:****@receiver/?t=1</Endpoint>");
+	assert_string_equal(sns.subs[0]->endpoint, "http://me:secret@receiver/?t=1");
+}
+
 static unsigned int n_sent;
 
 static int send_count(struct cv_ctl *ctl, const char *queue, const char *text)
@@ -649,6 +699,8 @@ int main(void)
 		TEST(policies_that_cannot_be_are_refused),
 		TEST(types_go_with_raw_delivery),
 		TEST(messages_take_the_policy_along),
+		TEST(stamps_are_of_now),
+		TEST(passwords_of_endpoints_are_not_told),
 		TEST(one_call_sends_so_many_bytes_at_most),
 		TEST(subscriptions_go_and_the_others_are_told_once),
 		TEST(those_of_a_topic_likewise),
