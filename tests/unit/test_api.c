@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include <errno.h>
-#include <fcntl.h>
+/* The operators' HTTP server: paths and parameters, answers, connections. Its socket: test_api_socket.c. */
+
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,144 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "cv_api.h"
+#include "api_world.h"
 
-#define ANSWER_LEN 65536
-/* A connection ends of itself after so long: no test comes near it, but the one that is about that. */
-#define IDLE_SECONDS 60
+/* For the test that is about a connection that ends of itself. */
 #define IMPATIENT_SECONDS 2
-/* So many must be served at the same time. */
-#define TOGETHER 5
-
-/* What the stand-in for control was asked, and what it shall answer. */
-struct fake {
-	char asked[512];
-	int ret;
-	const char *text;
-	uint32_t idle_seconds;
-	bool gathers; /* answers wait until TOGETHER of them are asked for */
-	uint32_t seconds;
-	atomic_int inside, inside_max;
-};
-
-struct state {
-	char dir[64];
-	char path[128];
-	struct fake fake;
-	struct cv_api *api;
-};
-
-static const char *or_dash(const char *text)
-{
-	return text != NULL ? text : "-";
-}
-
-static int fake_reply(struct fake *fake, struct cv_ctl_reply *reply)
-{
-	int now = atomic_fetch_add(&fake->inside, 1) + 1;
-
-	if (now > atomic_load(&fake->inside_max))
-		atomic_store(&fake->inside_max, now);
-	for (int i = 0; fake->gathers && i < 3000 && atomic_load(&fake->inside_max) < TOGETHER; i++)
-		usleep(10000);
-	if (fake->text != NULL) {
-		reply->text = strdup(fake->text);
-		reply->len = strlen(fake->text);
-	}
-	atomic_fetch_sub(&fake->inside, 1);
-	return fake->ret;
-}
-
-static int fake_show(void *arg, const struct cv_ctl_query *query, struct cv_ctl_reply *reply)
-{
-	struct fake *fake = arg;
-
-	if (!fake->gathers)
-		snprintf(fake->asked, sizeof(fake->asked), "%s %s %s %s %u%s", query->what,
-			 or_dash(query->endpoint), or_dash(query->target), or_dash(query->state),
-			 query->limit, query->stages ? " stages" : "");
-	fake->seconds = query->seconds;
-	return fake_reply(fake, reply);
-}
-
-static int fake_metrics(void *arg, struct cv_ctl_reply *reply)
-{
-	return fake_reply(arg, reply);
-}
-
-static int fake_act(void *arg, const struct cv_ctl_order *order, struct cv_ctl_reply *reply)
-{
-	struct fake *fake = arg;
-
-	snprintf(fake->asked, sizeof(fake->asked), "%s %s %s %s %s %s", order->verb,
-		 or_dash(order->endpoint), or_dash(order->group), or_dash(order->target),
-		 or_dash(order->load_balancer), or_dash(order->zone));
-	return fake_reply(fake, reply);
-}
-
-static int fake_capture(void *arg, const struct cv_ctl_capture_query *query,
-			struct cv_ctl_reply *reply)
-{
-	struct fake *fake = arg;
-
-	snprintf(fake->asked, sizeof(fake->asked), "capture %s %s %s %s %s %s %s %d",
-		 or_dash(query->id), or_dash(query->endpoint), or_dash(query->target),
-		 or_dash(query->client), or_dash(query->port), or_dash(query->snaplen),
-		 or_dash(query->drops), query->stop);
-	return fake_reply(fake, reply);
-}
-
-static const char *const whats[] = {"ports", "flows", "config", "load-balancers", NULL};
-
-static struct cv_api_cfg cfg_get(struct state *s)
-{
-	return (struct cv_api_cfg){
-		.socket = s->path,
-		.version = "9.9",
-		.idle_seconds = s->fake.idle_seconds,
-		.ops = {fake_show, fake_metrics, whats, &s->fake, fake_act, fake_capture},
-	};
-}
-
-static int setup(void **state)
-{
-	struct state *s = calloc(1, sizeof(*s));
-
-	snprintf(s->dir, sizeof(s->dir), "/tmp/cv_test_api.XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
-	snprintf(s->path, sizeof(s->path), "%s/run/culvert.sock", s->dir);
-	s->fake.text = "{\"fake\": true}";
-	s->fake.idle_seconds = IDLE_SECONDS;
-	*state = s;
-	return 0;
-}
-
-static int run(struct state *s)
-{
-	struct cv_api_cfg cfg = cfg_get(s);
-	struct cv_errs errs = {0};
-
-	assert_int_equal(cv_api_create(&cfg, &errs, &s->api), 0);
-	assert_int_equal(errs.n, 0);
-	return 0;
-}
-
-static int setup_running(void **state)
-{
-	setup(state);
-	return run(*state);
-}
 
 static int setup_impatient(void **state)
 {
@@ -159,64 +32,6 @@ static int setup_impatient(void **state)
 	s = *state;
 	s->fake.idle_seconds = IMPATIENT_SECONDS;
 	return run(s);
-}
-
-static int teardown(void **state)
-{
-	struct state *s = *state;
-	char cmd[128];
-
-	cv_api_destroy(s->api);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", s->dir);
-	assert_int_equal(system(cmd), 0);
-	free(s);
-	return 0;
-}
-
-static int dial(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = 2 * IDLE_SECONDS};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	memcpy(addr.sun_path, path, strlen(path));
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return fd;
-}
-
-/* Read until the server closes. */
-static void read_all(int fd, char *answer)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < ANSWER_LEN - 1 && (n = read(fd, answer + len, ANSWER_LEN - 1 - len)) > 0)
-		len += (size_t)n;
-	answer[len] = '\0';
-}
-
-/* One request on its own connection. Returns the status, 0 if there was no answer. */
-static int ask(const struct state *s, const char *request, char *answer)
-{
-	int fd = dial(s->path), status = 0;
-	size_t len = strlen(request);
-
-	assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), (ssize_t)len);
-	read_all(fd, answer);
-	close(fd);
-	if (sscanf(answer, "HTTP/1.1 %d", &status) != 1)
-		return 0;
-	return status;
-}
-
-static int get(const struct state *s, const char *target, char *answer)
-{
-	char request[2048];
-
-	snprintf(request, sizeof(request),
-		 "GET %s HTTP/1.1\r\nHost: culvert\r\nConnection: close\r\n\r\n", target);
-	return ask(s, request, answer);
 }
 
 static void show_hands_the_query_to_control(void **state)
@@ -638,170 +453,6 @@ static void connections_are_limited(void **state)
 	assert_int_equal(get(s, "/v1/config", answer), 200);
 }
 
-static void socket_is_for_its_owner_only(void **state)
-{
-	struct state *s = *state;
-	char dir[128];
-	struct stat st;
-
-	assert_int_equal(lstat(s->path, &st), 0);
-	assert_true(S_ISSOCK(st.st_mode));
-	assert_int_equal(st.st_mode & 07777, 0600);
-	snprintf(dir, sizeof(dir), "%s/run", s->dir);
-	assert_int_equal(stat(dir, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0755);
-	cv_api_destroy(s->api);
-	s->api = NULL;
-	assert_int_equal(lstat(s->path, &st), -1);
-	assert_int_equal(errno, ENOENT);
-}
-
-static void a_foreign_file_survives_the_end(void **state)
-{
-	struct state *s = *state;
-	struct stat st;
-	int fd;
-
-	assert_int_equal(unlink(s->path), 0);
-	fd = open(s->path, O_CREAT | O_WRONLY, 0600);
-	assert_true(fd >= 0);
-	close(fd);
-	cv_api_destroy(s->api);
-	s->api = NULL;
-	assert_int_equal(lstat(s->path, &st), 0);
-}
-
-static void living_socket_is_refused(void **state)
-{
-	struct state *s = *state;
-	struct cv_api_cfg cfg = cfg_get(s);
-	struct cv_errs errs = {0};
-	struct cv_api *other = NULL;
-	char answer[ANSWER_LEN];
-
-	assert_int_equal(cv_api_create(&cfg, &errs, &other), -EADDRINUSE);
-	assert_null(other);
-	assert_int_equal(errs.n, 1);
-	assert_non_null(strstr(errs.items[0].text, "is culvertd running already?"));
-	cv_errs_fini(&errs);
-	assert_int_equal(get(s, "/v1/config", answer), 200);
-}
-
-static void dead_socket_is_replaced(void **state)
-{
-	struct state *s = *state;
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct cv_api_cfg cfg = cfg_get(s);
-	struct cv_errs errs = {0};
-	char answer[ANSWER_LEN];
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	*strrchr(s->path, '/') = '\0';
-	assert_int_equal(mkdir(s->path, 0755), 0);
-	s->path[strlen(s->path)] = '/';
-	memcpy(addr.sun_path, s->path, strlen(s->path));
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	close(fd);
-	assert_int_equal(cv_api_create(&cfg, &errs, &s->api), 0);
-	assert_int_equal(get(s, "/v1/config", answer), 200);
-}
-
-/* Expect one error with a text. */
-static void create_fails(struct state *s, int want, const char *text)
-{
-	struct cv_api_cfg cfg = cfg_get(s);
-	struct cv_errs errs = {0};
-	struct cv_api *api = NULL;
-
-	assert_int_equal(cv_api_create(&cfg, &errs, &api), want);
-	assert_null(api);
-	assert_int_equal(errs.n, 1);
-	assert_string_equal(errs.items[0].path, "control.socket");
-	assert_non_null(strstr(errs.items[0].text, text));
-	cv_errs_fini(&errs);
-}
-
-static void bad_paths_are_explained(void **state)
-{
-	struct state *s = *state;
-	struct stat st;
-	int fd;
-
-	snprintf(s->path, sizeof(s->path), "%s/a/b/culvert.sock", s->dir);
-	create_fails(s, -ENOENT, "cannot make directory");
-	memset(s->path, 'x', 120);
-	s->path[0] = '/';
-	s->path[120] = '\0';
-	create_fails(s, -ENAMETOOLONG, "longer than the 107 bytes");
-	snprintf(s->path, sizeof(s->path), "%s/file", s->dir);
-	fd = open(s->path, O_CREAT | O_WRONLY, 0600);
-	close(fd);
-	create_fails(s, -ENOTSOCK, "is not a socket");
-	assert_int_equal(lstat(s->path, &st), 0);
-	snprintf(s->path, sizeof(s->path), "%s/file/culvert.sock", s->dir);
-	create_fails(s, -ENOTDIR, "Not a directory");
-	snprintf(s->path, sizeof(s->path), "/proc/culvert.sock");
-	create_fails(s, -ENOENT, "cannot bind");
-}
-
-static void no_permission_is_explained(void **state)
-{
-	struct state *s = *state;
-	int status;
-	pid_t pid;
-
-	if (geteuid() != 0)
-		skip();
-	pid = fork();
-	if (pid == 0) {
-		struct cv_api_cfg cfg = cfg_get(s);
-		struct cv_errs errs = {0};
-		struct cv_api *api = NULL;
-
-		if (setuid(65534) < 0)
-			_exit(3);
-		if (cv_api_create(&cfg, &errs, &api) != -EACCES || errs.n != 1)
-			_exit(1);
-		_exit(strstr(errs.items[0].text, "Permission denied") != NULL ? 0 : 2);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void server_without_descriptors_does_not_start(void **state)
-{
-	struct state *s = *state;
-	int status;
-	pid_t pid = fork();
-
-	/* In a child, since it uses up the descriptors: all but the one that the socket takes. */
-	if (pid == 0) {
-		struct cv_api_cfg cfg = cfg_get(s);
-		struct cv_errs errs = {0};
-		struct cv_api *api = NULL;
-		struct rlimit limit = {.rlim_cur = 64, .rlim_max = 64};
-		int fd;
-
-		setrlimit(RLIMIT_NOFILE, &limit);
-		while ((fd = dup(0)) >= 0)
-			status = fd;
-		close(status);
-		_exit(cv_api_create(&cfg, &errs, &api) == -EIO && errs.n == 1 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void destroy_takes_null(void **state)
-{
-	(void)state;
-	cv_api_destroy(NULL);
-}
-
-#define RUNNING(fn) cmocka_unit_test_setup_teardown(fn, setup_running, teardown)
-#define PLAIN(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -821,14 +472,6 @@ int main(void)
 						setup_impatient, teardown),
 		RUNNING(slow_answers_delay_nobody),
 		RUNNING(connections_are_limited),
-		RUNNING(socket_is_for_its_owner_only),
-		RUNNING(a_foreign_file_survives_the_end),
-		RUNNING(living_socket_is_refused),
-		PLAIN(dead_socket_is_replaced),
-		PLAIN(bad_paths_are_explained),
-		PLAIN(no_permission_is_explained),
-		PLAIN(server_without_descriptors_does_not_start),
-		cmocka_unit_test(destroy_takes_null),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
