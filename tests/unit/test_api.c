@@ -2,6 +2,7 @@
 
 /* The operators' HTTP server: paths and parameters, answers, connections. Its socket: test_api_socket.c. */
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
