@@ -34,7 +34,10 @@ struct run {
 	struct cv_errs *errs;
 };
 
-/* The line on which the n-th object of the list `keys` begins: objects do not nest in it. */
+/*
+ * The line on which the n-th object of the list `keys` begins: objects do not nest in it. A walk from the
+ * beginning: of what is wrong only.
+ */
 static int line_of(const struct run *run, size_t idx)
 {
 	size_t depth = 0, n = 0;
@@ -109,12 +112,11 @@ static bool id_is_sound(const char *id)
 
 static void key_read(const struct run *run, json_t *item, size_t idx, struct aws_key *key)
 {
-	int line = line_of(run, idx);
 	char path[PATH_LEN];
 
 	if (!json_is_object(item)) {
 		snprintf(path, sizeof(path), "keys[%zu]", idx);
-		cv_errs_add(run->errs, path, line, "must be an object");
+		cv_errs_add(run->errs, path, line_of(run, idx), "must be an object");
 		return;
 	}
 	names_check(run, item, idx);
@@ -124,13 +126,13 @@ static void key_read(const struct run *run, json_t *item, size_t idx, struct aws
 	key->principal = str_get(run, item, idx, "principal", true);
 	if (key->id != NULL && !id_is_sound(key->id)) {
 		snprintf(path, sizeof(path), "keys[%zu].access_key_id", idx);
-		cv_errs_add(run->errs, path, line,
+		cv_errs_add(run->errs, path, line_of(run, idx),
 			    "must be 16 to %d letters and digits, such as AKIAIOSFODNN7EXAMPLE",
 			    CV_SIGV4_KEY_LEN_MAX);
 	}
 	if (key->principal != NULL && !cv_model_principal_is(key->principal)) {
 		snprintf(path, sizeof(path), "keys[%zu].principal", idx);
-		cv_errs_add(run->errs, path, line,
+		cv_errs_add(run->errs, path, line_of(run, idx),
 			    "must be arn:aws:iam::ACCOUNT:root, ...:user/NAME or ...:role/NAME");
 	} else if (key->principal != NULL) {
 		memcpy(key->account_id, key->principal + strlen(PRINCIPAL_PREFIX), 12);
@@ -247,6 +249,15 @@ int cv_aws_creds_load(const char *file, struct cv_errs *errs, struct aws_creds *
 	if (text != NULL)
 		explicit_bzero(text, len);
 	free(text);
+	return ret;
+}
+
+int cv_aws_creds_check(const char *file, struct cv_errs *errs)
+{
+	struct aws_creds *creds = NULL;
+	int ret = cv_aws_creds_load(file, errs, &creds);
+
+	cv_aws_creds_unref(creds);
 	return ret;
 }
 

@@ -155,6 +155,14 @@ void cv_aws_destroy(struct cv_aws *aws);
 int cv_aws_reload(struct cv_aws *aws, struct cv_errs *errs);
 
 /**
+ * Tell whether a credentials file can be read.
+ *
+ * @param[out] errs  what is wrong with it, as cv_aws_reload()
+ * @return as cv_aws_reload()
+ */
+int cv_aws_creds_check(const char *file, struct cv_errs *errs);
+
+/**
  * Answer a request.
  *
  * @param[out] ret_answer  filled in any case

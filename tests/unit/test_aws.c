@@ -523,6 +523,29 @@ static void wrong_keys_are_told_with_their_line(void **state)
 	}
 }
 
+/* Looking for the line of each of them would take most of an hour. */
+static void many_keys_are_read_at_once(void **state)
+{
+	const size_t n = 26000, each = 220;
+	char *text = malloc(n * each + 32);
+	size_t len = (size_t)sprintf(text, "{\"keys\": [");
+	struct cv_errs errs = {0};
+	struct aws_creds *creds = NULL;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(text + len, each,
+					"%s{\"access_key_id\": \"AKIAEXAMPLE%09zu\","
+					"\n\"secret_access_key\": \"%040zu\", \"principal\": " ROOT,
+					i > 0 ? "," : "", i, i);
+	len += (size_t)sprintf(text + len, "]}");
+	assert_int_equal(cv_aws_creds_parse(text, len, &errs, &creds), 0);
+	assert_non_null(cv_aws_creds_find(creds, "AKIAEXAMPLE000025999"));
+	cv_aws_creds_unref(creds);
+	free(text);
+}
+
 static int load(const char *file)
 {
 	struct cv_errs errs = {0};
@@ -698,6 +721,7 @@ int main(void)
 		cmocka_unit_test(signature_is_used_up_after_a_while),
 		cmocka_unit_test(keys_are_found),
 		cmocka_unit_test(wrong_keys_are_told_with_their_line),
+		cmocka_unit_test(many_keys_are_read_at_once),
 		cmocka_unit_test(file_must_be_nobody_elses),
 		cmocka_unit_test(control_decides),
 		cmocka_unit_test(table_lists_every_action),
