@@ -60,6 +60,14 @@ void app_notify(const char *state);
 int app_aws_start(const struct cv_conf *conf, struct cv_ctl *ctl, struct cv_errs *errs,
 		  struct app_aws **ret_aws);
 
+/**
+ * Look at the files that the AWS APIs will need, before anything is touched: access keys, certificate, key.
+ * What is wrong with the access keys is printed with that file's own places.
+ *
+ * @return 0 or -errno, with errs filled
+ */
+int app_aws_check(const struct cv_conf *conf, struct cv_errs *errs);
+
 /** Stop serving the AWS APIs. NULL is fine. */
 void app_aws_stop(struct app_aws *self);
 

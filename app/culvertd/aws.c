@@ -97,6 +97,29 @@ static uint32_t listeners_room(struct cv_ctl *ctl)
 }
 
 /* What is wrong with the file is said with the file's own paths and lines. */
+static void keys_wrong(const char *file, const struct cv_errs *own, struct cv_errs *errs)
+{
+	app_errs_print(file, own);
+	cv_errs_add(errs, "api.credentials_file", 0, "%s cannot be used", file);
+}
+
+int app_aws_check(const struct cv_conf *conf, struct cv_errs *errs)
+{
+	const struct cv_conf_api *api = &conf->api;
+	struct cv_errs own = {0};
+	int ret, tls = 0;
+
+	if (api->n_listen == 0)
+		return 0;
+	ret = cv_aws_creds_check(api->credentials_file, &own);
+	if (ret < 0)
+		keys_wrong(api->credentials_file, &own, errs);
+	cv_errs_fini(&own);
+	if (api->tls_key != NULL)
+		tls = cv_api_tcp_tls_check(api->tls_cert, api->tls_key, errs);
+	return ret < 0 ? ret : tls;
+}
+
 static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv_ctl *ctl,
 		     struct cv_errs *errs)
 {
@@ -130,11 +153,8 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 
 	cv_ctl_keep_seed(ctl, cfg.seed);
 	ret = cv_aws_create(&cfg, &own, &self->aws);
-	if (ret < 0) {
-		app_errs_print(api->credentials_file, &own);
-		cv_errs_add(errs, "api.credentials_file", 0, "%s cannot be used",
-			    api->credentials_file);
-	}
+	if (ret < 0)
+		keys_wrong(api->credentials_file, &own, errs);
 	cv_errs_fini(&own);
 	return ret;
 }

@@ -60,6 +60,21 @@ static int conf_get(const struct app_opts *opts, struct cv_conf **ret_conf)
 	return APP_OK;
 }
 
+/* All that is wrong is said at once; where it would be wrong for others than root only, who asks is told. */
+static int files_check(const struct app *app)
+{
+	struct cv_errs errs = {0};
+	int ret = app_aws_check(app->conf, &errs);
+	bool only_warn = ret == -EACCES && app->opts->check && geteuid() != 0;
+
+	if (only_warn)
+		app_warnings_log(app->opts->file, &errs);
+	else
+		app_errs_print(app->opts->file, &errs);
+	cv_errs_fini(&errs);
+	return ret == 0 || only_warn ? APP_OK : APP_CONF;
+}
+
 /* The API would notice too, but only after the ports were found to be in use. */
 static int check_socket(const struct app *app)
 {
@@ -332,6 +347,8 @@ int app_serve(const struct app_opts *opts)
 	app.socket = strdup(app.conf->control.socket);
 	rc = app.socket != NULL ? check_socket(&app) : APP_RUNTIME;
 	if (rc == APP_OK)
+		rc = files_check(&app);
+	if (rc == APP_OK)
 		rc = start(&app);
 	if (rc != APP_OK) {
 		stop(&app, false);
@@ -353,9 +370,10 @@ int app_check(const struct app_opts *opts)
 	if (rc != APP_OK)
 		return rc;
 	summary = cv_conf_summary(app.conf);
+	rc = files_check(&app);
 	if (start_ctl(&app, &errs) != 0)
 		rc = APP_CONF;
-	else if (summary != NULL)
+	else if (summary != NULL && rc == APP_OK)
 		fputs(summary, stdout);
 	app_errs_print(opts->file, &errs);
 	cv_errs_fini(&errs);

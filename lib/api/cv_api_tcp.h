@@ -66,6 +66,15 @@ int cv_api_tcp_create(const struct cv_api_tcp_cfg *cfg, struct cv_errs *errs,
  */
 int cv_api_tcp_renew(struct cv_api_tcp *tcp, struct cv_errs *errs, time_t *ret_until);
 
+/**
+ * Tell whether TLS can be had with two files.
+ *
+ * @param[out] errs  why not, for people
+ * @return 0, or as cv_api_tcp_create()
+ * @threads any
+ */
+int cv_api_tcp_tls_check(const char *cert, const char *key, struct cv_errs *errs);
+
 /** The port of the i-th address. */
 uint16_t cv_api_tcp_port(const struct cv_api_tcp *tcp, uint32_t i);
 

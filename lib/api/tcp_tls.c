@@ -128,6 +128,19 @@ int cv_api_tls_init(struct tcp_tls *tls, const char *cert_file, const char *key_
 	return tls->cert_file != NULL && tls->key_file != NULL ? 0 : -ENOMEM;
 }
 
+int cv_api_tcp_tls_check(const char *cert, const char *key, struct cv_errs *errs)
+{
+	struct tcp_tls tls = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct tcp_pems pems = {0};
+	int ret = cv_api_tls_init(&tls, cert, key);
+
+	if (ret == 0)
+		ret = cv_api_tls_load(&tls, errs, &pems);
+	cv_api_pems_fini(&pems);
+	cv_api_tls_fini(&tls);
+	return ret;
+}
+
 void cv_api_tls_fini(struct tcp_tls *tls)
 {
 	while (tls->newest != NULL) {

@@ -138,6 +138,30 @@ def check_prints_every_error(home):
         expect(any('dpdk.workers' in line for line in lines), err)
 
 
+def files_of_the_apis_are_looked_at_before_anything_is_touched(home):
+    keys, pem = home.path / 'keys.json', home.path / 'pem'
+    home.conf['control']['state'] = 'none'
+    home.conf['api'] = {'listen': ['127.0.0.1:0'], 'credentials_file': str(keys),
+                        'tls': {'cert': str(pem), 'key': str(pem)}}
+    home.write()
+    pem.write_text('none', encoding='ascii')
+    pem.chmod(0o600)
+    for text, wrong in (('{"keys": [7]}', 'keys[0]: must be an object'), ('{"keys": []}', None)):
+        keys.write_text(text, encoding='ascii')
+        keys.chmod(0o600)
+        for args in (['--check'], []):
+            code, out, err = home.run('-c', home.file, *args)
+            expect(code == 1 and out == '' and 'api.tls' in err and 'neighbour' not in err, f'{code} {err}')
+            expect((wrong or 'cannot be used') in err and (wrong is None) == (str(keys) not in err), err)
+    del home.conf['api']['tls']
+    home.write()
+    code, out, err = home.run('--check', '-c', home.file)
+    expect(code == 0 and 'vpce-' in out, err)
+    keys.unlink()
+    code, out, err = home.run('--check', '-c', home.file)
+    expect(code == 1 and out == '' and str(keys) in err, f'{code} {err}')
+
+
 def missing_file_is_an_error_of_the_configuration(home):
     code, _out, err = home.run('-c', home.file + '.none')
     expect(code == 1 and home.file + '.none' in err, err)
@@ -272,7 +296,8 @@ def known_rss_is_used_and_shown(home):
 
 CASES = (
     help_and_version_are_printed, wrong_command_lines_are_refused, check_prints_what_would_be_served,
-    check_prints_every_error, missing_file_is_an_error_of_the_configuration, bad_port_is_named,
+    check_prints_every_error, files_of_the_apis_are_looked_at_before_anything_is_touched,
+    missing_file_is_an_error_of_the_configuration, bad_port_is_named,
     eal_arguments_override, impossible_socket_ends_a_start_cleanly,
     second_culvertd_on_the_socket_is_refused, taken_port_of_the_api_is_named, ready_and_stopping_are_notified,
     each_signal_stops_with_a_summary, killed_one_can_be_followed_by_another,
