@@ -17,6 +17,7 @@ static bool connection_passes(const struct aws_call *call, const struct cv_model
 	       cv_aws_filter(call, "vpc-endpoint-owner", owner) &&
 	       cv_aws_filter(call, "vpc-endpoint-state", cv_model_state_str(endpoint->state)) &&
 	       cv_aws_filter(call, "vpc-endpoint-id", endpoint->id) &&
+	       cv_aws_filter(call, "vpc-endpoint-region", call->region) &&
 	       cv_aws_filter(call, "ip-address-type", "ipv4");
 }
 
@@ -128,9 +129,13 @@ static int reject_connections(struct aws_call *call)
 /* ---- the table ---- */
 
 static const struct aws_param describe_params[] = {AWS_DRY_RUN, AWS_FILTERS, EC2_PAGES(5)};
-static const char *const describe_filters[] = {"ip-address-type",    "service-id",
-					       "vpc-endpoint-id",    "vpc-endpoint-owner",
-					       "vpc-endpoint-state", NULL};
+static const char *const describe_filters[] = {"ip-address-type",
+					       "service-id",
+					       "vpc-endpoint-id",
+					       "vpc-endpoint-owner",
+					       "vpc-endpoint-region",
+					       "vpc-endpoint-state",
+					       NULL};
 
 static const struct aws_param decide_params[] = {AWS_DRY_RUN, AWS_ID("ServiceId", AWS_REQUIRED),
 						 AWS_ID("VpcEndpointId.N", AWS_REQUIRED)};

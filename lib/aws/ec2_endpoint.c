@@ -293,6 +293,7 @@ static bool endpoint_passes(const struct aws_call *call, const struct cv_model_e
 	       (cv_aws_filter(call, "vpc-endpoint-id", endpoint->id) &&
 		cv_aws_filter(call, "vpc-id", call->model->vpcs[endpoint->vpc].id) &&
 		cv_aws_filter(call, "service-name", endpoint->service_name) &&
+		cv_aws_filter(call, "service-region", call->region) &&
 		cv_aws_filter(call, "vpc-endpoint-state", cv_model_state_str(endpoint->state)) &&
 		cv_aws_filter(call, "vpc-endpoint-type", "Interface") &&
 		cv_aws_filter(call, "ip-address-type", "ipv4") &&
@@ -454,15 +455,9 @@ static const struct aws_param create_params[] = {
 
 static const struct aws_param describe_params[] = {AWS_DRY_RUN, AWS_FILTERS,
 						   AWS_ID("VpcEndpointId.N", 0), EC2_PAGES(1)};
-static const char *const describe_filters[] = {"ip-address-type",
-					       "service-name",
-					       "vpc-id",
-					       "vpc-endpoint-id",
-					       "vpc-endpoint-state",
-					       "vpc-endpoint-type",
-					       "tag-key",
-					       "tag:*",
-					       NULL};
+static const char *const describe_filters[] = {
+	"ip-address-type",    "service-name",      "service-region", "vpc-id", "vpc-endpoint-id",
+	"vpc-endpoint-state", "vpc-endpoint-type", "tag-key",        "tag:*",  NULL};
 
 static const struct aws_param modify_params[] = {
 	AWS_DRY_RUN,

@@ -140,6 +140,7 @@ static bool offer_passes(const struct aws_call *call, const struct cv_model_serv
 
 	return cv_aws_filter(call, "owner", call->model->accounts[service->owner].id) &&
 	       cv_aws_filter(call, "service-name", service->service_name) &&
+	       cv_aws_filter(call, "service-region", call->region) &&
 	       cv_aws_filter(call, "service-type", "Interface") &&
 	       cv_aws_filter(call, "supported-ip-address-types", "ipv4") &&
 	       cv_aws_filter_tags(call, mine ? &service->meta : &no_tags);
@@ -252,9 +253,14 @@ static const char *const permissions_filters[] = {"principal", "principal-type",
 
 static const struct aws_param offers_params[] = {AWS_DRY_RUN, AWS_FILTERS,
 						 AWS_STR("ServiceName.N", 0, 1, 255), EC2_PAGES(1)};
-static const char *const offers_filters[] = {
-	"owner", "service-name", "service-type", "supported-ip-address-types", "tag-key", "tag:*",
-	NULL};
+static const char *const offers_filters[] = {"owner",
+					     "service-name",
+					     "service-region",
+					     "service-type",
+					     "supported-ip-address-types",
+					     "tag-key",
+					     "tag:*",
+					     NULL};
 
 static const struct aws_action actions[] = {
 	{

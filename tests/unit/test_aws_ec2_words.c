@@ -66,6 +66,30 @@ static void unknown_filters_have_two_codes(void **state)
 	says("The filter 'nope' is invalid");
 }
 
+/* Filters of clients that are newer than Debian's. */
+static void all_is_in_one_region(void **state)
+{
+	static const char *const rows[][2] = {
+		{"DescribeVpcEndpoints", "service-region"},
+		{"DescribeVpcEndpointServices", "service-region"},
+		{"DescribeVpcEndpointConnections", "vpc-endpoint-region"},
+	};
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		const char *who = i == 2 ? PROV : CONS;
+
+		ec2(who, "Action=%s&Filter.1.Name=%s&Filter.1.Value.1=us-east-1", rows[i][0],
+		    rows[i][1]);
+		assert_true(times("<vpcEndpointId>") + times("<serviceId>") > 0);
+		ec2(who, "Action=%s&Filter.1.Name=%s&Filter.1.Value.1=eu-west-1", rows[i][0],
+		    rows[i][1]);
+		assert_int_equal(times("<vpcEndpointId>") + times("<serviceId>"), 0);
+	}
+}
+
 static void an_empty_token_is_none(void **state)
 {
 	(void)state;
@@ -283,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_not_there_is_named),
 		TEST(unknown_filters_have_two_codes),
+		TEST(all_is_in_one_region),
 		TEST(an_empty_token_is_none),
 		TEST(second_subnet_of_a_zone_is_named),
 		TEST(what_cannot_be_removed_is_named),
