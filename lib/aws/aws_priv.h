@@ -177,6 +177,7 @@ extern const struct aws_group cv_aws_ec2_service_group;
 extern const struct aws_group cv_aws_ec2_sg_group;
 extern const struct aws_group cv_aws_ec2_sg_show_group;
 extern const struct aws_group cv_aws_ec2_tags_group;
+extern const struct aws_group cv_aws_ec2_cidr_group;
 extern const struct aws_group cv_aws_ec2_vpc_group;
 extern const struct aws_group cv_aws_cloudwatch_group;
 extern const struct aws_group cv_aws_elbv2_attrs_group;

@@ -139,15 +139,15 @@ static const char *const *cidrs_get(struct aws_call *call, const struct cv_model
 	return cidrs;
 }
 
-static const char *association_id(struct aws_call *call, const struct cv_model_vpc *vpc,
-				  const char *cidr)
+const char *cv_aws_ec2_cidr_id(struct aws_call *call, const struct cv_model_vpc *vpc,
+			       struct cv_prefix cidr)
 {
-	return cv_aws_ec2_derived(call, "vpc-cidr-assoc-",
-				  cv_aws_fmt(call, "%s %s", vpc->id, cidr));
+	return cv_aws_ec2_derived(
+		call, "vpc-cidr-assoc-",
+		cv_aws_fmt(call, "%s %s", vpc->id, cv_aws_ec2_prefix(call, cidr)));
 }
 
-static bool associations_pass(struct aws_call *call, const struct cv_model_vpc *vpc,
-			      const char *const *cidrs)
+static bool associations_pass(struct aws_call *call, const struct cv_model_vpc *vpc)
 {
 	const char **ids;
 
@@ -157,7 +157,7 @@ static bool associations_pass(struct aws_call *call, const struct cv_model_vpc *
 	if (ids == NULL)
 		return false;
 	for (uint32_t i = 0; i < vpc->n_cidrs; i++)
-		ids[i] = association_id(call, vpc, cidrs[i]);
+		ids[i] = cv_aws_ec2_cidr_id(call, vpc, vpc->cidrs[i]);
 	return cv_aws_filter_any(call, "cidr-block-association.association-id", ids, vpc->n_cidrs);
 }
 
@@ -169,7 +169,7 @@ static bool vpc_passes(struct aws_call *call, const struct cv_model_vpc *vpc,
 					    "ipv6-cidr-block-association.ipv6-pool",
 					    "ipv6-cidr-block-association.state", NULL};
 
-	return cv_aws_ec2_lacks(call, lacks) && associations_pass(call, vpc, cidrs) &&
+	return cv_aws_ec2_lacks(call, lacks) && associations_pass(call, vpc) &&
 	       cv_aws_filter(call, "dhcp-options-id", "default") &&
 	       cv_aws_filter_bool(call, "isDefault", false) &&
 	       cv_aws_filter(call, "vpc-id", vpc->id) && cv_aws_filter(call, "cidr", cidrs[0]) &&
@@ -195,7 +195,7 @@ static void vpc_write(struct aws_call *call, const struct cv_model_vpc *vpc,
 	for (uint32_t i = 0; i < vpc->n_cidrs; i++) {
 		cv_xml_item(out);
 		cv_xml_str(out, "cidrBlock", cidrs[i]);
-		cv_xml_str(out, "associationId", association_id(call, vpc, cidrs[i]));
+		cv_xml_str(out, "associationId", cv_aws_ec2_cidr_id(call, vpc, vpc->cidrs[i]));
 		cv_xml_open(out, "cidrBlockState");
 		cv_xml_str(out, "state", "associated");
 		cv_xml_close(out);

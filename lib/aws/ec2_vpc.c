@@ -71,13 +71,21 @@ static bool is_special(const struct cv_prefix *cidr)
 	return false;
 }
 
-static int vpc_read(struct aws_call *call, struct cv_prefix *cidr)
+int cv_aws_ec2_vpc_cidr(struct aws_call *call, struct cv_prefix *ret_cidr)
 {
-	int ret = cidr_read(call, cidr);
+	const struct cv_prefix *cidr = ret_cidr;
+	int ret = cidr_read(call, ret_cidr);
 
 	if (ret == 0 && (cidr->len < VPC_LEN_MIN || cidr->len > VPC_LEN_MAX || is_special(cidr)))
 		ret = cv_aws_fail(call, "InvalidVpc.Range", "The CIDR '%s' is invalid.",
 				  cv_aws_ec2_prefix(call, *cidr));
+	return ret;
+}
+
+static int vpc_read(struct aws_call *call, struct cv_prefix *cidr)
+{
+	int ret = cv_aws_ec2_vpc_cidr(call, cidr);
+
 	if (ret == 0 && cv_aws_bool(&call->params, "AmazonProvidedIpv6CidrBlock", false))
 		ret = cv_aws_fail(call, "UnsupportedOperation", "There is no IPv6 here");
 	if (ret == 0)

@@ -6,6 +6,7 @@
  * How messages of a subscription are delivered: how often and after which delays they are tried again, how
  * many go in a second, and as which type of content. It goes with each message into the outbox.
  *
+ * @threads any; nothing is shared
  * @source  AWS: Amazon SNS developer guide, "Amazon SNS message delivery retries". It names the backoff
  *          functions, and shows a graph of them; the formulas are culvert's.
  */

@@ -56,8 +56,7 @@ static inline void long_element(const char *name, char *buf)
 /* The i-th address of a load balancer's node in a subnet; "" if it has none. */
 static inline const char *node_ip(const char *arn, const char *subnet, uint32_t i, char *buf)
 {
-	const struct cv_model_lb *of =
-		&m->lbs[cv_model_find(m, CV_MODEL_LB, CV_MODEL_NONE, arn)];
+	const struct cv_model_lb *of = &m->lbs[cv_model_find(m, CV_MODEL_LB, CV_MODEL_NONE, arn)];
 
 	buf[0] = '\0';
 	for (uint32_t k = 0; k < of->n_nodes; k++) {

@@ -448,6 +448,99 @@ static void set_aside(const char *port, uint16_t first, uint16_t last, const cha
 	no_error(cv_model_pool_add(m, &req, &errs));
 }
 
+static void CV_PRINTF(1, 2) of_elb(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	calls_must(AWS_ELBV2, CONS, fmt, ap);
+	va_end(ap);
+}
+
+#define ASSOCIATE "Action=AssociateVpcCidrBlock&VpcId=%s&CidrBlock="
+
+static void vpc_gets_more_cidrs(void **state)
+{
+	char vpc[128], subnet[128], first[128], more[128], tg[256];
+
+	(void)state;
+	set_aside("p0", 100, 101, "222222222222");
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.77.0.0/16");
+	element("vpcId", vpc);
+	element("associationId", first);
+	ec2_fails(CONS, "InvalidSubnet.Range",
+		  "Action=CreateSubnet&VpcId=%s&CidrBlock=10.78.1.0/24&AvailabilityZone=us-east-1b",
+		  vpc);
+	ec2(CONS, ASSOCIATE "10.78.3.1/16", vpc);
+	has("<cidrBlockAssociation><cidrBlock>10.78.0.0/16</cidrBlock>");
+	has("<state>associating</state>");
+	has("<vpcId>%s</vpcId>", vpc);
+	element("associationId", more);
+	assert_true(cv_id_is(more, "vpc-cidr-assoc-", 17));
+	assert_string_not_equal(more, first);
+	ec2(CONS,
+	    "Action=DescribeVpcs&Filter.1.Name=cidr-block-association.association-id"
+	    "&Filter.1.Value.1=%s",
+	    more);
+	has("<vpcId>%s</vpcId>", vpc);
+	has("<state>available</state><cidrBlock>10.77.0.0/16</cidrBlock>");
+	has("<item><cidrBlock>10.78.0.0/16</cidrBlock><associationId>%s</associationId>"
+	    "<cidrBlockState><state>associated</state></cidrBlockState></item>",
+	    more);
+	ec2(CONS, "Action=DescribeVpcs&Filter.1.Name=cidr&Filter.1.Value.1=10.78.0.0%%2F16");
+	has_not("%s", vpc);
+	ec2(CONS, "Action=DescribeVpcs&Filter.1.Name=cidr-block-association.cidr-block"
+		  "&Filter.1.Value.1=10.78.0.0%%2F16");
+	has("<vpcId>%s</vpcId>", vpc);
+	/* Five at most, none that overlaps, none that cannot be. */
+	ec2_fails(CONS, "InvalidVpc.Range", ASSOCIATE "10.78.9.0/24", vpc);
+	ec2_fails(CONS, "InvalidVpc.Range", ASSOCIATE "10.77.0.0/16", vpc);
+	ec2_fails(CONS, "InvalidVpc.Range", ASSOCIATE "10.80.0.0/15", vpc);
+	ec2_fails(CONS, "InvalidVpc.Range", ASSOCIATE "10.80.0.0/29", vpc);
+	ec2_fails(CONS, "InvalidVpc.Range", ASSOCIATE "127.1.0.0/16", vpc);
+	ec2_fails(CONS, "InvalidParameterValue", ASSOCIATE "10.80.0.0", vpc);
+	ec2_fails(CONS, "MissingParameter", "Action=AssociateVpcCidrBlock&VpcId=%s", vpc);
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=AssociateVpcCidrBlock&VpcId=%s&AmazonProvidedIpv6CidrBlock=true", vpc);
+	ec2_fails(PROV, "InvalidVpcID.NotFound", ASSOCIATE "10.80.0.0/16", vpc);
+	for (unsigned int i = 0; i < 3; i++)
+		ec2(CONS, ASSOCIATE "10.%u.0.0/16", vpc, 80 + i);
+	ec2_fails(CONS, "CidrLimitExceeded", ASSOCIATE "10.90.0.0/16", vpc);
+	/* What is used stays, and the first always. */
+	ec2(CONS, "Action=CreateSubnet&VpcId=%s&CidrBlock=10.78.1.0/24&AvailabilityZone=us-east-1b",
+	    vpc);
+	element("subnetId", subnet);
+	ec2_fails(CONS, "DependencyViolation", "Action=DisassociateVpcCidrBlock&AssociationId=%s",
+		  more);
+	assert_non_null(strstr(err_text, subnet));
+	ec2(CONS, "Action=DeleteSubnet&SubnetId=%s", subnet);
+	of_elb("Action=CreateTargetGroup&TargetType=ip&Protocol=TCP&Port=80&Name=t&VpcId=%s", vpc);
+	element("TargetGroupArn", tg);
+	of_elb("Action=RegisterTargets&TargetGroupArn=%s&Targets.member.1.Id=10.78.1.9", tg);
+	ec2_fails(CONS, "DependencyViolation", "Action=DisassociateVpcCidrBlock&AssociationId=%s",
+		  more);
+	of_elb("Action=DeleteTargetGroup&TargetGroupArn=%s", tg);
+	ec2_fails(CONS, "OperationNotPermitted", "Action=DisassociateVpcCidrBlock&AssociationId=%s",
+		  first);
+	ec2_fails(PROV, "InvalidVpcCidrBlockAssociationID.NotFound",
+		  "Action=DisassociateVpcCidrBlock&AssociationId=%s", more);
+	ec2(CONS, "Action=DisassociateVpcCidrBlock&AssociationId=%s", more);
+	has("<cidrBlock>10.78.0.0/16</cidrBlock><associationId>%s</associationId>"
+	    "<cidrBlockState><state>disassociating</state></cidrBlockState></cidrBlockAssociation>"
+	    "<vpcId>%s</vpcId>",
+	    more, vpc);
+	ec2_fails(CONS, "InvalidVpcCidrBlockAssociationID.NotFound",
+		  "Action=DisassociateVpcCidrBlock&AssociationId=%s", more);
+	ec2(CONS, "Action=DescribeVpcs&VpcId.1=%s", vpc);
+	assert_int_equal(times("<associationId>"), 4);
+	has_not("10.78.0.0");
+	has("10.82.0.0/16");
+	/* There is room again; and the file's VPCs are the file's. */
+	ec2(CONS, ASSOCIATE "10.90.0.0/16", vpc);
+	ec2_fails(PROV, "OperationNotPermitted", ASSOCIATE "10.90.0.0/16", vpc_p);
+	ec2(CONS, "Action=DeleteVpc&VpcId=%s", vpc);
+}
+
 static void vpc_is_made_used_and_removed(void **state)
 {
 	char vpc[128], subnet[128], second[128];
@@ -586,6 +679,7 @@ int main(void)
 		TEST(default_group_is_shown),
 		TEST(file_may_have_a_default_group),
 		TEST(subnet_is_made_and_removed),
+		TEST(vpc_gets_more_cidrs),
 		TEST(vpc_is_made_used_and_removed),
 		TEST(vpc_that_cannot_be_is_refused),
 		TEST(vpcs_have_a_quota),

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "cv_conf_doc.h"
+#include "cv_model_cidr.h"
 #include "cv_model_note.h"
 
 #include "model_world.h"
@@ -112,7 +113,7 @@ static void forget_docs(void)
 /* Makes one of each kind by calls, nothing at its default. */
 static void make_net(void)
 {
-	struct cv_prefix cidr = prefix("10.9.0.0/16");
+	struct cv_prefix cidr = prefix("10.9.0.0/16"), more = prefix("10.10.0.0/16");
 	struct cv_model_rule rules[] = {{prefix("10.0.0.0/8"), 80, 443},
 					{.protocol = CV_MODEL_PROTOCOL_ALL, .group = "default"},
 					{prefix("10.9.0.0/16"), 1, 2, CV_MODEL_UDP}};
@@ -143,9 +144,10 @@ static void make_net(void)
 	by.tags = tags;
 	by.n_tags = 2;
 	no_error(cv_model_vpc_add(m, &vpc, &errs));
+	no_error(cv_model_cidr_add(m, by_of(0), m->vpcs[2].id, &more, &errs));
 	subnet.by = by_of(0);
 	no_error(cv_model_subnet_add(m, &subnet, &errs));
-	subnet.cidr = prefix("10.9.2.0/24");
+	subnet.cidr = prefix("10.10.2.0/24");
 	subnet.zone = "use1-az2";
 	subnet.gateway = 0;
 	subnet.by = by_of(0);
