@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* Longer than culvertd lets a question wait. */
 #define TIMEOUT_S 30
@@ -48,10 +49,18 @@ int culvertctl_fetch(const char *socket, const char *path, bool post,
 		     struct fetch_answer *ret_answer)
 {
 	struct fetch_answer answer = {0};
-	CURL *curl = curl_easy_init();
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	char *url = NULL;
+	CURL *curl;
 
+	/* libcurl would say that a host has no address. */
+	if (strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+		fprintf(stderr,
+			"culvertctl: a socket's path has at most %zu characters, not %zu: %s\n",
+			sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1, strlen(socket), socket);
+		return -1;
+	}
+	curl = curl_easy_init();
 	/* The socket says where; the host in the URL is only a form. */
 	if (curl != NULL && asprintf(&url, "http://culvert%s", path) >= 0) {
 		curl_easy_setopt(curl, CURLOPT_URL, url);

@@ -280,7 +280,7 @@ static int act(const struct options *options)
 	int ret = EXIT_FAILED;
 
 	if (options->what == NULL || (second != NULL && options->more == NULL))
-		return usage_error("what is missing is the",
+		return usage_error("missing",
 				   options->what == NULL ? options->verb->params[0] : second);
 	if (second == NULL && options->more != NULL)
 		return usage_error("one argument too many", options->more);

@@ -605,6 +605,8 @@ static void wrong_usage_is_2(void **state)
 		assert_non_null(strstr(out, "Try culvertctl --help.\n"));
 	}
 	assert_string_equal(fake.asked, "");
+	assert_int_equal(run_here("drain web", out), 2);
+	assert_string_equal(out, "culvertctl: missing: target\nTry culvertctl --help.\n");
 }
 
 static void help_and_version_need_no_server(void **state)
@@ -627,6 +629,13 @@ static void missing_server_is_explained(void **state)
 	assert_int_equal(run("-s /tmp/cv_no_such.sock show ports", out), 1);
 	assert_string_equal(out, "culvertctl: cannot connect to /tmp/cv_no_such.sock: is culvertd "
 				 "running? (No such file or directory)\n");
+	assert_int_equal(run("-s /tmp/$(printf %0104d 1) show ports", out), 1);
+	assert_int_equal(
+		strncmp(out,
+			"culvertctl: a socket's path has at most 107 characters, not 109: ", 65),
+		0);
+	assert_int_equal(run("-s /tmp/$(printf %0102d 1) show ports", out), 1);
+	assert_non_null(strstr(out, "No such file or directory"));
 }
 
 static void watch_draws_again_and_again(void **state)
