@@ -303,6 +303,9 @@ static int kept_take(void *arg, const struct cv_store_item *item)
 {
 	const struct kept *kept = arg;
 
+	/* It holds up nobody else's; the log names it. */
+	if (item->damaged)
+		return 0;
 	return kept->fn(kept->arg, item->key, item->value, item->len);
 }
 
@@ -315,8 +318,11 @@ int cv_ctl_kept(void *arg, cv_ctl_kept_fn *fn, void *fn_arg)
 
 	/* What will be read is another's, perhaps: that there is nothing is not known. */
 	if (ctl->keep.store != NULL && !ctl->keep.stale)
-		ret = cv_store_changes(ctl->keep.store, (struct cv_store_since){CV_STORE_TOKEN, 0},
+		ret = cv_store_changes(ctl->keep.store,
+				       (struct cv_store_since){CV_STORE_TOKEN, 0, .damaged = true},
 				       kept_take, &kept, NULL, &errs);
+	for (size_t i = 0; i < errs.n; i++)
+		cv_log(CV_LOG_ERR, "%s: %s", name_of(&ctl->keep), errs.items[i].text);
 	cv_errs_fini(&errs);
 	return ret;
 }

@@ -115,9 +115,10 @@ int cv_store_commit(struct cv_store *store, const struct cv_store_txn *txn, uint
 struct cv_store_item {
 	enum cv_store_space space;
 	const char *key;
-	const char *value; /**< shape [len], a NUL behind it; NULL: deleted */
+	const char *value; /**< shape [len], a NUL behind it; NULL: deleted, or damaged */
 	size_t len;
 	uint64_t rev; /**< of its last change */
+	bool damaged; /**< its value is not what was written */
 };
 
 /** Takes one. @return 0 to go on, or -errno to stop @threads must not call the store */
@@ -127,6 +128,7 @@ typedef int cv_store_item_fn(void *arg, const struct cv_store_item *item);
 struct cv_store_since {
 	enum cv_store_space space;
 	uint64_t rev; /**< 0: everything that is there. Otherwise deletions are told, too */
+	bool damaged; /**< what is damaged is told, too, and in errs, and does not end it */
 };
 
 /**
@@ -135,7 +137,7 @@ struct cv_store_since {
  * @param[out] ret_rev  the store's revision, to go on from; untouched on failure. NULL: not of interest
  * @return 0, or
  *   -ESTALE   so old that deletions since then are forgotten: begin anew, from 0
- *   -EBADMSG  a value is not what was written
+ *   -EBADMSG  a value is not what was written, unless since.damaged
  *   or another as of cv_store_commit(), or what fn returned
  */
 int cv_store_changes(struct cv_store *store, struct cv_store_since since, cv_store_item_fn *fn,

@@ -309,18 +309,19 @@ static int row_take(struct cv_store *store, sqlite3_stmt *stmt, struct cv_store_
 	return 0;
 }
 
-static int rows_take(struct cv_store *store, sqlite3_stmt *stmt, enum cv_store_space space,
+static int rows_take(struct cv_store *store, sqlite3_stmt *stmt, const struct cv_store_since *since,
 		     cv_store_item_fn *fn, void *arg, struct cv_errs *errs)
 {
 	int rc, ret = 0;
 
 	while (ret == 0 && (rc = sqlite3_step(stmt)) != SQLITE_DONE) {
-		struct cv_store_item item = {.space = space};
+		struct cv_store_item item = {.space = since->space};
 		char *buf = NULL;
 
 		ret = rc == SQLITE_ROW ? row_take(store, stmt, &item, &buf, errs)
 				       : cv_store_fault(store->db, rc, errs);
-		if (ret == 0)
+		item.damaged = rc == SQLITE_ROW && ret == -EBADMSG && since->damaged;
+		if (ret == 0 || item.damaged)
 			ret = fn(arg, &item);
 		sqlite3_free(buf);
 	}
@@ -345,7 +346,7 @@ int cv_store_changes(struct cv_store *store, struct cv_store_since since, cv_sto
 	if (since.rev != 0)
 		sqlite3_bind_int64(stmt, 2, (int64_t)since.rev);
 	if (ret == 0)
-		ret = rows_take(store, stmt, since.space, fn, arg, errs);
+		ret = rows_take(store, stmt, &since, fn, arg, errs);
 	if (ret == 0 && ret_rev != NULL)
 		*ret_rev = store->rev;
 	pthread_mutex_unlock(&store->lock);

@@ -133,6 +133,32 @@ static void damage(long at, const char *bytes)
 	fclose(f);
 }
 
+static int row_count(void *arg, const struct cv_store_item *item)
+{
+	int *n = arg;
+
+	assert_true(item->damaged == (item->value == NULL));
+	assert_true(item->damaged == (strcmp(item->key, "key-77") == 0));
+	*n += !item->damaged;
+	return 0;
+}
+
+/* Who can go on without it is told which one it is. */
+static void all_but_one_are_told(struct cv_store *store)
+{
+	struct cv_errs errs = {0};
+	int n = 0;
+
+	assert_int_equal(cv_store_changes(store,
+					  (struct cv_store_since){CV_STORE_DOC, 0, .damaged = true},
+					  row_count, &n, NULL, &errs),
+			 0);
+	assert_int_equal(n, 199);
+	assert_int_equal(errs.n, 1);
+	assert_non_null(strstr(errs.items[0].text, "'key-77'"));
+	cv_errs_fini(&errs);
+}
+
 static void damage_is_found(void **state)
 {
 	struct cv_store *store = open_ok(file);
@@ -152,6 +178,7 @@ static void damage_is_found(void **state)
 	sql("UPDATE item SET value = CAST('Value' AS BLOB) WHERE key = 'key-77'");
 	store = open_ok(file);
 	assert_int_equal(changes(store, 0, &told), -EBADMSG);
+	all_but_one_are_told(store);
 	cv_store_close(store);
 	/* Fewer transactions than have left something. */
 	sql("UPDATE meta SET value = 199 WHERE name = 'revision'");
