@@ -96,6 +96,11 @@ static uint32_t listeners_room(struct cv_ctl *ctl)
 	return cv_ctl_listeners_room(ctl);
 }
 
+static void seed_get(struct cv_ctl *ctl, uint64_t *ret_seed)
+{
+	cv_ctl_keep_seed(ctl, ret_seed);
+}
+
 /* What is wrong with the file is said with the file's own paths and lines. */
 static void keys_wrong(const char *file, const struct cv_errs *own, struct cv_errs *errs)
 {
@@ -139,6 +144,7 @@ static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv
 			.why = cv_ctl_keep_why,
 			.keep = cv_ctl_keep,
 			.kept = cv_ctl_kept,
+			.seed = seed_get,
 			.send = cv_ctl_send,
 			.unsend = cv_ctl_unsend,
 			.sent = app_sns_sent,

@@ -17,17 +17,45 @@ static time_t system_now(void)
 	return time(NULL);
 }
 
+/* All of them or none. */
+static int tokens_load(struct cv_aws *aws)
+{
+	struct aws_idem *idem = cv_aws_idem_create(), *old;
+	int ret = -ENOMEM;
+
+	if (idem != NULL)
+		ret = aws->ops.kept(aws->ops.arg, cv_aws_idem_load, idem);
+	pthread_mutex_lock(&aws->lock);
+	old = ret < 0 ? idem : aws->idem;
+	if (ret == 0)
+		aws->idem = idem;
+	pthread_mutex_unlock(&aws->lock);
+	cv_aws_idem_destroy(old);
+	return ret;
+}
+
 /* What calls before a restart left. */
 static void kept_load(struct cv_aws *aws)
 {
 	if (aws->ops.kept == NULL)
 		return;
-	if (aws->ops.kept(aws->ops.arg, cv_aws_idem_load, aws->idem) < 0)
+	aws->kept_stale = tokens_load(aws) < 0;
+	if (aws->kept_stale)
 		cv_log(CV_LOG_WARNING,
 		       "client tokens cannot be read: calls that are sent again count as new");
 	/* Read again when that can be done. */
 	if (aws->sns != NULL && cv_aws_sns_load(aws) < 0)
 		atomic_store(&aws->sns_stale, true);
+}
+
+/* Until it succeeds nothing is changed, and no token given. */
+void cv_aws_kept_again(struct cv_aws *aws, struct cv_ctl *ctl)
+{
+	if (!aws->kept_stale || tokens_load(aws) < 0)
+		return;
+	if (aws->ops.seed != NULL)
+		aws->ops.seed(ctl, aws->keep_seed);
+	aws->kept_stale = false;
 }
 
 static bool parts_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)

@@ -31,7 +31,13 @@ struct cv_aws {
 	_Atomic bool sns_stale; /**< what control has in memory is not what was kept */
 	uint64_t seed[2];       /**< random; keep_seed if none is kept */
 	uint64_t keep_seed[2];  /**< of client and page tokens, which outlive the process */
+	bool kept_stale;        /**< those that were kept could not be read yet */
 };
+
+/* ---- aws.c ---- */
+
+/** Read the client tokens that were kept, and their seed, if that could not be done before. @threads control */
+void cv_aws_kept_again(struct cv_aws *aws, struct cv_ctl *ctl);
 
 /* ---- cloudwatch_json.c ---- */
 

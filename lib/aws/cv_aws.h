@@ -88,6 +88,8 @@ struct cv_aws_ops {
 	int (*keep)(struct cv_ctl *ctl, const char *key, const char *value, size_t len);
 	/** Go through what is kept, oldest first. @return 0 or -errno */
 	int (*kept)(void *arg, cv_aws_kept_fn *fn, void *fn_arg);
+	/** The seed as it is kept, once `kept` has succeeded that failed at first. NULL here: as it was. */
+	void (*seed)(struct cv_ctl *ctl, uint64_t *ret_seed);
 	/** Put a message into the outbox with what a call changes. Within a call. NULL here: there is none.
 	 * @return 0 or -ENOMEM */
 	int (*send)(struct cv_ctl *ctl, const char *queue, const char *text);

@@ -248,6 +248,8 @@ static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	call->model = model;
 	if (atomic_load(&call->aws->sns_stale) && cv_aws_sns_load(call->aws) == 0)
 		atomic_store(&call->aws->sns_stale, false);
+	cv_aws_kept_again(call->aws, ctl);
+	call->params_hash = params_hash(call->aws, call);
 	call->account =
 		cv_model_find(model, CV_MODEL_ACCOUNT, CV_MODEL_NONE, call->caller.account_id);
 	/* One that came without a signature has none. */
@@ -423,7 +425,6 @@ static void answer_call(struct cv_aws *aws, const struct cv_sigv4_request *reque
 	};
 	struct run run = {.call = &call};
 
-	call.params_hash = params_hash(aws, &call);
 	if (call_run(&call, &run) < 0)
 		cv_aws_answer_error(call.service, 0, call.err_code, call.err_text, answer);
 	else

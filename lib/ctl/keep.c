@@ -507,10 +507,13 @@ void cv_ctl_keep_retry(struct cv_ctl *ctl)
 
 	if (!ctl->keep.broken)
 		return;
-	if (try_again(ctl, &errs) == 0)
+	if (try_again(ctl, &errs) == 0) {
 		mend(ctl);
-	else
+		/* What was acknowledged before, and could not be read until now. */
+		cv_ctl_tell_sent(ctl);
+	} else {
 		break_off(ctl, &errs);
+	}
 	cv_errs_fini(&errs);
 }
 

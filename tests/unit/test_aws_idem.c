@@ -2,10 +2,13 @@
 
 /* Client tokens of several accounts. */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -126,11 +129,74 @@ static void tokens_are_kept_by_account(void **state)
 	cv_aws_idem_destroy(again);
 }
 
+static bool readable;
+
+static int kept_read(void *arg, cv_aws_kept_fn *fn, void *fn_arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; readable && i < n_kept; i++)
+		assert_int_equal(fn(fn_arg, kept_keys[i], kept_values[i], strlen(kept_values[i])),
+				 0);
+	return readable ? 0 : -EAGAIN;
+}
+
+static void seed_read(struct cv_ctl *ctl, uint64_t *ret_seed)
+{
+	(void)ctl;
+	memcpy(ret_seed, aws.keep_seed, sizeof(aws.keep_seed));
+}
+
+/* The state file was another's, or its disk full, when the process started. */
+static void tokens_can_be_read_later(void **state)
+{
+	char file[] = "/tmp/culvert-test-idem-XXXXXX";
+	int fd = mkstemp(file);
+	struct aws_idem *idem = cv_aws_idem_create();
+	struct cv_aws_cfg cfg = {
+		.credentials_file = file,
+		.region = "us-east-1",
+		.ops = {.kept = kept_read, .seed = seed_read},
+		.seed = {5, 6},
+	};
+	struct cv_errs errs = {0};
+	struct cv_aws *late;
+	const char *text;
+	size_t len;
+
+	(void)state;
+	n_kept = 0;
+	aws.keep_seed[0] = 3;
+	aws.ops.keep = keep_note;
+	add_for(idem, "111111111111", "ClientToken=c");
+	assert_int_equal(n_kept, 1);
+	assert_int_equal(write(fd, "{\"keys\": []}", 12), 12);
+	close(fd);
+	readable = false;
+	assert_int_equal(cv_aws_create(&cfg, &errs, &late), 0);
+	cv_aws_kept_again(late, NULL);
+	assert_int_equal(late->keep_seed[0], 5);
+	readable = true;
+	cv_aws_kept_again(late, NULL);
+	assert_int_equal(late->keep_seed[0], 3);
+	assert_int_equal(cv_aws_idem_find(late->idem, &call, &text, &len), 0);
+	assert_string_equal(text, "ClientToken=c");
+	/* Once is enough. */
+	aws.keep_seed[0] = 4;
+	cv_aws_kept_again(late, NULL);
+	assert_int_equal(late->keep_seed[0], 3);
+	cv_aws_destroy(late);
+	cv_aws_idem_destroy(idem);
+	unlink(file);
+	aws.keep_seed[0] = 0;
+	aws.ops.keep = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(accounts_have_their_shares_of_tokens, teardown),
 		cmocka_unit_test_teardown(tokens_are_kept_by_account, teardown),
+		cmocka_unit_test_teardown(tokens_can_be_read_later, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -438,6 +439,92 @@ static void what_was_left_out_does_not_throw_out_what_serves(void **state)
 	assert_int_equal(system(cmd), 0);
 }
 
+static _Atomic int n_sent;
+
+static void sent_count(void *arg)
+{
+	(void)arg;
+	n_sent++;
+}
+
+/* One directory would be made; two are not. */
+static void durable_later(json_t *conf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/a/b/state.db", state_dir);
+	json_object_set_new(json_object_get(conf, "control"), "state", json_string(path));
+}
+
+/* What waits in a file that could not be read at the start is delivered without another event. */
+static void a_state_file_that_is_there_later_is_told(void **state)
+{
+	struct world *w;
+	char cmd[64];
+	int n = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(strcpy(state_dir, "/tmp/culvert-test-left-XXXXXX")));
+	w = world_create(durable_later);
+	cv_ctl_on_connection(world_ctl(w), &(struct cv_ctl_tell){.sent = sent_count});
+	world_start(w);
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, read_kept, &n), -EAGAIN);
+	assert_int_equal(n_sent, 0);
+	snprintf(cmd, sizeof(cmd), "mkdir %s/a", state_dir);
+	assert_int_equal(system(cmd), 0);
+	world_until(n_sent > 0);
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, read_kept, &n), 0);
+	world_destroy(w);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", state_dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+static int keep_two(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	(void)model;
+	(void)arg;
+	assert_int_equal(cv_ctl_keep(ctl, "a", "this is the first", 17), 0);
+	return cv_ctl_keep(ctl, "b", "and the second", 14);
+}
+
+static void byte_change(const char *path, const char *word)
+{
+	static char text[1 << 20];
+	FILE *f = fopen(path, "r+e");
+	size_t n;
+	char *found;
+
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text), f);
+	found = memmem(text, n, word, strlen(word));
+	assert_non_null(found);
+	assert_int_equal(fseek(f, found - text, SEEK_SET), 0);
+	assert_int_equal(fputc('X', f), 'X');
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Notifications' topics are kept there, too: one that is damaged must not be the end of all. */
+static void what_is_damaged_does_not_hide_what_else_is_kept(void **state)
+{
+	struct world *w;
+	char text[64];
+	int n = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(strcpy(state_dir, "/tmp/culvert-test-left-XXXXXX")));
+	w = world_run(durable);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, keep_two, NULL), 0);
+	world_destroy(w);
+	snprintf(text, sizeof(text), "%s/state.db", state_dir);
+	byte_change(text, "this is the first");
+	w = world_run(durable);
+	assert_int_equal(cv_ctl_call(world_ctl(w), false, read_kept, &n), 0);
+	assert_int_equal(n, 1);
+	world_destroy(w);
+	snprintf(text, sizeof(text), "rm -rf %s", state_dir);
+	assert_int_equal(system(text), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +537,8 @@ int main(void)
 		cmocka_unit_test(listeners_are_made_as_long_as_they_can_be_served),
 		cmocka_unit_test(replaced_target_takes_room_before_the_data_plane_knows),
 		cmocka_unit_test(what_was_left_out_does_not_throw_out_what_serves),
+		cmocka_unit_test(a_state_file_that_is_there_later_is_told),
+		cmocka_unit_test(what_is_damaged_does_not_hide_what_else_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, NULL);
