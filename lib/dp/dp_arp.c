@@ -6,6 +6,9 @@
 
 #include "dp_vxlan.h"
 
+/* Peers that an ARP request is sent to in a turn: the ports have packets of flows to send, too. */
+#define DP_ARP_PIECE 32u
+
 static bool dp_arp_is_valid(const struct rte_arp_hdr *arp)
 {
 	return arp->arp_hardware == RTE_BE16(RTE_ARP_HRD_ETHER) &&
@@ -118,11 +121,9 @@ static struct rte_mbuf *dp_arp_make(struct cv_dp_worker *w, const struct cv_view
 	return m;
 }
 
-void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv_be32_t ip)
+void dp_arp_start(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv_be32_t ip)
 {
-	const struct cv_view_spec *spec = &w->view->spec;
 	const struct cv_view_local *local = cv_view_local_find(w->view, vpc_slot, sender);
-	const struct cv_view_vxlan *vxlan;
 	const struct cv_view_vpc *vpc;
 	struct rte_mbuf *m;
 
@@ -132,18 +133,40 @@ void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc_slot, cv_be32_t sender, cv
 	 */
 	if (local == NULL)
 		return;
-	vpc = &spec->vpcs[vpc_slot];
-	if (!cv_view_is_vxlan(w->view, vpc_slot)) {
-		m = dp_arp_make(w, vpc, local, ip);
-		if (m != NULL)
-			dp_send(w, m, vpc->port);
+	vpc = &w->view->spec.vpcs[vpc_slot];
+	if (cv_view_is_vxlan(w->view, vpc_slot)) {
+		w->arp = (struct dp_arp_walk){true, vpc_slot, sender, ip, 0};
 		return;
 	}
+	m = dp_arp_make(w, vpc, local, ip);
+	if (m != NULL)
+		dp_send(w, m, vpc->port);
+}
+
+void dp_arp_piece(struct cv_dp_worker *w)
+{
+	const struct cv_view_spec *spec = &w->view->spec;
+	const struct dp_arp_walk arp = w->arp;
+	const struct cv_view_local *local;
+	const struct cv_view_vxlan *vxlan;
+	uint32_t end;
+
+	if (!arp.on)
+		return;
+	/* The view may be another than when it started. */
+	w->arp.on = false;
+	local = cv_view_local_find(w->view, arp.vpc, arp.sender);
+	if (local == NULL || !cv_view_is_vxlan(w->view, arp.vpc))
+		return;
 	/* RFC 7348 has multicast for it; here the other VTEPs are known. */
-	vxlan = &spec->tunnels.vxlans[vpc_slot];
-	for (uint32_t i = 0; i < vxlan->n_peers; i++) {
-		m = dp_arp_make(w, vpc, local, ip);
+	vxlan = &spec->tunnels.vxlans[arp.vpc];
+	end = RTE_MIN(arp.next + DP_ARP_PIECE, vxlan->n_peers);
+	for (uint32_t i = arp.next; i < end; i++) {
+		struct rte_mbuf *m = dp_arp_make(w, &spec->vpcs[arp.vpc], local, arp.ip);
+
 		if (m != NULL)
-			dp_vxlan_send(w, m, vpc_slot, &spec->tunnels.peers[vxlan->peer_first + i]);
+			dp_vxlan_send(w, m, arp.vpc, &spec->tunnels.peers[vxlan->peer_first + i]);
 	}
+	w->arp.on = end < vxlan->n_peers;
+	w->arp.next = end;
 }

@@ -75,6 +75,14 @@ struct dp_sweep {
 	uint32_t mark_next;
 };
 
+/** An ARP request on its way to all peers of a VPC in VXLAN, in pieces. */
+struct dp_arp_walk {
+	bool on;
+	uint16_t vpc;
+	cv_be32_t sender, ip;
+	uint32_t next; /**< peer that is sent to next */
+};
+
 /** A worker. */
 struct cv_dp_worker {
 	/* Read by every packet. */
@@ -109,6 +117,7 @@ struct cv_dp_worker {
 	struct dp_clients *clients;              /**< those of VPCs in VXLAN */
 
 	struct dp_sweep sweep;
+	struct dp_arp_walk arp;
 	struct dp_timer *timers; /**< shape [DP_TIMERS]: FIFO */
 	uint32_t timer_head, timer_tail;
 

@@ -102,8 +102,11 @@ bool dp_icmp_pass(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint
 /** Handle an ARP frame. @param vpc it came from or CV_VIEW_NO_VPC @param arp_ofs where ARP starts */
 void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uint16_t arp_ofs);
 
-/** Send an ARP request from one of our addresses; ip == sender announces it. */
-void dp_arp_send(struct cv_dp_worker *w, uint16_t vpc, cv_be32_t sender, cv_be32_t ip);
+/** Start to send an ARP request from one of our addresses; ip == sender announces it. None is on its way. */
+void dp_arp_start(struct cv_dp_worker *w, uint16_t vpc, cv_be32_t sender, cv_be32_t ip);
+
+/** A bounded piece of the ARP request that is on its way to peers, if there is one. */
+void dp_arp_piece(struct cv_dp_worker *w);
 
 /* ---- dp_host.c: packets of the kernel's sockets ---- */
 

@@ -123,9 +123,10 @@ static void dp_cmds_poll(struct cv_dp_worker *w)
 {
 	struct dp_cmd cmd;
 
+	dp_arp_piece(w);
 	for (int i = 0; i < DP_CMDS_PER_LOOP; i++) {
 		/* One walk at a time: its request stays in the ring until there is room. */
-		if (w->sweep.list != NULL || w->sweep.marks != NULL ||
+		if (w->sweep.list != NULL || w->sweep.marks != NULL || w->arp.on ||
 		    rte_ring_sc_dequeue_elem(w->cmds, &cmd, sizeof(cmd)) != 0)
 			return;
 		if (cmd.kind == DP_CMD_LIST)
@@ -137,7 +138,7 @@ static void dp_cmds_poll(struct cv_dp_worker *w)
 		else if (cmd.kind == DP_CMD_STAGES)
 			dp_stages_set(w, cmd.on);
 		else
-			dp_arp_send(w, cmd.vpc, cmd.sender, cmd.ip);
+			dp_arp_start(w, cmd.vpc, cmd.sender, cmd.ip);
 	}
 }
 

@@ -261,6 +261,55 @@ static void arp_requests_go_to_every_peer(void **state)
 	world_destroy(w);
 }
 
+/* Many peers are sent to in pieces, which leave the port to others' packets in between. */
+static void arp_requests_to_many_peers_take_many_turns(void **state)
+{
+	enum { PEERS = 300 };
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct cv_dp_worker *worker = cv_dp_worker_get(w->dp, 0);
+	unsigned int before = 0;
+	struct outer o;
+
+	(void)state;
+	for (uint32_t i = 0; i < PEERS; i++)
+		w->peers[1 + i] = (struct cv_view_peer){IP4(192, 168, 2 + (i >> 8), i), 3};
+	w->vxlans[VPC_P].n_peers = PEERS;
+	w->n_peers = 1 + PEERS;
+	world_publish(w);
+	assert_int_equal(cv_dp_arp_request(w->dp, VPC_P, NODE_0, TARGET_0), 0);
+	assert_int_equal(cv_dp_arp_request(w->dp, VPC_P, NODE_0, TARGET_1), 0);
+	for (int turn = 0; turn < 22; turn++) {
+		cv_dp_worker_poll(worker, cv_view_pub_current(w->pub), ++w->now_ms);
+		cv_dp_worker_flush(worker);
+		assert_in_range(w->n_out, before, before + 32);
+		before = w->n_out;
+	}
+	assert_int_equal(w->n_out, 2 * PEERS);
+	for (uint32_t i = 0; i < 2 * PEERS; i++) {
+		o = unwrap(&w->out[i]);
+		assert_int_equal(o.dst, w->peers[1 + i % PEERS].ip);
+		assert_memory_equal(o.frame + 38,
+				    &(cv_be32_t){i < PEERS ? TARGET_0 : TARGET_1}, 4);
+	}
+	/* Fewer peers meanwhile, or none: it ends. */
+	for (uint32_t left = 0; left < 2; left++) {
+		w->vxlans[VPC_P].n_peers = PEERS;
+		world_publish(w);
+		assert_int_equal(cv_dp_arp_request(w->dp, VPC_P, NODE_0, TARGET_0), 0);
+		w->n_out = 0;
+		for (int turn = 0; turn < 3; turn++) {
+			cv_dp_worker_poll(worker, cv_view_pub_current(w->pub), ++w->now_ms);
+			cv_dp_worker_flush(worker);
+		}
+		assert_int_equal(w->n_out, 64);
+		w->vxlans[VPC_P].n_peers = left;
+		world_publish(w);
+		world_wait(w, 10);
+		assert_int_equal(w->n_out, 64);
+	}
+	world_destroy(w);
+}
+
 /* ---- clients ---- */
 
 static void clients_are_listed_where_they_are(void **state)
@@ -557,6 +606,7 @@ int main(void)
 		cmocka_unit_test(arp_inside_is_answered_and_learned_from),
 		cmocka_unit_test(our_vtep_answers_arp_outside),
 		cmocka_unit_test(arp_requests_go_to_every_peer),
+		cmocka_unit_test(arp_requests_to_many_peers_take_many_turns),
 		cmocka_unit_test(sockets_answer_through_the_tunnel_it_came_from),
 		cmocka_unit_test(clients_are_listed_where_they_are),
 		cmocka_unit_test(as_many_clients_as_flows),

@@ -221,6 +221,7 @@ struct world *world_create(const struct world_cfg *cfg)
 	assert_non_null(w->pub);
 	assert_non_null(w->mbufs);
 	world_parts(w, cfg->mtu > 0 ? cfg->mtu : 1500);
+	w->n_peers = 2;
 	if (cfg->vxlan)
 		world_vxlan(w);
 	w->settings.exhausted_reset = cfg->exhausted_reset;
@@ -320,7 +321,7 @@ void world_publish(struct world *w)
 		.n_services = 2,
 		.neigh = w->neigh,
 		.n_neigh = 4,
-		.tunnels = {w->vxlans, w->n_vxlans, w->peers, 2, w->fars},
+		.tunnels = {w->vxlans, w->n_vxlans, w->peers, w->n_peers, w->fars},
 	};
 	struct cv_view *view;
 

@@ -19,6 +19,7 @@
 
 #define WORLD_WORKERS_MAX 4
 #define WORLD_CAUGHT_MAX 4096
+#define WORLD_PEERS_MAX 320
 #define WORLD_FRAME_MAX 2048
 
 /** VPC slots. */
@@ -122,7 +123,8 @@ struct world {
 	cv_neigh_t neigh[4];                /**< targets, then PEER_0 and PEER_1 */
 	struct cv_view_vxlan vxlans[N_VPCS];
 	uint32_t n_vxlans;
-	struct cv_view_peer peers[2];
+	struct cv_view_peer peers[WORLD_PEERS_MAX];
+	uint32_t n_peers;
 	struct cv_far fars[4];
 	struct cv_snat_cfg snat;
 };
