@@ -18,12 +18,20 @@ static bool dp_arp_is_valid(const struct rte_arp_hdr *arp)
 		arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REPLY));
 }
 
-/* @param vtep that it came by, 0: by none */
+/*
+ * What is neither a question nor an answer to us fills half of the ring at most: of a flood, too. So answers
+ * find room.
+ *
+ * @param vtep that it came by, 0: by none
+ * @param to_us it is for one of our addresses
+ */
 static bool dp_neigh_tell(struct cv_dp_worker *w, uint16_t vpc, const struct rte_arp_ipv4 *data,
-			  cv_be32_t vtep)
+			  cv_be32_t vtep, bool to_us)
 {
 	struct cv_dp_neigh_event event = {.ip = data->arp_sip, .vtep = vtep, .vpc = vpc};
 
+	if (!to_us && rte_ring_free_count(w->events) < DP_EVENT_RING / 2)
+		return false;
 	memcpy(event.mac, &data->arp_sha, 6);
 	return rte_ring_sp_enqueue_elem(w->events, &event, sizeof(event)) == 0;
 }
@@ -70,11 +78,12 @@ void dp_arp_packet(struct cv_dp_worker *w, struct rte_mbuf *m, uint16_t vpc, uin
 		return;
 	}
 	data = &arp->arp_data;
-	/* A probe (RFC 5227) has no sender; one with our own address is a conflict, never learned. */
-	if (data->arp_sip != 0 && cv_view_local_find(w->view, vpc, data->arp_sip) == NULL &&
-	    !dp_neigh_tell(w, vpc, data, tunnelled ? dp_vxlan_vtep(l2) : 0))
-		reason = CV_DROP_PUNT_FULL;
 	local = cv_view_local_find(w->view, vpc, data->arp_tip);
+	/* A probe (RFC 5227) has no sender; one with our own address is a conflict, never learned. */
+	if (w->view->spec.vpcs[vpc].has_neighs && data->arp_sip != 0 &&
+	    cv_view_local_find(w->view, vpc, data->arp_sip) == NULL &&
+	    !dp_neigh_tell(w, vpc, data, tunnelled ? dp_vxlan_vtep(l2) : 0, local != NULL))
+		reason = CV_DROP_PUNT_FULL;
 	if (local != NULL && arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST)) {
 		cv_ctr_add(&w->stats->drop[reason], 1);
 		dp_arp_reply(w, l2, arp, dp_mac_prefix(&w->view->spec.vpcs[vpc], local));

@@ -90,9 +90,11 @@ static int fill_target(struct plan_build *b, uint32_t tg_idx, uint32_t idx)
 		return err;
 	}
 	/* A neighbour that nobody asks for keeps its last MAC: for flows that outlive their listener. */
-	if (route.sender != 0)
+	if (route.sender != 0) {
 		b->neighs[neigh] = (struct cv_plan_neigh){
 			.ip = route.next_hop, .sender = route.sender, .vpc = vpc, .used = true};
+		b->vpcs[vpc].has_neighs = true;
+	}
 	b->targets[slot] = (struct cv_view_target){
 		.used = true,
 		.ip = target->ip,

@@ -131,6 +131,7 @@ static int peer_add(struct plan_build *b, uint32_t vpc, cv_be32_t ip, struct cv_
 		return err;
 	b->neighs[neigh] = (struct cv_plan_neigh){
 		.ip = hop, .sender = vxlan->vtep, .vpc = vxlan->under, .used = true};
+	b->vpcs[vxlan->under].has_neighs = true;
 	b->peers[b->spec.tunnels.n_peers++] = (struct cv_view_peer){.ip = ip, .neigh = neigh};
 	vxlan->n_peers++;
 	return 0;

@@ -42,6 +42,7 @@ struct cv_view_vpc {
 	uint16_t mss_max;         /**< highest MSS let through in SYN segments of its flows */
 	uint16_t mtu;             /**< largest IP packet that may leave into it */
 	uint16_t mtu_by_endpoint; /**< the same of flows through endpoints; at most mtu */
+	bool has_neighs;          /**< control wants to hear by ARP where its hosts are */
 };
 
 /** Ingress rule of a security group. */

@@ -413,6 +413,42 @@ static uint16_t arp_build(uint8_t *frame, uint8_t op, cv_be32_t sip, cv_be32_t t
 	return 60;
 }
 
+/* Whoever floods us with ARP leaves room for answers to us. */
+static void floods_of_arp_leave_room_for_answers(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){0});
+	static struct cv_dp_neigh_event ev[2048];
+	uint8_t frame[64];
+	uint16_t len;
+
+	(void)state;
+	w->vpcs[VPC_A].has_neighs = false;
+	world_publish(w);
+	/* A VPC in which nobody is asked for. */
+	for (uint32_t i = 0; i < 2000; i++) {
+		len = arp_build(frame, 1, CLIENT_IP, i % 2 == 0 ? IP4(10, 1, 0, 1) : ENI_A);
+		w->n_out = 0;
+		world_rx(w, 0, 0, frame, len);
+		assert_int_equal(w->n_out, i % 2);
+	}
+	assert_int_equal(world_drops(w, CV_DROP_PUNT_FULL), 0);
+	/* And one in which somebody is. */
+	for (uint32_t i = 0; i < 2000; i++) {
+		len = arp_build(frame, 1 + i % 2, IP4(10, 0, 0, 77), IP4(10, 0, 0, 1));
+		world_rx(w, 0, 1, frame, len);
+	}
+	assert_in_range(world_drops(w, CV_DROP_PUNT_FULL), 1400, 1500);
+	len = arp_build(frame, 2, TARGET_0, NODE_0);
+	world_rx(w, 0, 1, frame, len);
+	assert_in_range(world_drops(w, CV_DROP_PUNT_FULL), 1400, 1500);
+	len = (uint16_t)cv_dp_neigh_burst(w->dp, ev, 2048);
+	assert_in_range(len, 500, 600);
+	assert_int_equal(ev[0].ip, IP4(10, 0, 0, 77));
+	assert_int_equal(ev[len - 1].ip, TARGET_0);
+	assert_int_equal(ev[len - 1].vpc, VPC_P);
+	world_destroy(w);
+}
+
 static void arp_is_answered_for_our_addresses_only(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -721,6 +757,7 @@ int main(void)
 		cmocka_unit_test(malformed_frames_have_their_reasons),
 		cmocka_unit_test(random_frames_lose_nothing),
 		cmocka_unit_test(arp_is_answered_for_our_addresses_only),
+		cmocka_unit_test(floods_of_arp_leave_room_for_answers),
 		cmocka_unit_test(bad_arp_is_counted),
 		cmocka_unit_test(control_can_ask_and_announce),
 	};

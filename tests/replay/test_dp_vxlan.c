@@ -288,8 +288,7 @@ static void arp_requests_to_many_peers_take_many_turns(void **state)
 	for (uint32_t i = 0; i < 2 * PEERS; i++) {
 		o = unwrap(&w->out[i]);
 		assert_int_equal(o.dst, w->peers[1 + i % PEERS].ip);
-		assert_memory_equal(o.frame + 38,
-				    &(cv_be32_t){i < PEERS ? TARGET_0 : TARGET_1}, 4);
+		assert_memory_equal(o.frame + 38, &(cv_be32_t){i < PEERS ? TARGET_0 : TARGET_1}, 4);
 	}
 	/* Fewer peers meanwhile, or none: it ends. */
 	for (uint32_t left = 0; left < 2; left++) {

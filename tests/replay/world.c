@@ -109,6 +109,7 @@ static void world_parts(struct world *w, uint16_t mtu)
 			.mss_max = (uint16_t)RTE_MIN(8365, mtu - 40),
 			.mtu = mtu,
 			.mtu_by_endpoint = (uint16_t)RTE_MIN(8500, mtu),
+			.has_neighs = true,
 		};
 	for (int i = 0; i < N_EPS; i++) {
 		w->endpoints[i] =
