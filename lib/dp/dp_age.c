@@ -150,6 +150,16 @@ static void dp_recheck_start(struct dp_sweep *s, const struct cv_view_spec *spec
 	s->recheck = 0;
 }
 
+/* The way to a flow's target may be another now: by a gateway that takes over from another. */
+static void dp_way_follow(const struct cv_dp_worker *w, uint32_t idx)
+{
+	const struct cv_view_target *target = &w->view->spec.targets[w->flows->cold[idx].target];
+	struct cv_flow *flow = &w->flows->flows[idx];
+
+	if (target->used && target->ip == flow->target_ip && target->vpc == flow->target_vpc)
+		flow->neigh = target->neigh;
+}
+
 static void dp_recheck_piece(struct cv_dp_worker *w, uint32_t pkts)
 {
 	const uint32_t pieces = RTE_MAX(pkts / DP_RECHECK_PKTS, 1u);
@@ -167,8 +177,10 @@ static void dp_recheck_piece(struct cv_dp_worker *w, uint32_t pkts)
 		if (w->flows->flows[idx].node_port == 0)
 			continue;
 		how = dp_flow_fate(w, idx, &event);
-		if (how == CV_VIEW_END_KEEP)
+		if (how == CV_VIEW_END_KEEP) {
+			dp_way_follow(w, idx);
 			continue;
+		}
 		dp_flow_kill(w, idx, how, event);
 		ends--;
 	}

@@ -350,6 +350,33 @@ static void listeners_flows_go_on_unless_told_otherwise(void **state)
 	}
 }
 
+/* A route that leads by another router now leads the packets of open connections there, too. */
+static void flows_take_their_targets_new_way(void **state)
+{
+	static const uint8_t router[6] = {2, 0xee, 0, 0, 0, 9};
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk a = talk(w, 40000, L_PLAIN), b = talk(w, 40001, L_PLAIN);
+	uint64_t word = CV_NEIGH_KNOWN;
+
+	(void)state;
+	open_plain(&a);
+	open_plain(&b);
+	memcpy(&word, router, 6);
+	w->neigh[2] = word | CV_NEIGH_KNOWN;
+	w->targets[0].neigh = 2;
+	world_publish(w);
+	world_wait(w, 100);
+	assert_memory_equal(c2t(&a, F_PSH, "on").dst_mac, router, 6);
+	/* Not that of a target which has come into the place of the flow's. */
+	w->targets[0].ip = IP4(10, 0, 0, 99);
+	w->targets[0].neigh = 0;
+	w->targets[1].ip = TARGET_0;
+	world_publish(w);
+	world_wait(w, 100);
+	assert_memory_equal(c2t(&b, F_PSH, "on").dst_mac, router, 6);
+	world_destroy(w);
+}
+
 /* A thousand flows idle out at one moment: turns in between stay short. */
 static void many_ends_are_spread_over_turns(void **state)
 {
@@ -518,6 +545,7 @@ int main(void)
 		cmocka_unit_test(rejected_endpoint_resets_when_told_so),
 		cmocka_unit_test(node_that_went_takes_its_flows),
 		cmocka_unit_test(listeners_flows_go_on_unless_told_otherwise),
+		cmocka_unit_test(flows_take_their_targets_new_way),
 		cmocka_unit_test(many_ends_are_spread_over_turns),
 		cmocka_unit_test(kill_without_buffers_is_made_up_for),
 		cmocka_unit_test(no_header_goes_out_for_an_endpoint_that_went),
