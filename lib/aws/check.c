@@ -63,16 +63,16 @@ static const struct aws_param *param_find(const struct aws_action *action, const
 }
 
 /* An empty list is sent as its bare name by some clients: `SubnetId=`. */
-static bool is_empty_list(const struct aws_action *action, const struct cv_query_param *param)
+static bool is_empty_list(const struct aws_action *action, const char *general, const char *value)
 {
-	size_t len = strlen(param->name);
+	size_t len = strlen(general);
 
-	for (uint32_t i = 0; *param->value == '\0' && i < action->n_params; i++) {
+	for (uint32_t i = 0; *value == '\0' && i < action->n_params; i++) {
 		const char *name = action->params[i].name;
 
-		if (strncmp(name, param->name, len) == 0 &&
+		if (strncmp(name, general, len) == 0 &&
 		    (strcmp(name + len, ".N") == 0 || strncmp(name + len, ".N.", 3) == 0 ||
-		     strncmp(name + len, ".member.N", 9) == 0))
+		     strcmp(name + len, ".*") == 0 || strncmp(name + len, ".member.N", 9) == 0))
 			return true;
 	}
 	return false;
@@ -282,7 +282,8 @@ int cv_aws_check(struct aws_call *call)
 
 		name_generalise(param->name, general);
 		row = param_find(action, general);
-		if (row == NULL && (is_protocol(param->name) || is_empty_list(action, param)))
+		if (row == NULL &&
+		    (is_protocol(param->name) || is_empty_list(action, general, param->value)))
 			continue;
 		if (row == NULL)
 			return cv_aws_fail(

@@ -38,6 +38,8 @@ static void there_is_the_default_rule_only(void **state)
 
 	(void)state;
 	elb_fails(PROV, "InvalidConfigurationRequest", "%s%s", create, listener);
+	elb_fails(PROV, "InvalidConfigurationRequest",
+		  "Action=CreateRule&Priority=1&Conditions=&Actions=&ListenerArn=%s", listener);
 	elb_fails(PROV, "ListenerNotFound", "%s" NONE_LISTENER, create);
 	elb_fails(CONS, "ListenerNotFound", "%s%s", create, listener);
 	elb_fails(PROV, "ValidationError", "Action=CreateRule&ListenerArn=%s", listener);
@@ -148,6 +150,10 @@ static void listeners_of_tls_are_refused_as_such(void **state)
 	}
 	elb_fails(PROV, "UnsupportedProtocol",
 		  "Action=ModifyListener&ListenerArn=%s&Protocol=TLS" CERTIFICATE, listener);
+	elb_fails(PROV, "ValidationError",
+		  "%s%s&Protocol=TCP&" ACTION "Type=forward&" ACTION "ForwardConfig.TargetGroups=",
+		  create, lb);
+	assert_non_null(strstr(err_text, "target group ARN must be specified"));
 	/* As clients send lists with nothing in them. */
 	elb(PROV, "%s%s&Protocol=TCP&Certificates=&AlpnPolicy=&" FORWARD "TargetGroupArn=%s",
 	    create, lb, tg);
