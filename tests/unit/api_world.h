@@ -3,7 +3,8 @@
 
 /**
  * @file
- * The operators' HTTP server with a stand-in for control, and a client of it. After cmocka.h, in test programs.
+ * The operators' HTTP server with a stand-in for control, and a client of it. After cmocka.h, in test
+ * programs.
  */
 
 #include <stdatomic.h>
