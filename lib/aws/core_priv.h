@@ -36,7 +36,8 @@ struct cv_aws {
 
 /* ---- aws.c ---- */
 
-/** Read the client tokens that were kept, and their seed, if that could not be done before. @threads control */
+/** Read the client tokens that were kept, and their seed, if that could not be done before.
+ *  @threads control */
 void cv_aws_kept_again(struct cv_aws *aws, struct cv_ctl *ctl);
 
 /* ---- cloudwatch_json.c ---- */

@@ -250,8 +250,8 @@ static const struct conf_row schema[] = {
 	     "link-local and multicast ones, and the loopback unless the APIs are served there alone"),
 	PREFIX("api.notifications.receivers[]", 0, "/0 to /32"),
 	INT("api.notifications.messages", 1, 10000000, "100000", "",
-	    "that may wait, of 4 KiB each: a longer one counts as several. Beyond it the oldest are dropped of "
-	    "the account that has the most"),
+	    "that may wait, of 4 KiB each: a longer one counts as several. Beyond it the oldest are dropped "
+	    "of the account that has the most"),
 	INT("api.notifications.tries", 1, 100000, "1440", "",
 	    "of one message without a delivery policy; at the most 60 s apart, so the default is about a "
 	    "day. AWS: 4 within a minute"),

@@ -234,7 +234,7 @@ void cv_io_deal_undo(struct cv_io *io);
 
 /* ---- io_rss.c ---- */
 
-/** What is hashed: TCP; and UDP, for the frames in VXLAN of two VTEPs differ in nothing but its source port. */
+/** What is hashed: TCP; and UDP, for the frames in VXLAN of two VTEPs differ in its source port only. */
 #define CV_IO_RSS_HF \
 	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP)
 
