@@ -123,6 +123,12 @@ static void dp_numbers_set(struct rte_tcp_hdr *tcp, const struct cv_tcp_seg *seg
 		dp_csum_add(tcp, cv_csum_diff32(tcp->recv_ack, ack));
 		tcp->recv_ack = ack;
 	}
+	if (act->less != 0) {
+		rte_be16_t wnd = rte_cpu_to_be_16((uint16_t)(seg->wnd - act->less));
+
+		dp_csum_add(tcp, cv_csum_diff16(tcp->rx_win, wnd));
+		tcp->rx_win = wnd;
+	}
 }
 
 /* The most that a SYN may ask for on the side of a VPC: what endpoints drop, nobody should send. */

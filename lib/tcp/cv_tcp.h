@@ -153,6 +153,7 @@ struct cv_tcp_act {
 	uint32_t seq;   /**< to write into the header; often what it was */
 	uint32_t ack;   /**< to write into the header if CV_TCP_ACK is set */
 	uint16_t trim;  /**< payload bytes to remove at the front, before hdr is applied */
+	uint16_t less;  /**< to take off the window field: the header's part of a SYN-ACK's */
 	uint8_t hdr;    /**< enum cv_tcp_hdr */
 	uint8_t edit;   /**< CV_TCP_EDIT_* */
 	uint8_t events; /**< CV_TCP_EV_* */

@@ -288,6 +288,39 @@ static void fast_open_is_stripped_with_proxy_and_kept_without(void **state)
 
 /* ---- NLB dialled directly ---- */
 
+/* What a client may send at once and the header together are what the target has room for. */
+static void window_leaves_room_for_the_header(void **state)
+{
+	static const uint16_t wnds[][2] = {{2000, 2000 - H}, {H + 1, 1}, {H, 1},
+					   {1, 1},           {0, 0},     {65535, 65535 - H}};
+	struct world *w = world_create(&(struct world_cfg){0});
+	struct talk t;
+	struct seg s;
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(wnds); i++) {
+		t = talk(w, (uint16_t)(40000 + i), L_PROXY);
+		s = c2t(&t, F_SYN, "");
+		t.nport = s.sport;
+		t.node = s.src;
+		s = target_seg(&t, ISN + 1 - H, F_SYN | F_ACK, "");
+		s.wnd = wnds[i][0];
+		assert_int_equal(one(w, 1, &s).wnd, wnds[i][1]);
+		/* Also when it comes again. */
+		assert_int_equal(one(w, 1, &s).wnd, wnds[i][1]);
+	}
+	/* Others are scaled, and none of the header's. */
+	t = talk(w, 41000, L_PROXY);
+	open_proxy(&t);
+	assert_int_equal(t2c(&t, ISN + 3, F_ACK, "").wnd, 2000);
+	t = talk(w, 41001, L_PLAIN);
+	s = c2t(&t, F_SYN, "");
+	t.nport = s.sport;
+	t.node = s.src;
+	assert_int_equal(t2c(&t, ISN + 1, F_SYN | F_ACK, "").wnd, 2000);
+	world_destroy(w);
+}
+
 static void node_can_be_dialled_directly(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
@@ -348,6 +381,7 @@ int main(void)
 		cmocka_unit_test(client_with_data_needs_no_timer),
 		cmocka_unit_test(timestamps_are_kept_in_a_made_header),
 		cmocka_unit_test(fast_open_is_stripped_with_proxy_and_kept_without),
+		cmocka_unit_test(window_leaves_room_for_the_header),
 		cmocka_unit_test(node_can_be_dialled_directly),
 		cmocka_unit_test(target_can_be_a_client),
 	};
