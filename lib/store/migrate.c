@@ -31,8 +31,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE outbox ADD COLUMN sum INTEGER;",
 
 	/* To add up what waits without reading it: bytes of the text, for those of before as 0. */
-	"ALTER TABLE outbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
-	"DROP INDEX outbox_queue; CREATE INDEX outbox_queue ON outbox (queue, id, size);",
+	("ALTER TABLE outbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+	 "DROP INDEX outbox_queue; CREATE INDEX outbox_queue ON outbox (queue, id, size);"),
 };
 
 _Static_assert(CV_ARRAY_LEN(migrations) == CV_STORE_VERSION, "one for each version");
