@@ -461,7 +461,7 @@ static void CV_PRINTF(1, 2) of_elb(const char *fmt, ...)
 
 static void vpc_gets_more_cidrs(void **state)
 {
-	char vpc[128], subnet[128], first[128], more[128], tg[256];
+	char vpc[128], first[128], more[128];
 
 	(void)state;
 	set_aside("p0", 100, 101, "222222222222");
@@ -506,6 +506,22 @@ static void vpc_gets_more_cidrs(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		ec2(CONS, ASSOCIATE "10.%u.0.0/16", vpc, 80 + i);
 	ec2_fails(CONS, "CidrLimitExceeded", ASSOCIATE "10.90.0.0/16", vpc);
+	ec2(CONS, "Action=DeleteVpc&VpcId=%s", vpc);
+}
+
+static void vpc_gives_cidrs_back(void **state)
+{
+	char vpc[128], subnet[128], first[128], more[128], tg[256];
+
+	(void)state;
+	set_aside("p0", 100, 101, "222222222222");
+	ec2(CONS, "Action=CreateVpc&CidrBlock=10.77.0.0/16");
+	element("vpcId", vpc);
+	element("associationId", first);
+	for (unsigned int i = 0; i < 3; i++)
+		ec2(CONS, ASSOCIATE "10.%u.0.0/16", vpc, 80 + i);
+	ec2(CONS, ASSOCIATE "10.78.0.0/16", vpc);
+	element("associationId", more);
 	/* What is used stays, and the first always. */
 	ec2(CONS, "Action=CreateSubnet&VpcId=%s&CidrBlock=10.78.1.0/24&AvailabilityZone=us-east-1b",
 	    vpc);
@@ -680,6 +696,7 @@ int main(void)
 		TEST(file_may_have_a_default_group),
 		TEST(subnet_is_made_and_removed),
 		TEST(vpc_gets_more_cidrs),
+		TEST(vpc_gives_cidrs_back),
 		TEST(vpc_is_made_used_and_removed),
 		TEST(vpc_that_cannot_be_is_refused),
 		TEST(vpcs_have_a_quota),
