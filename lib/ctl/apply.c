@@ -168,7 +168,7 @@ static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs 
 		cv_health_destroy(health);
 		return ret;
 	}
-	ret = cv_ctl_drains_next(ctl, plan, &drains);
+	ret = cv_ctl_drains_next(ctl, plan, conf->model, &drains);
 	if (ret == 0 && ctl->conf != NULL)
 		zones_follow(&drains, ctl->conf->model, conf->model);
 	if (ret == 0) {

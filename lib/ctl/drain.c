@@ -12,6 +12,8 @@
 
 #include "ctl_priv.h"
 
+#include "cv_model_ops.h"
+
 static void drain_fini(struct ctl_drain *drain)
 {
 	free(drain->group);
@@ -52,12 +54,23 @@ static int add(struct ctl_drains *drains, const struct ctl_drain *drain, const c
 	return 0;
 }
 
-/* A target of what serves, which the plan does not have. */
-static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *drains)
+/* As a group will be: what is changed together with its targets, or just before, counts for them. */
+static const struct cv_model_target_group *group_as(const struct cv_model *model,
+						    const struct cv_model_target_group *tg)
+{
+	uint32_t idx = cv_model_find(model, CV_MODEL_TG, CV_MODEL_NONE, tg->arn);
+
+	return idx != CV_MODEL_NONE ? &model->tgs[idx] : tg;
+}
+
+/* A target of what serves, which the plan, made of the model, does not have. */
+static int add_gone(const struct cv_ctl *ctl, const struct cv_model *model, uint32_t slot,
+		    struct ctl_drains *drains)
 {
 	const struct cv_plan_obj *obj = &ctl->plan->objs[CV_PLAN_TARGET][slot];
 	const struct cv_model_target_group *tg = &ctl->conf->model->tgs[obj->owner];
 	const struct cv_model_target *target = &tg->targets[obj->idx];
+	const struct cv_model_target_group *as = group_as(model, tg);
 	struct ctl_drain drain = {
 		.slot = slot,
 		.ip = target->ip,
@@ -65,8 +78,8 @@ static int add_gone(const struct cv_ctl *ctl, uint32_t slot, struct ctl_drains *
 		.zone = target->zone,
 		.neigh = cv_view_spec_get(cv_view_pub_current(ctl->pub))->targets[slot].neigh,
 		.until_ms = cv_clock_ms() +
-			    (uint64_t)tg->drain.seconds * 1000 / ctl->conf->settings.lab_time_scale,
-		.terminate = tg->drain.terminate,
+			    (uint64_t)as->drain.seconds * 1000 / ctl->conf->settings.lab_time_scale,
+		.terminate = as->drain.terminate,
 	};
 	int ret = cv_ctl_drain_check_make(ctl, obj->owner, obj->idx, &drain.check);
 
@@ -114,7 +127,7 @@ void cv_ctl_drains_ends(struct ctl_drains *drains)
 }
 
 int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
-		       struct ctl_drains *ret_drains)
+		       const struct cv_model *model, struct ctl_drains *ret_drains)
 {
 	const struct ctl_drains *old = &ctl->drains;
 	uint32_t n_slots = ctl->plan != NULL ? ctl->plan->n_slots[CV_PLAN_TARGET] : 0;
@@ -136,7 +149,7 @@ int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
 	}
 	for (uint32_t slot = 0; slot < n_slots && ret == 0; slot++) {
 		if (was_used(ctl, slot) && !is_in(plan, slot))
-			ret = add_gone(ctl, slot, &next);
+			ret = add_gone(ctl, model, slot, &next);
 	}
 	if (ret != 0) {
 		cv_ctl_drains_fini(&next);

@@ -44,12 +44,13 @@ struct ctl_drains {
 /**
  * The targets that will drain once a plan serves instead of the current one.
  *
+ * @param      model       that the plan was made of: what its groups say of draining counts
  * @param[out] ret_drains  untouched on failure
  * @return 0 or -ENOMEM
  * @owner  caller; cv_ctl_drains_fini()
  */
 int cv_ctl_drains_next(const struct cv_ctl *ctl, const struct cv_plan *plan,
-		       struct ctl_drains *ret_drains);
+		       const struct cv_model *model, struct ctl_drains *ret_drains);
 
 /** List anew whose flows end. */
 void cv_ctl_drains_ends(struct ctl_drains *drains);

@@ -129,6 +129,26 @@ static void removed_target_drains_then_its_flows_end(void **state)
 	world_destroy(w);
 }
 
+/* A delay that is changed together with the targets is that of those that go. */
+static void delay_changed_at_the_same_time_counts(void **state)
+{
+	struct world *w = world_with_flows(for_long_and_ends);
+
+	(void)state;
+	drains_for(world_conf(w), 1800, true);
+	json_decref(target_take(w));
+	world_until(strcmp(target(w, GONE, "state"), "draining") == 0);
+	assert_in_range(atoi(target(w, GONE, "draining_seconds")), 1, 1800);
+	drains_for(world_conf(w), 0, true);
+	json_array_remove(at(world_conf(w), "target_groups.0.targets"), 0);
+	world_write(w, NULL);
+	world_reload(w);
+	/* It does not count for those that are gone already. */
+	assert_int_equal(flows(w), N_DIALS);
+	assert_string_equal(target(w, GONE, "state"), "draining");
+	world_destroy(w);
+}
+
 static void flows_go_on_after_the_delay_unless_told_otherwise(void **state)
 {
 	struct world *w = world_with_flows(quickly_and_keeps);
@@ -420,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(removed_target_drains_then_its_flows_end),
+		cmocka_unit_test(delay_changed_at_the_same_time_counts),
 		cmocka_unit_test(flows_go_on_after_the_delay_unless_told_otherwise),
 		cmocka_unit_test(delay_of_zero_ends_flows_at_once),
 		cmocka_unit_test(target_that_comes_back_keeps_its_flows),
