@@ -602,23 +602,16 @@ static void arg_refused(const char *arg, const char *words)
 	fails(&w, -EINVAL, "dpdk.eal_args", words);
 }
 
-static void unknown_eal_option_body(void)
-{
-	arg_refused("--nonsense", "nonsense");
-}
-IN_CHILD(unknown_eal_option)
+#define REFUSES_ARG(name, arg, words)    \
+	static void name##_body(void)    \
+	{                                \
+		arg_refused(arg, words); \
+	}                                \
+	IN_CHILD(name)
 
-static void stray_eal_argument_body(void)
-{
-	arg_refused("nonsense", "'nonsense'");
-}
-IN_CHILD(stray_eal_argument)
-
-static void too_few_lcores_body(void)
-{
-	arg_refused("--lcores=0@0", "lcores");
-}
-IN_CHILD(too_few_lcores)
+REFUSES_ARG(unknown_eal_option, "--nonsense", "nonsense")
+REFUSES_ARG(stray_eal_argument, "nonsense", "'nonsense'")
+REFUSES_ARG(too_few_lcores, "--lcores=0@0", "lcores")
 
 static void capabilities_are_checked_body(void)
 {
