@@ -425,6 +425,7 @@ static void answer_call(struct cv_aws *aws, const struct cv_sigv4_request *reque
 	};
 	struct run run = {.call = &call};
 
+	call.params_hash = params_hash(aws, &call); /* page tokens are read by it */
 	if (call_run(&call, &run) < 0)
 		cv_aws_answer_error(call.service, 0, call.err_code, call.err_text, answer);
 	else
