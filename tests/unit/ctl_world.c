@@ -173,7 +173,8 @@ static void tcp_put(struct wire *wire, uint16_t port, struct tcp_frame *f)
 static void wire_answer(struct wire *wire, uint16_t port, const struct rte_mbuf *m)
 {
 	const struct tcp_frame *got = rte_pktmbuf_mtod(m, const struct tcp_frame *);
-	bool syn = got->tcp.tcp_flags & RTE_TCP_SYN_FLAG, ack = got->tcp.tcp_flags & RTE_TCP_ACK_FLAG;
+	bool syn = got->tcp.tcp_flags & RTE_TCP_SYN_FLAG,
+	     ack = got->tcp.tcp_flags & RTE_TCP_ACK_FLAG;
 	uint32_t len = cv_be16_host(got->ip.total_length) - sizeof(got->ip) -
 		       (got->tcp.data_off >> 4) * 4u + syn;
 	struct tcp_frame f;
@@ -390,7 +391,7 @@ struct world *world_create(void (*edit)(json_t *conf))
 		world_destroy(left);
 	cfg.tsc_hz = rte_get_tsc_hz();
 	pthread_mutex_init(&w->wire.lock, NULL);
-	/* A name of its own: the world of a test that failed is still there. */
+	/* A name of its own: what a test that failed has left may not be cleared away whole. */
 	snprintf(pool, sizeof(pool), "wire%u", n_worlds++);
 	w->wire.mbufs = rte_pktmbuf_pool_create(pool, N_MBUFS, 0, 0, 2048, SOCKET_ID_ANY);
 	assert_non_null(w->wire.mbufs);
