@@ -133,6 +133,9 @@ static void peers_are_reached_by_their_gateway(void **state)
 	assert_int_equal(hop->vpc, shop->under);
 	/* Beside the target. */
 	assert_int_equal(plan->n_slots[CV_PLAN_NEIGH], 2);
+	assert_true(spec->vpcs[shop->under].has_neighs);
+	assert_true(spec->vpcs[slot(SHOP)].has_neighs);
+	assert_false(spec->vpcs[slot(CUSTOMER)].has_neighs);
 }
 
 int main(void)
