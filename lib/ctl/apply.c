@@ -103,8 +103,11 @@ static int plan_build(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_
 	return cv_plan_build(&in, errs, ret_plan);
 }
 
-/* Publish a plan's view; the plan and the neighbours that it wants become control's. */
-static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
+/*
+ * Publish a plan's view; the plan and the neighbours that it wants become control's.
+ * @param model  that the plan is made from
+ */
+static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan, const struct cv_model *model)
 {
 	struct ctl_neigh_table neighs;
 	struct cv_view *view;
@@ -128,6 +131,7 @@ static int plan_serve(struct cv_ctl *ctl, struct cv_plan *plan)
 	cv_ctl_arp_settle(ctl, cv_clock_ms());
 	cv_plan_destroy(ctl->plan);
 	ctl->plan = plan;
+	ctl->plan_model = model;
 	ctl->draining = cv_plan_pools_n(plan) < cv_snat_registry_n(ctl->registry);
 	cv_ctl_steer_sync(ctl); /* before the addresses are announced, which the next tick does */
 	cv_ctl_host_sync(ctl);
@@ -175,7 +179,7 @@ static int serve(struct cv_ctl *ctl, const struct cv_conf *conf, struct cv_errs 
 		/* What serves asks who drains. */
 		drains.due = old.due;
 		ctl->drains = drains;
-		ret = plan_serve(ctl, plan);
+		ret = plan_serve(ctl, plan, conf->model);
 	}
 	if (ret < 0) {
 		ctl->drains = old;
@@ -258,7 +262,7 @@ int cv_ctl_replan(struct cv_ctl *ctl)
 	cv_errs_fini(&errs);
 	if (ret < 0)
 		return ret;
-	ret = plan_serve(ctl, plan);
+	ret = plan_serve(ctl, plan, ctl->conf->model);
 	if (ret < 0) {
 		ctl->n_announces = n_announces;
 		ctl->draining = true;
@@ -279,7 +283,7 @@ static void dying_end(struct cv_ctl *ctl)
 	struct cv_plan *plan;
 
 	if (plan_build(ctl, ctl->conf, ctl->health, ctl->gen, &errs, &plan) == 0) {
-		if (plan_serve(ctl, plan) < 0) {
+		if (plan_serve(ctl, plan, ctl->conf->model) < 0) {
 			cv_plan_destroy(plan);
 			goto out; /* no memory now: the next second will do */
 		}

@@ -143,6 +143,8 @@ struct cv_ctl {
 	struct ctl_dns dns;
 	struct cv_health *health; /**< of conf->model */
 	struct cv_plan *plan;     /**< made from conf->model */
+	/** What `plan` is made from: conf->model, but for the moment in which a new one comes to serve. */
+	const struct cv_model *plan_model;
 	struct cv_plan_slots *slots;
 	struct cv_snat_registry *registry;
 	struct cv_snat_pool **dying; /**< unlinked, in a view yet; shape [n_dying] */

@@ -14,8 +14,8 @@ const char *cv_ctl_vpc_name(const struct cv_ctl *ctl, uint16_t slot)
 	idx = plan->objs[CV_PLAN_VPC][slot].idx;
 	/* What carries VXLAN has no name but its port's. */
 	if (cv_ctl_is_carrier(ctl, slot))
-		return ctl->conf->model->vpcs[idx].port;
-	return idx != CV_MODEL_NONE ? ctl->conf->model->vpcs[idx].name : "?";
+		return ctl->plan_model->vpcs[idx].port;
+	return idx != CV_MODEL_NONE ? ctl->plan_model->vpcs[idx].name : "?";
 }
 
 bool cv_ctl_is_carrier(const struct cv_ctl *ctl, uint16_t slot)
