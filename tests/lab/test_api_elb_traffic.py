@@ -177,7 +177,6 @@ class Traffic(unittest.TestCase):
         elb = self.boto('elbv2')
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
             {'Key': 'deregistration_delay.timeout_seconds', 'Value': '4'}])
-        time.sleep(0.2)  # so long it takes the data plane to know of the delay
         elb.deregister_targets(TargetGroupArn=arn, Targets=[{'Id': self.ips[0]}])
         self.assertEqual(self.states(arn), {self.ips[0]: 'draining', self.ips[1]: 'healthy'})
         self.dial(address, N)
