@@ -360,7 +360,7 @@ static void draining_targets_keep_their_zone(void **state)
 /* Replies to any one of a pool's ports may come to any worker. */
 static void pools_may_have_fewer_ports_than_there_are_workers(void **state)
 {
-	json_t *conf = json_deep_copy(base), *targets;
+	json_t *conf = json_deep_copy(base), *few = json_integer(2), *targets;
 	struct cv_rss rss = {.on = true, .n = 64};
 	char file[FILE_LEN] = "/tmp/cv_test_reload.XXXXXX", ip[16];
 	int fd = mkstemp(file);
@@ -373,7 +373,8 @@ static void pools_may_have_fewer_ports_than_there_are_workers(void **state)
 	close(fd);
 	json_object_set_new(json_object_get(conf, "dpdk"), "workers", json_integer(4));
 	json_object_del(json_object_get(conf, "dpdk"), "cores");
-	place_set(conf, "settings/snat/n_ports", json_integer(2));
+	place_set(conf, "settings/snat/n_ports", few);
+	json_decref(few);
 	file_write(file, conf);
 	ctl = ctl_create("few ports", file);
 	/* As the ports' RSS would give it. */
