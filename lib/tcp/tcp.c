@@ -231,10 +231,18 @@ static bool acks_syn(const struct cv_tcp *t, const struct cv_tcp_seg *seg)
 	return (seg->flags & CV_TCP_ACK) != 0 && past <= (t->hdr_len == 0 ? UINT16_MAX : 0);
 }
 
-/* The client must leave the header its place in the target's window, which a SYN-ACK never scales. */
-static uint16_t hdr_window(const struct cv_tcp *t, const struct cv_tcp_seg *seg)
+/* Segments that a client sends before it hears of the first (RFC 6928). */
+#define FIRST_FLIGHT 10
+
+/*
+ * The client must leave the header its place in the target's window, which a SYN-ACK never scales. A window
+ * that its first flight cannot fill is let alone, as all others are.
+ */
+static uint16_t hdr_window(const struct cv_tcp *t, const struct cv_tcp_cold *c,
+			   const struct cv_tcp_seg *seg)
 {
-	if (t->hdr_len == 0 || seg->wnd == 0)
+	if (t->hdr_len == 0 || seg->wnd == 0 ||
+	    seg->wnd >= FIRST_FLIGHT * (uint32_t)c->mss + t->hdr_len)
 		return 0;
 	return seg->wnd > t->hdr_len ? t->hdr_len : (uint16_t)(seg->wnd - 1);
 }
@@ -264,7 +272,7 @@ static enum cv_tcp_verdict target_in_syn_sent(struct cv_tcp *t, struct cv_tcp_co
 		reset(t, CV_TCP_F_RST_T, act);
 	} else if (in == CV_TCP_IN_T_SYNACK && is_ours) {
 		syn_ack_note(c, seg);
-		act->less = hdr_window(t, seg);
+		act->less = hdr_window(t, c, seg);
 		t->state = CV_TCP_SYN_RCVD;
 	}
 	return CV_TCP_FORWARD;
@@ -313,7 +321,7 @@ enum cv_tcp_verdict cv_tcp_t2c(struct cv_tcp *t, struct cv_tcp_cold *c,
 	if (in == CV_TCP_IN_T_SYNACK && t->state == CV_TCP_SYN_RCVD)
 		syn_ack_note(c, seg);
 	if (in == CV_TCP_IN_T_SYNACK)
-		ret_act->less = hdr_window(t, seg);
+		ret_act->less = hdr_window(t, c, seg);
 	revive(t, CV_TCP_F_RST_T, ret_act);
 	ask_sender(t, CV_TCP_F_RST_C, in, seg, ret_act);
 	advance(t, in, ret_act);
