@@ -393,6 +393,7 @@ static int store_try(struct ctl_keep *keep, struct cv_errs *errs)
 {
 	int ret = cv_store_open(keep->path, errs, &keep->store);
 
+	keep->left_known = false;
 	if (ret == 0)
 		ret = seed_get(keep, errs);
 	if (ret < 0 && keep->store != NULL) {

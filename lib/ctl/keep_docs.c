@@ -169,9 +169,13 @@ static int left_take(void *arg, const struct cv_store_item *item)
 /* What the process before left out. */
 static int left_read(struct ctl_keep *keep, struct cv_errs *errs)
 {
+	int ret;
+
 	cv_ctl_keep_left_fini(keep);
-	return cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0}, left_take,
-				keep, NULL, errs);
+	ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0}, left_take,
+			       keep, NULL, errs);
+	keep->left_known = ret == 0;
+	return ret;
 }
 
 /* For the next process, with the next transaction. */
@@ -219,7 +223,7 @@ int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct c
 	else
 		ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_DOC, 0},
 				       doc_take, &docs, &keep->rev, errs);
-	if (ret == 0 && ctl->conf == NULL && keep->store != NULL)
+	if (ret == 0 && keep->store != NULL && !keep->left_known)
 		ret = left_read(keep, errs);
 	if (ret == 0) {
 		docs.applied = calloc(docs.n + 1, sizeof(*docs.applied));

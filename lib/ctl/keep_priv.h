@@ -48,6 +48,7 @@ struct ctl_keep {
 	uint64_t n_txns, n_failed, written_ms;
 	struct ctl_left_out *left_out; /**< shape [n_left_out] */
 	uint32_t n_left_out;
+	bool left_known; /**< what the store says of it was read, since that was opened */
 	pthread_mutex_t lock;
 	char why[CV_ERR_TEXT_LEN]; /**< under lock; "" if not broken */
 };

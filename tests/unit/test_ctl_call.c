@@ -341,7 +341,7 @@ static void durable(json_t *conf)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "%s/state.db", state_dir);
+	snprintf(path, sizeof(path), "%s/in/state.db", state_dir);
 	json_object_set_new(json_object_get(conf, "control"), "state", json_string(path));
 }
 
@@ -410,6 +410,15 @@ static void reload_with(struct world *w, void (*edit)(json_t *conf))
 	world_until(generation(w) > gen);
 }
 
+/* The state file cannot be reached: of two directories neither is made. */
+static void state_hide(bool hide)
+{
+	char away[64];
+
+	snprintf(away, sizeof(away), "%s.away", state_dir);
+	assert_int_equal(rename(hide ? state_dir : away, hide ? away : state_dir), 0);
+}
+
 /* What came back with the file would throw out what was made in its place, with all its connections. */
 static void what_was_left_out_does_not_throw_out_what_serves(void **state)
 {
@@ -432,6 +441,19 @@ static void what_was_left_out_does_not_throw_out_what_serves(void **state)
 	/* The file was edited while nobody ran. */
 	for (int i = 0; i < 2; i++) {
 		w = world_run(durable_with_spare);
+		assert_string_equal(twin(w), "provider");
+		world_destroy(w);
+	}
+	/* Its file cannot be read at the start; the third finds the marks as the second left them. */
+	for (int i = 0; i < 2; i++) {
+		if (i == 0)
+			state_hide(true);
+		w = world_run(durable_with_spare);
+		if (i == 0) {
+			assert_string_equal(twin(w), "");
+			state_hide(false);
+			world_until(twin(w)[0] != '\0');
+		}
 		assert_string_equal(twin(w), "provider");
 		world_destroy(w);
 	}
@@ -515,7 +537,7 @@ static void what_is_damaged_does_not_hide_what_else_is_kept(void **state)
 	w = world_run(durable);
 	assert_int_equal(cv_ctl_call(world_ctl(w), true, keep_two, NULL), 0);
 	world_destroy(w);
-	snprintf(text, sizeof(text), "%s/state.db", state_dir);
+	snprintf(text, sizeof(text), "%s/in/state.db", state_dir);
 	byte_change(text, "this is the first");
 	w = world_run(durable);
 	assert_int_equal(cv_ctl_call(world_ctl(w), false, read_kept, &n), 0);
