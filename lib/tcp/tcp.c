@@ -157,29 +157,54 @@ static void close_if_acked(struct cv_tcp *t, struct cv_tcp_act *act)
 }
 
 /*
+ * A SYN that may begin another connection: what its answer would acknowledge. The client's timestamps, which
+ * only the header's segments need, make room for it once there is none to be sent.
+ */
+static void syn_note(struct cv_tcp_cold *c, uint32_t ack)
+{
+	c->ts_val = ack;
+	c->ts_ecr = ~ack;
+}
+
+static bool syn_was_noted(const struct cv_tcp_cold *c, uint32_t ack)
+{
+	return c->ts_val == ack && c->ts_ecr == ~ack;
+}
+
+/*
+ * Once the header is acknowledged: a SYN with the number that the target had for the flow's own. The answer
+ * would be taken for the one to that, and what the client sends then for the header.
+ */
+static bool syn_is_forged(const struct cv_tcp *t, uint32_t seq)
+{
+	return t->hdr_len != 0 && (t->flags & CV_TCP_F_UNACKED) == 0 &&
+	       seq + 1 == cv_tcp_hdr_seq(t);
+}
+
+/*
  * A SYN with another ISN ends a flow that has not begun or is over. In between it is forwarded as
  * it is: the target asks by an ACK, a client that started anew answers that with RST and its next
  * SYN reopens the flow (RFC 9293 section 3.5.1, RFC 5961 section 4). A target that has forgotten the
  * connection takes the SYN for the first of another one: see target_began_anew(). After RST any SYN is
- * a new attempt: Windows repeats the same one. Once the header is acknowledged the same SYN is one that
- * comes late; whoever answered it would expect the header once more.
+ * a new attempt: Windows repeats the same one. Once the header is acknowledged the flow's own SYN is as any
+ * other.
  */
-static enum cv_tcp_verdict syn_from_client(const struct cv_tcp *t, const struct cv_tcp_seg *seg,
-					   struct cv_tcp_act *act)
+static enum cv_tcp_verdict syn_from_client(const struct cv_tcp *t, struct cv_tcp_cold *c,
+					   const struct cv_tcp_seg *seg, struct cv_tcp_act *act)
 {
-	bool is_same = seg->seq + 1 == t->isn1;
+	bool is_same = seg->seq + 1 == t->isn1, is_unacked = (t->flags & CV_TCP_F_UNACKED) != 0;
 
 	if (t->state == CV_TCP_RESET)
 		return CV_TCP_REOPEN;
 	if (!is_same && (t->state == CV_TCP_SYN_SENT || t->state == CV_TCP_CLOSED))
 		return CV_TCP_REOPEN;
-	if (next_state[t->state][CV_TCP_IN_C_SYN] == XX)
+	if (next_state[t->state][CV_TCP_IN_C_SYN] == XX || syn_is_forged(t, seg->seq))
 		return CV_TCP_DROP_STATE;
+	if (!is_unacked && t->state != CV_TCP_SYN_SENT)
+		syn_note(c, seg->seq + 1);
 	if (t->hdr_len == 0)
 		return CV_TCP_FORWARD;
-	if (is_same && (t->flags & CV_TCP_F_UNACKED) == 0)
-		return CV_TCP_DROP_STATE;
-	if (is_same)
+	if (is_same && is_unacked)
 		act->seq -= t->hdr_len;
 	/* Data on a SYN would reach the target before the header: without it the client sends again. */
 	act->trim = seg->payload_len;
@@ -195,7 +220,7 @@ enum cv_tcp_verdict cv_tcp_c2t(struct cv_tcp *t, struct cv_tcp_cold *c,
 
 	*ret_act = (struct cv_tcp_act){.seq = seg->seq, .ack = seg->ack};
 	if (in == CV_TCP_IN_C_SYN)
-		return syn_from_client(t, seg, ret_act);
+		return syn_from_client(t, c, seg, ret_act);
 	if (in == CV_TCP_IN_N || next_state[t->state][in] == XX)
 		return CV_TCP_DROP_STATE;
 	/* Not of this connection: it answers a stray ACK of an old one (see next_state). */
@@ -281,13 +306,16 @@ static enum cv_tcp_verdict target_in_syn_sent(struct cv_tcp *t, struct cv_tcp_co
 /*
  * The target answers a SYN that is not this flow's: it had forgotten the connection, and has begun another
  * one with the numbers of the client's. That must not be: there would be no header in it, or one that the
- * client made up. So the flow is over, and the client's next SYN opens one of its own.
+ * client made up. So the flow is over, and the client's next SYN opens one of its own. What answers no SYN
+ * that came by here is none of the target's, or late, and only stays here.
  */
-static bool target_began_anew(struct cv_tcp *t, enum cv_tcp_input in, const struct cv_tcp_seg *seg,
-			      struct cv_tcp_act *act)
+static bool target_began_anew(struct cv_tcp *t, const struct cv_tcp_cold *c, enum cv_tcp_input in,
+			      const struct cv_tcp_seg *seg, struct cv_tcp_act *act)
 {
 	if (in != CV_TCP_IN_T_SYNACK || t->state == CV_TCP_SYN_SENT || acks_syn(t, seg))
 		return false;
+	if ((t->flags & CV_TCP_F_UNACKED) != 0 || !syn_was_noted(c, seg->ack))
+		return true;
 	t->flags &= (uint8_t) ~(CV_TCP_F_RST_C | CV_TCP_F_RST_T);
 	if (t->state < CV_TCP_CLOSED) {
 		t->state = CV_TCP_RESET;
@@ -303,7 +331,7 @@ enum cv_tcp_verdict cv_tcp_t2c(struct cv_tcp *t, struct cv_tcp_cold *c,
 
 	*ret_act = (struct cv_tcp_act){.seq = seg->seq, .ack = seg->ack};
 	if (in == CV_TCP_IN_N || next_state[t->state][in] == XX ||
-	    target_began_anew(t, in, seg, ret_act))
+	    target_began_anew(t, c, in, seg, ret_act))
 		return CV_TCP_DROP_STATE;
 	if ((seg->flags & CV_TCP_ACK) != 0) {
 		enum cv_tcp_verdict verdict = cv_tcp_splice_t2c(t, c, seg, ret_act);

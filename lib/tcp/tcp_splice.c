@@ -146,13 +146,15 @@ enum cv_tcp_verdict cv_tcp_splice_c2t(struct cv_tcp *t, struct cv_tcp_cold *c,
 /*
  * The target does not have the header. Resend at once, but for all its ACKs no more than once
  * until the next tick or the client's next try: a target that speaks first may have many under
- * way from before the header came. Without a tick to come each is answered.
+ * way from before the header came. Without a tick to come each is answered that brings no data. One without
+ * a window has no place for the header, and would answer it by just such an ACK.
  */
 static void ack_below(struct cv_tcp *t, const struct cv_tcp_cold *c, const struct cv_tcp_seg *seg,
 		      struct cv_tcp_act *act)
 {
 	if (!cv_tcp_is_hdr_unacked(t) || (t->flags & CV_TCP_F_RESENT) != 0 ||
-	    (seg->flags & CV_TCP_RST) != 0)
+	    (seg->flags & CV_TCP_RST) != 0 || seg->wnd == 0 ||
+	    (t->aux >= CV_TCP_TICKS && seg->payload_len > 0))
 		return;
 	if (t->aux < CV_TCP_TICKS)
 		t->flags |= CV_TCP_F_RESENT;

@@ -41,7 +41,7 @@ static void connection_begun_inside_a_flow_is_ended(void **state)
 	world_destroy(w);
 }
 
-static void late_syn_goes_no_further_than_here(void **state)
+static void client_that_begins_with_the_same_number_is_let_in(void **state)
 {
 	struct world *w = world_create(&(struct world_cfg){0});
 	struct talk t = talk(w, 40000, L_PROXY);
@@ -51,10 +51,16 @@ static void late_syn_goes_no_further_than_here(void **state)
 	open_proxy(&t);
 	t.cseq = ISN;
 	s = client_seg(&t, F_SYN, "");
-	none(w, 0, &s, CV_DROP_TCP_STATE);
-	t.cseq = ISN + 3;
-	s = c2t(&t, F_PSH, "more");
-	assert_int_equal(s.seq, ISN + 3);
+	s = one(w, 0, &s);
+	assert_int_equal(s.seq, ISN);
+	/* The target asks, and the client knows nothing of what it says. */
+	(void)t2c(&t, ISN + 3, F_ACK, "");
+	s = client_seg(&t, CV_TCP_RST, "");
+	s.seq = ISN + 3;
+	(void)one(w, 0, &s);
+	t.tseq = TISN;
+	open_proxy(&t);
+	assert_int_equal(world_events(w, CV_EV_FLOW_NEW), 2);
 	world_destroy(w);
 }
 
@@ -127,6 +133,13 @@ static void answers_go_where_the_client_speaks_from(void **state)
 		(void)one(w, 0, &s);
 		s = t2c(&t, ISN + 8, F_ACK, "");
 		assert_memory_equal(s.dst_mac, other, 6);
+		/* What is dropped here moves nothing. */
+		world_wait(w, 200);
+		s = client_seg(&t, F_ACK, "near");
+		s.ttl = 1;
+		none(w, 0, &s, CV_DROP_TTL);
+		s = t2c(&t, ISN + 8, F_ACK, "");
+		assert_memory_equal(s.dst_mac, other, 6);
 		/* The target's own packets say nothing of the client. */
 		world_wait(w, 200);
 		s = t2c(&t, ISN + 8, F_ACK, "");
@@ -144,7 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connection_begun_inside_a_flow_is_ended),
-		cmocka_unit_test(late_syn_goes_no_further_than_here),
+		cmocka_unit_test(client_that_begins_with_the_same_number_is_let_in),
 		cmocka_unit_test(reset_that_nobody_sent_ends_no_idle_flow),
 		cmocka_unit_test(answers_go_where_the_client_speaks_from),
 	};

@@ -629,6 +629,9 @@ static void timer_resends_ever_more_rarely_and_stops(void **state)
 	for (int i = 0; i < 3; i++) {
 		t2c(TISN1, ISN1 - H, CV_TCP_ACK, 0);
 		assert_int_equal(act.hdr, CV_TCP_HDR_RESEND);
+		/* Data says nothing of the header now. */
+		t2c(TISN1, ISN1 - H, CV_TCP_ACK, 5);
+		assert_int_equal(act.hdr, CV_TCP_HDR_NONE);
 	}
 	establish(H, true);
 	t2c(TISN1, ISN1, CV_TCP_ACK, 0);

@@ -93,15 +93,60 @@ static void reset_flow_is_over_when_its_target_begins_anew(void **state)
 	assert_int_equal(act.events, 0);
 }
 
-static void syn_that_comes_late_stays_here_once_the_header_is_there(void **state)
+/* A living target asks; one that has forgotten acknowledges another number than it did at first. */
+static void syn_that_comes_late_or_again_is_like_any_other(void **state)
 {
 	(void)state;
 	open_flow(H);
-	assert_int_equal(c2t(ISN1 - 1, 0, CV_TCP_SYN, 0), CV_TCP_DROP_STATE);
+	assert_int_equal(c2t(ISN1 - 1, 0, CV_TCP_SYN, 0), CV_TCP_FORWARD);
+	assert_int_equal(act.seq, ISN1 - 1);
 	assert_int_equal(act.events, 0);
 	assert_true(cv_tcp_is_steady(&t));
+	assert_int_equal(syn_ack(TISN1 + 777, ISN1), CV_TCP_DROP_STATE);
+	assert_true(cv_tcp_is_over(&t));
 	open_flow(0);
 	assert_int_equal(c2t(ISN1 - 1, 0, CV_TCP_SYN, 0), CV_TCP_FORWARD);
+	assert_int_equal(syn_ack(TISN1 - 1, ISN1), CV_TCP_FORWARD);
+	assert_true(cv_tcp_is_steady(&t));
+}
+
+/* Its answer would be the one to the flow's own SYN, and what the client sends then a header. */
+static void syn_with_the_header_s_number_begins_nothing(void **state)
+{
+	(void)state;
+	for (uint8_t s = CV_TCP_ESTABLISHED; s < CV_TCP_CLOSED; s++) {
+		open_flow(H);
+		t.state = s;
+		assert_int_equal(c2t(ISN1 - 1 - H, 0, CV_TCP_SYN, 0), CV_TCP_DROP_STATE);
+		assert_int_equal(act.events, 0);
+		assert_int_equal(t.state, s);
+	}
+	open_flow(H);
+	c2t(ISN1 + 10, TISN1, CV_TCP_RST, 0);
+	c2t(ISN1 + 10, TISN1, CV_TCP_ACK, 0);
+	assert_true(cv_tcp_is_steady(&t));
+	assert_int_equal(c2t(ISN1 - 1 - H, 0, CV_TCP_SYN, 0), CV_TCP_DROP_STATE);
+}
+
+/* Whoever can send with the target's address needs to guess more than a port to end a flow. */
+static void answers_to_no_syn_end_nothing(void **state)
+{
+	static const uint32_t acks[] = {OTHER + 1, ISN1 - H - 1, ISN1 - 70000, ISN1 + 70000,
+					0x80000000};
+
+	(void)state;
+	for (size_t i = 0; i < 10; i++) {
+		open_flow(i < 5 ? H : 0);
+		assert_int_equal(syn_ack(777, acks[i % 5]), CV_TCP_DROP_STATE);
+		assert_int_equal(act.events, 0);
+		assert_true(cv_tcp_is_steady(&t));
+	}
+	/* While the header is under way nothing is noted. */
+	open_flow(H);
+	t.flags |= CV_TCP_F_UNACKED;
+	c2t(OTHER, 0, CV_TCP_SYN, 0);
+	assert_int_equal(syn_ack(777, OTHER + 1), CV_TCP_DROP_STATE);
+	assert_int_equal(t.state, CV_TCP_ESTABLISHED);
 }
 
 static void answer_to_the_flows_own_syn_may_come_again(void **state)
@@ -176,7 +221,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(target_that_forgot_ends_the_flow_in_every_state),
 		cmocka_unit_test(reset_flow_is_over_when_its_target_begins_anew),
-		cmocka_unit_test(syn_that_comes_late_stays_here_once_the_header_is_there),
+		cmocka_unit_test(syn_that_comes_late_or_again_is_like_any_other),
+		cmocka_unit_test(syn_with_the_header_s_number_begins_nothing),
+		cmocka_unit_test(answers_to_no_syn_end_nothing),
 		cmocka_unit_test(answer_to_the_flows_own_syn_may_come_again),
 		cmocka_unit_test(last_answer_to_the_syn_counts),
 		cmocka_unit_test(sender_of_a_doubtful_reset_is_made_to_speak),
