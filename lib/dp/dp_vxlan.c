@@ -424,11 +424,39 @@ void dp_client_forget(struct cv_dp_worker *w, const uint8_t *mac)
 	c->free = id;
 }
 
+/*
+ * Tells whether a client's answers may go to a VTEP: as for neighbours, if the VPC has peers, only to one of
+ * them. Else anybody in the network that carries it could draw them away.
+ */
+static bool dp_may_answer(const struct cv_dp_worker *w, const struct dp_pkt *p,
+			  const struct cv_flow *flow)
+{
+	const struct cv_view_tunnels *tunnels = &w->view->spec.tunnels;
+	const struct cv_view_vxlan *vxlan;
+	cv_be32_t vtep = dp_vxlan_vtep(dp_l2(w, p));
+	uint64_t ticket = 0;
+
+	if (!cv_view_is_vxlan(w->view, p->vpc))
+		return true;
+	memcpy(&ticket, flow->client_mac, sizeof(flow->client_mac));
+	vxlan = &tunnels->vxlans[p->vpc];
+	if (vxlan->n_peers == 0 || w->clients->items[cv_ticket_id(ticket)].vtep == vtep)
+		return true;
+	for (uint32_t i = 0; i < vxlan->n_peers; i++) {
+		if (tunnels->peers[vxlan->peer_first + i].ip == vtep)
+			return true;
+	}
+	return false;
+}
+
 void dp_client_follow(struct cv_dp_worker *w, const struct dp_pkt *p, struct cv_flow *flow)
 {
 	uint8_t mac[6];
+	uint64_t neigh;
 
-	if (dp_is_bad_source(p->ip->src_addr, dp_l2(w, p)) || !dp_client_is_current(w, flow))
+	/* What stays here moves nothing: nobody would learn of it. */
+	if (dp_is_bad_source(p->ip->src_addr, dp_l2(w, p)) || !dp_client_is_current(w, flow) ||
+	    dp_forward_check(w, p, flow, &neigh) != CV_DROP_NONE || !dp_may_answer(w, p, flow))
 		return;
 	dp_client_note(w, p, mac);
 	/* Where it was or, if it still is there, what was taken just now. */

@@ -440,6 +440,9 @@ static void client_that_moves_is_followed(void **state)
 	struct far_talk f = far_open(w, L_PLAIN, 0);
 
 	(void)state;
+	/* Nobody says where clients may be. */
+	w->vxlans[VPC_B].n_peers = 0;
+	world_publish(w);
 	world_wait(w, 200);
 	f.client.src_mac[5] ^= 0x40;
 	(void)far_c2t(&f, F_ACK, "");
@@ -466,6 +469,31 @@ static void client_that_moves_is_followed(void **state)
 	(void)far_c2t(&f, CV_TCP_RST, "");
 	world_wait(w, 5000);
 	assert_int_equal(world_flows(w), 0);
+	world_destroy(w);
+}
+
+/* One in the network that carries the VPC, which is none of its peers, draws no answers away. */
+static void client_moves_only_to_peers(void **state)
+{
+	struct world *w = world_create(&(struct world_cfg){.vxlan = true});
+	struct far_talk f = far_open(w, L_PLAIN, 0);
+
+	(void)state;
+	world_wait(w, 200);
+	f.client.src = STRANGER;
+	memcpy(f.client.src_mac, STRANGER_MAC, 6);
+	(void)far_c2t(&f, F_ACK, "");
+	f.client.src = PEER_0;
+	memcpy(f.client.src_mac, PEER_MACS[0], 6);
+	(void)far_t2c(&f, ISN + 1, F_PSH, "not to strangers");
+	/* Another peer of its own may be it. */
+	w->peers[0].ip = STRANGER;
+	world_publish(w);
+	world_wait(w, 200);
+	f.client.src = STRANGER;
+	memcpy(f.client.src_mac, STRANGER_MAC, 6);
+	(void)far_c2t(&f, F_ACK, "");
+	(void)far_t2c(&f, ISN + 1, F_PSH, "to a peer");
 	world_destroy(w);
 }
 
@@ -613,6 +641,7 @@ int main(void)
 		cmocka_unit_test(client_stays_known_while_it_has_a_flow),
 		cmocka_unit_test(latest_new_flow_tells_the_way_to_a_vtep),
 		cmocka_unit_test(client_that_moves_is_followed),
+		cmocka_unit_test(client_moves_only_to_peers),
 		cmocka_unit_test(ways_to_nowhere_are_dropped),
 		cmocka_unit_test(flows_end_when_the_vpc_leaves_vxlan),
 	};
