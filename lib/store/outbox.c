@@ -150,7 +150,8 @@ int cv_store_outbox_trim(struct cv_store *store, uint64_t max, uint64_t *ret_wai
 	}
 	sqlite3_reset(stmt);
 	if (ret == 0 && units > max) {
-		sqlite3_bind_int64(store->stmts[STMT_TRIM], 1, (int64_t)(units - max));
+		/* Some more, not to sort all of them again for each that comes. */
+		sqlite3_bind_int64(store->stmts[STMT_TRIM], 1, (int64_t)(units - max + max / 16));
 		ret = cv_store_begin(store, errs);
 		if (ret == 0) {
 			ret = cv_store_run(store, STMT_TRIM, errs);

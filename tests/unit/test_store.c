@@ -254,6 +254,11 @@ static void who_has_most_messages_loses_the_oldest(void **state)
 	/* Two of 3, 3 and 1: the oldest of all first, then the other has more, in one message. */
 	trimmed(store, 5, 3, 2);
 	assert_mail(store, 100, 9, "arn:aws:sns:r:2:t:a:5/0 nobody:6/0 ");
+	/* Room for a sixteenth. */
+	for (uint64_t i = 3; i < 33; i++)
+		assert_int_equal(commit(store, &op, 1, CV_STORE_ANY), 0);
+	trimmed(store, 33, 33, 0);
+	trimmed(store, 32, 30, 3);
 	cv_store_close(store);
 }
 
