@@ -123,25 +123,47 @@ static int left_compare(const void *a, const void *b)
 	return strcmp((*x)->id, (*y)->id);
 }
 
+struct left {
+	struct ctl_left_out *items;
+	uint32_t n;
+};
+
+/* @return shape [left->n], to look in by left_has(); NULL: memory ran out; free() */
+static const struct ctl_left_out **left_sort(const struct left *left)
+{
+	const struct ctl_left_out **sorted = calloc((size_t)left->n + 1, sizeof(*sorted));
+
+	for (uint32_t i = 0; sorted != NULL && i < left->n; i++)
+		sorted[i] = &left->items[i];
+	if (sorted != NULL)
+		qsort(sorted, left->n, sizeof(*sorted), left_compare);
+	return sorted;
+}
+
+static bool left_has(const struct ctl_left_out **sorted, uint32_t n, enum cv_model_kind kind,
+		     const char *id)
+{
+	const struct ctl_left_out of = {.kind = kind, .id = (char *)(uintptr_t)id}, *key = &of;
+
+	return n > 0 && bsearch(&key, sorted, n, sizeof(*sorted), left_compare) != NULL;
+}
+
+static struct left left_of(const struct ctl_keep *keep)
+{
+	return (struct left){keep->left_out, keep->n_left_out};
+}
+
 static int late_mark(const struct ctl_keep *keep, struct cv_conf_docs *docs)
 {
 	struct cv_conf_doc *items = (struct cv_conf_doc *)(uintptr_t)docs->items;
-	const struct ctl_left_out **left = calloc((size_t)keep->n_left_out + 1, sizeof(*left));
+	const struct left left = left_of(keep);
+	const struct ctl_left_out **sorted = left_sort(&left);
 
-	if (left == NULL)
+	if (sorted == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < keep->n_left_out; i++)
-		left[i] = &keep->left_out[i];
-	qsort(left, keep->n_left_out, sizeof(*left), left_compare);
-	for (size_t i = 0; keep->n_left_out > 0 && i < docs->n; i++) {
-		const struct ctl_left_out of = {.kind = items[i].kind,
-						.id = (char *)(uintptr_t)items[i].id},
-					  *key = &of;
-
-		items[i].late =
-			bsearch(&key, left, keep->n_left_out, sizeof(*left), left_compare) != NULL;
-	}
-	free(left);
+	for (size_t i = 0; i < docs->n; i++)
+		items[i].late = left_has(sorted, left.n, items[i].kind, items[i].id);
+	free(sorted);
 	return 0;
 }
 
@@ -150,7 +172,7 @@ static int late_mark(const struct ctl_keep *keep, struct cv_conf_docs *docs)
 
 static int left_take(void *arg, const struct cv_store_item *item)
 {
-	struct ctl_keep *keep = arg;
+	struct left *left = arg;
 	struct ctl_left_out *list;
 	enum cv_model_kind kind;
 	const char *id;
@@ -158,31 +180,58 @@ static int left_take(void *arg, const struct cv_store_item *item)
 	if (strncmp(item->key, LEFT, strlen(LEFT)) != 0 ||
 	    !key_parse(item->key + strlen(LEFT), &kind, &id))
 		return 0;
-	list = reallocarray(keep->left_out, (size_t)keep->n_left_out + 1, sizeof(*list));
+	list = reallocarray(left->items, (size_t)left->n + 1, sizeof(*list));
 	if (list == NULL)
 		return -ENOMEM;
-	keep->left_out = list;
-	list[keep->n_left_out] = (struct ctl_left_out){.kind = kind, .id = strdup(id)};
-	return list[keep->n_left_out].id != NULL ? (keep->n_left_out++, 0) : -ENOMEM;
+	left->items = list;
+	list[left->n] = (struct ctl_left_out){.kind = kind, .id = strdup(id)};
+	return list[left->n].id != NULL ? (left->n++, 0) : -ENOMEM;
 }
 
-/* What the process before left out. */
-static int left_read(struct ctl_keep *keep, struct cv_errs *errs)
+static void left_free(struct left *left)
+{
+	for (uint32_t i = 0; i < left->n; i++)
+		free(left->items[i].id);
+	free(left->items);
+	*left = (struct left){0};
+}
+
+/* What the store says was left out. Empty on failure. */
+static int left_read(const struct ctl_keep *keep, struct left *ret_left, struct cv_errs *errs)
 {
 	int ret;
 
-	cv_ctl_keep_left_fini(keep);
+	*ret_left = (struct left){0};
 	ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0}, left_take,
-			       keep, NULL, errs);
-	keep->left_known = ret == 0;
+			       ret_left, NULL, errs);
+	if (ret < 0)
+		left_free(ret_left);
 	return ret;
 }
 
-/* For the next process, with the next transaction. */
-static void left_put(struct ctl_keep *keep, const struct ctl_left_out *left, uint32_t n,
-		     enum cv_store_do what)
+/* What the process before left out. */
+static int left_learn(struct ctl_keep *keep, struct cv_errs *errs)
 {
-	for (uint32_t i = 0; i < n; i++) {
+	struct left left;
+	int ret = left_read(keep, &left, errs);
+
+	if (ret < 0)
+		return ret;
+	cv_ctl_keep_left_fini(keep);
+	keep->left_out = left.items;
+	keep->n_left_out = left.n;
+	keep->left_known = true;
+	return 0;
+}
+
+/* For the next process, with the next transaction: those that others do not have. */
+static void left_put(struct cv_store_batch *batch, const struct left *left,
+		     const struct left *others, enum cv_store_do what)
+{
+	const struct ctl_left_out **sorted = left_sort(others);
+
+	for (uint32_t i = 0; sorted != NULL && i < left->n; i++) {
+		const struct ctl_left_out *item = &left->items[i];
 		struct cv_store_op op = {
 			.what = what,
 			.space = CV_STORE_LOCAL,
@@ -192,22 +241,30 @@ static void left_put(struct ctl_keep *keep, const struct ctl_left_out *left, uin
 		};
 		char *key;
 
-		if (asprintf(&key, LEFT "%s/%s", words[left[i].kind], left[i].id) < 0)
-			return; /* then it is as old as it is */
+		if (left_has(sorted, others->n, item->kind, item->id))
+			continue;
+		if (asprintf(&key, LEFT "%s/%s", words[item->kind], item->id) < 0)
+			break; /* then it is as old as it is */
 		op.key = key;
-		(void)cv_store_batch_add(&keep->next, &op);
+		(void)cv_store_batch_add(batch, &op);
 		free(key);
 	}
+	free(sorted);
 }
 
-static bool left_is_same(const struct ctl_left_out *a, uint32_t n_a, const struct ctl_left_out *b,
-			 uint32_t n_b)
+/* Compared with the store: what was to be written before may not have been. */
+static void left_write(struct ctl_keep *keep)
 {
-	bool same = n_a == n_b;
+	const struct left now = left_of(keep);
+	struct cv_errs errs = {0};
+	struct left kept;
 
-	for (uint32_t i = 0; same && i < n_a; i++)
-		same = a[i].kind == b[i].kind && strcmp(a[i].id, b[i].id) == 0;
-	return same;
+	if (keep->store != NULL && left_read(keep, &kept, &errs) == 0) {
+		left_put(&keep->next, &kept, &now, CV_STORE_DELETE);
+		left_put(&keep->next, &now, &kept, CV_STORE_PUT);
+		left_free(&kept);
+	}
+	cv_errs_fini(&errs);
 }
 
 int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct cv_errs *errs)
@@ -224,7 +281,7 @@ int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct c
 		ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_DOC, 0},
 				       doc_take, &docs, &keep->rev, errs);
 	if (ret == 0 && keep->store != NULL && !keep->left_known)
-		ret = left_read(keep, errs);
+		ret = left_learn(keep, errs);
 	if (ret == 0) {
 		docs.applied = calloc(docs.n + 1, sizeof(*docs.applied));
 		ret = docs.applied != NULL ? late_mark(keep, &docs) : -ENOMEM;
@@ -262,16 +319,11 @@ static const char *why_find(const struct cv_errs *warnings, const char *id)
 	return "it does not fit the configuration";
 }
 
-static void left_free(struct ctl_left_out *left, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		free(left[i].id);
-	free(left);
-}
-
 void cv_ctl_keep_left_fini(struct ctl_keep *keep)
 {
-	left_free(keep->left_out, keep->n_left_out);
+	struct left left = left_of(keep);
+
+	left_free(&left);
 	keep->left_out = NULL;
 	keep->n_left_out = 0;
 }
@@ -280,11 +332,9 @@ uint32_t cv_ctl_keep_note(struct cv_ctl *ctl, const struct cv_conf_docs *docs,
 			  const struct cv_errs *warnings)
 {
 	struct ctl_keep *keep = &ctl->keep;
-	struct ctl_left_out *before = keep->left_out;
-	uint32_t n = 0, n_before = keep->n_left_out;
+	uint32_t n = 0;
 
-	keep->left_out = NULL;
-	keep->n_left_out = 0;
+	cv_ctl_keep_left_fini(keep);
 	for (size_t i = 0; i < docs->n; i++)
 		n += !docs->applied[i];
 	keep->left_out = n > 0 ? calloc(n, sizeof(*keep->left_out)) : NULL;
@@ -298,10 +348,6 @@ uint32_t cv_ctl_keep_note(struct cv_ctl *ctl, const struct cv_conf_docs *docs,
 		snprintf(left->why, sizeof(left->why), "%s", why_find(warnings, docs->items[i].id));
 		keep->n_left_out += left->id != NULL;
 	}
-	if (!left_is_same(before, n_before, keep->left_out, keep->n_left_out)) {
-		left_put(keep, before, n_before, CV_STORE_DELETE);
-		left_put(keep, keep->left_out, keep->n_left_out, CV_STORE_PUT);
-	}
-	left_free(before, n_before);
+	left_write(keep);
 	return n;
 }

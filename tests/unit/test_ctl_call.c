@@ -461,6 +461,38 @@ static void what_was_left_out_does_not_throw_out_what_serves(void **state)
 	assert_int_equal(system(cmd), 0);
 }
 
+/* Whatever keeps it from being written first, it is in the file before another takes the place. */
+static void left_out_is_written_later(bool broken)
+{
+	struct world *w;
+	char cmd[64], spare[] = "spare", provider[] = "provider";
+
+	assert_non_null(mkdtemp(strcpy(state_dir, "/tmp/culvert-test-left-XXXXXX")));
+	w = world_run(durable_with_spare);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_twin, spare), 0);
+	state_hide(true);
+	/* The call finds that nothing can be written, or else the reload does. */
+	if (broken)
+		assert_int_equal(cv_ctl_call(world_ctl(w), true, make_lb, &broken), -EROFS);
+	reload_with(w, durable);
+	assert_string_equal(twin(w), "");
+	state_hide(false);
+	world_until(cv_ctl_call(world_ctl(w), true, make_twin, provider) == 0);
+	world_destroy(w);
+	w = world_run(durable_with_spare);
+	assert_string_equal(twin(w), "provider");
+	world_destroy(w);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", state_dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void what_was_left_out_is_known_though_it_could_not_be_written(void **state)
+{
+	(void)state;
+	left_out_is_written_later(true);
+	left_out_is_written_later(false);
+}
+
 static _Atomic int n_sent;
 
 static void sent_count(void *arg)
@@ -559,6 +591,7 @@ int main(void)
 		cmocka_unit_test(listeners_are_made_as_long_as_they_can_be_served),
 		cmocka_unit_test(replaced_target_takes_room_before_the_data_plane_knows),
 		cmocka_unit_test(what_was_left_out_does_not_throw_out_what_serves),
+		cmocka_unit_test(what_was_left_out_is_known_though_it_could_not_be_written),
 		cmocka_unit_test(a_state_file_that_is_there_later_is_told),
 		cmocka_unit_test(what_is_damaged_does_not_hide_what_else_is_kept),
 	};
