@@ -185,8 +185,8 @@ int cv_store_outbox_peek(struct cv_store *store, uint64_t now, uint32_t max,
 
 /**
  * Count the messages, and forget some if there are too many: the oldest of the owner that has the most, over
- * and over, until there is room for a sixteenth of what may. The owner is what a queue's name has in front of its fifth colon, as the account in an ARN.
- * O(messages).
+ * and over, until there is room for a sixteenth of what may. The owner is what a queue's name has in front of
+ * its fifth colon, as the account in an ARN. O(messages).
  *
  * @param      max          that may wait, by CV_STORE_MESSAGE_BYTES; UINT64_MAX: any number
  * @param[out] ret_waiting  how many wait now; untouched on failure
