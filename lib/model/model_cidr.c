@@ -27,17 +27,28 @@ static void add_check(struct model_ctx *ctx, const struct cv_model_vpc *vpc,
 	}
 }
 
+/* Index of the VPC; CV_MODEL_NONE: it is none that may be changed, and the error is there. */
+static uint32_t change_begin(struct model_ctx *ctx, const struct cv_model_by *by,
+			     const char *vpc_ref)
+{
+	uint32_t idx;
+
+	cv_model_begin(ctx, by);
+	idx = cv_model_subject(ctx, CV_MODEL_VPC, vpc_ref);
+	if (idx == CV_MODEL_NONE || !cv_model_check_mutable(ctx, CV_MODEL_VPC, idx))
+		return CV_MODEL_NONE;
+	return idx;
+}
+
 int cv_model_cidr_add(struct cv_model *model, const struct cv_model_by *by, const char *vpc_ref,
 		      const struct cv_prefix *cidr, struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
 	struct cv_prefix *cidrs = NULL;
+	uint32_t idx = change_begin(&ctx, by, vpc_ref);
 	struct cv_model_vpc *vpc;
-	uint32_t idx;
 
-	cv_model_begin(&ctx, by);
-	idx = cv_model_subject(&ctx, CV_MODEL_VPC, vpc_ref);
-	if (idx == CV_MODEL_NONE || !cv_model_check_mutable(&ctx, CV_MODEL_VPC, idx))
+	if (idx == CV_MODEL_NONE)
 		return cv_model_end(&ctx);
 	vpc = &model->vpcs[idx];
 	add_check(&ctx, vpc, cidr);
@@ -101,12 +112,10 @@ int cv_model_cidr_remove(struct cv_model *model, const struct cv_model_by *by, c
 			 uint32_t i, struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs, .kind = CV_MODEL_VPC};
+	uint32_t idx = change_begin(&ctx, by, vpc_ref);
 	struct cv_model_vpc *vpc;
-	uint32_t idx;
 
-	cv_model_begin(&ctx, by);
-	idx = cv_model_subject(&ctx, CV_MODEL_VPC, vpc_ref);
-	if (idx == CV_MODEL_NONE || !cv_model_check_mutable(&ctx, CV_MODEL_VPC, idx))
+	if (idx == CV_MODEL_NONE)
 		return cv_model_end(&ctx);
 	vpc = &model->vpcs[idx];
 	cv_assert(i < vpc->n_cidrs);

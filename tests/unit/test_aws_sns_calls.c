@@ -203,16 +203,6 @@ static void CV_PRINTF(1, 2) told(const char *fmt, ...)
 		fail_msg("%s is not in %s", want, text);
 }
 
-static void CV_PRINTF(2, 3) refused(const char *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	calls_must_fail(AWS_SNS, PROV, "InvalidParameter", fmt, ap);
-	va_end(ap);
-	assert_string_equal(err_text, why);
-}
-
 #define RETRY(min, max, n, rest) \
 	"{\"minDelayTarget\":" #min ",\"maxDelayTarget\":" #max ",\"numRetries\":" #n rest "}"
 #define ZEROS                                                                         \
@@ -321,36 +311,36 @@ static void policies_that_cannot_be_are_refused(void **state)
 	element("SubscriptionArn", arn);
 	for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
 		snprintf(why, sizeof(why), OF_TOPIC("%s"), cases[i][1]);
-		refused(why, TOPIC_SET "{\"http\":{\"defaultHealthyRetryPolicy\":%s}}",
+		invalid(why, TOPIC_SET "{\"http\":{\"defaultHealthyRetryPolicy\":%s}}",
 			cases[i][0]);
 		snprintf(why, sizeof(why), OF_SUB("%s"), cases[i][1]);
 		snprintf(text, sizeof(text), "{\"healthyRetryPolicy\":%s}", cases[i][0]);
-		refused(why, SUB_SET, arn, text);
+		invalid(why, SUB_SET, arn, text);
 	}
-	refused("Invalid parameter: Attributes Reason: DeliveryPolicy: "
+	invalid("Invalid parameter: Attributes Reason: DeliveryPolicy: "
 		"healthyRetryPolicy.minDelayTarget must be greater than or equal to 1",
 		SUBSCRIBE ATTR("1", "DeliveryPolicy",
 			       "{\"healthyRetryPolicy\":{\"minDelayTarget\":0}}"));
-	refused("Invalid parameter: Attributes Reason: DeliveryPolicy: Unexpected JSON member: a",
+	invalid("Invalid parameter: Attributes Reason: DeliveryPolicy: Unexpected JSON member: a",
 		"Action=CreateTopic&Name=u" ATTR("1", "DeliveryPolicy", "{\"a\":{}}"));
-	refused(BY_SET "failed to parse JSON", TOPIC_SET "{");
-	refused(BY_SET "failed to parse JSON", TOPIC_SET "[]");
-	refused(BY_SET "failed to parse JSON", TOPIC_SET "{\"http\":{},\"http\":{}}");
-	refused(BY_SET "http must be a JSON object", TOPIC_SET "{\"http\":1}");
-	refused(BY_SET "defaultThrottlePolicy must be a JSON object",
+	invalid(BY_SET "failed to parse JSON", TOPIC_SET "{");
+	invalid(BY_SET "failed to parse JSON", TOPIC_SET "[]");
+	invalid(BY_SET "failed to parse JSON", TOPIC_SET "{\"http\":{},\"http\":{}}");
+	invalid(BY_SET "http must be a JSON object", TOPIC_SET "{\"http\":1}");
+	invalid(BY_SET "defaultThrottlePolicy must be a JSON object",
 		TOPIC_SET "{\"http\":{\"defaultThrottlePolicy\":1}}");
-	refused(BY_SET "http.disableSubscriptionOverrides must be a boolean",
+	invalid(BY_SET "http.disableSubscriptionOverrides must be a boolean",
 		TOPIC_SET "{\"http\":{\"disableSubscriptionOverrides\":\"true\"}}");
-	refused(BY_SET "http.defaultThrottlePolicy.maxReceivesPerSecond must be greater than or "
+	invalid(BY_SET "http.defaultThrottlePolicy.maxReceivesPerSecond must be greater than or "
 		       "equal to 1",
 		TOPIC_SET "{\"http\":{\"defaultThrottlePolicy\":{\"maxReceivesPerSecond\":0}}}");
-	refused(BY_SET "http.defaultRequestPolicy.headerContentType is not supported",
+	invalid(BY_SET "http.defaultRequestPolicy.headerContentType is not supported",
 		TOPIC_SET "{\"http\":{\"defaultRequestPolicy\":{\"headerContentType\":"
 			  "\"text/csv\"}}}");
-	refused(BY_SET "Unexpected JSON member: healthyRetryPolicy",
+	invalid(BY_SET "Unexpected JSON member: healthyRetryPolicy",
 		TOPIC_SET "{\"http\":{\"healthyRetryPolicy\":{}}}");
-	refused(BY_SET "Unexpected JSON member: http", SUB_SET, arn, "{\"http\":{}}");
-	refused(BY_SET "Unexpected JSON member: guaranteed", SUB_SET, arn, "{\"guaranteed\":true}");
+	invalid(BY_SET "Unexpected JSON member: http", SUB_SET, arn, "{\"http\":{}}");
+	invalid(BY_SET "Unexpected JSON member: guaranteed", SUB_SET, arn, "{\"guaranteed\":true}");
 	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
 	assert_null(strstr(got, "<key>DeliveryPolicy<"));
 	ask("Action=GetTopicAttributes&TopicArn=" TOPIC);
@@ -371,7 +361,7 @@ static void types_go_with_raw_delivery(void **state)
 	element("SubscriptionArn", arn);
 	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
 	told("\"requestPolicy\":{\"headerContentType\":\"text/csv\"}");
-	refused(BY_SET "requestPolicy.headerContentType must be text/plain or application/json "
+	invalid(BY_SET "requestPolicy.headerContentType must be text/plain or application/json "
 		       "unless RawMessageDelivery is true",
 		"Action=SetSubscriptionAttributes&SubscriptionArn=%s"
 		"&AttributeName=RawMessageDelivery&AttributeValue=false",
@@ -381,7 +371,7 @@ static void types_go_with_raw_delivery(void **state)
 	ask("Action=SetSubscriptionAttributes&SubscriptionArn=%s"
 	    "&AttributeName=RawMessageDelivery&AttributeValue=false",
 	    arn);
-	refused(BY_SET "requestPolicy.headerContentType must be text/plain or application/json "
+	invalid(BY_SET "requestPolicy.headerContentType must be text/plain or application/json "
 		       "unless RawMessageDelivery is true",
 		SUB_SET, arn, csv);
 	assert_string_equal(sns.subs[0]->delivery, "");
