@@ -14,9 +14,14 @@
 #include "dp_vxlan.h"
 
 /* Milliseconds for one ageing walk of a small table. */
-#define DP_WALK_MS 1000
+#define DP_WALK_MS 1000u
 /* Entries per millisecond at most: bounds the walk's share of a core to a few percent. */
 #define DP_WALK_PER_MS 4096
+/*
+ * Entries that a walk which is behind catches up on at most. It falls behind where packets take all of the time,
+ * and what it then looked at beside those that come next would cost each of them as much as its forwarding does.
+ */
+#define DP_WALK_BEHIND 65536u
 /*
  * With fewer than this part of a table free, so many entries more are looked at for each flow that is wanted:
  * they need room. A full table that nobody wants more of is not walked faster.
@@ -112,18 +117,17 @@ static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 {
 	struct dp_sweep *s = &w->sweep;
 	uint64_t ms = w->now_ms - s->last_ms;
-	uint32_t high = w->flows->high;
+	uint32_t high = w->flows->high, most = RTE_MIN(high, DP_WALK_BEHIND);
 	uint32_t wanted = dp_wanted(w), n, ends = DP_ENDS_PIECE + wanted;
 
 	if (ms > 0) {
-		uint64_t per_ms = high / DP_WALK_MS + 1;
-		uint64_t credit = s->credit + RTE_MIN(per_ms, DP_WALK_PER_MS) * RTE_MIN(ms, 1000u);
+		uint32_t per_ms = RTE_MIN(high / DP_WALK_MS + 1, (uint32_t)DP_WALK_PER_MS);
 
-		s->credit = (uint32_t)RTE_MIN(credit, (uint64_t)high);
+		s->credit = (uint32_t)RTE_MIN(s->credit + per_ms * RTE_MIN(ms, 1000u), most);
 		s->last_ms = w->now_ms;
 	}
 	if (w->flows->n_max - w->flows->n < w->flows->n_max / DP_WALK_HURRY)
-		s->credit = RTE_MIN(s->credit + DP_LOOKS_PER_FLOW * wanted, high);
+		s->credit = RTE_MIN(s->credit + DP_LOOKS_PER_FLOW * wanted, most);
 	n = RTE_MIN(s->credit, DP_PIECE + pkts);
 	s->credit -= n;
 	while (n > 0 && ends > 0) {

@@ -17,6 +17,7 @@ struct rush {
 	uint32_t at; /* packets of the turn under way */
 	uint32_t turn;
 	uint32_t seed;
+	bool stay; /* no RSTs */
 };
 
 /* The next packet of a turn: SYNs of new connections, between them RSTs of some turns ago. */
@@ -29,7 +30,7 @@ static struct rte_mbuf *rush_next(struct rush *r)
 	struct seg s;
 
 	if (is_reset) {
-		if (r->turn < RESET_AFTER)
+		if (r->stay || r->turn < RESET_AFTER)
 			return NULL;
 		i -= RESET_AFTER * r->n;
 		t.cseq++;
@@ -181,6 +182,39 @@ static void full_table_is_not_walked_faster_for_nothing(void **state)
 	world_destroy(w);
 }
 
+/* Flows that end when all are over at once, and n SYNs come in the first turn after. */
+static uint64_t ends_of_pause(struct rush *r, uint32_t n)
+{
+	struct world *w = r->w;
+	uint64_t before = world_events(w, CV_EV_FLOW_END_SYN);
+
+	w->now_ms += 31000;
+	r->n = n;
+	(void)rush_run(r, 1, 0);
+	for (int i = 0; i < 6000; i++)
+		(void)ends_of_turn(w, 0, CV_EV_FLOW_END_SYN);
+	return world_events(w, CV_EV_FLOW_END_SYN) - before;
+}
+
+/* A walk that is behind, after a pause or for flows that were wanted, does not make up for all of it. */
+static void walk_that_is_behind_leaves_most_of_it(void **state)
+{
+	const uint32_t n = 340, walk = 65536;
+	struct world *w = world_create(&(struct world_cfg){
+		.n_flows = 240 * n, .n_ports = 50000, .rest_ms = 1, .cross_zone = true});
+	struct rush r = {.w = w, .n = n, .stay = true};
+
+	(void)state;
+	assert_int_equal(rush_run(&r, 199, 0), 199 * n);
+	assert_int_equal(ends_of_pause(&r, 0), walk);
+	/* Each flow that is wanted in a nearly full table is worth more than one look. */
+	r.n = n;
+	w->now_ms += 2; /* ports have rested */
+	assert_in_range(rush_run(&r, 239, 0), 238 * n, 240 * n);
+	assert_in_range(ends_of_pause(&r, n), walk - n, walk);
+	world_destroy(w);
+}
+
 /* Flows that are all over at once wait, not the packets; but as many end as others are opened. */
 static void turn_ends_few_flows_beyond_those_it_opens(void **state)
 {
@@ -232,6 +266,7 @@ int main(void)
 		cmocka_unit_test(full_table_is_not_walked_faster_for_nothing),
 		cmocka_unit_test(turn_ends_few_flows_beyond_those_it_opens),
 		cmocka_unit_test(recheck_takes_its_share_of_long_turns),
+		cmocka_unit_test(walk_that_is_behind_leaves_most_of_it),
 		cmocka_unit_test(table_holds_what_comes_in_one_walk),
 	};
 
