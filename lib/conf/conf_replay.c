@@ -398,9 +398,13 @@ static void docs_read(struct conf_run *run, const struct cv_conf_docs *docs,
 		const struct cv_conf_doc *doc = &docs->items[i];
 		bool fits;
 
-		if (doc->kind != kind || doc->late != late || doc->text == NULL)
+		if (doc->kind != kind || doc->late != late)
 			continue;
-		fits = doc_read(run, doc);
+		fits = doc->text != NULL && doc_read(run, doc);
+		if (doc->text == NULL)
+			cv_errs_add(&run->conf->warnings, doc->id, 0,
+				    "what a call made or changed is damaged in the state file and "
+				    "is left out: a backup has it, perhaps");
 		if (docs->applied != NULL)
 			docs->applied[i] = fits;
 	}

@@ -27,7 +27,7 @@
 struct cv_conf_doc {
 	enum cv_model_kind kind; /**< CV_MODEL_VPC .. CV_MODEL_ENDPOINT; listeners: with their lb */
 	const char *id;          /**< id or ARN */
-	const char *text;        /**< JSON; NULL: it is to be removed */
+	const char *text;        /**< JSON; NULL: it is damaged, and left out */
 	bool late;               /**< it did not serve: names and room are first for what did */
 };
 

@@ -5,7 +5,6 @@
 #include "cv_ctl_keep.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -339,41 +338,6 @@ struct cv_store *cv_ctl_store(const struct cv_ctl *ctl)
 
 /* ---- life ---- */
 
-static int seed_take(void *arg, const struct cv_store_item *item)
-{
-	uint64_t *seed = arg;
-
-	if (strcmp(item->key, "seed") == 0 &&
-	    sscanf(item->value, "%16" SCNx64 "%16" SCNx64, &seed[0], &seed[1]) != 2)
-		seed[0] = seed[1] = 0;
-	return 0;
-}
-
-/* The one that is kept, or one that is kept from now on. */
-static int seed_get(struct ctl_keep *keep, struct cv_errs *errs)
-{
-	char text[40];
-	const struct cv_store_op op = {.what = CV_STORE_PUT,
-				       .space = CV_STORE_LOCAL,
-				       .key = "seed",
-				       .value = text,
-				       .len = 32,
-				       .rev = CV_STORE_ANY};
-	uint64_t seed[2] = {0, 0};
-	int ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0},
-				   seed_take, seed, &keep->rev, errs);
-
-	if (ret == 0 && (seed[0] | seed[1]) != 0) {
-		memcpy(keep->seed, seed, sizeof(seed));
-		return 0;
-	}
-	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, keep->seed[0], keep->seed[1]);
-	if (ret == 0)
-		ret = cv_store_commit(keep->store, &(struct cv_store_txn){&op, 1, CV_STORE_ANY},
-				      &keep->rev, errs);
-	return ret;
-}
-
 static int writer_start(struct cv_ctl *ctl)
 {
 	struct ctl_keep *keep = &ctl->keep;
@@ -395,7 +359,7 @@ static int store_try(struct ctl_keep *keep, struct cv_errs *errs)
 
 	keep->left_known = false;
 	if (ret == 0)
-		ret = seed_get(keep, errs);
+		ret = cv_ctl_keep_local(keep, errs);
 	if (ret < 0 && keep->store != NULL) {
 		cv_store_close(keep->store);
 		keep->store = NULL;

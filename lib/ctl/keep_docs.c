@@ -90,9 +90,9 @@ static int doc_take(void *arg, const struct cv_store_item *item)
 		docs->items = items;
 	}
 	copy = strdup(id);
-	text = strdup(item->value);
+	text = item->damaged ? NULL : strdup(item->value);
 	items[docs->n++] = (struct cv_conf_doc){kind, copy, text};
-	return copy != NULL && text != NULL ? 0 : -ENOMEM;
+	return copy != NULL && (text != NULL || item->damaged) ? 0 : -ENOMEM;
 }
 
 /* Likewise from the model, when there is no file: what is in use must go on. */
@@ -170,6 +170,11 @@ static int late_mark(const struct ctl_keep *keep, struct cv_conf_docs *docs)
 /* Before a document's key: it was left out when this was written. */
 #define LEFT "left-out/"
 
+bool cv_ctl_keep_left_is(const char *key)
+{
+	return strncmp(key, LEFT, strlen(LEFT)) == 0;
+}
+
 static int left_take(void *arg, const struct cv_store_item *item)
 {
 	struct left *left = arg;
@@ -177,8 +182,7 @@ static int left_take(void *arg, const struct cv_store_item *item)
 	enum cv_model_kind kind;
 	const char *id;
 
-	if (strncmp(item->key, LEFT, strlen(LEFT)) != 0 ||
-	    !key_parse(item->key + strlen(LEFT), &kind, &id))
+	if (!cv_ctl_keep_left_is(item->key) || !key_parse(item->key + strlen(LEFT), &kind, &id))
 		return 0;
 	list = reallocarray(left->items, (size_t)left->n + 1, sizeof(*list));
 	if (list == NULL)
@@ -202,8 +206,10 @@ static int left_read(const struct ctl_keep *keep, struct left *ret_left, struct 
 	int ret;
 
 	*ret_left = (struct left){0};
-	ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_LOCAL, 0}, left_take,
-			       ret_left, NULL, errs);
+	/* A mark says it all by its key. */
+	ret = cv_store_changes(keep->store,
+			       (struct cv_store_since){CV_STORE_LOCAL, 0, .damaged = true},
+			       left_take, ret_left, NULL, errs);
 	if (ret < 0)
 		left_free(ret_left);
 	return ret;
@@ -235,8 +241,8 @@ static void left_put(struct cv_store_batch *batch, const struct left *left,
 		struct cv_store_op op = {
 			.what = what,
 			.space = CV_STORE_LOCAL,
-			.value = what == CV_STORE_PUT ? "1" : NULL,
-			.len = what == CV_STORE_PUT ? 1 : 0,
+			.value = what == CV_STORE_PUT ? CTL_LEFT_VALUE : NULL,
+			.len = what == CV_STORE_PUT ? strlen(CTL_LEFT_VALUE) : 0,
 			.rev = CV_STORE_ANY,
 		};
 		char *key;
@@ -267,6 +273,22 @@ static void left_write(struct ctl_keep *keep)
 	cv_errs_fini(&errs);
 }
 
+/* What is damaged is left out as what does not fit, and said as that is. */
+static int docs_read(struct ctl_keep *keep, struct cv_conf_docs *docs, struct cv_errs *errs)
+{
+	struct cv_errs own = {0};
+	int ret = cv_store_changes(keep->store,
+				   (struct cv_store_since){CV_STORE_DOC, 0, .damaged = true},
+				   doc_take, docs, &keep->rev, &own);
+
+	if (ret == 0 && !keep->left_known)
+		ret = left_learn(keep, &own);
+	if (ret < 0 && own.n > 0)
+		cv_errs_add(errs, NULL, 0, "%s", own.items[own.n - 1].text);
+	cv_errs_fini(&own);
+	return ret;
+}
+
 int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct cv_errs *errs)
 {
 	struct ctl_keep *keep = &ctl->keep;
@@ -278,10 +300,7 @@ int cv_ctl_keep_docs(struct cv_ctl *ctl, struct cv_conf_docs *ret_docs, struct c
 	if (keep->store == NULL)
 		ret = ctl->model != NULL ? docs_of_model(ctl->model, &docs) : 0;
 	else
-		ret = cv_store_changes(keep->store, (struct cv_store_since){CV_STORE_DOC, 0},
-				       doc_take, &docs, &keep->rev, errs);
-	if (ret == 0 && keep->store != NULL && !keep->left_known)
-		ret = left_learn(keep, errs);
+		ret = docs_read(keep, &docs, errs);
 	if (ret == 0) {
 		docs.applied = calloc(docs.n + 1, sizeof(*docs.applied));
 		ret = docs.applied != NULL ? late_mark(keep, &docs) : -ENOMEM;

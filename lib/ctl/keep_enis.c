@@ -90,14 +90,14 @@ static int item_take(void *arg, const struct cv_store_item *item)
 		return 0;
 	idx = cv_model_find(model, CV_MODEL_ENDPOINT, CV_MODEL_NONE, id);
 	if (enis->into != NULL) {
-		text = strdup(item->value);
+		text = item->damaged ? NULL : strdup(item->value);
 		if (text != NULL && idx != CV_MODEL_NONE && !model->endpoints[idx].meta.api)
 			value_take(enis->into, idx, text);
 	} else if (idx == CV_MODEL_NONE) {
 		ret = value_put(enis->batch, item->key, NULL);
 	} else {
 		text = value_write(model, &model->endpoints[idx]);
-		enis->good[idx] = text != NULL && strcmp(text, item->value) == 0;
+		enis->good[idx] = text != NULL && !item->damaged && strcmp(text, item->value) == 0;
 		/* Nothing to keep any more: with nothing to compare it will not be looked at. */
 		if (text != NULL && *text == '\0')
 			ret = value_put(enis->batch, item->key, NULL);
@@ -109,9 +109,9 @@ static int item_take(void *arg, const struct cv_store_item *item)
 static int items_read(struct enis *enis)
 {
 	struct cv_errs errs = {0};
-	int ret =
-		cv_store_changes(enis->ctl->keep.store, (struct cv_store_since){CV_STORE_LOCAL, 0},
-				 item_take, enis, NULL, &errs);
+	int ret = cv_store_changes(enis->ctl->keep.store,
+				   (struct cv_store_since){CV_STORE_LOCAL, 0, .damaged = true},
+				   item_take, enis, NULL, &errs);
 
 	if (ret < 0)
 		cv_log(CV_LOG_WARNING,

@@ -294,7 +294,7 @@ static int row_take(struct cv_store *store, sqlite3_stmt *stmt, struct cv_store_
 		return 0;
 	if (cv_store_sum(item->key, value, item->len) != sqlite3_column_int64(stmt, 3)) {
 		cv_errs_add(errs, NULL, 0,
-			    "it is damaged: what is stored of '%.64s' is not what "
+			    "it is damaged: what is stored of '%.160s' is not what "
 			    "was written",
 			    item->key);
 		return -EBADMSG;

@@ -617,13 +617,7 @@ static int namesakes_make(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	const uint32_t vpc = cv_model_find(model, CV_MODEL_VPC, CV_MODEL_NONE, "consumer-1");
 	const struct cv_model_place_req places[] = {{.subnet = model->subnets[2].id},
 						    {.subnet = model->subnets[3].id}};
-	const struct cv_model_tg_req tg = {
-		.name = "web",
-		.vpc = model->vpcs[vpc].id,
-		.port = 80,
-		.check = cv_model_check_req_of(&model->tgs[0].check),
-		.by = &by,
-	};
+	struct cv_model_tg_req tg;
 	const struct cv_model_lb_req lb = {
 		.name = "web",
 		.vpc = model->vpcs[vpc].id,
@@ -635,10 +629,17 @@ static int namesakes_make(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	struct cv_model_listener_req listener = {.port = 80, .idle_seconds = 350, .by = &by};
 	struct cv_model_target_req target = {0};
 	struct cv_model_errs errs = {0};
-	int ret = cv_model_tg_add(model, &tg, &errs);
+	int ret;
 
 	(void)ctl;
 	(void)arg;
+	cv_model_tg_req_init(&tg);
+	tg.name = "web";
+	tg.vpc = model->vpcs[vpc].id;
+	tg.port = 80;
+	tg.check = cv_model_check_req_of(&model->tgs[0].check);
+	tg.by = &by;
+	ret = cv_model_tg_add(model, &tg, &errs);
 	assert_true(cv_ip4_parse("172.16.1.99", &target.ip));
 	if (ret == 0)
 		ret = cv_model_target_add(model, model->n_tgs - 1, &target, &errs);
