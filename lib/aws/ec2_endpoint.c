@@ -217,7 +217,7 @@ static int service_check(struct aws_call *call, const char *name)
 
 	if (idx == CV_MODEL_NONE || model->services[idx].meta.gone ||
 	    strcmp(model->services[idx].service_name, name) != 0 ||
-	    !cv_model_principal_allowed(model, idx, call->caller.principal))
+	    !cv_model_service_is_seen(model, &call->by, idx))
 		return cv_aws_fail(call, "InvalidServiceName",
 				   "The Vpc Endpoint Service '%.200s' does not exist", name);
 	if (type == NULL || strcmp(type, "Interface") != 0)

@@ -456,7 +456,7 @@ static const struct conf_row schema[] = {
 	LIST("endpoint_services[].load_balancers", REQ, 1, MANY, "load balancers of one account"),
 	TEXT("endpoint_services[].load_balancers[]", 0, REF, NULL, "name or ARN"),
 	LIST("endpoint_services[].allowed_principals", 0, 0, MANY,
-	     "who may make endpoints; nobody if absent"),
+	     "who may make endpoints, beside the account itself; nobody else if absent"),
 	TEXT("endpoint_services[].allowed_principals[]", 0, REF, NULL,
 	     "`arn:aws:iam::ACCOUNT:root` (the whole account), `...:user/NAME`, `...:role/NAME`, or `*`"),
 	BOOL("endpoint_services[].acceptance_required", "true",

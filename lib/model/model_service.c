@@ -271,14 +271,14 @@ void cv_model_check_eni(struct model_ctx *ctx, const struct cv_model_place_req *
 		model->services[endpoint->service].name);
 }
 
-/* As AWS: who is not allowed cannot even see that the service exists. */
+/* As AWS: who is not allowed cannot even see that the service exists; its own account is. */
 static void check_allowed(struct model_ctx *ctx, const struct cv_model_endpoint *endpoint)
 {
 	const struct cv_model_service *service = &ctx->model->services[endpoint->service];
 	struct cv_model_err *err;
 	char list[128] = "";
 
-	if (is_restored(ctx) ||
+	if (is_restored(ctx) || ctx->model->vpcs[endpoint->vpc].owner == service->owner ||
 	    cv_model_principal_allowed(ctx->model, endpoint->service, endpoint->principal))
 		return;
 	err = cv_model_err(ctx, EINVAL, "InvalidServiceName", "service",

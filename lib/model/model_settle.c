@@ -349,9 +349,10 @@ int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 	for (uint32_t i = 0; i < model->n_services; i++) {
 		n_before = errs->n;
 		if (model->services[i].n_principals == 0 && !model->services[i].meta.gone &&
-		    !model->services[i].meta.api)
+		    !model->services[i].meta.api && model->services[i].meta.n_users == 0)
 			cv_model_err(&ctx, 0, "", "allowed_principals",
-				     "service '%s' allows nobody: no endpoint can be made for it",
+				     "service '%s' allows nobody: only its own account can make "
+				     "endpoints for it",
 				     model->services[i].name);
 		blame(&ctx, n_before, i);
 	}

@@ -293,6 +293,29 @@ static void endpoint_is_made_and_described(void **state)
 		  "Action=DescribeVpcEndpoints&VpcEndpointId.1=ep");
 }
 
+/* Acceptance is asked of it all the same. */
+static void own_account_needs_no_permission(void **state)
+{
+	static const char create[] = "Action=CreateVpcEndpoint&VpcEndpointType=Interface";
+	char text[128];
+
+	(void)state;
+	make_service();
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointServicePermissions&ServiceId=%s"
+	    "&RemoveAllowedPrincipals.1=" CONS,
+	    svc);
+	ec2_fails(CONS, "InvalidServiceName", "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s", create,
+		  vpc_c, svc_name, sub_cb);
+	ec2("arn:aws:iam::111111111111:user/bob", "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
+	    create, vpc_p, svc_name, sub_pa);
+	assert_string_equal(element("state", text), "pendingAcceptance");
+	ec2(PROV,
+	    "Action=DescribeVpcEndpointConnections&Filter.1.Name=service-id&Filter.1.Value.1=%s",
+	    svc);
+	assert_string_equal(element("vpcEndpointOwner", text), "111111111111");
+}
+
 static void endpoint_that_cannot_be_is_refused(void **state)
 {
 	static const char create[] = "Action=CreateVpcEndpoint&VpcEndpointType=Interface";
@@ -307,8 +330,6 @@ static void endpoint_that_cannot_be_is_refused(void **state)
 	ec2_fails(CONS, "InvalidServiceName", "%s&VpcId=%s&ServiceName=web&SubnetId.1=%s", create,
 		  vpc_c, sub_cb);
 	assert_string_equal(err_text, "The Vpc Endpoint Service 'web' does not exist");
-	ec2_fails(PROV, "InvalidServiceName", "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s", create,
-		  vpc_p, svc_name, sub_pa);
 	ec2_fails(CONS, "InvalidSubnetID.NotFound", "%s&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
 		  create, vpc_c, svc_name, sub_pa);
 	ec2_fails(CONS, "InvalidSubnetID.Malformed", "%s&VpcId=%s&ServiceName=%s&SubnetId.1=b",
@@ -652,6 +673,7 @@ int main(void)
 		TEST(permissions_are_kept),
 		TEST(service_is_seen_by_those_who_may),
 		TEST(endpoint_is_made_and_described),
+		TEST(own_account_needs_no_permission),
 		TEST(endpoint_that_cannot_be_is_refused),
 		TEST(endpoint_without_group_has_the_default_one),
 		TEST(endpoint_is_changed),

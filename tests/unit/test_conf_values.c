@@ -279,8 +279,8 @@ static void warnings_have_a_place(void **state)
 		("load_balancers[0].listeners[1].port: 10536 is also one of the source ports towards "
 		 "targets, 10536..65535 (settings.snat): a target that is itself a client of this node may "
 		 "be mistaken for an answering one (line 8)"),
-		("endpoint_services[0].allowed_principals: service 's' allows nobody: no endpoint can be "
-		 "made for it (line 10)"),
+		("endpoint_services[0].allowed_principals: service 's' allows nobody: only its own "
+		 "account can make endpoints for it (line 10)"),
 	};
 	char buf[512];
 

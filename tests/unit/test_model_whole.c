@@ -111,9 +111,13 @@ static void principals_are_checked(void **state)
 	assert_int_equal(cv_model_endpoint_add(m, &other, &errs), -EINVAL);
 	assert_non_null(strstr(errs.items[0].hint, "'closed' allows nobody"));
 	one_error("InvalidServiceName", "service", "does not exist");
+	/* Its own account is always allowed. */
+	other.vpc = "p";
+	other.name = "own";
+	no_error(cv_model_endpoint_add(m, &other, &errs));
 	req.principal = "arn:aws:iam::222222222222:role/x";
 	no_error(cv_model_endpoint_add(m, &req, &errs));
-	assert_string_equal(m->endpoints[1].principal, "arn:aws:iam::222222222222:role/x");
+	assert_string_equal(m->endpoints[2].principal, "arn:aws:iam::222222222222:role/x");
 }
 
 static void one_request_shows_all_its_mistakes(void **state)
@@ -384,6 +388,9 @@ static void closed_services_are_noticed(void **state)
 	no_error(add_listener("l", 80, "t", 350));
 	no_error(add_service("closed", "l", NULL));
 	one_finding(0, CV_MODEL_SERVICE, 1, "allowed_principals", "service 'closed' allows nobody");
+	/* Unless its own account has an endpoint in it. */
+	no_error(add_endpoint("own", "p", "closed", PLACES({"a"}), 1));
+	no_error(cv_model_check(m, &errs));
 }
 
 static void reserved_names_silence_what_follows(void **state)
