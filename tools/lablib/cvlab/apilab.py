@@ -78,7 +78,7 @@ def text(values):
 
 def answers(url):
     """Whether an API is there; unsigned, it says no."""
-    conn = http.client.HTTPConnection(url.removeprefix('http://'), timeout=5)
+    conn = http.client.HTTPConnection(url.removeprefix('http://'), timeout=30)
     try:
         conn.request('GET', '/')
         return conn.getresponse().getheader('x-amzn-RequestId') is not None

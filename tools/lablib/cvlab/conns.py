@@ -26,7 +26,7 @@ class _Program:
             f'[ ! -w {key} ] || echo {value} >{key};' for key, value in SYSCTLS.items()) + ' true'],
             ns=ns, check=False)
         self.child = lab.spawn(name, [PYTHON, PROGRAM, *argv], ns=ns, stdin=stdin)
-        proc.wait_for(self.series, 10, f'{name} to start')
+        proc.wait_for(self.series, 60, f'{name} to start')
 
     def series(self):
         """Its counts so far, oldest first; `at` is the time of time.monotonic()."""

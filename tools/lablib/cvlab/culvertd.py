@@ -91,7 +91,7 @@ class Culvertd:
         self.notice = f'{why}: running with --no-huge, which is slower'
         self.lab.log(self.notice)
 
-    def start(self, timeout=40):
+    def start(self, timeout=120):
         """Start, and wait until it answers on its socket. Returns self."""
         if not os.access(CULVERTD, os.X_OK):
             raise LabError(f'{CULVERTD} does not exist: build it with '
@@ -138,7 +138,7 @@ class Culvertd:
     def send_signal(self, sig):
         self.child.send_signal(sig)
 
-    def stop(self, timeout=15, sig=signal.SIGTERM):
+    def stop(self, timeout=60, sig=signal.SIGTERM):
         """Ask it to end; (exit code, what it printed after that)."""
         before = len(self.lab.output(self.name))
         self.send_signal(sig)
@@ -154,9 +154,9 @@ class Culvertd:
         before = len(self.lab.output(self.name))
         self.write(conf)
         self.send_signal(signal.SIGHUP)
-        proc.wait_for(lambda: 'reload' in self.lab.output(self.name)[before:].lower(), 10,
+        proc.wait_for(lambda: 'reload' in self.lab.output(self.name)[before:].lower(), 60,
                       'culvertd to say what became of the reload')
-        proc.wait_for(self._is_in_force, 30, 'every worker to run the new configuration')
+        proc.wait_for(self._is_in_force, 60, 'every worker to run the new configuration')
         return self.lab.output(self.name)[before:]
 
     def _is_in_force(self):
@@ -167,7 +167,7 @@ class Culvertd:
 
     def _ctl(self, what, *args, check=True):
         return proc.run([CULVERTCTL, '-s', self.socket, 'show', what, *args, '--json'],
-                        check=check, timeout=15)
+                        check=check, timeout=60)
 
     def show(self, what, *args):
         """`culvertctl show WHAT --json` as Python values."""
@@ -175,9 +175,9 @@ class Culvertd:
 
     def metrics_text(self):
         """GET /metrics over the UNIX socket."""
-        conn = http.client.HTTPConnection('localhost', timeout=10)
+        conn = http.client.HTTPConnection('localhost', timeout=60)
         conn.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        conn.sock.settimeout(10)
+        conn.sock.settimeout(60)
         conn.sock.connect(self.socket)
         try:
             conn.request('GET', '/metrics')

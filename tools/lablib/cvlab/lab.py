@@ -238,7 +238,7 @@ class Lab:
         vlans = list(dict.fromkeys(v.vlan for v in vpcs))
         name = f'trunk-{one.iface}'
         self.spawn(name, [TRUNK, 'wire', *[f'{v}:vlan{v}' for v in vlans]], ns=trunk)
-        proc.wait_for(lambda: 'ready' in self.output(name), 5, f'{name} to open its TAPs')
+        proc.wait_for(lambda: 'ready' in self.output(name), 60, f'{name} to open its TAPs')
         for vlan in vlans:
             inside = [v for v in vpcs if v.vlan == vlan]
             ns, dev = self._wire_end(inside[0])

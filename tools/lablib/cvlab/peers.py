@@ -20,7 +20,7 @@ def _listens(lab, ns, ip, port):
         return probe.connect_ex((ip, port)) == 0
 
 
-def start(lab, kind, ns, ip, port, argv, timeout=15):
+def start(lab, kind, ns, ip, port, argv, timeout=60):
     """Run a server until the lab ends, and wait until it listens: the process."""
     name = f'{kind}-{ip}-{port}'
     child = lab.spawn(name, argv, ns=ns)
@@ -141,4 +141,4 @@ def mariadb(lab, vpc, ip, port, proxy=True):
             '--max-connect-errors=1000000']
     if proxy:
         argv.append('--proxy-protocol-networks=*')
-    return start(lab, 'mariadb', lab.ns(vpc, ip), ip, port, argv, timeout=30)
+    return start(lab, 'mariadb', lab.ns(vpc, ip), ip, port, argv)

@@ -80,12 +80,12 @@ class Approver(Receiver):
     def take(self, headers, body):
         """Check the signature; confirm what asks to be confirmed, keep the rest."""
         message = json.loads(body)
-        with urllib.request.urlopen(message['SigningCertURL'], timeout=10) as answer:
+        with urllib.request.urlopen(message['SigningCertURL'], timeout=60) as answer:
             cert = answer.read()
         if headers[TYPES] != message['Type'] or not self.is_signed(message, cert):
             self.bad.append(message)
         elif message['Type'] == 'SubscriptionConfirmation':
-            with urllib.request.urlopen(message['SubscribeURL'], timeout=10):
+            with urllib.request.urlopen(message['SubscribeURL'], timeout=60):
                 pass
         else:
             self.heard.put(json.loads(message['Message']))
@@ -98,13 +98,13 @@ class Approver(Receiver):
             with open(self.path(f'sns-{name}'), 'wb') as file:
                 file.write(data)
         key = subprocess.run(['openssl', 'x509', '-in', self.path('sns-cert'), '-pubkey', '-noout'],
-                             check=True, capture_output=True, timeout=10).stdout
+                             check=True, capture_output=True, timeout=60).stdout
         with open(self.path('sns-pub'), 'wb') as file:
             file.write(key)
         digest = {'1': '-sha1', '2': '-sha256'}[message['SignatureVersion']]
         done = subprocess.run(['openssl', 'dgst', digest, '-verify', self.path('sns-pub'), '-signature',
                                self.path('sns-sig'), self.path('sns-text')],
-                              check=False, capture_output=True, timeout=10)
+                              check=False, capture_output=True, timeout=60)
         return done.returncode == 0
 
     def next(self):

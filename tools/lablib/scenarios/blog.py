@@ -110,7 +110,7 @@ def use(it, customer, endpoint):
 def office(it, endpoint):
     """A client on premises reaches the endpoint through the customer's router."""
     host = it.names('acme', endpoint).get(None)
-    done = proc.run(['curl', '-s', '-m', 8, f'http://{host}:{PORT}/'], ns=f'{it.lab.prefix}.office',
+    done = proc.run(['curl', '-s', '-m', 30, f'http://{host}:{PORT}/'], ns=f'{it.lab.prefix}.office',
                     check=False)
     it.step('a client on premises is served, and seen by its own address', True,
             f'"client": "{OFFICE}:' in done.stdout, said=done.stdout.strip())

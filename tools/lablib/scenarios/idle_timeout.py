@@ -39,7 +39,7 @@ def run(opts, say):
         for name in ('idle', 'keepalive', 'waits'):
             sock = socks[name] = stack.enter_context(
                 proc.socket_in(it.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM))
-            sock.settimeout(5)
+            sock.settimeout(30)
             sock.connect((region.ENI, PORT))
             it.step(f'request on connection "{name}"', 'answered', story.ask(sock))
         socks['keepalive'].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -37,9 +37,10 @@ def run(opts, say):
         it.step('state after the provider accepted it', 'available', state())
         it.step('client dials', 'HTTP 200', it.get('c1', region.ENI, PORT)[0])
         with proc.socket_in(it.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM) as sock:
-            sock.settimeout(3)
+            sock.settimeout(30)
             sock.connect((region.ENI, PORT))
             it.step('request on a connection that stays open', 'answered', story.ask(sock))
+            sock.settimeout(3)
             it.reload(decide([], ['c1']))
             it.step('state after the provider rejected it', 'rejected', state())
             it.step('request on that connection', 'timeout', story.ask(sock))

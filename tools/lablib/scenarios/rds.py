@@ -76,7 +76,7 @@ class Databases:
         if self.dns:
             self.dns.send_signal(signal.SIGHUP)
             dig = ['dig', '+short', '@127.0.0.1', '-p', self.port, NAME, 'A']
-            proc.wait_for(lambda: proc.run(dig, check=False).stdout.strip() == ip, 10, 'the name to move')
+            proc.wait_for(lambda: proc.run(dig, check=False).stdout.strip() == ip, 60, 'the name to move')
 
     def resolver(self):
         return f'127.0.0.1:{self.port}'
@@ -162,14 +162,14 @@ def fail_over(it, databases, group, eni):
         it.step('the function, after the name moved', {'added': [STANDBY], 'removed': [PRIMARY]},
                 follow(it, databases, group))
         awsstory.healthy(it, CUSTOMER, group, 1, 'the standby becomes healthy')
-        proc.wait_for(lambda: query(it, eni, STATE) == f'{STANDBY}|f', 30, 'sessions to move')
+        proc.wait_for(lambda: query(it, eni, STATE) == f'{STANDBY}|f', 60, 'sessions to move')
         it.step('a new session is on the new primary', f'{STANDBY}|f', query(it, eni, STATE))
         it.step('with what was written before', 'kept', query(it, eni, 'select note from notes'))
         it.step('the open session has ended', False, session.ask(STATE) == f'{PRIMARY}|f')
     finally:
         session.end()
     databases.children[PRIMARY].send_signal(signal.SIGINT)
-    databases.children[PRIMARY].wait(20)
+    databases.children[PRIMARY].wait(60)
     it.step('the old primary stops: writing goes on', 'INSERT 0 1',
             query(it, eni, "insert into notes values ('more')"))
 

@@ -431,7 +431,7 @@ def run(opts, say):
             peers.decoder(made, 'provider', ip, port)
         soak = Soak(opts, say, made)
         soak.start_weak()
-        proc.wait_for(lambda: 'ppv2_target' in made.output('weak'), 15, 'the weak target to listen')
+        proc.wait_for(lambda: 'ppv2_target' in made.output('weak'), 60, 'the weak target to listen')
         result = soak.play()
         soak.culvert.stop()
     return result, result['ok']
