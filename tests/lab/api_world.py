@@ -104,7 +104,7 @@ class Appliance:
     def log(self):
         return (self.dir / 'log').read_text(encoding='utf-8')
 
-    def wait(self, done, seconds=60):
+    def wait(self, done, seconds=180):
         end = time.monotonic() + seconds
         while not done():
             if self.child.poll() is not None or time.monotonic() > end:

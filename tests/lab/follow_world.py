@@ -23,7 +23,7 @@ TARGET = '10.0.2.20'
 CLIENT_MAC, TARGET_MAC = bytes.fromhex('02cf00000001'), bytes.fromhex('02cf00000002')
 BROADCAST = b'\xff' * 6
 GAP = 0.0005         # between SYNs
-QUIET = 0.05         # without one that arrives: it is over
+QUIET = 0.3          # without one that arrives: it is over, and not a busy machine's pause
 SYN = 2
 
 

@@ -99,6 +99,10 @@ class LabCase(unittest.TestCase):
     def tearDown(self):
         self.assertTrue(self.culvert.is_running(), f'culvertd died:\n{self.culvert.tail()}')
 
+    def wait_dropped(self, reason, before, n=1):
+        """Until n packets more than `before` were dropped for a reason."""
+        proc.wait_for(lambda: self.culvert.drops().get(reason, 0) - before >= n, 30, f'{n} drops: {reason}')
+
     def assert_books_balance(self):
         """Once it is quiet, each packet that came or was made has left or is in the drop count."""
         def missing():
@@ -142,7 +146,7 @@ def curl(made, vpc, url, *args, timeout=60):
                     text=False, timeout=timeout + 10)
 
 
-def curl_json(made, vpc, url, *args, timeout=20):
+def curl_json(made, vpc, url, *args, timeout=60):
     """curl that must succeed with JSON; adds `local`, the client's own address."""
     done = curl(made, vpc, url, '-w', '%{stderr}%{local_ip}:%{local_port}', *args, timeout=timeout)
     if done.returncode:
@@ -150,7 +154,7 @@ def curl_json(made, vpc, url, *args, timeout=20):
     return {**json.loads(done.stdout), 'local': done.stderr.decode().split()[-1]}
 
 
-def load(made, vpc, ip, tcp_port, n, path='/', data=None, at_once=None, timeout=30):
+def load(made, vpc, ip, tcp_port, n, path='/', data=None, at_once=None, timeout=60):
     """Answers of n requests."""
     return asyncio.run(Load(made.ns(vpc), ip, tcp_port, timeout).many(n, path, data, at_once))
 
@@ -158,7 +162,7 @@ def load(made, vpc, ip, tcp_port, n, path='/', data=None, at_once=None, timeout=
 def direct(made, ip, tcp_port, path, header=True):
     """GET straight from a target, past culvert, with a header of our own; the JSON body."""
     with proc.socket_in(made.ns('provider'), socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(10)
+        sock.settimeout(30)
         sock.connect((ip, tcp_port))
         head = ppv2.encode(sock.getsockname(), (ip, tcp_port)) if header else b''
         sock.sendall(head + f'GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n'.encode())

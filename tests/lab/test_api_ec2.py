@@ -80,7 +80,7 @@ class Case(api_world.ApiCase):
         return got['VpcEndpoints'][0]['State']
 
     def wait(self, endpoint, state):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while self.state(endpoint) != state:
             self.assertLess(time.monotonic(), end, f'{self.state(endpoint)}, not {state}')
             time.sleep(0.02)

@@ -62,7 +62,7 @@ class Traffic(unittest.TestCase):
         group, = elb.create_target_group(
             Name='web', Protocol='TCP', Port=int(self.env['HEALTHY_TARGET'].split(':')[1]),
             VpcId=self.env['PROVIDER_VPC'], TargetType='ip', HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=2)['TargetGroups']
+            HealthCheckTimeoutSeconds=5)['TargetGroups']
         arn = group['TargetGroupArn']
         elb.modify_load_balancer_attributes(LoadBalancerArn=lb['LoadBalancerArn'], Attributes=[
             {'Key': 'load_balancing.cross_zone.enabled', 'Value': 'true'}])
@@ -117,7 +117,7 @@ class Traffic(unittest.TestCase):
         group, = elb.create_target_group(
             Name='vlan', Protocol='TCP', Port=int(self.env['HEALTHY_TARGET'].split(':')[1]),
             VpcId=self.env['PROVIDER_VPC'], TargetType='ip', HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=2)['TargetGroups']
+            HealthCheckTimeoutSeconds=5)['TargetGroups']
         arn = group['TargetGroupArn']
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
             {'Key': 'load_balancing.cross_zone.enabled', 'Value': 'true'}])
@@ -159,10 +159,12 @@ class Traffic(unittest.TestCase):
             Namespace=ns, MetricName=name, Dimensions=[{'Name': k, 'Value': v} for k, v in dims.items()],
             StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(minutes=1),
             Period=3600, Statistics=[stat])
-        return sum(p[stat] for p in got['Datapoints'])
+        # Two periods if a minute has begun since the first point: they begin at StartTime.
+        values = [p[stat] for p in got['Datapoints']] or [0]
+        return sum(values) if stat == 'Sum' else max(values)
 
     def wait_sum(self, want, *args):
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while self.sums(*args) != want:
             self.assertLess(time.monotonic(), until, (args, self.sums(*args), want))
             time.sleep(0.3)

@@ -45,7 +45,7 @@ class ApiLab(unittest.TestCase):
                'AWS_DEFAULT_REGION': self.env['CULVERT_REGION'], 'HOME': '/nowhere'}
         done = subprocess.run(['/usr/bin/aws', '--endpoint-url', self.env['CULVERT_API_URL'],
                                '--output', 'text', *args],
-                              env=env, capture_output=True, text=True, timeout=60, check=False)
+                              env=env, capture_output=True, text=True, timeout=200, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.strip()
 
@@ -81,7 +81,7 @@ class ApiLab(unittest.TestCase):
 
     def test_targets_live_and_dead(self):
         def status(ip, port):
-            return proc.run(['curl', '-s', '-m', 5, '-o', '/dev/null', '-w', '%{http_code}',
+            return proc.run(['curl', '-s', '-m', 30, '-o', '/dev/null', '-w', '%{http_code}',
                              f'http://{ip}:{port}/'], ns=f'{PREFIX}.provider.client', check=False)
         live, port = self.env['CULVERT_HEALTHY_TARGET'].split(':')
         ips = self.env['CULVERT_TARGET_IPS'].split(',')
@@ -121,7 +121,7 @@ class ApiLab(unittest.TestCase):
         story = story.replace('sudo ', '').replace('cvl-api', PREFIX)
         with tempfile.TemporaryDirectory() as home:
             done = subprocess.run(['bash', '-euc', story], cwd=culvertd.TOP, capture_output=True, text=True,
-                                  env={**os.environ, **self.env, 'HOME': home}, timeout=120, check=False)
+                                  env={**os.environ, **self.env, 'HOME': home}, timeout=400, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(f'"target": "{self.env["CULVERT_HEALTHY_TARGET"]}"', done.stdout.splitlines()[-1])
 

@@ -161,7 +161,7 @@ class Protocol(api_world.ApiCase):
             begin, gone = time.monotonic(), 0
             for sock in slow:
                 sock.sendall(b'POST / HTTP/1.1\r\nHost: x\r\n')
-            while time.monotonic() < begin + 20 and gone < len(slow):
+            while time.monotonic() < begin + 90 and gone < len(slow):
                 self.assertEqual(self.it.call('sts', 'GetCallerIdentity')[0], 200)
                 gone = 0
                 for sock in slow:
@@ -179,7 +179,7 @@ class Protocol(api_world.ApiCase):
         client = self.it.boto('sts')
         client.get_caller_identity()
         took = []
-        for _ in range(20):
+        while len(took) < 20 or (min(took) >= 0.035 and len(took) < 500):   # the machine may be busy
             begin = time.monotonic()
             client.get_caller_identity()
             took.append(time.monotonic() - begin)
@@ -192,13 +192,18 @@ class Throttled(api_world.ApiCase):
     limits = {'requests_per_second': 1, 'burst': 5}
 
     def test_each_key_has_its_own_rate(self):
-        got = [self.it.call('ec2', 'DescribeRegions', f'&Filter.1.Name=endpoint&Filter.1.Value.1={i}')
-               for i in range(12)]
-        self.assertEqual([g[0] for g in got[:5]], [200] * 5)
-        refused = [g for g in got if g[0] != 200]
-        self.assertTrue(refused)
-        self.assert_error(refused[0], 503, 'RequestLimitExceeded')
-        self.assert_error(self.it.call('sts', 'GetCallerIdentity'), 400, 'Throttling')
+        def until_refused(service, action):
+            """Answers up to the first that is none; each second one more call is let in."""
+            body = f'Action={action}&Version={api_world.VERSIONS[service]}'
+            path, headers = self.it.sign(service, body)
+            got = []
+            while not got or (got[-1][0] == 200 and len(got) < 1000):
+                got.append(self.it.send(path, headers, body)[::2])
+            return got
+        got = until_refused('ec2', 'DescribeRegions')
+        self.assertGreaterEqual(len(got), 6)
+        self.assert_error(got[-1], 503, 'RequestLimitExceeded')
+        self.assert_error(until_refused('sts', 'GetCallerIdentity')[-1], 400, 'Throttling')
         self.assertEqual(self.it.call('ec2', 'DescribeRegions', who='provider')[0], 200)
 
 

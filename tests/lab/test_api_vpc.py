@@ -125,6 +125,7 @@ class Vpcs(api_world.ApiCase):
         self.assertEqual([self.attachment(v)[1] for v in made], [100, 101])
         self.refused('VpcLimitExceeded', self.theirs.create_vpc, CidrBlock='10.60.0.0/16')
         path, text = self.it.dir / 'conf.json', json.dumps(self.it.conf)
+        self.addCleanup(self.it.hup, 'reloaded')
         self.addCleanup(path.write_text, text, encoding='utf-8')
         # More is set aside, and what there is stays, also outside of the new range.
         path.write_text(text.replace('"100-101"', '"101-102"'), encoding='utf-8')

@@ -57,7 +57,7 @@ class Tls(api_world.ApiCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.it = TlsAppliance(None, {'request_seconds': 2, 'idle_seconds': 30})
+        cls.it = TlsAppliance(None, {'request_seconds': 5, 'idle_seconds': 30})
         cls.addClassCleanup(cls.it.stop)
         cls.it.start()
 
@@ -103,7 +103,7 @@ class Tls(api_world.ApiCase):
         self.assertEqual(self.it.sts(self.it.ca).get_caller_identity()['Account'], CONSUMER)
 
     def test_handshakes_that_stall_block_nobody_and_end(self):
-        slow = [socket.create_connection(('127.0.0.1', self.it.port), 60) for _ in range(20)]
+        slow = [socket.create_connection(('127.0.0.1', self.it.port), 90) for _ in range(20)]
         try:
             for sock in slow:
                 sock.sendall(b'\x16\x03\x01')

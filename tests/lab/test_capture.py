@@ -3,8 +3,10 @@
 
 import collections
 import os
+import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -32,6 +34,25 @@ class Packet(collections.namedtuple('Packet', 'iface comment src dst sport dport
         return tuple(self.comment.split(', ')[1:])
 
 
+def n_packets(path):
+    """Packets in a pcapng file that is still written: its enhanced packet blocks."""
+    data, at, n = pathlib.Path(path).read_bytes(), 0, 0
+    while at + 8 <= len(data):
+        kind, size = struct.unpack_from('<II', data, at)
+        at += size
+        n += kind == 6 and at <= len(data)
+    return n
+
+
+def wait_quiet(path, at_least):
+    """Until so many packets were fetched, and for a while no more are."""
+    proc.wait_for(lambda: n_packets(path) >= at_least, 60, f'{at_least} packets in {path}')
+    before = -1
+    while n_packets(path) > before:
+        before = n_packets(path)
+        time.sleep(0.3)
+
+
 class Capture(harness.LabCase):
     """Two workers, two consumers with the same addresses."""
 
@@ -52,12 +73,12 @@ class Capture(harness.LabCase):
         self.assertEqual(first, 'culvertctl: capturing\n')
         return child, path
 
-    def end(self, child, path, sig=signal.SIGINT):
-        """Stop; the packets and what was said."""
+    def end(self, child, path, at_least=0, sig=signal.SIGINT):
+        """Stop, once so many packets are there; the packets and what was said."""
         if sig:
-            time.sleep(0.3)  # what is captured is fetched
+            wait_quiet(path, at_least)
             child.send_signal(sig)
-        said = child.communicate(timeout=20)[1]
+        said = child.communicate(timeout=60)[1]
         self.assertEqual(child.returncode, 0, said)
         return self.read(path), said
 
@@ -73,7 +94,7 @@ class Capture(harness.LabCase):
     def test_a_request_on_both_sides(self):
         child, path = self.begin()
         seen = curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')
-        pkts, said = self.end(child, path)
+        pkts, said = self.end(child, path, 16)
         self.assertIn(f'{len(pkts)} packets\n', said)
         by = collections.Counter(p.where for p in pkts)
         # What came from one end left to the other; the header may have a segment of its own.
@@ -109,7 +130,7 @@ class Capture(harness.LabCase):
                 for name in ('c1', 'c2'):
                     for port in (ON, OFF):
                         curl_json(self.lab, name, f'http://{ENI}:{port}/')
-                pkts, _ = self.end(child, path)
+                pkts, _ = self.end(child, path, 16 * len(expected))
                 ids = {self.vpce(n): n for n in ('c1', 'c2')}
                 got = {(ids[p.vpce], int(port)) for p in pkts for port in (p.sport, p.dport)
                        if int(port) in (ON, OFF)}
@@ -138,7 +159,7 @@ class Capture(harness.LabCase):
             tried = proc.run([CULVERTCTL, '-s', self.culvert.socket, 'capture', '-w', path,
                               '--seconds', '0.1'], check=False)
             return tried.returncode == 0
-        proc.wait_for(free, 20, 'the capture of a killed culvertctl to end')
+        proc.wait_for(free, 60, 'the capture of a killed culvertctl to end')
 
     def test_e_mistakes_are_said(self):
         for args, text in ((['--endpoint', 'nobody'], 'there is no endpoint nobody'),
@@ -155,7 +176,7 @@ class Capture(harness.LabCase):
         child, path = self.begin()
         got = harness.curl(self.lab, 'c1', f'http://{ENI}:{ON}/bytes/20000000')
         self.assertEqual(harness.sha256(got.stdout), harness.decoder.body_sha256(20_000_000))
-        pkts, said = self.end(child, path)
+        pkts, said = self.end(child, path, 1001)
         self.assertGreater(len(pkts), 1000)
         self.assertIn(f'{len(pkts)} packets', said)
 
@@ -167,7 +188,7 @@ class Capture(harness.LabCase):
             with self.assertRaises(OSError):
                 sock.connect((ENI, 9))
             ends = sock.getsockname()
-        pkts, _ = self.end(child, path)
+        pkts, _ = self.end(child, path, 1)
         self.assertTrue(pkts)
         self.assertEqual({(p.comment, p.iface, p.src, p.sport, p.dport) for p in pkts},
                          {(f'{self.vpce("c1")}, client side, dropped: no_listener', 'c1', '172.16.1.100',

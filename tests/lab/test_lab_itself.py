@@ -37,7 +37,7 @@ harness.peers.decoder(made, 'provider', '10.0.1.31', 8080)
 harness.lab.state.take_hugepages(made.state, 4)
 print(made.prefix, flush=True)
 try:
-    time.sleep(60)
+    time.sleep(600)
 finally:
     harness.drop_all()
 '''
@@ -129,7 +129,7 @@ class Builder(unittest.TestCase):
             self.assertEqual(len(pids), 1)
             self.assertTrue(proc.is_alive(*pids[0]))
             child.send_signal(sig)
-            child.wait(10)
+            child.wait(60)
             self._assert_gone(prefix, pids)
         self.assertEqual(state.NR_HUGE.read_text(), before)
 
@@ -138,7 +138,7 @@ class Builder(unittest.TestCase):
         child, prefix = self._started()
         pids = [tuple(p) for p in state.State.load(prefix).pids]
         child.kill()
-        child.wait(10)
+        child.wait(60)
         self.assertNotEqual(proc.ns_list(prefix), [])
         state.reap(harness.note)
         self._assert_gone(prefix, pids)

@@ -65,14 +65,14 @@ class Loss(harness.LastTests, harness.LabCase):
     def _header_lost(self, tcp_port, n, seconds, body=None):
         """The client's own retransmissions bring it back: no flow waits longer for the header."""
         took = []
-        while not took or (min(took) >= seconds and len(took) < 3):     # the machine may be busy
+        while not took or (min(took) >= seconds and len(took) < 10):    # the machine may be busy
             took.append(self._header_lost_once(tcp_port, n, body))
         self.assertLess(min(took), seconds)
 
     def _header_lost_once(self, tcp_port, n, body):
         before = self.culvert.events().get('ppv2_resent', 0)
         with harness.lose_headers(self.lab.ns('provider', DEC), n) as lost:
-            got, = load(self.lab, 'c1', ENI, tcp_port, 1, '/sink' if body else '/', body, timeout=15)
+            got, = load(self.lab, 'c1', ENI, tcp_port, 1, '/sink' if body else '/', body, timeout=60)
             self.assertEqual(got.status, 200, got.error)
             self.assertEqual(lost(), n)
         seen = got.json()

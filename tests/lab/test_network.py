@@ -38,7 +38,7 @@ class Network(harness.LastTests, harness.LabCase):
         cls.lab.add_behind(cls.lab.ns('c1'), 'prem', cls.on_prem, ON_PREM)
 
     def test_client_behind_a_router(self):
-        got = proc.run(['curl', '-sS', '--max-time', 5, f'http://{ENI}:{ON}/'], ns=self.on_prem).stdout
+        got = proc.run(['curl', '-sS', '--max-time', 30, f'http://{ENI}:{ON}/'], ns=self.on_prem).stdout
         self.assertIn(f'"client": "{ON_PREM}:', got)
 
     def test_targets_behind_a_router(self):
@@ -57,7 +57,7 @@ class Network(harness.LastTests, harness.LabCase):
         done = proc.run(['curl', '-sS', '--connect-timeout', 1.5, f'http://{ENI}:{ZONAL}/'],
                         ns=self.on_prem, check=False)
         self.assertEqual(done.returncode, 28)
-        self.assertGreaterEqual(self.culvert.drops()['security_group'] - before, 2)
+        self.wait_dropped('security_group', before, 2)
 
     def test_nodes_stay_in_their_zone_without_cross_zone(self):
         # c1 calls its first zone what the provider does; c2 has the names the other way round.
@@ -88,8 +88,8 @@ class SourcePorts(harness.LastTests, harness.LabCase):
                                      'rest_seconds': cls.rest_seconds}}
         return conf
 
-    def _open(self, stack, eni, timeout=1.5):
-        """One more connection, or None if nobody answers."""
+    def _open(self, stack, eni, timeout=30):
+        """One more connection, or None if nobody answers in time."""
         sock = stack.enter_context(proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM))
         sock.settimeout(timeout)
         try:
@@ -110,8 +110,8 @@ class SourcePorts(harness.LastTests, harness.LabCase):
             self.assertNotIn(None, socks)
             self.assertEqual((self._pool(NODE)['used'], self._pool(NODE)['free']), (self.ports, 0))
             before = self.culvert.events()['port_allocation_error']
-            self.assertIsNone(self._open(stack, ENI))
-            self.assertGreaterEqual(self.culvert.events()['port_allocation_error'] - before, 1)
+            self.assertIsNone(self._open(stack, ENI, 1.5))
+            proc.wait_for(lambda: self.culvert.events()['port_allocation_error'] > before, 30, 'the error')
             # The other node has ports of its own.
             self.assertIsNotNone(self._open(stack, ENI_B))
             self._answers_all(socks)
@@ -134,11 +134,14 @@ class SourcePorts(harness.LastTests, harness.LabCase):
             self.assertNotIn(None, socks)
             socks[7].close()
             closed = time.monotonic()
-            self.assertIsNone(self._open(stack, ENI, 0.8))
-            self.assertEqual(self._pool(NODE)['used'] + self._pool(NODE)['resting'], self.ports)
-            proc.wait_for(lambda: self._pool(NODE)['free'] == 1, 8, 'the port to be free again')
-            self.assertGreater(time.monotonic() - closed, self.rest_seconds - 0.1)
-            self.assertIsNotNone(self._open(stack, ENI))
+            early, pool = self._open(stack, ENI, 0.8), self._pool(NODE)
+            if time.monotonic() - closed < self.rest_seconds - 0.1:     # else the machine was busy
+                self.assertIsNone(early)
+                self.assertEqual(pool['used'] + pool['resting'], self.ports)
+            if early is None:
+                proc.wait_for(lambda: self._pool(NODE)['free'] == 1, 30, 'the port to be free again')
+                self.assertGreater(time.monotonic() - closed, self.rest_seconds - 0.1)
+                self.assertIsNotNone(self._open(stack, ENI))
             self.assertIsNone(self._open(stack, ENI, 0.8))
 
     def _is_idle(self):

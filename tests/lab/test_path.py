@@ -167,10 +167,12 @@ class Path(harness.LastTests, harness.LabCase):
         self.assertTrue(all(p.src == ENI for p in back_came.values()))
         self.assertTrue(any(p.frag & DF for p in sent.values()))
         for a, b in ((sent, came), (back_sent, back_came)):
-            key, = [k for k, p in a.items() if p.flags & harness.SYN]
-            self.assertEqual((a[key].mss(), b[key].mss()), (1460, CLAMP))
+            keys = [k for k, p in a.items() if p.flags & harness.SYN]
+            self.assertTrue(keys)
+            for key in keys:    # a busy machine may see it twice
+                self.assertEqual((a[key].mss(), b[key].mss()), (1460, CLAMP))
+                self.assertTrue({3, 4, 8} <= set(b[key].options))       # scale, SACK, timestamps
             self.assertLessEqual(max(len(p.data) for p in b.values()), CLAMP)
-            self.assertTrue({3, 4, 8} <= set(b[key].options))       # scale, SACK, timestamps
 
     def test_node_dialled_directly_is_one_hop(self):
         near, far = self.sniffers('provider')

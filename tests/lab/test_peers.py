@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+import pathlib
 import re
 import subprocess
 import time
@@ -64,8 +65,7 @@ class Peers(harness.LastTests, harness.LabCase):
         before = self.culvert.drops().get(reason, 0)
         done = curl(self.lab, consumer, f'http://{ENI}:{ON}/', '--connect-timeout', 2.5)
         self.assertEqual(done.returncode, 28, done.stderr)
-        counted = self.culvert.drops().get(reason, 0) - before
-        self.assertGreaterEqual(counted, 2)
+        self.wait_dropped(reason, before, 2)
 
     # Who is seen ------------------------------------------------------------------------------
 
@@ -99,9 +99,9 @@ class Peers(harness.LastTests, harness.LabCase):
         seen = curl_json(self.lab, 'c1', f'http://{ENI_B}:{HAP}/')
         self.assertEqual((seen['server'], seen['client'], seen['dst']),
                          ('haproxy', seen['local'], f'{ENI_B}:{HAP}'))
-        log = self.lab.output(f'haproxy-{WEB}-{HAP}')
-        self.assertIn(f'saw {seen["local"]} at {ENI_B}:{HAP} status 200', log)
-        self.assertNotIn('invalid PROXY', log)
+        line = f'saw {seen["local"]} at {ENI_B}:{HAP} status 200'
+        proc.wait_for(lambda: line in self.lab.output(f'haproxy-{WEB}-{HAP}'), 30, line)
+        self.assertNotIn('invalid PROXY', self.lab.output(f'haproxy-{WEB}-{HAP}'))
 
     def test_consumers_with_one_cidr_are_told_apart(self):
         for eni in (ENI, ENI_B):
@@ -127,7 +127,8 @@ class Peers(harness.LastTests, harness.LabCase):
                               ns=self.lab.ns('provider', DEC1))
         proc.wait_for(lambda: 'listening' in self.lab.output('tcpdump'), 30, 'tcpdump')
         seen = [curl_json(self.lab, name, f'http://{ENI}:{EARLY}/') for name in ('c1', 'c2', 'c1')]
-        time.sleep(0.3)
+        proc.wait_for(lambda: pathlib.Path(pcap).read_bytes().count(harness.ppv2.SIGNATURE) >= 3, 30,
+                      'tcpdump to write the headers')
         proc.end_pids([(dump.pid, proc.start_time(dump.pid))])
         fields = ('ip.src', 'tcp.srcport', 'proxy.src.ipv4', 'proxy.srcport', 'proxy.dst.ipv4',
                   'proxy.dstport', 'proxy.v2.length', 'proxy.v2.tlv.type', 'proxy.v2.tlv.length',
@@ -165,7 +166,8 @@ class Peers(harness.LastTests, harness.LabCase):
         for flags in (harness.SYN, harness.ACK, harness.FIN | harness.ACK):
             raw.send(40001, 12345, flags, seq=1)
         self.assertIsNone(raw.receive(40001, 12345, 1.0))
-        self.assertEqual(self.culvert.drops().get('no_listener', 0) - before, 3)
+        self.wait_dropped('no_listener', before, 3)
+        self.assertEqual(self.culvert.drops()['no_listener'] - before, 3)
 
     def test_stray_segment_gets_a_reset(self):
         raw = RawTcp(self.lab.ns('c1'), CLIENT, ENI)
@@ -192,7 +194,8 @@ class Peers(harness.LastTests, harness.LabCase):
             sock.sendto(bytes.fromhex('0800f7fd00010001'), (ENI, 0))
             with self.assertRaises(TimeoutError):
                 sock.recv(100)
-        self.assertEqual(self.culvert.drops().get('icmp', 0) - before, 1)
+        self.wait_dropped('icmp', before)
+        self.assertEqual(self.culvert.drops()['icmp'] - before, 1)
 
     # Many -------------------------------------------------------------------------------------
 
@@ -209,13 +212,13 @@ class Peers(harness.LastTests, harness.LabCase):
                     file.write(f'url = http://{eni}:{ON}/bytes/{size}?wait=6\n'
                                f'output = {where}/{part}-{idx}\n')
             argv = ['curl', '-sS', '-H', 'Connection: close', '-Z', '--parallel-max', '300',
-                    '--parallel-immediate', '--max-time', '40', '-K', script]
+                    '--parallel-immediate', '--max-time', '150', '-K', script]
             children.append(subprocess.Popen(
                 proc.ns_argv(self.lab.ns(('c1', 'c2')[part % 2]), argv), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
         try:
             for child in children:
-                err = child.communicate(timeout=60)[1]
+                err = child.communicate(timeout=200)[1]
                 self.assertEqual(child.returncode, 0, err[-500:])
         finally:
             for child in children:
@@ -252,10 +255,10 @@ class Peers(harness.LastTests, harness.LabCase):
             go = asyncio.Event()
             tasks = [asyncio.ensure_future(one(i)) for i in range(1000)]
             for _ in tasks:
-                await asyncio.wait_for(barrier.acquire(), 20)
+                await asyncio.wait_for(barrier.acquire(), 60)
             flows = len(self.culvert.show('flows', '--limit', '5000')['flows'])
             go.set()
-            return flows, await asyncio.wait_for(asyncio.gather(*tasks), 30)
+            return flows, await asyncio.wait_for(asyncio.gather(*tasks), 120)
         flows, got = asyncio.run(all_open())
         self.assertGreaterEqual(flows, 1000)
         for local, seen in got:
@@ -272,12 +275,17 @@ class Peers(harness.LastTests, harness.LabCase):
         return done, time.monotonic() - begin
 
     def _sql_works(self, tcp_port):
-        done, took = self._sql(tcp_port, 5)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        user, text = done.stdout.strip().split('\t')
-        self.assertEqual(user, f'lab@{CLIENT}')
-        self.assertEqual(text, 'x' * 300000)
-        self.assertLess(took, 3)
+        fastest = 60
+        for _ in range(5):      # the machine may be busy
+            done, took = self._sql(tcp_port, 30)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            user, text = done.stdout.strip().split('\t')
+            self.assertEqual(user, f'lab@{CLIENT}')
+            self.assertEqual(text, 'x' * 300000)
+            fastest = min(fastest, took)
+            if fastest < 3:
+                break
+        self.assertLess(fastest, 3)
 
     def test_mariadb_behind_haproxy_hangs_until_timeout_with_first_payload(self):
         # Each side waits for the other: the client for the greeting, the parser for the header.
@@ -326,12 +334,15 @@ class Peers(harness.LastTests, harness.LabCase):
             sock.bind((CLIENT, 35555))
             sock.connect((ENI, EARLY))
             args = ('--endpoint', self.ids['c2'], '--target', f'{DEC1}:{EARLY}')
+            # The client's last segment of the handshake may be under way.
+            proc.wait_for(lambda: self.culvert.show('flows', *args, '--state', 'established')['flows'], 30,
+                          'an established flow')
             flow, = self.culvert.show('flows', *args)['flows']
             self.assertEqual((flow['client'], flow['dialled'], flow['target'], flow['state']),
                              (f'{CLIENT}:35555', f'{ENI}:{EARLY}', f'{DEC1}:{EARLY}', 'established'))
             self.assertIn(flow['node'].split(':')[0], NODES)
         proc.wait_for(lambda: not self.culvert.show('flows', *args, '--state', 'established')['flows'],
-                      3, 'the flow to leave the table')
+                      30, 'the flow to leave the table')
 
     def test_metrics_are_prometheus_text(self):
         text = self.culvert.metrics_text()

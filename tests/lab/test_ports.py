@@ -170,7 +170,7 @@ class Memif(Base):
     def test_server_outlives_its_client(self):
         self.assertEqual(self.culvert.stop()[0], 0)
         self.culvert.start()
-        proc.wait_for(lambda: not curl(self.lab, 'c1', f'http://{ENI}:{ON}/', timeout=3).returncode, 20,
+        proc.wait_for(lambda: not curl(self.lab, 'c1', f'http://{ENI}:{ON}/', timeout=3).returncode, 60,
                       'an answer')
 
     def test_both_workers_send(self):
@@ -222,7 +222,7 @@ class PcapFiles(Base):
     def test_files(self):
         raw = harness.RawTcp(self.lab.ns('c1'), CLIENT, ENI)
         self.addCleanup(raw.close)
-        proc.wait_for(lambda: self.culvert.show('neighbours')['neighbours'][0]['mac'] == HOST_MAC, 5,
+        proc.wait_for(lambda: self.culvert.show('neighbours')['neighbours'][0]['mac'] == HOST_MAC, 30,
                       'the target to be known from its file')
         proc.wait_for(lambda: self.culvert.drops()['not_for_us'] >= N_MACS - 1, 30, 'c2.in to be read')
         raw.send(5000, ON, harness.SYN, seq=1000)

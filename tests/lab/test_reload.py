@@ -48,7 +48,7 @@ class Reload(harness.LastTests, harness.LabCase):
 
     async def _request_for(self, seconds, load, results):
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(results) <= 100:    # the machine may be busy
             results.append(await load.one())
 
     async def _long_download(self, size, load):
@@ -61,7 +61,7 @@ class Reload(harness.LastTests, harness.LabCase):
 
         async def go():
             results = []
-            loads = [harness.Load(self.lab.ns('c1'), eni, ON, 20) for eni in (ENI, ENI_B)]
+            loads = [harness.Load(self.lab.ns('c1'), eni, ON, 120) for eni in (ENI, ENI_B)]
             tasks = [self._request_for(7, loads[i % 2], results) for i in range(24)]
             tasks += [self._long_download(20_000_000, loads[0]) for _ in range(3)]
             done = asyncio.gather(*tasks)
@@ -89,7 +89,7 @@ class Reload(harness.LastTests, harness.LabCase):
                 if conf:
                     self.culvert.reload(conf)
                 writer.write(b'GET / HTTP/1.1\r\n\r\n')
-                head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), 5)
+                head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), 30)
                 size = int(head.split(b'Content-Length: ')[1].split(b'\r')[0])
                 peers_seen.add(json.loads(await reader.readexactly(size))['peer'])
             writer.close()
@@ -222,10 +222,10 @@ class End(harness.LabCase):
 
     def test_killed_culvertd_can_be_started_again(self):
         with proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(30)
             sock.connect((ENI, ON))
             self.culvert.child.kill()
-            self.culvert.child.wait(5)
+            self.culvert.child.wait(60)
             type(self).culvert = culvertd.Culvertd(self.lab, name='after').start()
             self.assertTrue(curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')['crc_ok'])
             # The flow of before is not known any more: its next segment is a stray one.

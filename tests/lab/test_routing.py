@@ -58,7 +58,7 @@ class Routing(harness.LastTests, harness.LabCase):
 
     def test_zonal_shift_moves_new_connections_only(self):
         with proc.socket_in(self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM) as old:
-            old.settimeout(10)
+            old.settimeout(60)
             old.connect((ENI, GREEN))
             conf = copy.deepcopy(self.conf)
             conf['load_balancers'][0]['zonal_shift'] = {'away_from': 'use1-az2'}

@@ -18,7 +18,7 @@ def begin(*args):
                             stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def end(child, timeout=150):
+def end(child, timeout=400):
     """Wait for it: CompletedProcess."""
     try:
         out, err = child.communicate(timeout=timeout)

@@ -340,7 +340,7 @@ class Bounds(SnsCase):
         start = api_world.Appliance.start
 
         def bounded(it):
-            it.conf['api']['notifications'] = {'messages': 3, 'tries': 2, 'receivers': ['127.0.0.1/32'],
+            it.conf['api']['notifications'] = {'messages': 3, 'tries': 3, 'receivers': ['127.0.0.1/32'],
                                                'url': f'http://localhost:{it.port}'}
             return start(it)
         with contextlib.ExitStack() as stack:

@@ -56,7 +56,7 @@ class Shared(harness.LabCase):
         cls.lab.spawn('echo', [sys.executable, '-c', ECHO], ns=cls.lab.culvert_ns)
         proc.wait_for(lambda: 'ready' in cls.lab.output('echo'), 30, 'the echo server')
 
-    def dial(self, ip, port, timeout=5, ns=None):
+    def dial(self, ip, port, timeout=30, ns=None):
         sock = proc.socket_in(ns or self.lab.ns('c1'), socket.AF_INET, socket.SOCK_STREAM)
         sock.settimeout(timeout)
         sock.connect((ip, port))
@@ -76,7 +76,7 @@ class Shared(harness.LabCase):
     def ping(self, ns, ip):
         with proc.socket_in(ns, socket.AF_INET, socket.SOCK_RAW,
                             socket.IPPROTO_ICMP) as sock:
-            sock.settimeout(5)
+            sock.settimeout(30)
             for seq in range(3):
                 sock.sendto(icmp_echo(seq), (ip, 0))
                 while sock.recv(100)[20:28] != icmp_echo(seq, 0):  # ours too, if ip is our own
@@ -150,7 +150,7 @@ class Steering(Shared):
         before = self.steering('c1')
         with self.assertRaises(OSError):
             self.dial(ENI, ON, 2)
-        self.assertGreater(self.steering('c1')['host'], before['host'])
+        proc.wait_for(lambda: self.steering('c1')['host'] > before['host'], 30, 'the host to get it')
         self.assert_host_works()
         self.culvert.reload(self.culvert.conf)
         self.assert_served()
@@ -168,7 +168,7 @@ class Steering(Shared):
             self.assert_served()
             self.culvert.stop()
             self.echo(sock)
-            self.assertEqual(self.xdp(), 0)
+            proc.wait_for(lambda: self.xdp() == 0, 30, 'the programs to be off')
             self.start_culvert()
         self.assert_served()
 
@@ -219,12 +219,12 @@ class SteeringVxlan(Shared):
         with proc.socket_in(self.lab.culvert_ns, socket.AF_INET, socket.SOCK_DGRAM) as host, \
                 proc.socket_in(self.vtep_ns, socket.AF_INET, socket.SOCK_DGRAM) as peer:
             host.bind(('0.0.0.0', 4789))
-            host.settimeout(5)
+            host.settimeout(30)
             before = self.culvert.drops()
             peer.sendto(b'ours', ('192.168.1.1', 4789))
             peer.sendto(b'the host\'s', (self.host_prov, 4789))
             self.assertEqual(host.recv(100), b'the host\'s')
-            proc.wait_for(lambda: self.culvert.drops().get('runt', 0) > before.get('runt', 0), 5,
+            proc.wait_for(lambda: self.culvert.drops().get('runt', 0) > before.get('runt', 0), 30,
                           'culvert to drop what is no VXLAN')
 
     def test_c_another_vtep_is_steered_after_a_reload(self):
@@ -239,7 +239,7 @@ class SteeringVxlan(Shared):
             self.culvert.reload(self.culvert.conf)
             proc.wait_for(lambda: self.vteps() == ['192.168.1.1'], 30, 'the map to follow back')
             self.echo(sock)
-        proc.wait_for(self.serves, 20, 'culvert to forward again')
+        proc.wait_for(self.serves, 60, 'culvert to forward again')
 
     def vteps(self):
         return [a['ip'] for a in self.steering('prov')['addresses']]

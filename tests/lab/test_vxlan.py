@@ -61,7 +61,7 @@ class Vxlan(harness.LastTests, harness.LabCase):
         def states():
             groups = {g['name']: g for g in self.culvert.show('targets')['target_groups']}
             return set(groups['checked']['targets'][0]['states'].values())
-        proc.wait_for(lambda: states() == {'healthy'}, 40, 'both nodes to find the target healthy')
+        proc.wait_for(lambda: states() == {'healthy'}, 90, 'both nodes to find the target healthy')
 
     def test_names_are_answered_through_the_tunnel(self):
         """Clients are no neighbours that culvert knows: it answers where a query came from."""
@@ -81,22 +81,27 @@ class Vxlan(harness.LastTests, harness.LabCase):
             self.assertEqual(ask(names['c1' if vpc != 'c1' else 'c3']), [])
 
     def test_neighbours_are_behind_the_peer(self):
-        known = {(n['vpc'], n['ip']): n['state'] for n in self.culvert.show('neighbours')['neighbours']}
-        self.assertEqual(known['provider', DEC1], 'reachable')
-        self.assertEqual(known['prov', '192.168.1.9'], 'reachable')
+        def is_known():
+            curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')
+            known = {(n['vpc'], n['ip']): n['state'] for n in self.culvert.show('neighbours')['neighbours']}
+            return {known.get(key) for key in (('provider', DEC1), ('prov', '192.168.1.9'))} == {'reachable'}
+        proc.wait_for(is_known, 60, 'the target and the VTEP to be known')
 
     def test_flow_names_the_vtep_of_its_client(self):
         with proc.socket_in(self.lab.ns('c3'), socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.connect((ENI, ON))
-            flow, = [f for f in self.culvert.show('flows')['flows']
-                     if f['client'] == '%s:%d' % sock.getsockname() and f['state'] == 'established']
+
+            def mine():     # the last segment of the handshake may be under way
+                return [f for f in self.culvert.show('flows')['flows']
+                        if f['client'] == '%s:%d' % sock.getsockname() and f['state'] == 'established']
+            flow, = proc.wait_for(mine, 30, 'the flow')
             self.assertEqual(flow['client_vtep'], '192.168.2.9')
 
     def test_strays_are_reset(self):
         for name in EVERYONE:
             raw = harness.RawTcp(self.lab.ns(name), '172.16.1.100', ENI)
             raw.send(45678, ON, harness.ACK, 1000, 2000)
-            self.assertEqual(raw.receive(45678, ON, 5), (harness.RST, 2000, 0))
+            self.assertEqual(raw.receive(45678, ON, 30), (harness.RST, 2000, 0))
             raw.close()
 
     def _send(self, vni, frame, source='192.168.1.9'):
@@ -111,7 +116,7 @@ class Vxlan(harness.LastTests, harness.LabCase):
     def test_targets_are_believed_behind_peers_only(self):
         ns, stranger = f'{self.lab.prefix}.vtep-cv-prov-0', '192.168.1.77'
         proc.run(['ip', '-n', ns, 'addr', 'replace', f'{stranger}/24', 'dev', 'wire'])
-        true, forged = self._mac(DEC2), '02:ee:ee:ee:ee:ee'
+        true, forged = proc.wait_for(lambda: self._mac(DEC2), 30, 'the target'), '02:ee:ee:ee:ee:ee'
         before = self.culvert.drops().get('arp_consumed', 0)
         self._send(5000, self._announcement(forged), stranger)
         proc.wait_for(lambda: self.culvert.drops().get('arp_consumed', 0) > before, 30, 'the ARP to be seen')
@@ -130,9 +135,9 @@ class Vxlan(harness.LastTests, harness.LabCase):
         child, path = test_capture.Capture.begin(self, '--endpoint', 'c3')
         for name in ('c3', 'c4'):
             curl_json(self.lab, name, f'http://{ENI}:{ON}/')
-        time.sleep(0.3)
+        test_capture.wait_quiet(path, 16)
         child.send_signal(signal.SIGINT)
-        self.assertEqual(child.wait(20), 0)
+        self.assertEqual(child.wait(60), 0)
         fields = [a for f in ('frame.comment', 'vxlan.vni', 'ip.src', 'ip.dst') for a in ('-e', f)]
         out = proc.run(['tshark', '-r', path, '-T', 'fields', *fields]).stdout
         seen = {tuple(line.split('\t')) for line in out.splitlines()}
