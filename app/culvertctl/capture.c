@@ -20,7 +20,8 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 /* Types of pcapng blocks that are looked at, and an option. */
 enum { BLOCK_STATS = 5, BLOCK_PKT = 6, OPT_IF_DROP = 5 };
 #define POLL_MS 100
-#define BUSY_TRIES 20
+#define BEGIN_MS 10
+#define BEGIN_TRIES 1000
 
 struct capture {
 	const char *socket, *file;
@@ -204,13 +205,13 @@ static double now(void)
 	return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
-/* The one before may be ending still. */
+/* The one before may be ending still, and workers have to hear of this one. */
 static int begin(struct capture *c)
 {
 	int ret = ask(c, false);
 
-	for (int i = 0; ret == -EAGAIN && i < BUSY_TRIES; i++) {
-		pause_ms(POLL_MS);
+	for (int i = 0; ret == -EAGAIN && i < BEGIN_TRIES; i++) {
+		pause_ms(BEGIN_MS);
 		ret = ask(c, false);
 	}
 	if (ret == -EAGAIN)

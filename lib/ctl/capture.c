@@ -26,6 +26,8 @@ struct ctl_capture {
 	uint64_t epoch_ns; /* when it began, since 1970 */
 	uint64_t lease_ms; /* it ends then */
 	uint64_t missed;   /* as last said */
+	uint16_t snap_len;
+	bool said; /* that it has begun */
 	bool ending;
 };
 
@@ -210,7 +212,7 @@ static void pkts_write(const struct cv_ctl *ctl, struct ctl_capture *capture, FI
 
 /* ---- its life ---- */
 
-static int capture_begin(struct cv_ctl *ctl, const struct capture_ask *ask, FILE *out)
+static int capture_begin(struct cv_ctl *ctl, const struct capture_ask *ask)
 {
 	struct cv_dp_capture_filter filter;
 	struct ctl_capture *capture;
@@ -228,8 +230,8 @@ static int capture_begin(struct cv_ctl *ctl, const struct capture_ask *ask, FILE
 		free(capture);
 		return ret;
 	}
+	capture->snap_len = filter.snap_len;
 	ctl->capture = capture;
-	head_write(ctl, out, filter.snap_len);
 	return 0;
 }
 
@@ -260,7 +262,7 @@ static int capture_go_on(struct cv_ctl *ctl, const struct capture_ask *ask, FILE
 	int ret = 0;
 
 	if (ctl->capture == NULL)
-		ret = capture_begin(ctl, ask, out);
+		ret = capture_begin(ctl, ask);
 	else if (ctl->capture->ending)
 		ret = -EAGAIN;
 	else if (strcmp(ctl->capture->id, ask->query->id) != 0)
@@ -268,8 +270,14 @@ static int capture_go_on(struct cv_ctl *ctl, const struct capture_ask *ask, FILE
 			     "another capture is under way: there is one at a time");
 	if (ret < 0)
 		return ret;
-	pkts_write(ctl, ctl->capture, out);
 	ctl->capture->lease_ms = cv_clock_ms() + CV_CTL_CAPTURE_LEASE_MS;
+	/* Who is told that it has begun may send at once, and must find that packet. */
+	if (!cv_dp_capture_has_begun(ctl->capture->packets))
+		return -EAGAIN;
+	if (!ctl->capture->said)
+		head_write(ctl, out, ctl->capture->snap_len);
+	ctl->capture->said = true;
+	pkts_write(ctl, ctl->capture, out);
 	ctl->capture->ending = ask->query->stop;
 	return 0;
 }

@@ -69,6 +69,9 @@ struct cv_dp_capture;
 int cv_dp_capture_create(struct cv_dp *dp, const struct cv_dp_capture_filter *filter,
 			 struct cv_dp_capture **ret_capture);
 
+/** Tell whether every worker copies: what it receives from now on is not missed. */
+bool cv_dp_capture_has_begun(const struct cv_dp_capture *capture);
+
 /** End it. @return 0, or -EAGAIN when a command ring is full: call again */
 int cv_dp_capture_stop(struct cv_dp_capture *capture);
 

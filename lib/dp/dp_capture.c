@@ -271,9 +271,10 @@ void dp_capture_untaken(struct cv_dp_worker *w, uint16_t port, struct rte_mbuf *
 
 void dp_capture_set(struct cv_dp_worker *w, struct cv_dp_capture *capture, bool on)
 {
+	struct dp_capture_part *part = &capture->parts[w->id];
+
 	w->capture = on ? capture : NULL;
-	if (!on)
-		atomic_store_explicit(&capture->parts[w->id].done, true, memory_order_release);
+	atomic_store_explicit(on ? &part->begun : &part->done, true, memory_order_release);
 }
 
 /* ---- control's side ---- */
@@ -338,6 +339,14 @@ int cv_dp_capture_stop(struct cv_dp_capture *capture)
 			ret = -EAGAIN;
 	}
 	return ret;
+}
+
+bool cv_dp_capture_has_begun(const struct cv_dp_capture *capture)
+{
+	for (unsigned int i = 0; i < capture->n_parts; i++)
+		if (!atomic_load_explicit(&capture->parts[i].begun, memory_order_acquire))
+			return false;
+	return true;
 }
 
 bool cv_dp_capture_is_done(const struct cv_dp_capture *capture)

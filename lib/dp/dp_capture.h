@@ -19,7 +19,7 @@ struct dp_capture_head {
 struct dp_capture_part {
 	CV_CACHE_ALIGNED struct cv_pkt_ring *ring;
 	_Atomic uint64_t missed;
-	_Atomic bool done;
+	_Atomic bool begun, done;
 	bool told; /**< control's: that it is to end */
 	struct {
 		struct dp_capture_head head;

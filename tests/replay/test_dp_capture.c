@@ -16,7 +16,9 @@ static struct cv_dp_capture *begin(struct world *w, const struct cv_dp_capture_f
 	struct cv_dp_capture *capture = NULL;
 
 	assert_int_equal(cv_dp_capture_create(w->dp, filter, &capture), 0);
+	assert_false(cv_dp_capture_has_begun(capture));
 	world_wait(w, 1);
+	assert_true(cv_dp_capture_has_begun(capture));
 	return capture;
 }
 

@@ -17,6 +17,7 @@
 
 #include "cv_base.h"
 #include "cv_ctl_capture.h"
+#include "cv_dp_capture.h"
 
 enum { SECTION = 0x0a0d0d0a, IFACE = 1 };
 
@@ -26,6 +27,20 @@ static struct cv_ctl_reply reply;
 static _Atomic uint64_t now_ms = 1000000;
 
 uint64_t __wrap_cv_clock_ms(void);
+bool __wrap_cv_dp_capture_has_begun(const struct cv_dp_capture *capture);
+bool __real_cv_dp_capture_has_begun(const struct cv_dp_capture *capture);
+
+/* So often a worker has not heard of it. */
+static _Atomic unsigned int n_early;
+
+bool __wrap_cv_dp_capture_has_begun(const struct cv_dp_capture *capture)
+{
+	if (n_early > 0) {
+		n_early--;
+		return false;
+	}
+	return __real_cv_dp_capture_has_begun(capture);
+}
 
 uint64_t __wrap_cv_clock_ms(void)
 {
@@ -88,6 +103,23 @@ static void a_capture_is_held_by_who_asks(void **state)
 	assert_int_equal(ask_id(w, "one", true), 0);
 	/* At once it may be too early: what ends is still held. */
 	assert_int_equal(ask_id(w, "two", false), 0);
+	assert_int_equal(blocks(SECTION), 1);
+	world_destroy(w);
+}
+
+static void nobody_is_told_before_workers_copy(void **state)
+{
+	const struct cv_ctl_capture_query query = {.id = "one"};
+	struct world *w = world_run(NULL);
+
+	(void)state;
+	n_early = 2;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(cv_ctl_capture(world_ctl(w), &query, &reply), -EAGAIN);
+		assert_null(reply.text);
+	}
+	assert_int_equal(ask_id(w, "one", false), 0);
+	assert_int_equal(n_early, 0);
 	assert_int_equal(blocks(SECTION), 1);
 	world_destroy(w);
 }
@@ -164,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_capture_is_held_by_who_asks, free_reply),
+		cmocka_unit_test_teardown(nobody_is_told_before_workers_copy, free_reply),
 		cmocka_unit_test_teardown(drops_may_be_asked_for_by_reason, free_reply),
 		cmocka_unit_test_teardown(one_that_nobody_asks_for_ends, free_reply),
 		cmocka_unit_test_teardown(mistakes_are_said, free_reply),
