@@ -122,7 +122,8 @@ int app_aws_check(const struct cv_conf *conf, struct cv_errs *errs)
 	cv_errs_fini(&own);
 	if (api->tls_key != NULL)
 		tls = cv_api_tcp_tls_check(api->tls_cert, api->tls_key, errs);
-	return ret < 0 ? ret : tls;
+	/* What is wrong for whoever looks comes first. */
+	return ret == 0 || (ret == -EACCES && tls < 0) ? tls : ret;
 }
 
 static int aws_start(struct app_aws *self, const struct cv_conf *conf, struct cv_ctl *ctl,

@@ -43,10 +43,10 @@ struct cv_api_tcp;
  * @param[out] errs     why not, for people
  * @param[out] ret_tcp  untouched on failure
  * @return 0, or
- *   -EINVAL         an address is not one, or key and certificate are no pair
+ *   -EINVAL         an address is not one; key and certificate are no pair; others may read the key
  *   -EADDRINUSE     another socket listens there
  *   -EADDRNOTAVAIL  the machine has no such address
- *   -EACCES         no right to the port or the files; the key may be read by others
+ *   -EACCES         no right to the port or the files
  *   -ENOENT         a file is missing
  *   -ENOMEM         memory ran out
  *   or another -errno when the server does not start

@@ -122,7 +122,7 @@ char *cv_api_pem_read(const char *file, bool secret, struct cv_errs *errs, int *
 	struct stat st;
 	ssize_t n;
 
-	*ret_err = fd < 0 && errno == ENOENT ? -ENOENT : -EACCES;
+	*ret_err = fd < 0 && (errno == ENOENT || errno == EACCES) ? -errno : -EINVAL;
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		cv_errs_add(errs, path, 0, "%s: %s", file, strerror(errno));
 	} else if (!S_ISREG(st.st_mode) || st.st_size > PEM_LEN_MAX) {

@@ -198,11 +198,12 @@ int cv_aws_creds_parse(const char *text, size_t len, struct cv_errs *errs,
 /* Opened first, looked at then: what is checked is what is read. */
 static int file_open(const char *file, struct cv_errs *errs, size_t *ret_len)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), ret = -EACCES;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), ret = -EINVAL;
 	struct stat st;
 
 	if (fd < 0) {
-		ret = errno == ENOENT ? -ENOENT : -EACCES;
+		if (errno == ENOENT || errno == EACCES)
+			ret = -errno;
 		cv_errs_add(errs, "", 0, "%s: %s", file, strerror(errno));
 		return ret;
 	}
@@ -212,13 +213,13 @@ static int file_open(const char *file, struct cv_errs *errs, size_t *ret_len)
 		cv_errs_add(errs, "", 0,
 			    "%s holds secrets, and its mode %04o lets others at them: chmod 600 it",
 			    file, (unsigned int)st.st_mode & 07777);
-	else if (st.st_uid != geteuid() && st.st_uid != 0)
-		cv_errs_add(errs, "", 0, "%s belongs to user %u, not to the one who runs culvertd",
-			    file, st.st_uid);
 	else if (st.st_size > FILE_LEN_MAX)
 		cv_errs_add(errs, "", 0, "%s is larger than %d bytes", file, FILE_LEN_MAX);
 	else
-		ret = 0;
+		ret = st.st_uid == geteuid() || st.st_uid == 0 ? 0 : -EACCES;
+	if (ret == -EACCES)
+		cv_errs_add(errs, "", 0, "%s belongs to user %u, not to the one who runs culvertd",
+			    file, st.st_uid);
 	if (ret < 0) {
 		close(fd);
 		return ret;

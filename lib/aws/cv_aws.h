@@ -148,8 +148,8 @@ void cv_aws_destroy(struct cv_aws *aws);
  *
  * @param[out] errs  what is wrong, each with a JSON path and a line
  * @return 0, or
- *   -EINVAL  the file is wrong
- *   -EACCES  it may be read by others, belongs to somebody else, or cannot be opened
+ *   -EINVAL  the file is wrong, may be read by others, or cannot be opened for another reason than these:
+ *   -EACCES  it belongs to somebody else, or may not be read: it may be right for another user
  *   -ENOENT  there is no such file
  *   -ENOMEM  memory ran out
  * @threads any

@@ -162,6 +162,44 @@ def files_of_the_apis_are_looked_at_before_anything_is_touched(home):
     expect(code == 1 and out == '' and str(keys) in err, f'{code} {err}')
 
 
+NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+
+
+def what_only_root_may_see_is_no_error_for_others(home):
+    keys, pem = home.path / 'keys.json', home.path / 'pem'
+
+    def check(mode, owner=0):
+        keys.chmod(mode)
+        os.chown(keys, owner, owner)
+        done = subprocess.run([*NOBODY, CULVERTD, '--check', '-c', home.file], capture_output=True, text=True,
+                              timeout=WAIT_S, env=home.env, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    home.path.chmod(0o755)
+    if os.geteuid() != 0 or subprocess.run([*NOBODY, CULVERTD, '--help'], capture_output=True,
+                                           timeout=WAIT_S, check=False).returncode != 0:
+        return
+    home.conf['control']['state'] = 'none'
+    home.conf['api'] = {'listen': ['127.0.0.1:0'], 'credentials_file': str(keys)}
+    home.write()
+    keys.write_text('{"keys": []}', encoding='ascii')
+    code, out, err = check(0o600)
+    expect(code == 0 and 'vpce-' in out and 'Permission denied' in err, f'{code} {err}')
+    code, out, err = check(0o600, 65534)
+    expect(code == 0 and 'vpce-' in out and str(keys) not in err, f'{code} {err}')
+    # Wrong for root, too.
+    for owner in (0, 65534):
+        code, out, err = check(0o644, owner)
+        expect(code == 1 and out == '' and 'chmod 600' in err, f'{code} {err}')
+    pem.write_text('none', encoding='ascii')
+    pem.chmod(0o600)
+    os.chown(pem, 65534, 65534)
+    home.conf['api']['tls'] = {'cert': str(pem), 'key': str(pem)}
+    home.write()
+    code, out, err = check(0o600)
+    expect(code == 1 and out == '' and 'Permission denied' in err and 'api.tls' in err, f'{code} {err}')
+
+
 def missing_file_is_an_error_of_the_configuration(home):
     code, _out, err = home.run('-c', home.file + '.none')
     expect(code == 1 and home.file + '.none' in err, err)
@@ -297,7 +335,7 @@ def known_rss_is_used_and_shown(home):
 CASES = (
     help_and_version_are_printed, wrong_command_lines_are_refused, check_prints_what_would_be_served,
     check_prints_every_error, files_of_the_apis_are_looked_at_before_anything_is_touched,
-    missing_file_is_an_error_of_the_configuration, bad_port_is_named,
+    what_only_root_may_see_is_no_error_for_others, missing_file_is_an_error_of_the_configuration, bad_port_is_named,
     eal_arguments_override, impossible_socket_ends_a_start_cleanly,
     second_culvertd_on_the_socket_is_refused, taken_port_of_the_api_is_named, ready_and_stopping_are_notified,
     each_signal_stops_with_a_summary, killed_one_can_be_followed_by_another,

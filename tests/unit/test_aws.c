@@ -570,18 +570,20 @@ static void file_must_be_nobody_elses(void **state)
 	close(fd);
 	assert_int_equal(load(file), 0);
 	assert_int_equal(chmod(file, 0640), 0);
-	assert_int_equal(load(file), -EACCES);
+	assert_int_equal(load(file), -EINVAL);
 	assert_int_equal(chmod(file, 0604), 0);
-	assert_int_equal(load(file), -EACCES);
+	assert_int_equal(load(file), -EINVAL);
 	assert_int_equal(chmod(file, 0400), 0);
 	assert_int_equal(load(file), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(file, 12345, 0), 0);
 		assert_int_equal(load(file), -EACCES);
+		assert_int_equal(chmod(file, 0644), 0);
+		assert_int_equal(load(file), -EINVAL);
 	}
 	unlink(file);
 	assert_int_equal(load(file), -ENOENT);
-	assert_int_equal(load("/tmp"), -EACCES);
+	assert_int_equal(load("/tmp"), -EINVAL);
 }
 
 /* ---- a signed request, from end to end ---- */
