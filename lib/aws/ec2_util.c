@@ -311,9 +311,12 @@ void cv_aws_ec2_dns_entries(struct aws_call *call, uint32_t idx)
 	char name[CV_MODEL_DNS_LEN], zone[CV_MODEL_HOSTED_ZONE_LEN];
 
 	cv_xml_open(call->out, "dnsEntrySet");
+	if (endpoint->n_enis == 0) {
+		cv_xml_close(call->out);
+		return;
+	}
 	cv_model_hosted_zone(call->region, zone);
-	if (endpoint->n_enis > 0)
-		dns_entry(call, cv_model_endpoint_dns(call->model, idx, CV_MODEL_NONE, name), zone);
+	dns_entry(call, cv_model_endpoint_dns(call->model, idx, CV_MODEL_NONE, name), zone);
 	for (uint32_t i = 0; i < endpoint->n_enis; i++)
 		dns_entry(call, cv_model_endpoint_dns(call->model, idx, i, name), zone);
 	if (endpoint->private_dns && endpoint->service != CV_MODEL_NONE)

@@ -476,8 +476,9 @@ static const struct conf_row schema[] = {
 	TEXT("endpoints[].vpc", REQ, REF, NULL, "VPC of the consumer"),
 	TEXT("endpoints[].service", REQ, REF, NULL,
 	     "`com.amazonaws.vpce.REGION.vpce-svc-...`, `vpce-svc-...`, or name"),
-	LIST("endpoints[].subnets", REQ, 1, 64,
-	     "where the ENIs are, in different zones that the service offers"),
+	LIST("endpoints[].subnets", REQ, 0, 64,
+	     "where the ENIs are, in different zones that the service offers; without any, nobody "
+	     "reaches it"),
 	OBJECT("endpoints[].subnets[]", 0, "an ENI"),
 	TEXT("endpoints[].subnets[].subnet", REQ, REF, NULL, "subnet of the VPC"),
 	IP("endpoints[].subnets[].ip", 0, "free address of the subnet; chosen if absent"),

@@ -111,7 +111,7 @@ static void print_all(FILE *f, const struct cv_conf *conf)
 		print_lb(f, model, &model->lbs[i]);
 	}
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
-		if (model->endpoints[i].n_enis > 0)
+		if (!cv_model_endpoint_is_over(&model->endpoints[i]))
 			print_endpoint(f, model, &model->endpoints[i]);
 	}
 }

@@ -431,7 +431,7 @@ int cv_conf_doc_write(const struct cv_model *model, enum cv_model_kind kind, uin
 	char *text;
 
 	if ((!meta->api && !meta->runtime) ||
-	    (kind == CV_MODEL_ENDPOINT && model->endpoints[idx].n_enis == 0))
+	    (kind == CV_MODEL_ENDPOINT && cv_model_endpoint_is_over(&model->endpoints[idx])))
 		return -ENOENT;
 	root = json_pack("{s:o}", "runtime", runtime_json(model, kind, idx));
 	if (meta->api)

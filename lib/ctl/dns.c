@@ -233,10 +233,12 @@ static int data_fill(const struct cv_ctl *ctl, struct cv_dns_data *data)
 	for (uint32_t i = 0; ret == 0 && i < model->n_lbs; i++)
 		if (!model->lbs[i].meta.gone)
 			ret = lb_add(ctl, data, i);
-	/* What is not available does not answer: its name does not lead there. */
+	/* What is not available does not answer: its name does not lead there. Without an ENI there is
+	 * none. */
 	for (uint32_t i = 0; ret == 0 && i < model->n_endpoints; i++)
 		if (!model->endpoints[i].meta.gone &&
-		    model->endpoints[i].state == CV_MODEL_AVAILABLE)
+		    model->endpoints[i].state == CV_MODEL_AVAILABLE &&
+		    model->endpoints[i].n_enis > 0)
 			ret = endpoint_add(ctl, data, i);
 	return ret;
 }

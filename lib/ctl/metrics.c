@@ -231,8 +231,8 @@ static int endpoints_write(const struct cv_ctl *ctl, FILE *out)
 		const struct cv_model_endpoint *endpoint = &model->endpoints[i];
 		char labels[LABELS_LEN];
 
-		if (endpoint->n_enis == 0)
-			continue; /* deleted */
+		if (cv_model_endpoint_is_over(endpoint))
+			continue;
 		objects[n].slot = cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, i);
 		label_add(objects[n].labels, "endpoint", endpoint->id);
 		label_add(objects[n].labels, "service",

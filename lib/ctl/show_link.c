@@ -139,8 +139,9 @@ int cv_ctl_show_endpoints(struct cv_ctl *ctl, struct ctl_show *show)
 	}
 	endpoints = json_array();
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
-		/* A deleted one has no ENI and serves nothing; the API shows it for a while. */
-		if (model->endpoints[i].n_enis > 0 && (only == CV_MODEL_NONE || only == i) &&
+		/* A deleted one serves nothing; the API shows it for a while. */
+		if (!cv_model_endpoint_is_over(&model->endpoints[i]) &&
+		     (only == CV_MODEL_NONE || only == i) &&
 		    (state < 0 || model->endpoints[i].state == (enum cv_model_state)state))
 			cv_ctl_json_add(ctl, endpoints, endpoint_json(ctl, i));
 	}

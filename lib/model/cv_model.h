@@ -208,9 +208,9 @@ struct cv_model_endpoint {
 	uint32_t vpc;
 	uint32_t service;          /**< CV_MODEL_NONE: gone */
 	const char *service_name;  /**< full name, also when the service is gone */
-	struct cv_model_eni *enis; /**< shape [n_enis], n_enis >= 1 */
+	struct cv_model_eni *enis; /**< shape [n_enis]; none: nobody reaches it yet */
 	uint32_t n_enis;
-	uint32_t *sgs; /**< shape [n_sgs]; at least one while it has ENIs */
+	uint32_t *sgs; /**< shape [n_sgs]; at least one until it is deleted */
 	uint32_t n_sgs;
 	enum cv_model_state state;
 	uint64_t state_since; /**< seconds since 1970; 0: with the file */
@@ -249,6 +249,9 @@ struct cv_model {
 
 /** The API's word for a state, such as `pendingAcceptance`. */
 const char *cv_model_state_str(enum cv_model_state state);
+
+/** Tell whether an endpoint is deleted, or about to be: it serves nothing, and is shown for a while yet. */
+bool cv_model_endpoint_is_over(const struct cv_model_endpoint *endpoint);
 
 /** The attribute's word for a placement: `on_first_ack_with_payload`, `on_first_ack`. */
 const char *cv_model_placement_str(enum cv_model_placement placement);

@@ -266,7 +266,7 @@ int cv_model_addrs_keep(struct cv_model *model, const struct cv_model *old,
 
 /**
  * Check what only the whole shows: targets that cannot be reached (error), empty target groups, load
- * balancers without listeners and services that nobody may use (warnings).
+ * balancers without listeners, services that nobody may use and endpoints that nobody reaches (warnings).
  *
  * @return 0 even with warnings, or -EINVAL
  */

@@ -56,7 +56,7 @@ void cv_model_endpoint_remove(struct model_ctx *ctx, uint32_t idx)
 {
 	struct cv_model_endpoint *endpoint = &ctx->model->endpoints[idx];
 
-	if (endpoint->state == CV_MODEL_DELETING || endpoint->state == CV_MODEL_DELETED) {
+	if (cv_model_endpoint_is_over(endpoint)) {
 		cv_model_err(ctx, ENOENT, "InvalidVpcEndpoint.NotFound", "",
 			     "The Vpc Endpoint Id '%s' does not exist", endpoint->id);
 		return;
@@ -248,7 +248,7 @@ static void orphans_fail(struct model_ctx *ctx, uint32_t service)
 		for (uint32_t k = 0; k < endpoint->n_enis; k++)
 			endpoint->enis[k].lb = endpoint->enis[k].node = CV_MODEL_NONE;
 		endpoint->service = CV_MODEL_NONE;
-		if (endpoint->state == CV_MODEL_DELETING || endpoint->state == CV_MODEL_DELETED)
+		if (cv_model_endpoint_is_over(endpoint))
 			continue;
 		cv_model_state_set(model, endpoint, CV_MODEL_FAILED, ctx->by->now);
 		cv_model_touch(ctx, CV_MODEL_ENDPOINT, i);
@@ -582,9 +582,6 @@ static void enis_make(struct model_ctx *ctx, const struct cv_model_endpoint_chan
 		cv_model_check_eni(ctx, &req->add_places[i], to, to->n_enis);
 		to->n_enis++;
 	}
-	if (to->n_enis == 0)
-		cv_model_err(ctx, EINVAL, "InvalidParameter", "remove_subnets",
-			     "an endpoint needs a subnet");
 }
 
 /* What is to be removed must be there. */

@@ -470,9 +470,6 @@ static void endpoint_parts(struct model_ctx *ctx, const struct cv_model_endpoint
 	    endpoint->vpc != CV_MODEL_NONE)
 		cv_model_check_private_dns(ctx, endpoint->vpc, endpoint->service);
 	endpoint->private_dns = req->private_dns;
-	if (req->n_places == 0)
-		cv_model_err(ctx, EINVAL, "InvalidParameter", "subnets",
-			     "an endpoint needs a subnet");
 	endpoint->n_enis = req->n_places;
 	if (endpoint->vpc == CV_MODEL_NONE)
 		return;
@@ -554,6 +551,11 @@ void cv_model_endpoint_uses(struct cv_model *model, const struct cv_model_endpoi
 		cv_model_use(model, CV_MODEL_SG, endpoint->sgs[i], more);
 	cv_model_use(model, CV_MODEL_VPC, endpoint->vpc, more);
 	cv_model_use(model, CV_MODEL_SERVICE, endpoint->service, more);
+}
+
+bool cv_model_endpoint_is_over(const struct cv_model_endpoint *endpoint)
+{
+	return endpoint->state == CV_MODEL_DELETING || endpoint->state == CV_MODEL_DELETED;
 }
 
 bool cv_model_state_is_attached(enum cv_model_state state)

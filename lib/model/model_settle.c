@@ -356,5 +356,15 @@ int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 				     model->services[i].name);
 		blame(&ctx, n_before, i);
 	}
+	ctx.kind = CV_MODEL_ENDPOINT;
+	for (uint32_t i = 0; i < model->n_endpoints; i++) {
+		n_before = errs->n;
+		if (model->endpoints[i].n_enis == 0 && !model->endpoints[i].meta.gone &&
+		    !model->endpoints[i].meta.api)
+			cv_model_err(&ctx, 0, "", "subnets",
+				     "endpoint '%s' has no subnets: nobody reaches it",
+				     model->endpoints[i].name);
+		blame(&ctx, n_before, i);
+	}
 	return ctx.ret;
 }

@@ -121,7 +121,7 @@ static bool is_gone(const struct plan_build *b, const struct subject *s)
 	case CV_PLAN_VPC:
 		return m->vpcs[s->idx].meta.gone;
 	case CV_PLAN_ENDPOINT:
-		return m->endpoints[s->idx].n_enis == 0; /* deleted, perhaps shown yet */
+		return cv_model_endpoint_is_over(&m->endpoints[s->idx]);
 	case CV_PLAN_LB:
 		return m->lbs[s->idx].meta.gone;
 	case CV_PLAN_GROUP:

@@ -75,15 +75,19 @@ class Case(api_world.ApiCase):
             VpcEndpointType='Interface', VpcId=self.vpc, ServiceName=service['ServiceName'],
             SubnetIds=[self.subnets[z]['SubnetId'] for z in zones], **how)['VpcEndpoint']
 
-    def state(self, endpoint):
+    def shown(self, endpoint):
         got = self.theirs.describe_vpc_endpoints(VpcEndpointIds=[endpoint['VpcEndpointId']])
-        return got['VpcEndpoints'][0]['State']
+        return got['VpcEndpoints'][0]
+
+    def state(self, endpoint):
+        return self.shown(endpoint)['State']
 
     def wait(self, endpoint, state):
         end = time.monotonic() + 60
         while self.state(endpoint) != state:
             self.assertLess(time.monotonic(), end, f'{self.state(endpoint)}, not {state}')
             time.sleep(0.02)
+        return self.shown(endpoint)
 
 
 class Life(Case):
@@ -150,7 +154,24 @@ class Life(Case):
                                         RemoveSubnetIds=[self.subnets['use1-az1']['SubnetId']])
         got = self.theirs.describe_vpc_endpoints(VpcEndpointIds=[ident])['VpcEndpoints'][0]
         self.assertEqual(got['SubnetIds'], [self.subnets['use1-az2']['SubnetId']])
+        self.theirs.modify_vpc_endpoint(VpcEndpointId=ident, RemoveSubnetIds=got['SubnetIds'])
+        self.has_no_interface(self.wait(made, 'available'))
         self.theirs.delete_vpc_endpoints(VpcEndpointIds=[ident])
+
+    def has_no_interface(self, endpoint):
+        self.assertEqual([endpoint[k] for k in ('SubnetIds', 'NetworkInterfaceIds', 'DnsEntries')],
+                         [[], [], []])
+        self.assertEqual([g['GroupName'] for g in endpoint['Groups']], ['default'])
+
+    def test_endpoint_without_subnets(self):
+        made = self.endpoint(self.service(AcceptanceRequired=False))
+        self.has_no_interface(made)
+        self.has_no_interface(self.wait(made, 'available'))
+        ask = {'VpcEndpointId': made['VpcEndpointId'], 'AddSubnetIds': [self.subnets['use1-az2']['SubnetId']]}
+        self.theirs.modify_vpc_endpoint(**ask)
+        got = self.wait(made, 'available')
+        self.assertEqual([len(got[k]) for k in ('SubnetIds', 'NetworkInterfaceIds', 'DnsEntries')], [1, 1, 2])
+        self.theirs.delete_vpc_endpoints(VpcEndpointIds=[made['VpcEndpointId']])
 
 
 class Rules(Case):

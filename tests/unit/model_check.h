@@ -67,38 +67,41 @@ static inline void check_lb(const struct cv_model_lb *lb, uint32_t idx, struct c
 	}
 }
 
-static inline void check_endpoint(const struct cv_model_endpoint *ep, uint32_t idx,
+static inline void check_endpoint(const struct cv_model_endpoint *one, uint32_t idx,
 				  struct count *count)
 {
-	bool there = ep->state != CV_MODEL_DELETING && ep->state != CV_MODEL_DELETED;
-	bool attached = ep->state == CV_MODEL_PENDING_ACCEPTANCE || ep->state == CV_MODEL_PENDING ||
-			ep->state == CV_MODEL_AVAILABLE;
+	bool there = one->state != CV_MODEL_DELETING && one->state != CV_MODEL_DELETED;
+	bool attached = one->state == CV_MODEL_PENDING_ACCEPTANCE || one->state == CV_MODEL_PENDING ||
+			one->state == CV_MODEL_AVAILABLE;
 
-	check_found(CV_MODEL_ENDPOINT, ep->id, idx);
-	assert_int_equal(there, ep->n_enis > 0);
-	if (!there)
+	check_found(CV_MODEL_ENDPOINT, one->id, idx);
+	assert_int_equal(there, !cv_model_endpoint_is_over(one));
+	if (!there) {
+		assert_int_equal(one->n_enis, 0);
 		return;
-	count->vpcs[ep->vpc]++;
-	if (ep->service != CV_MODEL_NONE) {
-		assert_false(m->services[ep->service].meta.gone);
-		count->services[ep->service]++;
-		count->attached[ep->service] += attached;
-	} else {
-		assert_int_equal(ep->state, CV_MODEL_FAILED);
 	}
-	for (uint32_t i = 0; i < ep->n_sgs; i++)
-		count->sgs[ep->sgs[i]]++;
-	for (uint32_t i = 0; i < ep->n_enis; i++) {
-		const struct cv_model_eni *eni = &ep->enis[i];
+	assert_in_range(one->n_sgs, 1, UINT32_MAX);
+	count->vpcs[one->vpc]++;
+	if (one->service != CV_MODEL_NONE) {
+		assert_false(m->services[one->service].meta.gone);
+		count->services[one->service]++;
+		count->attached[one->service] += attached;
+	} else {
+		assert_int_equal(one->state, CV_MODEL_FAILED);
+	}
+	for (uint32_t i = 0; i < one->n_sgs; i++)
+		count->sgs[one->sgs[i]]++;
+	for (uint32_t i = 0; i < one->n_enis; i++) {
+		const struct cv_model_eni *eni = &one->enis[i];
 
 		count->subnets[eni->subnet]++;
-		check_addr(ep->vpc, eni->ip, eni->subnet);
+		check_addr(one->vpc, eni->ip, eni->subnet);
 		assert_int_equal(eni->zone, m->subnets[eni->subnet].zone);
 		if (attached)
 			assert_true(eni->lb != CV_MODEL_NONE);
 		if (eni->lb == CV_MODEL_NONE)
 			continue;
-		assert_int_equal(m->lbs[eni->lb].service, ep->service);
+		assert_int_equal(m->lbs[eni->lb].service, one->service);
 		assert_true(eni->node < m->lbs[eni->lb].n_nodes);
 		assert_int_equal(m->lbs[eni->lb].nodes[eni->node].zone, eni->zone);
 	}
@@ -180,7 +183,7 @@ static inline void check_all(void)
 	check_users(&count);
 	EACH(endpoints, i)
 	{
-		bool there = m->endpoints[i].n_enis > 0;
+		bool there = !cv_model_endpoint_is_over(&m->endpoints[i]);
 
 		n_deleted += !there;
 		if (there && m->endpoints[i].meta.api)

@@ -423,8 +423,8 @@ static void endpoint_is_changed(void **state)
 		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSubnetId.1=%s", ep,
 		  id_of(CV_MODEL_SUBNET, "c", "b2"));
 	ec2(CONS, "Action=ModifyVpcEndpoint&VpcEndpointId=%s&RemoveSubnetId.1=%s", ep, sub_ca);
-	ec2_fails(CONS, "InvalidParameter",
-		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&RemoveSubnetId.1=%s", ep, sub_cb);
+	ec2_fails(CONS, "InvalidSubnetId.NotFound",
+		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&RemoveSubnetId.1=%s", ep, sub_ca);
 	ec2_fails(CONS, "InvalidParameter",
 		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddRouteTableId.1=rtb-1", ep);
 	ec2_fails(PROV, "InvalidVpcEndpointId.NotFound",

@@ -177,6 +177,9 @@ static void make_service(void)
 	endpoint.by = by_of(1);
 	endpoint.private_dns = false; /* a VPC has a name once */
 	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
+	endpoint.by = by_of(1);
+	endpoint.n_places = 0;
+	no_error(cv_model_endpoint_add(m, &endpoint, &errs));
 	no_error(cv_model_accept_by(m, by_of(0), m->services[1].id, m->endpoints[1].id, &errs));
 	assert_true(cv_model_advance(m, 6000));
 }
@@ -245,6 +248,9 @@ static void what_calls_made_comes_back_as_it_was(void **state)
 	}
 	assert_int_equal(m->endpoints[1].state + m->endpoints[2].state,
 			 CV_MODEL_AVAILABLE + CV_MODEL_PENDING_ACCEPTANCE);
+	assert_int_equal(m->n_endpoints, 4);
+	assert_int_equal(m->endpoints[1].n_enis + m->endpoints[2].n_enis + m->endpoints[3].n_enis,
+			 2);
 	assert_int_equal(m->services[1].dns_state, CV_MODEL_DNS_VERIFIED);
 	assert_string_equal(cv_model_note(&m->services[1].meta, "payer_responsibility"),
 			    "ServiceOwner");
@@ -308,7 +314,7 @@ static void what_does_not_fit_is_reported_and_left_out(void **state)
 			assert_false(applied[i]);
 	}
 	/* The consumer still has its endpoints: their service has gone. */
-	assert_int_equal(m->n_endpoints - m->n_gone[CV_MODEL_ENDPOINT], 2);
+	assert_int_equal(m->n_endpoints - m->n_gone[CV_MODEL_ENDPOINT], 3);
 	assert_int_equal(m->endpoints[0].state, CV_MODEL_FAILED);
 }
 

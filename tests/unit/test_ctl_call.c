@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,6 +24,8 @@
 
 #include "cv_base.h"
 #include "cv_model_change.h"
+
+#define BARE "vpce-0000000000000ba4e"
 
 static struct cv_model_by by_of(uint64_t n)
 {
@@ -63,6 +66,45 @@ static int make_lb(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	ret = *(bool *)arg ? cv_model_lb_add(model, &req, &errs)
 			   : cv_model_remove(model, &by, CV_MODEL_LB,
 					     model->lbs[model->n_lbs - 1].arn, &errs);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+/* Makes an endpoint without interfaces. */
+static int make_bare(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	struct cv_model_by by = by_of(3);
+	struct cv_model_endpoint_req req = {.id = BARE,
+					    .vpc = model->vpcs[model->endpoints[0].vpc].id,
+					    .service = model->endpoints[0].service_name,
+					    .by = &by};
+	struct cv_model_errs errs = {0};
+	int ret;
+
+	(void)ctl;
+	(void)arg;
+	by.now = (uint64_t)time(NULL); /* requests expire */
+	ret = cv_model_endpoint_add(model, &req, &errs);
+	cv_model_errs_fini(&errs);
+	return ret;
+}
+
+/* Gives it one, beside that of the first endpoint. */
+static int give_subnet(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	struct cv_model_by by = by_of(4);
+	struct cv_model_place_req place = {
+		.subnet = model->subnets[model->endpoints[0].enis[0].subnet].id};
+	struct cv_model_endpoint_change req = {.endpoint = BARE,
+					       .add_places = &place,
+					       .n_add_places = 1,
+					       .private_dns = CV_MODEL_KEEP};
+	struct cv_model_errs errs = {0};
+	int ret;
+
+	(void)ctl;
+	(void)arg;
+	ret = cv_model_endpoint_change(model, &by, &req, &errs);
 	cv_model_errs_fini(&errs);
 	return ret;
 }
@@ -154,6 +196,37 @@ static void a_reload_keeps_what_calls_made(void **state)
 	assert_string_equal(shown(w, "endpoints", "endpoints.0.state"), "rejected");
 	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_lb, &no), 0);
 	world_until(n_lbs(w) == n);
+	world_destroy(w);
+}
+
+static size_t n_enis(struct world *w, const char *endpoint)
+{
+	json_t *root = world_show_all(w, "endpoints"), *row;
+	size_t i, n = SIZE_MAX;
+
+	json_array_foreach(at(root, "endpoints"), i, row) {
+		if (strcmp(json_string_value(at(row, "id")), endpoint) == 0)
+			n = json_array_size(at(row, "enis"));
+	}
+	json_decref(root);
+	return n;
+}
+
+static void an_endpoint_without_interfaces_is_there_until_it_is_deleted(void **state)
+{
+	struct world *w = world_run(NULL);
+	bool no = false;
+	json_int_t gen;
+
+	(void)state;
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, make_bare, &no), 0);
+	world_until(n_enis(w, BARE) == 0);
+	gen = generation(w);
+	kill(getpid(), SIGHUP);
+	world_until(generation(w) > gen);
+	assert_int_equal(n_enis(w, BARE), 0);
+	assert_int_equal(cv_ctl_call(world_ctl(w), true, give_subnet, &no), 0);
+	world_until(n_enis(w, BARE) == 1);
 	world_destroy(w);
 }
 
@@ -585,6 +658,7 @@ int main(void)
 		cmocka_unit_test(the_data_plane_follows_quick_calls_at_once),
 		cmocka_unit_test(a_call_that_changes_nothing_serves_nothing_anew),
 		cmocka_unit_test(a_reload_keeps_what_calls_made),
+		cmocka_unit_test(an_endpoint_without_interfaces_is_there_until_it_is_deleted),
 		cmocka_unit_test(changes_that_cannot_be_kept_are_not_made),
 		cmocka_unit_test(what_is_kept_is_not_known_while_it_cannot_be_read),
 		cmocka_unit_test(nobody_waits_for_control_that_refuses),

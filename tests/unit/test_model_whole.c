@@ -38,8 +38,6 @@ static void endpoints_are_checked(void **state)
 		.name = "x", .vpc = "c", .service = "web", .places = PLACES({"a"}), .n_places = 1};
 
 	(void)state;
-	assert_int_equal(add_endpoint("x", "c", "web", NO_PLACE, 0), -EINVAL);
-	one_error("InvalidParameter", "subnets", "needs a subnet");
 	assert_int_equal(add_endpoint("x", "c", "nope", PLACES({"a"}), 1), -ENOENT);
 	one_error("InvalidServiceName", "service",
 		  "The Vpc Endpoint Service 'nope' does not exist");
@@ -348,6 +346,22 @@ static void empty_things_are_noticed(void **state)
 	one_finding(0, CV_MODEL_LB, 1, "", "load balancer 'l' has no listeners");
 }
 
+/* It is there, as any other, and nobody reaches it. */
+static void an_endpoint_may_have_no_interface(void **state)
+{
+	(void)state;
+	no_error(add_endpoint("bare", "c", "web", NO_PLACE, 0));
+	assert_int_equal(m->endpoints[1].n_enis, 0);
+	assert_int_equal(m->endpoints[1].state, m->endpoints[0].state);
+	assert_false(cv_model_endpoint_is_over(&m->endpoints[1]));
+	assert_int_equal(m->endpoints[1].n_sgs, 1);
+	assert_true(m->sgs[m->endpoints[1].sgs[0]].of_vpc);
+	assert_int_equal(m->services[0].n_attached, 2);
+	no_error(cv_model_settle(m, &errs));
+	one_finding(0, CV_MODEL_ENDPOINT, 1, "subnets",
+		    "endpoint 'bare' has no subnets: nobody reaches it");
+}
+
 static void unreachable_targets_are_errors(void **state)
 {
 	(void)state;
@@ -538,6 +552,7 @@ int main(void)
 		CASE(settling_gives_secondaries),
 		CASE(the_whole_is_checked),
 		CASE(empty_things_are_noticed),
+		CASE(an_endpoint_may_have_no_interface),
 		CASE(unreachable_targets_are_errors),
 		CASE(gateways_reach_what_is_outside),
 		CASE(closed_services_are_noticed),

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* EC2: endpoints that have no network interface yet, or no more. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "aws_world.h"
+
+#include "model_check.h"
+
+/* An endpoint of a service that accepts everybody. */
+static void make_bare(const char *more)
+{
+	make_service();
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointServiceConfiguration&ServiceId=%s&AcceptanceRequired=false",
+	    svc);
+	ec2(CONS, "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s%s",
+	    vpc_c, svc_name, more);
+	element("vpcEndpointId", ep);
+}
+
+static const char bare_sets[] = "<routeTableIdSet/><subnetIdSet/><networkInterfaceIdSet/>";
+
+static void endpoint_may_have_no_subnet(void **state)
+{
+	(void)state;
+	make_bare("");
+	has("<state>pending</state>");
+	has("%s<groupSet><item><groupId>sg-", bare_sets);
+	has("<groupName>default</groupName>");
+	has("<dnsEntrySet/>");
+	assert_true(cv_model_advance(m, (uint64_t)calls_now));
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<state>available</state>");
+	has("%s", bare_sets);
+	ec2(CONS,
+	    "Action=DescribeNetworkInterfaces&Filter.1.Name=description"
+	    "&Filter.1.Value.1=*%s",
+	    ep);
+	assert_string_equal(got, "<networkInterfaceSet/>");
+	ec2(PROV, "Action=DescribeVpcEndpointConnections");
+	has("<vpcEndpointId>%s</vpcEndpointId>", ep);
+	/* It is attached like others, and goes like others. */
+	ec2(PROV, "Action=DeleteVpcEndpointServiceConfigurations&ServiceId.1=%s", svc);
+	has("<code>ExistingVpcEndpointConnections</code>");
+	ec2(CONS, "Action=DeleteVpcEndpoints&VpcEndpointId.1=%s", ep);
+	assert_string_equal(got, "<unsuccessful/>");
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<state>deleting</state>");
+	ec2(PROV, "Action=DeleteVpcEndpointServiceConfigurations&ServiceId.1=%s", svc);
+	assert_string_equal(got, "<unsuccessful/>");
+}
+
+static void endpoint_gets_its_subnets_later(void **state)
+{
+	char eni[128];
+
+	(void)state;
+	make_bare("");
+	assert_true(cv_model_advance(m, (uint64_t)calls_now));
+	check_all();
+	/* The zones are looked at now. */
+	ec2_fails(CONS, "InvalidParameter",
+		  "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSubnetId.1=%s", ep, sub_ca);
+	ec2(CONS, "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSubnetId.1=%s", ep, sub_cb);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<state>pending</state>");
+	has("<subnetIdSet><item>%s</item></subnetIdSet><networkInterfaceIdSet><item>eni-", sub_cb);
+	assert_int_equal(times("<dnsName>"), 2);
+	ec2(CONS,
+	    "Action=DescribeNetworkInterfaces&Filter.1.Name=description"
+	    "&Filter.1.Value.1=*%s",
+	    ep);
+	assert_int_equal(times("<networkInterfaceId>"), 1);
+	element("networkInterfaceId", eni);
+	has("<subnetId>%s</subnetId>", sub_cb);
+	check_all();
+	/* As an association of Terraform's that is destroyed. */
+	ec2(CONS, "Action=ModifyVpcEndpoint&VpcEndpointId=%s&RemoveSubnetId.1=%s", ep, sub_cb);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("%s", bare_sets);
+	has("<dnsEntrySet/>");
+	check_all();
+	ec2_fails(CONS, "InvalidNetworkInterfaceID.NotFound",
+		  "Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=%s", eni);
+}
+
+/* A name that leads nowhere is not told. */
+static void private_name_waits_for_an_interface(void **state)
+{
+	struct cv_model_service_change change = {.acceptance_required = CV_MODEL_KEEP,
+						 .private_dns_name = "x.example.com",
+						 .dns_state = CV_MODEL_DNS_VERIFIED};
+	const struct cv_model_by by = {.account = CV_MODEL_NONE, .now = 1};
+
+	(void)state;
+	make_bare("");
+	change.service = svc;
+	no_error(cv_model_service_change(m, &by, &change, &errs));
+	ec2(CONS, "Action=ModifyVpcEndpoint&VpcEndpointId=%s&PrivateDnsEnabled=true", ep);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<privateDnsEnabled>true</privateDnsEnabled>");
+	has("<dnsEntrySet/>");
+	ec2(CONS, "Action=ModifyVpcEndpoint&VpcEndpointId=%s&AddSubnetId.1=%s", ep, sub_cb);
+	ec2(CONS, "Action=DescribeVpcEndpoints&VpcEndpointId.1=%s", ep);
+	has("<dnsName>x.example.com</dnsName>");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(endpoint_may_have_no_subnet),
+		TEST(endpoint_gets_its_subnets_later),
+		TEST(private_name_waits_for_an_interface),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
