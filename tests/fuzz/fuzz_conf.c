@@ -46,7 +46,7 @@ static void check_good(const struct cv_conf *conf)
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
 		const struct cv_model_endpoint *endpoint = &model->endpoints[i];
 
-		cv_assert(endpoint->service < model->n_services && endpoint->n_enis > 0);
+		cv_assert(endpoint->service < model->n_services && endpoint->n_sgs > 0);
 		for (uint32_t k = 0; k < endpoint->n_enis; k++) {
 			const struct cv_model_eni *eni = &endpoint->enis[k];
 

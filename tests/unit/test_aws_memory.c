@@ -150,6 +150,9 @@ templates[] = {
 	 "CreateVpcEndpoint&VpcEndpointType=Interface&VpcId={vpc}&ServiceName={name}"
 	 "&SubnetId.1={subnet}&PrivateDnsEnabled={bool}&DnsOptions.DnsRecordIpType=service-defined"
 	 "{vpc-endpoint tags}"},
+	{AWS_EC2, CONS,
+	 "CreateVpcEndpoint&VpcEndpointType=Interface&VpcId={vpc}&ServiceName={name}"
+	 "{vpc-endpoint tags}"},
 	{AWS_EC2, CONS, "ModifyVpcEndpoint&VpcEndpointId={endpoint}&AddSubnetId.1={subnet}"},
 	{AWS_EC2, CONS, "ModifyVpcEndpoint&VpcEndpointId={endpoint}&RemoveSubnetId.1={its subnet}"},
 	{AWS_EC2, CONS,
@@ -262,13 +265,13 @@ static const char *part_id(const char *part)
 	uint32_t i = cv_model_find(m, CV_MODEL_ENDPOINT, CV_MODEL_NONE, spoken_of);
 	const struct cv_model_endpoint *of = i != CV_MODEL_NONE ? &m->endpoints[i] : NULL;
 
-	if (of == NULL || of->n_enis == 0 || of->service == CV_MODEL_NONE)
+	if (of == NULL || cv_model_endpoint_is_over(of) || of->service == CV_MODEL_NONE)
 		return "x";
 	if (strcmp(part, "service") == 0)
 		return m->services[of->service].id;
 	if (strcmp(part, "sg") == 0)
 		return m->sgs[of->sgs[rnd(of->n_sgs)]].id;
-	return m->subnets[of->enis[rnd(of->n_enis)].subnet].id;
+	return of->n_enis > 0 ? m->subnets[of->enis[rnd(of->n_enis)].subnet].id : "x";
 }
 
 static const char *service_name(void)
@@ -390,7 +393,7 @@ static void kind_clear(enum cv_model_kind kind, enum aws_service_id service, con
 		const struct cv_model_meta *meta = cv_model_meta(m, kind, i, 0);
 
 		if (!meta->api || meta->gone ||
-		    (kind == CV_MODEL_ENDPOINT && m->endpoints[i].n_enis == 0))
+		    (kind == CV_MODEL_ENDPOINT && cv_model_endpoint_is_over(&m->endpoints[i])))
 			continue;
 		snprintf(text, sizeof(text), "Action=%s=%s", action, cv_model_id_at(m, kind, i));
 		if (!calls_make(service, cv_model_owner(m, kind, i) == 0 ? PROV : CONS, text) ||
