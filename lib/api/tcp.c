@@ -178,6 +178,10 @@ static enum MHD_Result answer_send(const struct cv_api_tcp *tcp, struct MHD_Conn
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache, no-store");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_SERVER, tcp->server);
 	MHD_add_response_header(response, "x-amzn-RequestId", answer->request_id);
+	if (answer->protocol != NULL)
+		MHD_add_response_header(response, "smithy-protocol", answer->protocol);
+	if (answer->query_error[0] != '\0')
+		MHD_add_response_header(response, "x-amzn-query-error", answer->query_error);
 	if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "POST, GET");
 	ret = MHD_queue_response(mhd, answer->status, response);

@@ -40,16 +40,16 @@ struct cv_aws {
  *  @threads control */
 void cv_aws_kept_again(struct cv_aws *aws, struct cv_ctl *ctl);
 
-/* ---- cloudwatch_json.c ---- */
+/* ---- cloudwatch_wire.c ---- */
 
-/** Tell whether a request is one to CloudWatch in JSON. */
-bool cv_aws_json_is(const struct cv_sigv4_request *request);
+/** Tell whether a request is one to CloudWatch in JSON or CBOR. */
+bool cv_aws_wire_is(const struct cv_sigv4_request *request);
 
 /** Add the parameters of such a request. @return as cv_query_parse() */
-int cv_aws_json_params(const struct cv_sigv4_request *request, struct cv_query *query);
+int cv_aws_wire_params(const struct cv_sigv4_request *request, struct cv_query *query);
 
-/** Turn an answer, as another client would get it, into one in JSON. */
-void cv_aws_json_answer(struct cv_aws_answer *answer);
+/** Turn an answer, as another client would get it, into one for such a request. Others stay. */
+void cv_aws_wire_answer(const struct cv_sigv4_request *request, struct cv_aws_answer *answer);
 
 /* ---- table.c ---- */
 

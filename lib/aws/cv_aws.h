@@ -127,6 +127,8 @@ struct cv_aws_answer {
 	const char *type;    /**< content type */
 	char *text;          /**< heap, the caller's; NULL: memory ran out */
 	size_t len;
+	const char *protocol; /**< header `smithy-protocol`; NULL: none */
+	char query_error[96]; /**< header `x-amzn-query-error`: `CODE;Sender`; "": none */
 	char request_id[CV_AWS_REQUEST_ID_LEN];
 };
 

@@ -101,25 +101,34 @@ static bool CV_PRINTF(4, 5)
 	return false;
 }
 
+static bool unreadable(struct fault *fault, bool wire)
+{
+	if (wire)
+		return fault_set(fault, 400, "SerializationException",
+				 "The body is not a structure in the protocol's form");
+	return fault_set(fault, 400, "MalformedQueryString",
+			 "The parameters are not form-encoded UTF-8 text");
+}
+
 static bool params_read(const struct cv_sigv4_request *request, struct cv_query *query,
 			struct fault *fault)
 {
-	bool post = strcmp(request->method, "POST") == 0, json = post && cv_aws_json_is(request);
+	bool post = strcmp(request->method, "POST") == 0, wire = post && cv_aws_wire_is(request);
 	const char *twice = "";
 	int ret;
 
 	if (!post && strcmp(request->method, "GET") != 0)
 		return fault_set(fault, 405, "InvalidAction", "The method must be POST or GET");
-	if (post && !json && !type_is_form(request))
+	if (post && !wire && !type_is_form(request))
 		return fault_set(
 			fault, 415, "InvalidRequest",
 			"The Content-Type must be " TYPE_FORM
-			": culvert speaks the query protocols, and CloudWatch in JSON 1.0, too");
+			": culvert speaks the query protocols, and CloudWatch in JSON 1.0 and CBOR, too");
 	if (!post && request->body_len > 0)
 		return fault_set(fault, 400, "InvalidRequest", "A GET request must have no body");
 	ret = cv_query_parse(query, request->query, strlen(request->query));
-	if (ret == 0 && json)
-		ret = cv_aws_json_params(request, query);
+	if (ret == 0 && wire)
+		ret = cv_aws_wire_params(request, query);
 	else if (ret == 0 && post)
 		ret = cv_query_parse(query, request->body, request->body_len);
 	if (ret == 0)
@@ -139,8 +148,7 @@ static bool params_read(const struct cv_sigv4_request *request, struct cv_query 
 		return fault_set(fault, 400, "InvalidRequest",
 				 "The name of a parameter is too long");
 	default:
-		return fault_set(fault, 400, "MalformedQueryString",
-				 "The parameters are not form-encoded UTF-8 text");
+		return unreadable(fault, wire);
 	}
 }
 
@@ -467,8 +475,7 @@ void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 		cv_aws_answer_error(auth.service, 0, auth.err_code, auth.err_text, ret_answer);
 	else
 		answer_call(aws, request, &auth, &query, ret_answer);
-	if (cv_aws_json_is(request))
-		cv_aws_json_answer(ret_answer);
+	cv_aws_wire_answer(request, ret_answer);
 	pthread_mutex_lock(&aws->lock);
 	cv_aws_creds_unref(auth.creds);
 	pthread_mutex_unlock(&aws->lock);
@@ -488,6 +495,5 @@ void cv_aws_refuse(const struct cv_sigv4_request *request, unsigned int status, 
 	if (service == NULL)
 		service = &cv_aws_services()[AWS_EC2];
 	cv_aws_answer_error(service, status, code, text, ret_answer);
-	if (cv_aws_json_is(request))
-		cv_aws_json_answer(ret_answer);
+	cv_aws_wire_answer(request, ret_answer);
 }

@@ -167,12 +167,14 @@ class Appliance:
         return request.url[len(self.url):], dict(request.headers)
 
     def send(self, path, headers, body='', method='POST'):
-        """(status, headers, text) of a request sent as it is."""
+        """(status, headers, text) of a request sent as it is; bytes are answered in bytes."""
         conn = http.client.HTTPConnection('127.0.0.1', self.port, timeout=30)
         try:
-            conn.request(method, path, body.encode(), headers)
+            raw = isinstance(body, bytes)
+            conn.request(method, path, body if raw else body.encode(), headers)
             answer = conn.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
+            said = answer.read()
+            return answer.status, answer.headers, said if raw else said.decode()
         finally:
             conn.close()
 

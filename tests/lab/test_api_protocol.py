@@ -12,6 +12,8 @@ from botocore.parsers import JSONParser
 import api_world
 from api_world import CONSUMER, KEYS, PROVIDER
 
+GRANITE = 'GraniteServiceVersion20100801'
+
 
 class Identity(api_world.ApiCase):
 
@@ -266,13 +268,13 @@ class Networks(api_world.ApiCase):
 
 
 class Json(api_world.ApiCase):
-    """CloudWatch as newer clients ask it; botocore's own parser of that protocol reads the answers."""
+    """CloudWatch as newer clients ask it; botocore's own parser reads the answers in JSON."""
 
     def ask(self, action, params, **how):
         """(status, what it says)."""
         body = params if isinstance(params, str) else json.dumps(params)
         headers = {'Content-Type': 'application/x-amz-json-1.0',
-                   'X-Amz-Target': f'GraniteServiceVersion20100801.{action}'}
+                   'X-Amz-Target': f'{GRANITE}.{action}'}
         path, headers = self.it.sign('monitoring', body, who='provider', headers=headers | how)
         status, headers, text = self.it.send(path, headers, body)
         if 'application/x-amz-json-1.0' not in headers['Content-Type']:
@@ -331,3 +333,32 @@ class Json(api_world.ApiCase):
         status, text = self.ask('ListMetrics', {}, **{'X-Amz-Target': 'Other.ListMetrics'})
         self.assertEqual(status, 415)
         self.assertIn('CloudWatch in JSON 1.0', text)
+
+    def test_error_is_named_twice(self):
+        headers = {'Content-Type': 'application/x-amz-json-1.0',
+                   'X-Amz-Target': f'{GRANITE}.GetMetricStatistics'}
+        body = json.dumps({'Namespace': 'AWS/NetworkELB', 'MetricName': 'x', 'Statistics': ['Sum'],
+                           'Period': 61, 'StartTime': 1700000000, 'EndTime': 1700003600})
+        path, headers = self.it.sign('monitoring', body, headers=headers)
+        status, headers, text = self.it.send(path, headers, body)
+        self.assertEqual((status, headers['x-amzn-query-error']), (400, 'InvalidParameterValue;Sender'))
+        self.assertEqual(json.loads(text)['__type'],
+                         'com.amazonaws.cloudwatch#InvalidParameterValueException')
+
+    def test_cbor(self):
+        def ask(action, body, **how):
+            path, headers = self.it.sign('monitoring', body, path=f'/service/{GRANITE}/operation/{action}',
+                                         headers={'Content-Type': 'application/cbor', **how})
+            return self.it.send(path, headers, body)
+        rpc = {'smithy-protocol': 'rpc-v2-cbor'}
+        # No metric has that name: a map of one, an empty list.
+        status, headers, data = ask('ListMetrics', b'\xa1\x6aMetricName\x62no', **rpc)
+        self.assertEqual((status, data), (200, b'\xa1\x67Metrics\x80'))
+        self.assertEqual((headers['Content-Type'], headers['smithy-protocol']),
+                         ('application/cbor', 'rpc-v2-cbor'))
+        status, headers, data = ask('GetMetricData', b'\xa1\x62No\x01', **rpc)
+        self.assertEqual((status, headers['x-amzn-query-error']), (400, 'ValidationError;Sender'))
+        self.assertIn(b'com.amazonaws.cloudwatch#ValidationError', data)
+        status, headers, _ = ask('GetMetricData', b'\xa1', **rpc)
+        self.assertEqual((status, headers['x-amzn-query-error']), (400, 'SerializationException;Sender'))
+        self.assertEqual(ask('ListMetrics', b'\xa0')[0], 415)

@@ -178,7 +178,7 @@ static int json_read(size_t len, struct cv_query *query)
 						 .body_len = len};
 
 	*query = (struct cv_query){0};
-	return cv_aws_json_params(&request, query);
+	return cv_aws_wire_params(&request, query);
 }
 
 static const char *param(const struct cv_query *query, const char *name)

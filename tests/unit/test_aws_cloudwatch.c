@@ -162,25 +162,6 @@ static void percentiles_are_values_of_minutes(void **state)
 		cw_fails("InvalidParameterValue", PERCENTILES "1=%s", bad[i]);
 }
 
-static void percentiles_are_an_object_in_json(void **state)
-{
-	static const char xml[] =
-		"<?xml version=\"1.0\"?>\n<GetMetricStatisticsResponse><GetMetricStatisticsResult>"
-		"<Datapoints><member><Sum>3.0</Sum><ExtendedStatistics>" PERCENTILE("p50", "1.5")
-			PERCENTILE(
-				"p99",
-				"2.0") "</ExtendedStatistics><Unit>Count</Unit></member></Datapoints>"
-				       "</GetMetricStatisticsResult></GetMetricStatisticsResponse>";
-	struct cv_aws_answer answer = {.text = strdup(xml), .len = sizeof(xml) - 1};
-
-	(void)state;
-	cv_aws_json_answer(&answer);
-	assert_string_equal(answer.text,
-			    "{\"Datapoints\":[{\"Sum\":3.0,\"ExtendedStatistics\":{\"p50\":1.5,"
-			    "\"p99\":2.0},\"Unit\":\"Count\"}]}");
-	free(answer.text);
-}
-
 /* Up to a day of minutes is told, whenever in a minute it begins. */
 static void what_is_asked_for_counts(void **state)
 {
@@ -419,7 +400,6 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(percentiles_are_an_object_in_json),
 		TEST(percentiles_are_values_of_minutes),
 		TEST(what_is_asked_for_counts),
 		TEST(data_says_what_is_wrong),

@@ -12,7 +12,7 @@ import sys
 from tree import Report, Tree, line_of, strip_comments
 
 PACKET_SIDE = {'flow', 'snat', 'lb', 'view', 'dp'}
-RULES_SIDE = {'model', 'conf', 'store', 'health', 'plan', 'query', 'sigv4', 'xml', 'aws', 'api'}
+RULES_SIDE = {'model', 'conf', 'store', 'health', 'plan', 'query', 'cbor', 'sigv4', 'xml', 'aws', 'api'}
 NOT_FOR_PACKETS = r'jansson|stdio\.h|bpf/|xdp/|sqlite3|microhttpd|curl/|libxml'
 NOT_FOR_RULES = r'rte_mbuf\.h|rte_ethdev\.h'
 
@@ -34,6 +34,7 @@ MAY_SEE = {
     'dp': r'rte_\w+\.h',
     'ctl': r'jansson\.h',
     'probe': r'curl/curl\.h',
+    'cbor': r'jansson\.h',
     'sigv4': r'openssl/.*',
     'aws': r'jansson\.h',
     'api': r'microhttpd\.h|gnutls/.*|jansson\.h|openssl/.*',

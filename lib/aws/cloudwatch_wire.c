@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * CloudWatch in JSON, as newer clients speak it: a request becomes the parameters that the query protocol
- * would have, an answer in XML becomes JSON. @source AWS JSON 1.0 protocol, smithy.io
+ * CloudWatch in JSON and CBOR, as newer clients speak it: a request becomes the parameters that the query
+ * protocol would have, an answer in XML becomes a value, and that JSON or CBOR.
+ * @source AWS JSON 1.0 protocol, Smithy RPC v2 CBOR protocol, awsQueryCompatible trait, smithy.io
  */
 
 #include <ctype.h>
@@ -15,34 +16,62 @@
 
 #include <jansson.h>
 
+#include "cv_cbor.h"
+
 #include "core_priv.h"
 
-#define TYPE "application/x-amz-json-1.0"
-#define TARGET "GraniteServiceVersion20100801."
+#define TYPE_JSON "application/x-amz-json-1.0"
+#define TYPE_CBOR "application/cbor"
+#define CBOR "rpc-v2-cbor"
+#define SERVICE "GraniteServiceVersion20100801"
+#define NAMESPACE "com.amazonaws.cloudwatch#"
 /* Requests are not deep: a list of structures with a list in them. */
 #define DEPTH_MAX 12
 /* The first second after the last year of four digits. */
 #define TIME_END 253402300800.0
 
-static const char *target_find(const struct cv_sigv4_request *request)
-{
-	const char *type = NULL, *target = NULL;
+enum protocol { QUERY, JSON10, RPC_CBOR };
 
+static const char *const times[] = {"Timestamp", "Timestamps"};
+
+static const char *header_find(const struct cv_sigv4_request *request, const char *name)
+{
 	for (uint32_t i = 0; i < request->n_headers; i++) {
-		if (strcasecmp(request->headers[i].name, "content-type") == 0)
-			type = request->headers[i].value;
-		if (strcasecmp(request->headers[i].name, "x-amz-target") == 0)
-			target = request->headers[i].value;
+		if (strcasecmp(request->headers[i].name, name) == 0)
+			return request->headers[i].value;
 	}
-	if (type == NULL || target == NULL || strncasecmp(type, TYPE, strlen(TYPE)) != 0 ||
-	    strncmp(target, TARGET, strlen(TARGET)) != 0)
-		return NULL;
-	return target + strlen(TARGET);
+	return "";
 }
 
-bool cv_aws_json_is(const struct cv_sigv4_request *request)
+/* What follows prefix; NULL if text does not begin with it. */
+static const char *after(const char *text, const char *prefix)
 {
-	return target_find(request) != NULL;
+	size_t len = strlen(prefix);
+
+	return text != NULL && strncmp(text, prefix, len) == 0 ? text + len : NULL;
+}
+
+/* How a request is spoken, and for which action. JSON names it in a header, CBOR in the path. */
+static enum protocol protocol_find(const struct cv_sigv4_request *request, const char **ret_action)
+{
+	const char *type = header_find(request, "content-type");
+
+	if (strcmp(header_find(request, "smithy-protocol"), CBOR) == 0 &&
+	    (*type == '\0' || strcasecmp(type, TYPE_CBOR) == 0)) {
+		*ret_action = after(strstr(request->path, "/service/" SERVICE "/"),
+				    "/service/" SERVICE "/operation/");
+		return *ret_action != NULL ? RPC_CBOR : QUERY;
+	}
+	*ret_action = after(header_find(request, "x-amz-target"), SERVICE ".");
+	return *ret_action != NULL && strncasecmp(type, TYPE_JSON, strlen(TYPE_JSON)) == 0 ? JSON10
+											   : QUERY;
+}
+
+bool cv_aws_wire_is(const struct cv_sigv4_request *request)
+{
+	const char *action;
+
+	return protocol_find(request, &action) != QUERY;
 }
 
 /* ---- requests ---- */
@@ -140,33 +169,56 @@ static int value_write(FILE *out, const char *name, json_t *value, int depth, ui
 	return 0;
 }
 
-int cv_aws_json_params(const struct cv_sigv4_request *request, struct cv_query *query)
+/* The body. CBOR may leave out one with nothing in it. @owner of *ret: caller; json_decref() */
+static int body_read(const struct cv_sigv4_request *request, enum protocol protocol, json_t **ret)
 {
-	json_t *root = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
+	if (protocol == RPC_CBOR && request->body_len > 0)
+		return cv_cbor_read(request->body, request->body_len, ret);
+	*ret = protocol == RPC_CBOR
+		       ? json_object()
+		       : json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
+	return *ret != NULL ? 0 : -EILSEQ;
+}
+
+/* The parameters as a form. @owner of *ret: caller; free() */
+static int form_make(const char *action, json_t *root, char **ret)
+{
 	char *text = NULL;
 	uint32_t n = 0;
 	size_t len;
-	FILE *out;
-	int ret;
+	FILE *out = open_memstream(&text, &len);
+	int err;
 
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return -EILSEQ;
-	}
-	out = open_memstream(&text, &len);
-	if (out == NULL) {
-		json_decref(root);
+	if (out == NULL)
 		return -ENOMEM;
-	}
 	fputs("Version=2010-08-01&Action=", out);
-	escape(out, target_find(request));
-	ret = value_write(out, "", root, 0, &n);
-	json_decref(root);
+	escape(out, action);
+	err = value_write(out, "", root, 0, &n);
 	if (fclose(out) != 0)
-		ret = -ENOMEM;
-	if (ret == 0)
-		ret = cv_query_parse(query, text, len);
-	free(text);
+		err = -ENOMEM;
+	if (err < 0)
+		free(text);
+	else
+		*ret = text;
+	return err;
+}
+
+int cv_aws_wire_params(const struct cv_sigv4_request *request, struct cv_query *query)
+{
+	const char *action;
+	enum protocol protocol = protocol_find(request, &action);
+	json_t *root;
+	char *form;
+	int ret = body_read(request, protocol, &root);
+
+	if (ret < 0)
+		return ret;
+	ret = json_is_object(root) ? form_make(action, root, &form) : -EILSEQ;
+	json_decref(root);
+	if (ret < 0)
+		return ret;
+	ret = cv_query_parse(query, form, strlen(form));
+	free(form);
 	return ret;
 }
 
@@ -242,7 +294,6 @@ static char *text_read(struct reader *r)
 /* What text is, by the name of its element, or of the list that it is in. */
 static json_t *leaf_make(const char *name, const char *text)
 {
-	static const char *const times[] = {"Timestamp", "Timestamps"};
 	static const char *const numbers[] = {"Values",  "Sum",     "Average",
 					      "Minimum", "Maximum", "SampleCount"};
 	struct tm tm = {0};
@@ -302,36 +353,96 @@ static json_t *inside_read(struct reader *r, const char *name, bool item)
 	return value != NULL ? value : json_string("");
 }
 
-void cv_aws_json_answer(struct cv_aws_answer *answer)
+/* The value of a whole answer. @owner caller; json_decref() */
+static json_t *answer_read(const char *text, bool *ret_failed)
 {
-	struct reader r = {answer->text};
-	json_t *root, *result = NULL;
+	struct reader r = {text};
+	json_t *root, *result;
 	char tag[64];
 
-	if (answer->text == NULL)
-		return;
 	/* The declaration, then what holds everything. */
 	tag_read(&r, tag);
 	r.p += strspn(r.p, "\n");
 	tag_read(&r, tag);
+	*ret_failed = strcmp(tag, "ErrorResponse") == 0 || strcmp(tag, "Response") == 0;
 	root = inside_read(&r, tag, false);
-	if (strcmp(tag, "ErrorResponse") == 0) {
-		const json_t *err = json_object_get(root, "Error");
-
-		result = json_pack("{s:O?, s:O?}", "__type", json_object_get(err, "Code"),
-				   "message", json_object_get(err, "Message"));
-	} else {
-		/* The first is the result; ResponseMetadata has a header of its own. */
-		result = json_incref(json_object_iter_value(json_object_iter(root)));
-		if (json_is_string(result)) {
-			json_decref(result);
-			result = json_object();
-		}
-	}
+	/* The first is the result, or the error; ResponseMetadata has a header of its own. */
+	result = json_incref(json_object_iter_value(json_object_iter(root)));
 	json_decref(root);
+	if (json_is_string(result)) {
+		json_decref(result);
+		result = json_object();
+	}
+	return result;
+}
+
+/* The name of the error's structure in CloudWatch's model; most are their codes. */
+static const char *shape_of(const char *code)
+{
+	static const struct {
+		const char *code, *shape;
+	} shapes[] = {
+		{"InternalServiceError", "InternalServiceFault"},
+		{"InvalidParameterCombination", "InvalidParameterCombinationException"},
+		{"InvalidParameterValue", "InvalidParameterValueException"},
+		{"MissingParameter", "MissingRequiredParameterException"},
+	};
+
+	for (size_t i = 0; i < CV_ARRAY_LEN(shapes); i++) {
+		if (strcmp(shapes[i].code, code) == 0)
+			return shapes[i].shape;
+	}
+	return code;
+}
+
+/* An error by its structure; by its code, as the query protocol has it, in a header. @param err  in EC2's
+ * shape one level deeper, for who is signed for nothing we know */
+static json_t *error_make(json_t *err, struct cv_aws_answer *answer)
+{
+	const json_t *deeper = json_object_get(err, "Error"), *at = deeper != NULL ? deeper : err;
+	const char *code = json_string_value(json_object_get(at, "Code"));
+	json_t *made = NULL;
+
+	if (code != NULL) {
+		made = json_pack("{s:s+, s:O?}", "__type", NAMESPACE, shape_of(code), "message",
+				 json_object_get(at, "Message"));
+		snprintf(answer->query_error, sizeof(answer->query_error), "%s;%s", code,
+			 answer->status < 500 ? "Sender" : "Receiver");
+	}
+	json_decref(err);
+	return made;
+}
+
+/* @return text or bytes, NULL if memory ran out; the caller's */
+static char *value_dump(const json_t *value, enum protocol protocol, size_t *ret_len)
+{
+	char *text = NULL;
+
+	if (protocol == RPC_CBOR)
+		return value != NULL && cv_cbor_write(value, times, CV_ARRAY_LEN(times), &text,
+						      ret_len) == 0
+			       ? text
+			       : NULL;
+	text = json_dumps(value, JSON_COMPACT);
+	*ret_len = text != NULL ? strlen(text) : 0;
+	return text;
+}
+
+void cv_aws_wire_answer(const struct cv_sigv4_request *request, struct cv_aws_answer *answer)
+{
+	const char *action;
+	enum protocol protocol = protocol_find(request, &action);
+	json_t *value;
+	bool failed;
+
+	if (protocol == QUERY || answer->text == NULL)
+		return;
+	value = answer_read(answer->text, &failed);
+	if (failed)
+		value = error_make(value, answer);
 	free(answer->text);
-	answer->text = json_dumps(result, JSON_COMPACT);
-	answer->len = answer->text != NULL ? strlen(answer->text) : 0;
-	answer->type = TYPE;
-	json_decref(result);
+	answer->text = value_dump(value, protocol, &answer->len);
+	answer->type = protocol == RPC_CBOR ? TYPE_CBOR : TYPE_JSON;
+	answer->protocol = protocol == RPC_CBOR ? CBOR : NULL;
+	json_decref(value);
 }
