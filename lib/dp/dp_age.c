@@ -18,8 +18,9 @@
 /* Entries per millisecond at most: bounds the walk's share of a core to a few percent. */
 #define DP_WALK_PER_MS 4096
 /*
- * Entries that a walk which is behind catches up on at most. It falls behind where packets take all of the time,
- * and what it then looked at beside those that come next would cost each of them as much as its forwarding does.
+ * Entries that a walk which is behind catches up on at most. It falls behind where packets take all of the
+ * time, and what it then looked at beside those that come next would cost each of them as much as its
+ * forwarding does.
  */
 #define DP_WALK_BEHIND 65536u
 /*
