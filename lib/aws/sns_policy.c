@@ -121,6 +121,8 @@ static bool operator_holds(const char *name, json_t *keys, const struct sns_ask 
 	for (size_t i = 0; i < CV_ARRAY_LEN(operators); i++) {
 		if (strcmp(operators[i].name, name) != 0)
 			continue;
+		if (!json_is_object(keys))
+			return unknown;
 		json_object_foreach(keys, key, values)
 		{
 			if (any(values, operators[i].fits, key_value(key, ask)) ==
@@ -142,6 +144,8 @@ static bool statement_fits(const json_t *statement, const struct sns_ask *ask, b
 	    !any(json_object_get(statement, "Action"), action_fits, ask->action) ||
 	    (resource != NULL && !any(resource, pattern_fits, ask->resource)))
 		return false;
+	if (conditions != NULL && !json_is_object(conditions))
+		return deny;
 	json_object_foreach(conditions, name, keys)
 	{
 		if (!operator_holds(name, keys, ask, deny))
@@ -156,12 +160,12 @@ static void statement_weigh(const json_t *statement, const struct sns_ask *ask, 
 	const char *effect = json_string_value(json_object_get(statement, "Effect"));
 	bool deny = effect == NULL || strcmp(effect, "Allow") != 0;
 
-	/* A refusal of all but some is not understood: it is taken as one of all. */
-	if (deny && (json_object_get(statement, "NotPrincipal") != NULL ||
-		     json_object_get(statement, "NotAction") != NULL ||
-		     json_object_get(statement, "NotResource") != NULL))
-		*denied = true;
-	if (statement_fits(statement, ask, deny))
+	/* All but some is not understood: a refusal of it is taken as one of all. */
+	if (json_object_get(statement, "NotPrincipal") != NULL ||
+	    json_object_get(statement, "NotAction") != NULL ||
+	    json_object_get(statement, "NotResource") != NULL)
+		*denied = *denied || deny;
+	else if (statement_fits(statement, ask, deny))
 		*(deny ? denied : allowed) = true;
 }
 

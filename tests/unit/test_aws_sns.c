@@ -68,6 +68,13 @@ static void policies_allow(void **state)
 		 "{\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"}," PUBLISH
 		 ",\"Condition\":{\"StringEquals\":{\"AWS:SourceOwner\":"
 		 "\"111111111111\"}}}}"},
+		/* What is not understood. */
+		{false, ONE("Allow", PUBLISH ",\"NotResource\":\"" TOPIC "2\"")},
+		{false, ONE("Allow", PUBLISH ",\"NotAction\":\"SNS:Subscribe\"")},
+		{false, ONE("Allow", PUBLISH ",\"Condition\":\"never\"")},
+		{false, ONE("Allow", PUBLISH ",\"Condition\":{\"StringEquals\":\"never\"}")},
+		{false, "{\"Statement\":[" POLICY("Allow", PUBLISH) "," POLICY(
+				"Deny", PUBLISH ",\"Condition\":[\"always\"]") "]}"},
 		{false, "{}"},
 		{false, "no JSON"},
 	};
