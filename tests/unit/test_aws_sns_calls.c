@@ -674,6 +674,75 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 	free(pem[1]);
 }
 
+/* ---- topics of other accounts ---- */
+
+static void CV_PRINTF(1, 2) forbidden(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	calls_must_fail(AWS_SNS, CONS, "AuthorizationError", fmt, ap);
+	va_end(ap);
+}
+
+static void topics_of_others_are_theirs(void **state)
+{
+	static const char subscribe[] = SUBSCRIBE;
+	char arn[128];
+
+	(void)state;
+	ask("Action=CreateTopic&Name=t" ATTR("1", "DisplayName", "d"));
+	ask(subscribe);
+	element("SubscriptionArn", arn);
+	forbidden("Action=GetTopicAttributes&TopicArn=" TOPIC);
+	forbidden("Action=SetTopicAttributes&TopicArn=" TOPIC
+		  "&AttributeName=DisplayName&AttributeValue=e");
+	forbidden("Action=DeleteTopic&TopicArn=" TOPIC);
+	forbidden("Action=ListSubscriptionsByTopic&TopicArn=" TOPIC);
+	forbidden("Action=Publish&Message=m&TopicArn=" TOPIC);
+	forbidden(subscribe);
+	forbidden("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	forbidden("Action=SetSubscriptionAttributes&SubscriptionArn=%s"
+		  "&AttributeName=RawMessageDelivery&AttributeValue=true",
+		  arn);
+	forbidden("Action=Unsubscribe&SubscriptionArn=%s", arn);
+	calls_make(AWS_SNS, CONS, "Action=ListTopics");
+	has("<Topics/>");
+	calls_make(AWS_SNS, CONS, "Action=ListSubscriptions");
+	has("<Subscriptions/>");
+	ask("Action=GetTopicAttributes&TopicArn=" TOPIC);
+	has("<key>DisplayName</key><value>d</value>");
+	ask("Action=GetSubscriptionAttributes&SubscriptionArn=%s", arn);
+	has("<key>RawMessageDelivery</key><value>false</value>");
+}
+
+/* What may be published there is the policy's to say, of whoever's service it is. */
+static void notifications_go_to_others_topics_as_their_policies_say(void **state)
+{
+	static const char create[] =
+		"Action=CreateVpcEndpointConnectionNotification&ConnectionEvents.1=Connect"
+		"&ConnectionNotificationArn=" TOPIC;
+	static const char allow[] =
+		"Action=SetTopicAttributes&TopicArn=" TOPIC
+		"&AttributeName=Policy&AttributeValue={\"Statement\":{\"Effect\":\"Allow\","
+		"\"Principal\":{\"Service\":\"vpce.amazonaws.com\"},\"Action\":\"SNS:Publish\","
+		"\"Resource\":\"" TOPIC "\",\"Condition\":{\"StringEquals\":{"
+		"\"aws:SourceAccount\":\"%s\"}}}}";
+
+	(void)state;
+	make_service();
+	make_endpoint();
+	ask("Action=CreateTopic&Name=t");
+	ec2_fails(PROV, "InvalidParameter", "%s&ServiceId=%s", create, svc);
+	ask(allow, "111111111111");
+	ec2(PROV, "%s&ServiceId=%s", create, svc);
+	ec2_fails(CONS, "InvalidParameter", "%s&VpcEndpointId=%s", create, ep);
+	assert_non_null(strstr(err_text, "does not let vpce.amazonaws.com do SNS:Publish"));
+	ask(allow, "222222222222");
+	ec2(CONS, "%s&VpcEndpointId=%s", create, ep);
+	ec2_fails(PROV, "InvalidParameter", "%s&ServiceId=%s", create, svc);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -695,6 +764,8 @@ int main(void)
 		TEST(subscriptions_go_and_the_others_are_told_once),
 		TEST(those_of_a_topic_likewise),
 		TEST(what_could_not_be_kept_is_not_believed),
+		TEST(topics_of_others_are_theirs),
+		TEST(notifications_go_to_others_topics_as_their_policies_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
