@@ -223,6 +223,7 @@ int cv_ctl_apply(struct cv_ctl *ctl, struct cv_conf *conf, struct cv_errs *errs)
 	ctl->model = model;
 	ctl->dirty_ms = 0;
 	ctl->gen++;
+	ctl->loads++;
 	ctl->loaded_at = time(NULL);
 	return 0;
 }

@@ -78,6 +78,16 @@ static uint32_t path_next(const struct cv_ctl *ctl, enum cv_plan_kind kind, uint
 	return kind == CV_PLAN_ENDPOINT ? path->endpoint_next : path->node_next;
 }
 
+uint32_t cv_ctl_count_paths(const struct cv_ctl *ctl, enum cv_plan_kind kind, uint32_t slot)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = path_first(ctl, kind, slot); i != CV_VIEW_NONE;
+	     i = path_next(ctl, kind, i))
+		n++;
+	return n;
+}
+
 static const struct cv_ctl_count *past_get(const struct cv_ctl *ctl, enum cv_plan_kind kind,
 					   uint32_t slot)
 {

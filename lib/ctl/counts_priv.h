@@ -55,3 +55,6 @@ void cv_ctl_count_add(struct cv_ctl_count *to, const struct cv_ctl_count *count)
 
 /** Flows now. The two counts are read one after the other, while flows go on. */
 uint64_t cv_ctl_count_active(const struct cv_stats_obj_sum *sum);
+
+/** How many paths an endpoint or a node has, by its slot. */
+uint32_t cv_ctl_count_paths(const struct cv_ctl *ctl, enum cv_plan_kind kind, uint32_t slot);

@@ -317,6 +317,8 @@ static int timeout_get(const struct cv_ctl *ctl)
 {
 	uint64_t now_ms = cv_clock_ms(), next_ms = cv_ctl_checks_next_ms(ctl);
 
+	if (ctl->watch.round.on || cv_ctl_metrics_is_busy(ctl))
+		return 0;
 	if (cv_ctl_flows_is_busy(ctl) || cv_ctl_stages_is_busy(ctl))
 		return CTL_TICK_BUSY_MS;
 	next_ms = ctl->tick_ms < next_ms ? ctl->tick_ms : next_ms;
@@ -350,6 +352,8 @@ int cv_ctl_run(struct cv_ctl *ctl)
 		}
 		cv_ctl_flows_poll(ctl);
 		cv_ctl_stages_poll(ctl);
+		cv_ctl_watch_run(ctl);
+		cv_ctl_metrics_run(ctl);
 		cv_ctl_keep_run(ctl);
 		cv_ctl_follow_tick(ctl, cv_clock_ms());
 		cv_ctl_checks_run(ctl, cv_clock_ms());
@@ -360,6 +364,7 @@ int cv_ctl_run(struct cv_ctl *ctl)
 	cv_ctl_refuse(ctl);
 	cv_ctl_flows_stop(ctl);
 	cv_ctl_stages_stop(ctl);
+	cv_ctl_metrics_stop(ctl);
 	cv_ctl_detach(ctl);
 	return ret;
 }

@@ -72,6 +72,14 @@ struct ctl_flows {
 	uint64_t matched;
 };
 
+/** A page of metrics that is being written. */
+struct ctl_page {
+	struct ctl_show *show; /**< NULL: none */
+	FILE *out;
+	uint32_t row, i; /**< next metric, and its next object */
+	uint64_t loads;  /**< cv_ctl.loads when it was begun */
+};
+
 /** Counting of cycles by stage: on while somebody asks. */
 struct ctl_stages {
 	struct ctl_stages_ask *asks;
@@ -102,6 +110,21 @@ struct ctl_peaks {
 	uint32_t n;
 };
 
+/** How far a walk through all samples of all metrics is. */
+struct ctl_meter_walk {
+	uint32_t meter, i; /**< next object of a metric */
+};
+
+/** A round of AWS's metrics under way. */
+struct ctl_round {
+	bool on;
+	uint64_t began_ms;
+	uint64_t
+		next; /**< minute that has begun: the round is of the one before; 0: somebody asks */
+	uint64_t loads; /**< cv_ctl.loads when it began */
+	struct ctl_meter_walk walk;
+};
+
 /** AWS's metrics over time. */
 struct ctl_watch {
 	struct ctl_peaks node_peaks, lb_peaks;
@@ -109,6 +132,7 @@ struct ctl_watch {
 	struct cv_points *points; /**< NULL at first */
 	uint64_t minute;          /**< that runs, since 1970 */
 	uint64_t ready_ms;        /**< no round for who asks before */
+	struct ctl_round round;
 };
 
 /** What was last said of the kernel's sockets. */
@@ -154,6 +178,8 @@ struct cv_ctl {
 	cv_neigh_t *neigh;   /**< by neighbour slot; workers read */
 	struct cv_far *fars; /**< likewise */
 	uint64_t gen;
+	uint64_t
+		loads; /**< models that were not made from the one before: all places in them are others */
 	uint64_t sweep; /**< see struct cv_view_spec */
 	struct ctl_drains drains;
 	struct ctl_recycle recycle;
@@ -178,6 +204,8 @@ struct cv_ctl {
 	struct ctl_stages stages;
 	struct ctl_checks checks;
 	struct ctl_watch watch;
+	struct ctl_cmd *pages; /**< commands that wait for one */
+	struct ctl_page page;
 	void (*hup_fn)(void *arg); /**< cv_ctl_on_hup(); NULL: nothing */
 	void *hup_arg;
 	bool json_failed; /**< memory ran out while the answer was put together */
@@ -340,6 +368,9 @@ void cv_ctl_dns_metrics(const struct cv_ctl *ctl, FILE *out);
 
 /** Take the points of a minute that is over. Once per second. */
 void cv_ctl_watch_tick(struct cv_ctl *ctl, uint64_t now_ms);
+
+/** Go on with a round, a piece of it. */
+void cv_ctl_watch_run(struct cv_ctl *ctl);
 
 /** Free what it holds. */
 void cv_ctl_watch_fini(struct ctl_watch *watch);

@@ -34,7 +34,10 @@ struct cv_ctl_draining {
 	uint32_t zone; /**< as in struct cv_model_target */
 };
 
-/** AWS's metrics, minute by minute, up to now; NULL: not yet. */
+/**
+ * AWS's metrics, minute by minute; NULL: not yet. Up to now, or, where there are so many that control takes
+ * them in pieces, as they were when that was done last: who asks has it begun.
+ */
 const struct cv_points *cv_ctl_points(struct cv_ctl *ctl);
 
 /** Takes one of them; what it points to lives until the call is over. */

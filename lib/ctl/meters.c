@@ -85,30 +85,29 @@ static uint64_t flows_value(const struct cv_stats_obj_sum *sum, int what)
 	return what == WHAT_ACTIVE ? cv_ctl_count_active(sum) : sum->new_flows;
 }
 
-static void targets_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-			 struct ctl_meter_sink *sink)
+static uint32_t targets_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+			     struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
+	const struct tg_part all = {i, NULL, 0};
+	uint64_t value = 0;
 
-	for (uint32_t i = 0; i < model->n_tgs; i++) {
-		const struct tg_part all = {i, NULL, 0};
-		uint64_t value = 0;
+	if (i >= model->n_tgs)
+		return 0;
+	if (model->tgs[i].lb == CV_MODEL_NONE)
+		return 1;
+	for (uint32_t k = 0; k < model->tgs[i].n_targets; k++) {
+		uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_TARGET, i, k);
+		const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, CV_PLAN_TARGET, slot);
+		const struct tg_part part = {i, NULL, slot + 1};
 
-		if (model->tgs[i].lb == CV_MODEL_NONE)
-			continue;
-		for (uint32_t k = 0; k < model->tgs[i].n_targets; k++) {
-			uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_TARGET, i, k);
-			const struct cv_stats_obj_sum sum =
-				cv_ctl_counts_get(ctl, CV_PLAN_TARGET, slot);
-			const struct tg_part part = {i, NULL, slot + 1};
-
-			value += flows_value(&sum, meter->what);
-			if (sink->parts)
-				tg_take(ctl, meter, sink, &part, flows_value(&sum, meter->what));
-		}
-		if (!sink->parts)
-			tg_take(ctl, meter, sink, &all, value);
+		value += flows_value(&sum, meter->what);
+		if (sink->parts)
+			tg_take(ctl, meter, sink, &part, flows_value(&sum, meter->what));
 	}
+	if (!sink->parts)
+		tg_take(ctl, meter, sink, &all, value);
+	return 1 + model->tgs[i].n_targets;
 }
 
 /* Targets that get nothing since their zone is shifted away. @param zone  CV_MODEL_NONE: in all zones */
@@ -151,33 +150,35 @@ static bool hosts_told(const struct cv_model *model, uint32_t tg, int what)
 }
 
 /* For all zones together: what the nodes say as one, not the sum of it. */
-static void hosts_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-		       struct ctl_meter_sink *sink)
+static uint32_t hosts_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+			   struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
 
-	for (uint32_t i = 0; i < model->n_tgs; i++) {
-		if (hosts_told(model, i, meter->what))
-			tg_take(ctl, meter, sink, &(struct tg_part){i, NULL, 0},
-				hosts_count(ctl, i, CV_MODEL_NONE, meter->what));
-	}
+	if (i >= model->n_tgs)
+		return 0;
+	if (!hosts_told(model, i, meter->what))
+		return 1;
+	tg_take(ctl, meter, sink, &(struct tg_part){i, NULL, 0},
+		hosts_count(ctl, i, CV_MODEL_NONE, meter->what));
+	return 1 + model->tgs[i].n_targets;
 }
 
-static void zones_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-		       struct ctl_meter_sink *sink)
+static uint32_t zones_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+			   struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
+	const struct cv_model_lb *lb;
 
-	for (uint32_t i = 0; i < model->n_tgs; i++) {
-		const struct cv_model_lb *lb;
-
-		if (!hosts_told(model, i, meter->what))
-			continue;
-		lb = &model->lbs[model->tgs[i].lb];
-		for (uint32_t k = 0; k < lb->n_nodes; k++)
-			tg_take(ctl, meter, sink, &(struct tg_part){i, &lb->nodes[k], 0},
-				hosts_count(ctl, i, lb->nodes[k].zone, meter->what));
-	}
+	if (i >= model->n_tgs)
+		return 0;
+	if (!hosts_told(model, i, meter->what))
+		return 1;
+	lb = &model->lbs[model->tgs[i].lb];
+	for (uint32_t k = 0; k < lb->n_nodes; k++)
+		tg_take(ctl, meter, sink, &(struct tg_part){i, &lb->nodes[k], 0},
+			hosts_count(ctl, i, lb->nodes[k].zone, meter->what));
+	return 1 + lb->n_nodes * model->tgs[i].n_targets;
 }
 
 /* ---- the table ---- */
@@ -355,4 +356,21 @@ const struct ctl_meter *cv_ctl_meters(uint32_t *ret_n)
 {
 	*ret_n = CV_ARRAY_LEN(meters);
 	return meters;
+}
+
+bool cv_ctl_meters_walk(const struct cv_ctl *ctl, struct ctl_meter_sink *sink,
+			struct ctl_meter_walk *walk, uint32_t n)
+{
+	for (uint32_t done = 0; walk->meter < CV_ARRAY_LEN(meters);) {
+		const struct ctl_meter *meter = &meters[walk->meter];
+		uint32_t looked;
+
+		if (done >= n)
+			return true;
+		looked = meter->walk(ctl, meter, sink, walk->i++);
+		done += looked;
+		if (looked == 0)
+			*walk = (struct ctl_meter_walk){walk->meter + 1, 0};
+	}
+	return false;
 }

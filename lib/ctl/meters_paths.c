@@ -68,18 +68,24 @@ static void node_take(const struct cv_ctl *ctl, const struct ctl_meter *meter,
 	sink->take(sink, meter, &sample);
 }
 
-void cv_ctl_meter_nodes_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-			     struct ctl_meter_sink *sink)
+/* A look at a path is less than what else is done for a number. */
+#define PATHS_PER_NUMBER 16
+
+uint32_t cv_ctl_meter_nodes_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+				 struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
+	uint32_t n_paths = 0;
 
-	for (uint32_t i = 0; i < model->n_lbs; i++) {
-		for (uint32_t k = 0; k < model->lbs[i].n_nodes; k++) {
-			uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_NODE, i, k);
+	if (i >= model->n_lbs)
+		return 0;
+	for (uint32_t k = 0; k < model->lbs[i].n_nodes; k++) {
+		uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_NODE, i, k);
 
-			node_take(ctl, meter, sink, i, k, node_value(ctl, slot, meter->what));
-		}
+		node_take(ctl, meter, sink, i, k, node_value(ctl, slot, meter->what));
+		n_paths += cv_ctl_count_paths(ctl, CV_PLAN_NODE, slot);
 	}
+	return 1 + model->lbs[i].n_nodes + n_paths / PATHS_PER_NUMBER;
 }
 
 /* ---- the best ten seconds of a minute ---- */
@@ -91,33 +97,34 @@ static uint64_t peak_value(const struct ctl_peaks *peaks, uint32_t slot, int wha
 	return what == WHAT_BYTES ? peaks->items[slot].top_bytes : peaks->items[slot].top_pkts;
 }
 
-void cv_ctl_meter_peaks_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-			     struct ctl_meter_sink *sink)
+uint32_t cv_ctl_meter_peaks_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+				 struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
 
-	for (uint32_t i = 0; i < model->n_lbs; i++) {
-		for (uint32_t k = 0; k < model->lbs[i].n_nodes; k++) {
-			uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_NODE, i, k);
+	if (i >= model->n_lbs)
+		return 0;
+	for (uint32_t k = 0; k < model->lbs[i].n_nodes; k++) {
+		uint32_t slot = cv_plan_slot(ctl->plan, CV_PLAN_NODE, i, k);
 
-			node_take(ctl, meter, sink, i, k,
-				  peak_value(&ctl->watch.node_peaks, slot, meter->what));
-		}
+		node_take(ctl, meter, sink, i, k,
+			  peak_value(&ctl->watch.node_peaks, slot, meter->what));
 	}
+	return 1 + model->lbs[i].n_nodes;
 }
 
-void cv_ctl_meter_lb_peaks_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-				struct ctl_meter_sink *sink)
+uint32_t cv_ctl_meter_lb_peaks_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+				    struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
 
-	for (uint32_t i = 0; i < model->n_lbs; i++) {
-		if (!model->lbs[i].meta.gone)
-			node_take(ctl, meter, sink, i, CV_MODEL_NONE,
-				  peak_value(&ctl->watch.lb_peaks,
-					     cv_plan_slot(ctl->plan, CV_PLAN_LB, 0, i),
-					     meter->what));
-	}
+	if (i >= model->n_lbs)
+		return 0;
+	if (!model->lbs[i].meta.gone)
+		node_take(ctl, meter, sink, i, CV_MODEL_NONE,
+			  peak_value(&ctl->watch.lb_peaks,
+				     cv_plan_slot(ctl->plan, CV_PLAN_LB, 0, i), meter->what));
+	return 1;
 }
 
 /* ---- endpoints and services ---- */
@@ -152,37 +159,42 @@ static void way_find(const struct cv_ctl *ctl, uint32_t endpoint, uint32_t slot,
 	}
 }
 
-/* Calls for each path of each endpoint that is counted. */
-static void ways_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-		      struct ctl_meter_sink *sink,
-		      void (*fill)(const struct cv_ctl *ctl, uint32_t endpoint,
-				   const struct way *way, struct ctl_sample *sample))
+typedef void way_fn(const struct cv_ctl *ctl, uint32_t endpoint, const struct way *way,
+		    struct ctl_sample *sample);
+
+static void way_take(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+		     struct ctl_meter_sink *sink, uint32_t i, uint32_t path, way_fn *fill)
+{
+	const struct cv_stats_obj_sum sum = cv_ctl_counts_get(ctl, CV_PLAN_PATH, path);
+	struct ctl_sample sample = {
+		.value = cv_ctl_meter_value(&sum, meter->what),
+		.part = path + 1,
+		.idle = sum.new_flows == 0 && sum.drops == 0,
+	};
+	struct way way;
+
+	way_find(ctl, i, path, &way);
+	if (way.gone && !sink->parts)
+		return;
+	fill(ctl, i, &way, &sample);
+	sink->take(sink, meter, &sample);
+}
+
+/* Calls for each path of an endpoint that is counted. */
+static uint32_t ways_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+			  struct ctl_meter_sink *sink, uint32_t i, way_fn *fill)
 {
 	const struct cv_model *model = ctl->conf->model;
+	uint32_t path, n = 1;
 
-	for (uint32_t i = 0; i < model->n_endpoints; i++) {
-		uint32_t path;
-
-		if (model->endpoints[i].n_enis == 0 || model->endpoints[i].service == CV_MODEL_NONE)
-			continue;
-		path = ctl->plan->endpoint_path[cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, i)];
-		for (; path != CV_VIEW_NONE; path = ctl->plan->paths[path].endpoint_next) {
-			const struct cv_stats_obj_sum sum =
-				cv_ctl_counts_get(ctl, CV_PLAN_PATH, path);
-			struct ctl_sample sample = {
-				.value = cv_ctl_meter_value(&sum, meter->what),
-				.part = path + 1,
-				.idle = sum.new_flows == 0 && sum.drops == 0,
-			};
-			struct way way;
-
-			way_find(ctl, i, path, &way);
-			if (way.gone && !sink->parts)
-				continue;
-			fill(ctl, i, &way, &sample);
-			sink->take(sink, meter, &sample);
-		}
-	}
+	if (i >= model->n_endpoints)
+		return 0;
+	if (model->endpoints[i].n_enis == 0 || model->endpoints[i].service == CV_MODEL_NONE)
+		return n;
+	path = ctl->plan->endpoint_path[cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, i)];
+	for (; path != CV_VIEW_NONE; path = ctl->plan->paths[path].endpoint_next, n++)
+		way_take(ctl, meter, sink, i, path, fill);
+	return n;
 }
 
 static void endpoint_fill(const struct cv_ctl *ctl, uint32_t endpoint, const struct way *way,
@@ -202,10 +214,10 @@ static void endpoint_fill(const struct cv_ctl *ctl, uint32_t endpoint, const str
 		sample->dims[4].value = model->subnets[way->subnet].id;
 }
 
-void cv_ctl_meter_endpoints_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-				 struct ctl_meter_sink *sink)
+uint32_t cv_ctl_meter_endpoints_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+				     struct ctl_meter_sink *sink, uint32_t i)
 {
-	ways_walk(ctl, meter, sink, endpoint_fill);
+	return ways_walk(ctl, meter, sink, i, endpoint_fill);
 }
 
 static void service_fill(const struct cv_ctl *ctl, uint32_t endpoint, const struct way *way,
@@ -228,28 +240,28 @@ static void service_fill(const struct cv_ctl *ctl, uint32_t endpoint, const stru
 	sample->dims[2].value = model->lbs[way->lb].arn;
 }
 
-void cv_ctl_meter_services_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-				struct ctl_meter_sink *sink)
+uint32_t cv_ctl_meter_services_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+				    struct ctl_meter_sink *sink, uint32_t i)
 {
-	ways_walk(ctl, meter, sink, service_fill);
+	return ways_walk(ctl, meter, sink, i, service_fill);
 }
 
-void cv_ctl_meter_attached_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-				struct ctl_meter_sink *sink)
+uint32_t cv_ctl_meter_attached_walk(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+				    struct ctl_meter_sink *sink, uint32_t i)
 {
 	const struct cv_model *model = ctl->conf->model;
+	const struct ctl_sample sample = {
+		.account = i < model->n_services ? model->services[i].owner : 0,
+		.dims = {{"Service Id", i < model->n_services ? model->services[i].id : NULL}},
+		.n_dims = 1,
+		.value = i < model->n_services ? model->services[i].n_attached : 0,
+	};
 
-	for (uint32_t i = 0; i < model->n_services; i++) {
-		const struct ctl_sample sample = {
-			.account = model->services[i].owner,
-			.dims = {{"Service Id", model->services[i].id}},
-			.n_dims = 1,
-			.value = model->services[i].n_attached,
-		};
-
-		if (!model->services[i].meta.gone)
-			sink->take(sink, meter, &sample);
-	}
+	if (i >= model->n_services)
+		return 0;
+	if (!model->services[i].meta.gone)
+		sink->take(sink, meter, &sample);
+	return 1;
 }
 
 uint64_t cv_ctl_meter_value(const struct cv_stats_obj_sum *sum, int what)

@@ -51,9 +51,14 @@ struct ctl_meter_sink {
 		     const struct ctl_sample *sample);
 };
 
-/** Gives all samples of a metric. */
-typedef void ctl_meter_fn(const struct cv_ctl *ctl, const struct ctl_meter *meter,
-			  struct ctl_meter_sink *sink);
+/**
+ * Gives the samples of one of the objects that a metric is of.
+ *
+ * @param i  its place in the model that serves; one that is gone gives none
+ * @return about how many numbers were looked at, at least 1; 0: there is no such place
+ */
+typedef uint32_t ctl_meter_fn(const struct cv_ctl *ctl, const struct ctl_meter *meter,
+			      struct ctl_meter_sink *sink, uint32_t i);
 
 /** Sets of dimensions of one metric at most. */
 #define CTL_METER_SETS_MAX 6
@@ -74,6 +79,16 @@ struct ctl_meter {
 
 /** All metrics. @return shape [*ret_n] */
 const struct ctl_meter *cv_ctl_meters(uint32_t *ret_n);
+
+/**
+ * Go on with a walk through all samples of all metrics.
+ *
+ * @param walk  zeros at first
+ * @param n     look at about so many numbers
+ * @return whether there is more
+ */
+bool cv_ctl_meters_walk(const struct cv_ctl *ctl, struct ctl_meter_sink *sink,
+			struct ctl_meter_walk *walk, uint32_t n);
 
 /* ---- what meters.c and meters_paths.c share ---- */
 

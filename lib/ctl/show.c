@@ -32,7 +32,8 @@ static const struct ctl_show_kind kinds[] = {
 	{"state", cv_ctl_show_state, 0, TIMEOUT_MS},
 };
 
-static const struct ctl_show_kind metrics_kind = {"metrics", cv_ctl_show_metrics, 0, TIMEOUT_MS};
+static const struct ctl_show_kind metrics_kind = {"metrics", cv_ctl_show_metrics, 0,
+						  TIMEOUT_FLOWS_MS};
 
 const char *const *cv_ctl_whats(void)
 {
@@ -66,7 +67,61 @@ static void show_destroy(struct ctl_cmd *cmd)
 	free(show->target);
 	free(show->state);
 	free(show->text);
+	cv_ctl_show_clear(show);
 	free(show);
+}
+
+int cv_ctl_show_add(struct ctl_show *show, const char *text, size_t len)
+{
+	while (len > 0) {
+		struct ctl_chunk *chunk = show->last_chunk;
+		size_t n;
+
+		if (chunk == NULL || chunk->len == CTL_CHUNK_BYTES) {
+			chunk = malloc(sizeof(*chunk) + CTL_CHUNK_BYTES);
+			if (chunk == NULL)
+				return -ENOMEM;
+			chunk->next = NULL;
+			chunk->len = 0;
+			*(show->chunks == NULL ? &show->chunks : &show->last_chunk->next) = chunk;
+			show->last_chunk = chunk;
+		}
+		n = CTL_CHUNK_BYTES - chunk->len;
+		n = len < n ? len : n;
+		memcpy(chunk->text + chunk->len, text, n);
+		chunk->len += n;
+		show->len += n;
+		text += n;
+		len -= n;
+	}
+	return 0;
+}
+
+void cv_ctl_show_clear(struct ctl_show *show)
+{
+	while (show->chunks != NULL) {
+		struct ctl_chunk *chunk = show->chunks;
+
+		show->chunks = chunk->next;
+		show->len -= chunk->len;
+		free(chunk);
+	}
+	show->last_chunk = NULL;
+}
+
+/* @return 0 or -ENOMEM */
+static int chunks_join(struct ctl_show *show)
+{
+	char *end = show->text = malloc(show->len + 1);
+
+	if (end == NULL)
+		return -ENOMEM;
+	for (const struct ctl_chunk *chunk = show->chunks; chunk != NULL; chunk = chunk->next) {
+		memcpy(end, chunk->text, chunk->len);
+		end += chunk->len;
+	}
+	*end = '\0';
+	return 0;
 }
 
 static int show_run(void *owner, struct ctl_cmd *cmd)
@@ -77,7 +132,8 @@ static int show_run(void *owner, struct ctl_cmd *cmd)
 
 	ctl->json_failed = false;
 	ret = show->kind->fn(ctl, show);
-	if (ret == 0 && (ctl->json_failed || (show->root == NULL && show->text == NULL)))
+	if (ret == 0 && (ctl->json_failed ||
+			 (show->root == NULL && show->text == NULL && show->chunks == NULL)))
 		return -ENOMEM;
 	return ret;
 }
@@ -124,6 +180,8 @@ static int show_ask(struct cv_ctl *ctl, struct ctl_show *show, struct cv_ctl_rep
 
 	if (ret == 0 && show->root != NULL)
 		ret = cv_ctl_json_write(show->root, &show->text, &show->len);
+	else if (ret == 0 && show->chunks != NULL)
+		ret = chunks_join(show);
 	if (ret == 0 || ret == -EINVAL || ret == -ENOENT) {
 		reply->text = show->text;
 		reply->len = ret == 0 ? show->len : strlen(show->text);

@@ -10,6 +10,16 @@
 
 #include "ctl_priv.h"
 
+/** A part of a long text. */
+struct ctl_chunk {
+	struct ctl_chunk *next;
+	size_t len;
+	char text[]; /**< shape [len], room for [CTL_CHUNK_BYTES] */
+};
+
+/** So short that to make one takes no time. */
+#define CTL_CHUNK_BYTES 65000
+
 /** A question on its way. */
 struct ctl_show {
 	struct ctl_cmd cmd; /**< first */
@@ -21,6 +31,7 @@ struct ctl_show {
 	json_t *root; /**< the answer */
 	char *text;   /**< or the text of it; or why there is none */
 	size_t len;
+	struct ctl_chunk *chunks, *last_chunk; /**< or parts of it, put together by who asks */
 };
 
 /** Bits: the filters that a question takes. */
@@ -38,6 +49,12 @@ struct ctl_show_kind {
 	unsigned int filters;
 	uint32_t timeout_ms;
 };
+
+/** Add to the parts of a text. @return 0 or -ENOMEM */
+int cv_ctl_show_add(struct ctl_show *show, const char *text, size_t len);
+
+/** Forget the parts of a text. */
+void cv_ctl_show_clear(struct ctl_show *show);
 
 /** Say why a question has no answer. @return err */
 int cv_ctl_show_refuse(struct ctl_show *show, int err, const char *fmt, ...) CV_PRINTF(3, 4);
@@ -65,8 +82,18 @@ int cv_ctl_show_host(struct cv_ctl *ctl, struct ctl_show *show);
 int cv_ctl_show_steering(struct cv_ctl *ctl, struct ctl_show *show);
 /* dns.c */
 int cv_ctl_show_dns(struct cv_ctl *ctl, struct ctl_show *show);
-/* metrics.c */
+/* ---- metrics.c: if there is much to tell, answered later, a piece per turn ---- */
+
 int cv_ctl_show_metrics(struct cv_ctl *ctl, struct ctl_show *show);
+
+/** Go on with pages, a piece. */
+void cv_ctl_metrics_run(struct cv_ctl *ctl);
+
+/** Tell whether a page is under way. */
+bool cv_ctl_metrics_is_busy(const struct cv_ctl *ctl);
+
+/** Answer who waits for a page with -ECANCELED. */
+void cv_ctl_metrics_stop(struct cv_ctl *ctl);
 
 /* ---- show_flows.c: answered later, piece by piece ---- */
 

@@ -13,9 +13,12 @@
 
 /* Series at most, and a quarter more that are always there: about 30 MB when all of them are there. */
 #define SERIES_MAX 16000
-/* Rounds in a minute, when somebody asks all the time. */
+/* Between rounds, when somebody asks all the time. */
 #define ROUND_MS 1000
 #define ROUND_REST 20 /* times as long as one took, before the next that somebody asks for */
+/* Numbers that are looked at, and names that are, in a turn of the loop: about 1 ms each. */
+#define PIECE 1000
+#define EXPIRE_PIECE 10000
 /* Peaks are means over so long, as AWS's are. */
 #define PEAK_MS 10000
 
@@ -79,24 +82,6 @@ static void feed_take(struct ctl_meter_sink *sink, const struct ctl_meter *meter
 		if (series_make(feed, meter, sample, meter->sets[i], &series))
 			cv_points_add(feed->points, &series, (double)value);
 	}
-}
-
-static void round_make(struct cv_ctl *ctl, uint64_t minute)
-{
-	struct feed feed = {
-		{.parts = true, .take = feed_take}, ctl->conf->model, ctl->watch.points};
-	const struct ctl_meter *meters;
-	uint32_t n, n_lost = cv_points_lost(feed.points);
-
-	cv_points_begin(feed.points, minute);
-	meters = cv_ctl_meters(&n);
-	for (uint32_t i = 0; i < n; i++)
-		meters[i].walk(ctl, &meters[i], &feed.sink);
-	if (n_lost == 0 && cv_points_lost(feed.points) > 0)
-		cv_log(CV_LOG_WARNING,
-		       "metrics: %u points found no room among %u series: CloudWatch does not tell "
-		       "of all endpoints, Prometheus does",
-		       cv_points_lost(feed.points), cv_points_n(feed.points));
 }
 
 /* ---- the best ten seconds ---- */
@@ -175,6 +160,59 @@ static void peaks_tick(struct cv_ctl *ctl, uint64_t now_ms)
 	watch->peaks_ms = now_ms;
 }
 
+/* ---- rounds, a piece per turn of the loop ---- */
+
+static void round_end(struct cv_ctl *ctl)
+{
+	struct ctl_watch *watch = &ctl->watch;
+	uint32_t n_lost = cv_points_lost(watch->points);
+	uint64_t now_ms = cv_clock_ms();
+
+	cv_points_end(watch->points);
+	watch->round.on = false;
+	if (n_lost == 0 && cv_points_lost(watch->points) > 0)
+		cv_log(CV_LOG_WARNING,
+		       "metrics: %u points found no room among %u series: CloudWatch does not tell "
+		       "of all endpoints, Prometheus does",
+		       cv_points_lost(watch->points), cv_points_n(watch->points));
+	if (watch->round.next == 0) {
+		/* With many series it takes its time, and control has other things to do. */
+		watch->ready_ms = now_ms + ROUND_MS + ROUND_REST * (now_ms - watch->round.began_ms);
+		return;
+	}
+	peaks_forget(&watch->node_peaks);
+	peaks_forget(&watch->lb_peaks);
+	watch->minute = watch->round.next;
+}
+
+void cv_ctl_watch_run(struct cv_ctl *ctl)
+{
+	struct feed feed = {
+		{.parts = true, .take = feed_take}, ctl->conf->model, ctl->watch.points};
+	struct ctl_round *round = &ctl->watch.round;
+
+	if (!round->on)
+		return;
+	if (round->loads != ctl->loads) {
+		/* What has been taken cannot be told from what has not. */
+		round->loads = ctl->loads;
+		round->walk = (struct ctl_meter_walk){0};
+		cv_points_begin(feed.points, ctl->watch.minute);
+	}
+	if (!cv_points_expire(feed.points, EXPIRE_PIECE) &&
+	    !cv_ctl_meters_walk(ctl, &feed.sink, &round->walk, PIECE))
+		round_end(ctl);
+}
+
+/* @param next  the minute that has begun; 0: somebody asks */
+static void round_begin(struct cv_ctl *ctl, uint64_t next)
+{
+	ctl->watch.round = (struct ctl_round){
+		.on = true, .began_ms = cv_clock_ms(), .next = next, .loads = ctl->loads};
+	cv_points_begin(ctl->watch.points, ctl->watch.minute);
+	cv_ctl_watch_run(ctl); /* mostly one piece is all */
+}
+
 void cv_ctl_watch_fini(struct ctl_watch *watch)
 {
 	cv_points_destroy(watch->points);
@@ -192,6 +230,7 @@ static void minute_look(struct ctl_watch *watch, uint64_t minute)
 	       (unsigned long long)(watch->minute - minute));
 	watch->minute = minute;
 	watch->ready_ms = 0; /* the next who asks has a round, which forgets the points before */
+	watch->round.on = false;
 	peaks_forget(&watch->node_peaks);
 	peaks_forget(&watch->lb_peaks);
 }
@@ -199,33 +238,29 @@ static void minute_look(struct ctl_watch *watch, uint64_t minute)
 void cv_ctl_watch_tick(struct cv_ctl *ctl, uint64_t now_ms)
 {
 	uint64_t minute = (uint64_t)time(NULL) / 60;
+	struct ctl_watch *watch = &ctl->watch;
 
 	if (ctl->dp == NULL)
 		return;
 	peaks_tick(ctl, now_ms);
-	minute_look(&ctl->watch, minute);
-	if (minute <= ctl->watch.minute)
+	minute_look(watch, minute);
+	if (minute <= watch->minute || watch->round.on)
 		return;
-	if (ctl->watch.points == NULL)
-		ctl->watch.points = cv_points_create(SERIES_MAX);
+	if (watch->points == NULL)
+		watch->points = cv_points_create(SERIES_MAX);
 	/* What has been since the last round was in the minute that is over. */
-	if (ctl->watch.points != NULL && ctl->watch.minute != 0)
-		round_make(ctl, ctl->watch.minute);
-	peaks_forget(&ctl->watch.node_peaks);
-	peaks_forget(&ctl->watch.lb_peaks);
-	ctl->watch.minute = minute;
+	if (watch->points != NULL && watch->minute != 0)
+		round_begin(ctl, minute);
+	else
+		watch->minute = minute;
 }
 
 const struct cv_points *cv_ctl_points(struct cv_ctl *ctl)
 {
-	uint64_t now_ms = cv_clock_ms(), end_ms;
+	uint64_t now_ms = cv_clock_ms();
 
 	cv_ctl_watch_tick(ctl, now_ms);
-	if (ctl->watch.points == NULL || now_ms < ctl->watch.ready_ms)
-		return ctl->watch.points;
-	round_make(ctl, ctl->watch.minute);
-	end_ms = cv_clock_ms();
-	/* With many series it takes its time: control has other things to do, whoever asks how often. */
-	ctl->watch.ready_ms = end_ms + ROUND_MS + ROUND_REST * (end_ms - now_ms);
+	if (ctl->watch.points != NULL && !ctl->watch.round.on && now_ms >= ctl->watch.ready_ms)
+		round_begin(ctl, 0);
 	return ctl->watch.points;
 }

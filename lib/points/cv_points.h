@@ -6,7 +6,7 @@
  * Metrics over time: for each metric and its dimensions a ring of one point a minute, three hours long.
  *
  * Points are put in rounds, one or several in a minute. What several objects have in common is summed in a
- * round. Pure: no I/O, no clock.
+ * round. Who reads meanwhile finds what was there before it. Pure: no I/O, no clock.
  *
  * @threads one at a time (control)
  */
@@ -52,12 +52,24 @@ struct cv_points *cv_points_create(uint32_t n_max);
 void cv_points_destroy(struct cv_points *points);
 
 /**
- * Begin a round.
+ * Begin a round. One that has not ended is broken off: what was added to gauges in it is void, what counters
+ * have grown by counts in this one.
  *
  * @param minute  minutes since 1970. Before that of the last round: the clock was wrong, all points are
  *                forgotten, and counters go on growing from where they were
  */
 void cv_points_begin(struct cv_points *points, uint64_t minute);
+
+/** End a round: from now on it is what is read. */
+void cv_points_end(struct cv_points *points);
+
+/**
+ * Drop what no round has named for as long as minutes are remembered, and look at some only.
+ *
+ * @param n  so many
+ * @return whether there are more to be looked at in this minute
+ */
+bool cv_points_expire(struct cv_points *points, uint32_t n);
 
 /** Add to a series in this round. Without memory, or room, the point is lost. */
 void cv_points_add(struct cv_points *points, const struct cv_points_series *series, double value);
@@ -72,7 +84,7 @@ void cv_points_add(struct cv_points *points, const struct cv_points_series *seri
 uint64_t cv_points_grown(struct cv_points *points, const struct cv_points_series *series,
 			 uint64_t total);
 
-/** How many points of this round were lost because their series found no room. */
+/** How many points of the last round that ended were lost because their series found no room. */
 uint32_t cv_points_lost(const struct cv_points *points);
 
 /** How many series there are. */

@@ -13,7 +13,10 @@
 struct series {
 	struct points_node node; /* first; its minute is that of the newest point */
 	struct cv_points_series pub;
-	uint64_t round;
+	/* What has come in the last round that named it, for its minute; not among values yet. */
+	uint64_t round, minute;
+	double sum;
+	bool pending;
 	double values[CV_POINTS_MINUTES]; /* by minute; NAN: none */
 };
 
@@ -25,8 +28,10 @@ struct counter {
 struct cv_points {
 	struct points_table series, counters;
 	uint32_t n_max, n_passing; /* the latter: series that are not always there */
-	uint32_t n_lost;           /* in this round */
+	uint32_t n_lost, n_losing; /* in the last round; in the one that runs */
 	uint64_t minute, round;
+	uint64_t ended;                            /* round that ended last */
+	uint32_t series_checked, counters_checked; /* those from here on are not too old */
 };
 
 struct cv_points *cv_points_create(uint32_t n_max)
@@ -45,13 +50,6 @@ void cv_points_destroy(struct cv_points *points)
 	cv_points_table_fini(&points->series);
 	cv_points_table_fini(&points->counters);
 	free(points);
-}
-
-static void passing_count(struct cv_points *points)
-{
-	points->n_passing = 0;
-	for (uint32_t i = 0; i < points->series.n; i++)
-		points->n_passing += !((const struct series *)points->series.nodes[i])->pub.always;
 }
 
 static bool has_room(const struct cv_points *points, const struct cv_points_series *what)
@@ -73,17 +71,46 @@ static void points_forget(struct cv_points *points, uint64_t minute)
 void cv_points_begin(struct cv_points *points, uint64_t minute)
 {
 	points->round++;
-	points->n_lost = 0;
+	points->n_losing = 0;
 	if (minute == points->minute)
 		return;
 	if (minute < points->minute)
 		points_forget(points, minute);
 	points->minute = minute;
-	if (minute < CV_POINTS_MINUTES)
-		return;
-	cv_points_table_expire(&points->series, minute - CV_POINTS_MINUTES + 1);
-	passing_count(points);
-	cv_points_table_expire(&points->counters, minute - CV_POINTS_MINUTES + 1);
+	points->series_checked = points->series.n;
+	points->counters_checked = points->counters.n;
+}
+
+void cv_points_end(struct cv_points *points)
+{
+	points->ended = points->round;
+	points->n_lost = points->n_losing;
+}
+
+static bool is_old(const struct cv_points *points, const struct points_node *node)
+{
+	return node->minute + CV_POINTS_MINUTES <= points->minute;
+}
+
+/* From the last to the first: whoever takes the place of one that is dropped has been looked at. */
+bool cv_points_expire(struct cv_points *points, uint32_t n)
+{
+	struct points_table *series = &points->series, *counters = &points->counters;
+
+	for (; n > 0 && points->series_checked > 0; n--) {
+		const struct series *s =
+			(const struct series *)series->nodes[--points->series_checked];
+
+		if (!is_old(points, &s->node))
+			continue;
+		points->n_passing -= !s->pub.always;
+		cv_points_table_drop(series, points->series_checked);
+	}
+	for (; n > 0 && points->counters_checked > 0; n--) {
+		if (is_old(points, counters->nodes[--points->counters_checked]))
+			cv_points_table_drop(counters, points->counters_checked);
+	}
+	return points->series_checked > 0 || points->counters_checked > 0;
 }
 
 /* What is public of a series are parts of its name. */
@@ -105,6 +132,39 @@ static void pub_fill(struct series *series, const struct cv_points_series *from)
 	}
 }
 
+/* What a round that has ended brought is the minute's. */
+static void settle(const struct cv_points *points, struct series *series)
+{
+	double *at = &series->values[series->minute % CV_POINTS_MINUTES];
+
+	if (!series->pending || series->round > points->ended)
+		return;
+	if (isnan(*at) || series->pub.gauge)
+		*at = 0;
+	*at += series->sum;
+	series->sum = 0;
+	series->pending = false;
+}
+
+static struct series *series_make(struct cv_points *points, const struct cv_points_series *what,
+				  const struct points_name *name)
+{
+	struct series *series = NULL;
+
+	if (has_room(points, what))
+		series = cv_points_table_add(&points->series, sizeof(*series), name);
+	if (series == NULL) {
+		points->n_losing++;
+		return NULL;
+	}
+	pub_fill(series, what);
+	points->n_passing += !what->always;
+	series->node.minute = points->minute;
+	for (uint32_t i = 0; i < CV_POINTS_MINUTES; i++)
+		series->values[i] = NAN;
+	return series;
+}
+
 static struct series *series_get(struct cv_points *points, const struct cv_points_series *what,
 				 bool make)
 {
@@ -115,39 +175,32 @@ static struct series *series_get(struct cv_points *points, const struct cv_point
 	if (!cv_points_name_make(what, &name))
 		return NULL;
 	idx = cv_points_table_find(&points->series, &name);
-	if (idx == UINT32_MAX && make && has_room(points, what))
-		series = cv_points_table_add(&points->series, sizeof(*series), &name);
-	points->n_lost += idx == UINT32_MAX && make && series == NULL;
-	if (series == NULL) {
-		free(name.text);
-		return idx != UINT32_MAX ? (struct series *)points->series.nodes[idx] : NULL;
-	}
-	pub_fill(series, what);
-	points->n_passing += !what->always;
-	series->node.minute = points->minute;
-	series->round = points->round;
-	for (uint32_t i = 0; i < CV_POINTS_MINUTES; i++)
-		series->values[i] = NAN;
-	series->values[points->minute % CV_POINTS_MINUTES] = 0;
+	if (idx != UINT32_MAX)
+		series = (struct series *)points->series.nodes[idx];
+	else if (make)
+		series = series_make(points, what, &name);
+	cv_points_name_fini(&name);
 	return series;
 }
 
 void cv_points_add(struct cv_points *points, const struct cv_points_series *what, double value)
 {
 	struct series *series = series_get(points, what, what->always || value != 0);
-	double *at;
 
 	if (series == NULL)
 		return;
-	at = &series->values[points->minute % CV_POINTS_MINUTES];
+	settle(points, series);
 	while (series->node.minute < points->minute) {
 		series->node.minute++;
 		series->values[series->node.minute % CV_POINTS_MINUTES] = NAN;
 	}
-	if (isnan(*at) || (series->round != points->round && what->gauge))
-		*at = 0;
+	/* What counters have grown by in a round that was broken off has happened. */
+	if (series->round != points->round && what->gauge)
+		series->sum = 0;
 	series->round = points->round;
-	*at += value;
+	series->minute = points->minute;
+	series->pending = true;
+	series->sum += value;
 }
 
 uint64_t cv_points_grown(struct cv_points *points, const struct cv_points_series *what,
@@ -165,8 +218,7 @@ uint64_t cv_points_grown(struct cv_points *points, const struct cv_points_series
 		counter = (struct counter *)points->counters.nodes[idx];
 	else if (total != 0)
 		counter = cv_points_table_add(&points->counters, sizeof(*counter), &name);
-	if (idx != UINT32_MAX || counter == NULL)
-		free(name.text);
+	cv_points_name_fini(&name);
 	/* One that cannot be remembered would grow by all of it again and again. */
 	if (counter == NULL)
 		return 0;
@@ -199,7 +251,7 @@ uint32_t cv_points_find(const struct cv_points *points, const struct cv_points_s
 	if (!cv_points_name_make(series, &name))
 		return UINT32_MAX;
 	idx = cv_points_table_find(&points->series, &name);
-	free(name.text);
+	cv_points_name_fini(&name);
 	return idx;
 }
 
@@ -214,9 +266,10 @@ void cv_points_span(const struct cv_points *points, uint32_t i, uint64_t *ret_fi
 
 bool cv_points_get(const struct cv_points *points, uint32_t i, uint64_t minute, double *ret_value)
 {
-	const struct series *series = (const struct series *)points->series.nodes[i];
+	struct series *series = (struct series *)points->series.nodes[i];
 	uint64_t first, last;
 
+	settle(points, series);
 	cv_points_span(points, i, &first, &last);
 	if (minute < first || minute > last)
 		return false;

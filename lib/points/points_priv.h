@@ -18,23 +18,36 @@ struct points_node {
 	uint64_t minute; /**< of the last round that named it */
 };
 
+/** Where a node is, and enough of its hash to pass over most others without a look at them. */
+struct points_place {
+	uint32_t tag; /**< upper half of the hash */
+	uint32_t at;  /**< 1 + index into nodes; 0: free */
+};
+
 /** Nodes by name. */
 struct points_table {
 	struct points_node **nodes; /**< shape [n], room for [cap] */
 	uint32_t n, cap;
-	uint32_t *places; /**< shape [mask + 1]: 1 + index into nodes; 0: free */
+	struct points_place *places; /**< shape [mask + 1] */
 	uint32_t mask;
 };
 
-/** A name in a buffer: its parts, and what a node of it needs. */
+/** Bytes of a name that need no heap. */
+#define POINTS_NAME_ROOM 1024
+
+/** A name: its parts, and what a node of it needs. */
 struct points_name {
-	char *text; /**< heap */
+	char *text; /**< room, or heap */
 	size_t len;
 	uint64_t hash;
+	char room[POINTS_NAME_ROOM];
 };
 
-/** Make the name of a series. @return whether there was memory; @owner caller, free(ret->text) */
+/** Make the name of a series. @return whether there was memory; @owner caller, cv_points_name_fini() */
 bool cv_points_name_make(const struct cv_points_series *series, struct points_name *ret);
+
+/** Free what a name holds. */
+void cv_points_name_fini(struct points_name *name);
 
 /** Find a node. @return its index, or UINT32_MAX */
 uint32_t cv_points_table_find(const struct points_table *table, const struct points_name *name);
@@ -43,13 +56,12 @@ uint32_t cv_points_table_find(const struct points_table *table, const struct poi
  * Add a node, which must not be there.
  *
  * @param size  bytes of it, zeroed but for the node
- * @param name  its text becomes the node's
  * @return NULL if memory ran out
  */
 void *cv_points_table_add(struct points_table *table, size_t size, const struct points_name *name);
 
-/** Drop nodes that no round has named since a minute. */
-void cv_points_table_expire(struct points_table *table, uint64_t minute);
+/** Drop a node; the last one takes its place. O(1) */
+void cv_points_table_drop(struct points_table *table, uint32_t idx);
 
 /** Free all. */
 void cv_points_table_fini(struct points_table *table);

@@ -2,7 +2,6 @@
 
 /* Nodes by name: an array, and an open hash of it. */
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,14 +14,12 @@
 /* Names do not come from outside: no secret is needed. */
 #define KEY 0x706f696e7473ULL
 
-bool cv_points_name_make(const struct cv_points_series *series, struct points_name *ret)
+/* The parts of a name, in order. @return how many; shape [3 + 2 * CV_POINTS_DIMS_MAX] */
+static size_t parts_list(const struct cv_points_series *series, const char **parts)
 {
 	const struct cv_points_dim *dims[CV_POINTS_DIMS_MAX];
-	const char *const heads[] = {series->owner, series->ns, series->name};
-	FILE *out = open_memstream(&ret->text, &ret->len);
+	size_t n = 0;
 
-	if (out == NULL)
-		return false;
 	for (uint32_t i = 0; i < series->n_dims; i++) {
 		uint32_t k = i;
 
@@ -30,92 +27,146 @@ bool cv_points_name_make(const struct cv_points_series *series, struct points_na
 			dims[k] = dims[k - 1];
 		dims[k] = &series->dims[i];
 	}
-	for (size_t i = 0; i < CV_ARRAY_LEN(heads); i++)
-		fwrite(heads[i], 1, strlen(heads[i]) + 1, out);
+	parts[n++] = series->owner;
+	parts[n++] = series->ns;
+	parts[n++] = series->name;
 	for (uint32_t i = 0; i < series->n_dims; i++) {
-		fwrite(dims[i]->name, 1, strlen(dims[i]->name) + 1, out);
-		fwrite(dims[i]->value, 1, strlen(dims[i]->value) + 1, out);
+		parts[n++] = dims[i]->name;
+		parts[n++] = dims[i]->value;
 	}
-	if (fclose(out) != 0) {
-		free(ret->text);
+	return n;
+}
+
+bool cv_points_name_make(const struct cv_points_series *series, struct points_name *ret)
+{
+	const char *parts[3 + 2 * CV_POINTS_DIMS_MAX];
+	size_t lens[CV_ARRAY_LEN(parts)], n = parts_list(series, parts);
+	char *end;
+
+	ret->len = 0;
+	for (size_t i = 0; i < n; i++) {
+		lens[i] = strlen(parts[i]) + 1;
+		ret->len += lens[i];
+	}
+	ret->text = ret->len <= sizeof(ret->room) ? ret->room : malloc(ret->len);
+	if (ret->text == NULL)
 		return false;
+	end = ret->text;
+	for (size_t i = 0; i < n; i++) {
+		memcpy(end, parts[i], lens[i]);
+		end += lens[i];
 	}
 	ret->hash = cv_siphash(ret->text, ret->len, KEY, KEY);
 	return true;
 }
 
+void cv_points_name_fini(struct points_name *name)
+{
+	if (name->text != name->room)
+		free(name->text);
+}
+
+static uint32_t tag_of(uint64_t hash)
+{
+	return (uint32_t)(hash >> 32);
+}
+
 uint32_t cv_points_table_find(const struct points_table *table, const struct points_name *name)
 {
-	for (uint64_t at = name->hash; table->places != NULL; at++) {
-		uint32_t place = table->places[at & table->mask];
+	for (uint64_t at = tag_of(name->hash); table->places != NULL; at++) {
+		const struct points_place *place = &table->places[at & table->mask];
 		const struct points_node *node;
 
-		if (place == 0)
+		if (place->at == 0)
 			break;
-		node = table->nodes[place - 1];
+		if (place->tag != tag_of(name->hash))
+			continue;
+		node = table->nodes[place->at - 1];
 		if (node->hash == name->hash && node->len == name->len &&
 		    memcmp(node->text, name->text, name->len) == 0)
-			return place - 1;
+			return place->at - 1;
 	}
 	return UINT32_MAX;
 }
 
-static void place_put(struct points_table *table, uint32_t idx)
+static void place_put(struct points_table *table, struct points_place place)
 {
-	uint64_t at = table->nodes[idx]->hash;
+	uint32_t at = place.tag;
 
-	while (table->places[at & table->mask] != 0)
+	while (table->places[at & table->mask].at != 0)
 		at++;
-	table->places[at & table->mask] = idx + 1;
-}
-
-static void places_fill(struct points_table *table)
-{
-	memset(table->places, 0, ((size_t)table->mask + 1) * sizeof(*table->places));
-	for (uint32_t i = 0; i < table->n; i++)
-		place_put(table, i);
+	table->places[at & table->mask] = place;
 }
 
 /* Room for one more: at most half of the places are taken. */
 static bool grow(struct points_table *table)
 {
 	uint32_t cap = table->cap == 0 ? PLACES_MIN / 2 : table->cap * 2;
-	struct points_node **nodes;
-	uint32_t *places;
+	struct points_table next = *table;
 
 	if (table->n < table->cap)
 		return true;
-	places = calloc((size_t)cap * 2, sizeof(*places));
-	if (places == NULL)
+	next.mask = cap * 2 - 1;
+	next.places = calloc((size_t)cap * 2, sizeof(*next.places));
+	if (next.places == NULL)
 		return false;
-	nodes = realloc(table->nodes, cap * sizeof(struct points_node *));
-	if (nodes == NULL) {
-		free(places);
+	next.nodes = realloc(table->nodes, cap * sizeof(struct points_node *));
+	if (next.nodes == NULL) {
+		free(next.places);
 		return false;
 	}
+	/* Without a look at the nodes, which lie all over the memory. */
+	for (uint32_t i = 0; table->places != NULL && i <= table->mask; i++) {
+		if (table->places[i].at != 0)
+			place_put(&next, table->places[i]);
+	}
 	free(table->places);
-	table->nodes = nodes;
-	table->places = places;
+	*table = next;
 	table->cap = cap;
-	table->mask = cap * 2 - 1;
-	places_fill(table);
 	return true;
 }
 
 void *cv_points_table_add(struct points_table *table, size_t size, const struct points_name *name)
 {
 	struct points_node *node = calloc(1, size);
+	char *text = malloc(name->len);
 
-	if (node == NULL || !grow(table)) {
+	if (node == NULL || text == NULL || !grow(table)) {
+		free(text);
 		free(node);
 		return NULL;
 	}
 	node->hash = name->hash;
-	node->text = name->text;
+	node->text = memcpy(text, name->text, name->len);
 	node->len = name->len;
-	table->nodes[table->n] = node;
-	place_put(table, table->n++);
+	table->nodes[table->n++] = node;
+	place_put(table, (struct points_place){tag_of(node->hash), table->n});
 	return node;
+}
+
+/* The place of a node that is there. */
+static uint32_t place_of(const struct points_table *table, uint32_t idx)
+{
+	uint32_t at = tag_of(table->nodes[idx]->hash);
+
+	while (table->places[at & table->mask].at != idx + 1)
+		at++;
+	return at & table->mask;
+}
+
+/* What stands behind it only because it was taken moves up. */
+static void place_free(struct points_table *table, uint32_t hole)
+{
+	struct points_place *places = table->places;
+	uint32_t mask = table->mask;
+
+	for (uint32_t at = (hole + 1) & mask; places[at].at != 0; at = (at + 1) & mask) {
+		if (((at - places[at].tag) & mask) < ((at - hole) & mask))
+			continue;
+		places[hole] = places[at];
+		hole = at;
+	}
+	places[hole].at = 0;
 }
 
 static void node_free(struct points_node *node)
@@ -124,20 +175,17 @@ static void node_free(struct points_node *node)
 	free(node);
 }
 
-void cv_points_table_expire(struct points_table *table, uint64_t minute)
+void cv_points_table_drop(struct points_table *table, uint32_t idx)
 {
-	uint32_t n = 0;
+	uint32_t last = table->n - 1;
 
-	for (uint32_t i = 0; i < table->n; i++) {
-		if (table->nodes[i]->minute >= minute)
-			table->nodes[n++] = table->nodes[i];
-		else
-			node_free(table->nodes[i]);
+	place_free(table, place_of(table, idx));
+	node_free(table->nodes[idx]);
+	if (idx != last) {
+		table->places[place_of(table, last)].at = idx + 1;
+		table->nodes[idx] = table->nodes[last];
 	}
-	if (n == table->n)
-		return;
-	table->n = n;
-	places_fill(table);
+	table->n = last;
 }
 
 void cv_points_table_fini(struct points_table *table)

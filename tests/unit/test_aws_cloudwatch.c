@@ -59,6 +59,7 @@ static void put(const char *lb_name, uint64_t minute, double value)
 
 	cv_points_begin(points, minute);
 	cv_points_add(points, &series, value);
+	cv_points_end(points);
 }
 
 static void CV_PRINTF(1, 2) cw(const char *fmt, ...)

@@ -35,7 +35,25 @@ static double value_at(const struct cv_points *points, const struct cv_points_se
 	return value;
 }
 
-#define IS(minute, value) assert_true(value_at(points, &series, minute) == (value))
+/* Of a round that is over. */
+#define IS(minute, value)                                                  \
+	do {                                                               \
+		cv_points_end(points);                                     \
+		assert_true(value_at(points, &series, minute) == (value)); \
+	} while (0)
+
+static uint32_t lost(struct cv_points *points)
+{
+	cv_points_end(points);
+	return cv_points_lost(points);
+}
+
+static void begin(struct cv_points *points, uint64_t minute)
+{
+	cv_points_begin(points, minute);
+	while (cv_points_expire(points, 3))
+		continue;
+}
 
 static void rounds_sum_up(void **state)
 {
@@ -43,16 +61,16 @@ static void rounds_sum_up(void **state)
 	struct cv_points_series series = named("x");
 
 	(void)state;
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	cv_points_add(points, &series, 0);
 	assert_int_equal(cv_points_n(points), 0);
 	cv_points_add(points, &series, 2);
 	cv_points_add(points, &series, 3);
 	IS(1000, 5);
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	cv_points_add(points, &series, 1);
 	IS(1000, 6);
-	cv_points_begin(points, 1003);
+	begin(points, 1003);
 	cv_points_add(points, &series, 0);
 	IS(1000, 6);
 	IS(1001, -1);
@@ -73,15 +91,15 @@ static void gauges_are_replaced(void **state)
 
 	(void)state;
 	series.gauge = series.always = true;
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	cv_points_add(points, &series, 0);
 	IS(1000, 0);
 	cv_points_add(points, &series, 4);
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	cv_points_add(points, &series, 2);
 	cv_points_add(points, &series, 1);
 	IS(1000, 3);
-	cv_points_begin(points, 1001);
+	begin(points, 1001);
 	cv_points_add(points, &series, 7);
 	IS(1000, 3);
 	IS(1001, 7);
@@ -95,7 +113,7 @@ static void ring_ends(void **state)
 
 	(void)state;
 	for (uint64_t minute = 1000; minute < 1000 + 2 * CV_POINTS_MINUTES; minute++) {
-		cv_points_begin(points, minute);
+		begin(points, minute);
 		cv_points_add(points, &series, (double)minute);
 		if (minute == 1000)
 			cv_points_add(points, &other, 1);
@@ -117,17 +135,17 @@ static void clock_may_be_set_back(void **state)
 	struct cv_points *points = cv_points_create(10);
 
 	(void)state;
-	cv_points_begin(points, 1120);
+	begin(points, 1120);
 	cv_points_add(points, &series, 7);
 	assert_int_equal(cv_points_grown(points, &series, 40), 40);
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	assert_int_equal(cv_points_n(points), 0);
 	assert_int_equal(cv_points_grown(points, &series, 42), 2);
 	cv_points_add(points, &series, 2);
 	IS(1000, 2);
 	IS(1120, -1);
 	/* The counter is not older than its series. */
-	cv_points_begin(points, 1000 + CV_POINTS_MINUTES - 1);
+	begin(points, 1000 + CV_POINTS_MINUTES - 1);
 	assert_int_equal(cv_points_grown(points, &series, 45), 3);
 	cv_points_destroy(points);
 }
@@ -142,39 +160,40 @@ static void some_room_is_for_what_is_always_there(void **state)
 	(void)state;
 	always.owner = "222222222222";
 	always.always = true;
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	for (int i = 0; i < 12; i++) {
 		snprintf(text, sizeof(text), "%d", i);
 		cv_points_add(points, &passing, 1);
 	}
 	assert_int_equal(cv_points_n(points), 8);
-	assert_int_equal(cv_points_lost(points), 4);
+	assert_int_equal(lost(points), 4);
 	for (int i = 0; i < 3; i++) {
 		snprintf(text, sizeof(text), "%d", i);
 		cv_points_add(points, &always, 0);
 	}
 	assert_int_equal(cv_points_n(points), 10);
-	assert_int_equal(cv_points_lost(points), 5);
+	assert_int_equal(lost(points), 5);
 	/* What is there goes on; another round begins to count anew. */
-	cv_points_begin(points, 1001);
-	assert_int_equal(cv_points_lost(points), 0);
+	begin(points, 1001);
+	assert_int_equal(cv_points_lost(points), 5);
+	assert_int_equal(lost(points), 0);
 	snprintf(text, sizeof(text), "0");
 	cv_points_add(points, &passing, 1);
 	cv_points_add(points, &always, 1);
 	snprintf(text, sizeof(text), "11");
 	cv_points_add(points, &passing, 0);
-	assert_int_equal(cv_points_lost(points), 0);
+	assert_int_equal(lost(points), 0);
 	cv_points_add(points, &passing, 1);
-	assert_int_equal(cv_points_lost(points), 1);
+	assert_int_equal(lost(points), 1);
 	/* With the others' end there is room again, as much as before. */
-	cv_points_begin(points, 1000 + CV_POINTS_MINUTES);
+	begin(points, 1000 + CV_POINTS_MINUTES);
 	assert_int_equal(cv_points_n(points), 2);
 	for (int i = 1; i < 12; i++) {
 		snprintf(text, sizeof(text), "%d", i);
 		cv_points_add(points, &passing, 1);
 	}
 	assert_int_equal(cv_points_n(points), 9);
-	assert_int_equal(cv_points_lost(points), 4);
+	assert_int_equal(lost(points), 4);
 	cv_points_destroy(points);
 }
 
@@ -185,7 +204,7 @@ static void names_tell_apart(void **state)
 	char text[16];
 
 	(void)state;
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	for (int i = 1; i <= 1100; i++) {
 		snprintf(text, sizeof(text), "lb-%d", i);
 		other = named(text);
@@ -215,7 +234,7 @@ static void counters_grow(void **state)
 	struct cv_points_series series = named("x");
 
 	(void)state;
-	cv_points_begin(points, 1000);
+	begin(points, 1000);
 	assert_int_equal(cv_points_grown(points, &series, 0), 0);
 	assert_int_equal(cv_points_grown(points, &series, 5), 5);
 	assert_int_equal(cv_points_grown(points, &series, 5), 0);
@@ -228,6 +247,95 @@ static void counters_grow(void **state)
 	cv_points_destroy(points);
 }
 
+/* Whoever reads while a round goes on finds what was there before. */
+static void half_a_round_is_not_read(void **state)
+{
+	struct cv_points *points = cv_points_create(10);
+	struct cv_points_series series = named("x"), gauge = named("y");
+
+	(void)state;
+	gauge.gauge = true;
+	cv_points_begin(points, 1000);
+	cv_points_add(points, &series, 2);
+	cv_points_add(points, &gauge, 20);
+	assert_true(value_at(points, &series, 1000) == -1);
+	cv_points_end(points);
+	cv_points_begin(points, 1000);
+	cv_points_add(points, &series, 3);
+	cv_points_add(points, &gauge, 30);
+	assert_true(value_at(points, &series, 1000) == 2);
+	assert_true(value_at(points, &gauge, 1000) == 20);
+	cv_points_add(points, &gauge, 5);
+	cv_points_end(points);
+	assert_true(value_at(points, &series, 1000) == 5);
+	assert_true(value_at(points, &gauge, 1000) == 35);
+	cv_points_begin(points, 1001);
+	cv_points_add(points, &gauge, 7);
+	assert_true(value_at(points, &gauge, 1000) == 35);
+	assert_true(value_at(points, &gauge, 1001) == -1);
+	cv_points_destroy(points);
+}
+
+/* What a counter has grown by in it is told once only, and is not lost. */
+static void a_round_may_be_broken_off(void **state)
+{
+	struct cv_points *points = cv_points_create(10);
+	struct cv_points_series series = named("x"), gauge = named("y");
+
+	(void)state;
+	gauge.gauge = true;
+	cv_points_begin(points, 1000);
+	cv_points_add(points, &series, (double)cv_points_grown(points, &series, 7));
+	cv_points_add(points, &gauge, 20);
+	cv_points_begin(points, 1000);
+	cv_points_add(points, &series, (double)cv_points_grown(points, &series, 9));
+	cv_points_add(points, &gauge, 21);
+	cv_points_end(points);
+	assert_true(value_at(points, &series, 1000) == 9);
+	assert_true(value_at(points, &gauge, 1000) == 21);
+	cv_points_destroy(points);
+}
+
+/* Those that go are taken out from among the others, a few at a time. */
+static void others_are_found_while_some_go(void **state)
+{
+	struct cv_points *points = cv_points_create(1000);
+	struct cv_points_series series;
+	char text[16];
+	bool more = true;
+
+	(void)state;
+	for (uint64_t minute = 1000; minute < 1002; minute++) {
+		begin(points, minute);
+		for (int i = (int)(minute - 1000); i < 1000; i += 2) {
+			snprintf(text, sizeof(text), "lb-%d", i);
+			series = named(text);
+			cv_points_add(points, &series, i + 1);
+			assert_int_equal(cv_points_grown(points, &series, (uint64_t)i + 1), i + 1);
+		}
+		cv_points_end(points);
+	}
+	cv_points_begin(points, 1000 + CV_POINTS_MINUTES);
+	for (int n_steps = 0; more; n_steps++) {
+		more = cv_points_expire(points, 50);
+		assert_int_equal(more, n_steps < 2000 / 50 - 1);
+		for (int i = 1; i < 1000; i += 2) {
+			snprintf(text, sizeof(text), "lb-%d", i);
+			series = named(text);
+			assert_true(value_at(points, &series, 1001) == i + 1);
+		}
+	}
+	assert_int_equal(cv_points_n(points), 500);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "lb-%d", i);
+		series = named(text);
+		assert_int_equal(cv_points_find(points, &series) != UINT32_MAX, i % 2);
+		assert_int_equal(cv_points_grown(points, &series, (uint64_t)i + 1),
+				 i % 2 == 1 ? 0 : i + 1);
+	}
+	cv_points_destroy(points);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +345,9 @@ int main(void)
 		cmocka_unit_test(clock_may_be_set_back),
 		cmocka_unit_test(names_tell_apart),
 		cmocka_unit_test(counters_grow),
+		cmocka_unit_test(half_a_round_is_not_read),
+		cmocka_unit_test(a_round_may_be_broken_off),
+		cmocka_unit_test(others_are_found_while_some_go),
 		cmocka_unit_test(some_room_is_for_what_is_always_there),
 	};
 
