@@ -318,6 +318,16 @@ static void check_rules(struct model_ctx *ctx, const struct cv_model_security_gr
 	}
 }
 
+static void check_service(struct model_ctx *ctx, const struct cv_model_service *service)
+{
+	if (service->n_principals == 0 && service->meta.n_users == 0 && !service->meta.gone &&
+	    !service->meta.api)
+		cv_model_err(ctx, 0, "", "allowed_principals",
+			     "service '%s' allows nobody: only its own account can make endpoints "
+			     "for it",
+			     service->name);
+}
+
 int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 {
 	struct model_ctx ctx = {.model = model, .errs = errs};
@@ -348,12 +358,7 @@ int cv_model_check(struct cv_model *model, struct cv_model_errs *errs)
 	ctx.kind = CV_MODEL_SERVICE;
 	for (uint32_t i = 0; i < model->n_services; i++) {
 		n_before = errs->n;
-		if (model->services[i].n_principals == 0 && !model->services[i].meta.gone &&
-		    !model->services[i].meta.api && model->services[i].meta.n_users == 0)
-			cv_model_err(&ctx, 0, "", "allowed_principals",
-				     "service '%s' allows nobody: only its own account can make "
-				     "endpoints for it",
-				     model->services[i].name);
+		check_service(&ctx, &model->services[i]);
 		blame(&ctx, n_before, i);
 	}
 	ctx.kind = CV_MODEL_ENDPOINT;
