@@ -335,8 +335,8 @@ def known_rss_is_used_and_shown(home):
 CASES = (
     help_and_version_are_printed, wrong_command_lines_are_refused, check_prints_what_would_be_served,
     check_prints_every_error, files_of_the_apis_are_looked_at_before_anything_is_touched,
-    what_only_root_may_see_is_no_error_for_others, missing_file_is_an_error_of_the_configuration, bad_port_is_named,
-    eal_arguments_override, impossible_socket_ends_a_start_cleanly,
+    what_only_root_may_see_is_no_error_for_others, missing_file_is_an_error_of_the_configuration,
+    bad_port_is_named, eal_arguments_override, impossible_socket_ends_a_start_cleanly,
     second_culvertd_on_the_socket_is_refused, taken_port_of_the_api_is_named, ready_and_stopping_are_notified,
     each_signal_stops_with_a_summary, killed_one_can_be_followed_by_another,
     reload_is_whole_or_nothing, several_workers_run_on_few_cpus,
