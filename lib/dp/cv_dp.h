@@ -54,7 +54,7 @@ typedef uint16_t cv_dp_rx_fn(void *arg, unsigned int worker, unsigned int queue,
 /** What the data plane is made of. */
 struct cv_dp_cfg {
 	unsigned int n_workers;          /**< 1..CV_DP_WORKERS_MAX */
-	uint32_t n_flows;                /**< flow table size of each worker, 1..2^24 - 1 */
+	uint32_t n_flows;                /**< of each worker, 1..2^24 - 1 */
 	uint16_t n_ports;                /**< logical ports, at most CV_DP_PORTS_MAX */
 	uint32_t n_obj[CV_STATS_KIND_N]; /**< counted slots per kind */
 	/**

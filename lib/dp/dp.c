@@ -100,12 +100,22 @@ static bool dp_worker_is_whole(const struct cv_dp_worker *w)
 	       w->host_down != NULL;
 }
 
+/*
+ * Flows that a table has room for: some more than may be, for paths that have few when others have filled
+ * it. Each costs its memory.
+ */
+#define DP_ROOM_PART 32
+static uint32_t dp_table_len(uint32_t n_flows)
+{
+	return RTE_MIN(n_flows + n_flows / DP_ROOM_PART, CV_FLOW_MAX);
+}
+
 static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 {
 	const unsigned int handoff_len = dp_handoff_len(cfg->n_workers);
 
 	w->out = dp_zalloc(cfg->n_ports + 1u, sizeof(*w->out));
-	w->clients = dp_clients_create(cfg->n_flows);
+	w->clients = dp_clients_create(dp_table_len(cfg->n_flows));
 	w->handoff = dp_zalloc(cfg->n_workers, sizeof(*w->handoff));
 	w->in = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));
 	w->others = dp_zalloc(cfg->n_workers, sizeof(struct rte_ring *));
@@ -127,7 +137,7 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	}
 	w->paths = w->stats->obj[CV_STATS_PATH];
 	w->sweep.recheck = CV_FLOW_NONE;
-	return cv_flow_table_create(cfg->n_flows, cfg->seed, &w->flows);
+	return cv_flow_table_create(dp_table_len(cfg->n_flows), cfg->seed, &w->flows);
 }
 
 static int dp_rss_init(struct cv_dp *dp, const struct cv_dp_cfg *cfg)
@@ -158,6 +168,7 @@ static int dp_worker_create(const struct cv_dp_cfg *cfg, unsigned int id,
 		return -ENOMEM;
 	w->id = id;
 	w->n_workers = cfg->n_workers;
+	w->n_flows = cfg->n_flows;
 	w->lb_seed = cv_siphash("target", 6, cfg->seed, 0);
 	w->mbufs = cfg->mbufs;
 	w->tx = cfg->tx;

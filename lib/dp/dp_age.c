@@ -127,7 +127,7 @@ static void dp_age_piece(struct cv_dp_worker *w, uint32_t pkts)
 		s->credit = (uint32_t)RTE_MIN(s->credit + per_ms * RTE_MIN(ms, 1000u), most);
 		s->last_ms = w->now_ms;
 	}
-	if (w->flows->n_max - w->flows->n < w->flows->n_max / DP_WALK_HURRY)
+	if (w->flows->n > w->n_flows - w->n_flows / DP_WALK_HURRY)
 		s->credit = RTE_MIN(s->credit + DP_LOOKS_PER_FLOW * wanted, most);
 	n = RTE_MIN(s->credit, DP_PIECE + pkts);
 	s->credit -= n;

@@ -273,6 +273,8 @@ static enum cv_drop dp_flow_open(struct cv_dp_worker *w, struct dp_pkt *p,
 		reason = CV_DROP_NEIGHBOUR;
 	if (reason != CV_DROP_NONE)
 		return reason;
+	if (dp_is_crowded(w, route.local->path))
+		return CV_DROP_FLOW_TABLE_FULL;
 	idx = cv_flow_open(w->flows, key, p->hash);
 	if (idx == CV_FLOW_NONE)
 		return CV_DROP_FLOW_TABLE_FULL;

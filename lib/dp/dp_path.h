@@ -17,6 +17,23 @@ static inline struct cv_stats_obj *dp_path_obj(const struct cv_dp_worker *w,
 	return &w->paths[cv_view_path_slot(flow->path)];
 }
 
+/**
+ * Tell whether a path must open no flow: there are as many as may be, and of the room beside them, see
+ * dp_table_len(), it would have more than it leaves. So one path alone never has more than may be, and
+ * whoever fills the table by one leaves half of that room to the others.
+ *
+ * @param path  its word
+ */
+static inline bool dp_is_crowded(const struct cv_dp_worker *w, uint32_t path)
+{
+	const struct cv_stats_obj *obj = &w->paths[cv_view_path_slot(path)];
+
+	if (__builtin_expect(w->flows->n < w->n_flows, 1))
+		return false;
+	return cv_ctr_get(&obj->new_flows) - cv_ctr_get(&obj->end_flows) >=
+	       w->flows->n_max - w->flows->n;
+}
+
 /** Count an event at a path. @param path its word */
 static inline void dp_path_event(struct cv_dp_worker *w, uint32_t path, enum cv_path_event event)
 {

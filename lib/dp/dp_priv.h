@@ -103,6 +103,7 @@ struct cv_dp_worker {
 	struct cv_view_pub *pub;
 	uint64_t tsc_per_ms;
 
+	uint32_t n_flows;       /**< that may be; the table has room for some more */
 	uint32_t half_open;     /**< flows whose handshake is not finished */
 	uint32_t *half_opens;   /**< the same of each path */
 	bool staged;            /**< cycles are counted by stage */

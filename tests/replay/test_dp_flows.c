@@ -485,18 +485,18 @@ static void flood_leaves_open_flows_alone(void **state)
 }
 
 /* SYNs of new clients to one of our addresses, until one is refused. @return how many were not */
-static unsigned int flood(struct world *w, int local, uint16_t cport)
+static unsigned int flood(struct world *w, int local, uint16_t cport, enum cv_drop reason)
 {
-	const uint64_t before = world_drops(w, CV_DROP_SYN_FLOOD);
+	const uint64_t before = world_drops(w, reason);
 	struct talk t = talk(w, cport, L_PLAIN);
 	unsigned int n = 0;
 
 	t.eni = w->locals[local].ip;
 	t.vpc = w->locals[local].vpc;
-	while (world_drops(w, CV_DROP_SYN_FLOOD) == before) {
+	while (world_drops(w, reason) == before) {
 		struct seg s = client_seg(&t, F_SYN, "");
 
-		assert_true(n < 100);
+		assert_true(n < 200);
 		send_by(w, 0, port_of(&t), &s);
 		t.cport++;
 		n++;
@@ -515,13 +515,13 @@ static void flood_of_one_path_leaves_room_for_the_others(void **state)
 	world_publish(w);
 	for (int round = 0; round < 3; round++) {
 		/* Each may have as many as are left: half of 20, of 10, of 5. */
-		assert_int_equal(flood(w, LOCAL_A, 40000), 10);
-		assert_int_equal(flood(w, LOCAL_B, 40000), 5);
-		assert_int_equal(flood(w, LOCAL_NODE_0, 40000), 3);
-		assert_int_equal(flood(w, LOCAL_A, 41000), 0);
-		assert_int_equal(flood(w, LOCAL_B, 41000), 0);
-		assert_int_equal(flood(w, LOCAL_A2, 40000), 1);
-		assert_int_equal(flood(w, LOCAL_NODE_1, 40000), 1);
+		assert_int_equal(flood(w, LOCAL_A, 40000, CV_DROP_SYN_FLOOD), 10);
+		assert_int_equal(flood(w, LOCAL_B, 40000, CV_DROP_SYN_FLOOD), 5);
+		assert_int_equal(flood(w, LOCAL_NODE_0, 40000, CV_DROP_SYN_FLOOD), 3);
+		assert_int_equal(flood(w, LOCAL_A, 41000, CV_DROP_SYN_FLOOD), 0);
+		assert_int_equal(flood(w, LOCAL_B, 41000, CV_DROP_SYN_FLOOD), 0);
+		assert_int_equal(flood(w, LOCAL_A2, 40000, CV_DROP_SYN_FLOOD), 1);
+		assert_int_equal(flood(w, LOCAL_NODE_1, 40000, CV_DROP_SYN_FLOOD), 1);
 		assert_int_equal(world_flows(w), 20);
 		assert_int_equal(world_endpoint_drops(w, EP_B, CV_DROP_SYN_FLOOD), 2 * round + 2);
 		/* What opens no flow is asked for none. */
@@ -539,6 +539,31 @@ static void flood_of_one_path_leaves_room_for_the_others(void **state)
 		for (int i = 0; i < VPC_U0; i++)
 			w->vpcs[i].used = true;
 		world_publish(w);
+	}
+	world_destroy(w);
+}
+
+/* Whoever has a target behind the own endpoint can open connections until there may be no more. */
+static void one_path_leaves_room_in_the_table(void **state)
+{
+	const enum cv_drop full = CV_DROP_FLOW_TABLE_FULL;
+	struct world *w = world_create(&(struct world_cfg){.n_flows = 160});
+
+	(void)state;
+	for (unsigned int round = 1; round <= 3; round++) {
+		/* The table has room for 5 more, of which each may have half. */
+		assert_int_equal(flood(w, LOCAL_A, 40000, full), 160);
+		assert_int_equal(flood(w, LOCAL_B, 40000, full), 3);
+		assert_int_equal(flood(w, LOCAL_A, 41000, full), 0);
+		assert_int_equal(flood(w, LOCAL_NODE_0, 40000, full), 1);
+		assert_int_equal(flood(w, LOCAL_NODE_0, 41000, full), 0);
+		assert_int_equal(flood(w, LOCAL_A2, 40000, full), 1);
+		assert_int_equal(flood(w, LOCAL_NODE_1, 40000, full), 0);
+		assert_int_equal(world_flows(w), 165);
+		assert_int_equal(world_endpoint_drops(w, EP_B, full), round);
+		/* What is over takes no place. */
+		world_wait(w, 33000);
+		assert_int_equal(world_flows(w), 0);
 	}
 	world_destroy(w);
 }
@@ -587,6 +612,7 @@ int main(void)
 		cmocka_unit_test(stray_gets_a_reset_only_on_a_listener),
 		cmocka_unit_test(ports_run_out_exactly),
 		cmocka_unit_test(full_flow_table_drops_and_recovers),
+		cmocka_unit_test(one_path_leaves_room_in_the_table),
 		cmocka_unit_test(unknown_neighbour_drops_and_takes_no_port),
 	};
 
