@@ -171,6 +171,7 @@ extern const struct aws_group cv_aws_ec2_conn_group;
 extern const struct aws_group cv_aws_ec2_endpoint_group;
 extern const struct aws_group cv_aws_ec2_eni_group;
 extern const struct aws_group cv_aws_ec2_net_group;
+extern const struct aws_group cv_aws_ec2_none_group;
 extern const struct aws_group cv_aws_ec2_notify_group;
 extern const struct aws_group cv_aws_ec2_offer_group;
 extern const struct aws_group cv_aws_ec2_service_group;

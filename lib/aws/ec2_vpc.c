@@ -345,29 +345,6 @@ static int describe_account_attributes(struct aws_call *call)
 	return 0;
 }
 
-/* An answer without elements; what is asked for by id is not there. */
-static int describe_none(struct aws_call *call, const char *list, const char *param,
-			 const char *unknown)
-{
-	uint32_t n;
-	const char *const *ids = cv_aws_strs(call, param, &n);
-
-	if (n > 0)
-		return cv_aws_fail(call, unknown, "The ID '%.64s' does not exist", ids[0]);
-	cv_aws_ec2_empty(call, list);
-	return 0;
-}
-
-static int describe_route_tables(struct aws_call *call)
-{
-	return describe_none(call, "routeTableSet", "RouteTableId", "InvalidRouteTableID.NotFound");
-}
-
-static int describe_prefix_lists(struct aws_call *call)
-{
-	return describe_none(call, "prefixListSet", "PrefixListId", "InvalidPrefixListID.NotFound");
-}
-
 /* ---- the table ---- */
 
 static const struct aws_param create_vpc_params[] = {
@@ -414,10 +391,6 @@ static const struct aws_param delete_subnet_params[] = {AWS_DRY_RUN,
 							AWS_ID("SubnetId", AWS_REQUIRED)};
 static const struct aws_param account_params[] = {AWS_DRY_RUN,
 						  AWS_STR("AttributeName.N", 0, 1, 64)};
-static const struct aws_param route_tables_params[] = {
-	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("RouteTableId.N", 0), AWS_PAGES(5, 100)};
-static const struct aws_param prefix_lists_params[] = {AWS_DRY_RUN, AWS_FILTERS,
-						       AWS_ID("PrefixListId.N", 0), EC2_PAGES(1)};
 
 static const struct aws_action actions[] = {
 	{
@@ -461,18 +434,6 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(account_params),
 		.answers = "accountAttributeSet.attributeName "
 			   "accountAttributeSet.attributeValueSet.attributeValue",
-	},
-	{
-		.name = "DescribePrefixLists",
-		.handle = describe_prefix_lists,
-		AWS_PARAMS(prefix_lists_params),
-		.answers = "prefixListSet",
-	},
-	{
-		.name = "DescribeRouteTables",
-		.handle = describe_route_tables,
-		AWS_PARAMS(route_tables_params),
-		.answers = "routeTableSet",
 	},
 	{
 		.name = "DescribeVpcAttribute",

@@ -9,15 +9,15 @@
 #include "core_priv.h"
 
 static const struct aws_group *const groups[] = {
-	&cv_aws_cloudwatch_group,   &cv_aws_ec2_cidr_group,       &cv_aws_ec2_conn_group,
-	&cv_aws_ec2_endpoint_group, &cv_aws_ec2_eni_group,        &cv_aws_ec2_net_group,
-	&cv_aws_ec2_notify_group,   &cv_aws_ec2_offer_group,      &cv_aws_ec2_service_group,
-	&cv_aws_ec2_sg_group,       &cv_aws_ec2_sg_show_group,    &cv_aws_ec2_tags_group,
-	&cv_aws_ec2_vpc_group,      &cv_aws_elbv2_attrs_group,    &cv_aws_elbv2_lb_group,
-	&cv_aws_elbv2_limits_group, &cv_aws_elbv2_listener_group, &cv_aws_elbv2_rules_group,
-	&cv_aws_elbv2_tags_group,   &cv_aws_elbv2_targets_group,  &cv_aws_elbv2_tg_group,
-	&cv_aws_elbv2_tls_group,    &cv_aws_sns_sub_group,        &cv_aws_sns_topic_group,
-	&cv_aws_sts_group,
+	&cv_aws_cloudwatch_group,   &cv_aws_ec2_cidr_group,     &cv_aws_ec2_conn_group,
+	&cv_aws_ec2_endpoint_group, &cv_aws_ec2_eni_group,      &cv_aws_ec2_net_group,
+	&cv_aws_ec2_none_group,     &cv_aws_ec2_notify_group,   &cv_aws_ec2_offer_group,
+	&cv_aws_ec2_service_group,  &cv_aws_ec2_sg_group,       &cv_aws_ec2_sg_show_group,
+	&cv_aws_ec2_tags_group,     &cv_aws_ec2_vpc_group,      &cv_aws_elbv2_attrs_group,
+	&cv_aws_elbv2_lb_group,     &cv_aws_elbv2_limits_group, &cv_aws_elbv2_listener_group,
+	&cv_aws_elbv2_rules_group,  &cv_aws_elbv2_tags_group,   &cv_aws_elbv2_targets_group,
+	&cv_aws_elbv2_tg_group,     &cv_aws_elbv2_tls_group,    &cv_aws_sns_sub_group,
+	&cv_aws_sns_topic_group,    &cv_aws_sts_group,
 };
 
 static const struct aws_service services[AWS_N_SERVICES] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* EC2: endpoints that have no network interface yet, or no more. */
+/* EC2: endpoints without network interfaces, and what a VPC has none of. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,14 +114,71 @@ static void private_name_waits_for_an_interface(void **state)
 	has("<dnsName>x.example.com</dnsName>");
 }
 
+/* ---- what there is none of ---- */
+
+static void what_a_vpc_lacks_is_an_empty_list(void **state)
+{
+	static const struct {
+		const char *action, *list, *id, *unknown;
+	} rows[] = {
+		{"DescribeDhcpOptions", "dhcpOptionsSet", "DhcpOptionsId.1=dopt-1",
+		 "InvalidDhcpOptionID.NotFound"},
+		{"DescribeInternetGateways", "internetGatewaySet", "InternetGatewayId.1=igw-1",
+		 "InvalidInternetGatewayID.NotFound"},
+		{"DescribeManagedPrefixLists", "prefixListSet", "PrefixListId.1=pl-1",
+		 "InvalidPrefixListID.NotFound"},
+		{"DescribeNatGateways", "natGatewaySet", "NatGatewayId.1=nat-1",
+		 "NatGatewayNotFound"},
+		{"DescribeNetworkAcls", "networkAclSet", "NetworkAclId.1=acl-1",
+		 "InvalidNetworkAclID.NotFound"},
+		{"DescribePrefixLists", "prefixListSet", "PrefixListId.1=pl-1",
+		 "InvalidPrefixListID.NotFound"},
+		{"DescribeRouteTables", "routeTableSet", "RouteTableId.1=rtb-1",
+		 "InvalidRouteTableID.NotFound"},
+		{"DescribeVpcClassicLink", "vpcSet", "VpcId.1=vpc-00000000",
+		 "InvalidVpcID.NotFound"},
+	};
+	char want[64];
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++) {
+		snprintf(want, sizeof(want), "<%s/>", rows[i].list);
+		ec2(CONS, "Action=%s", rows[i].action);
+		assert_string_equal(got, want);
+		ec2(CONS, "Action=%s&Filter.1.Name=vpc-id&Filter.1.Value.1=%s", rows[i].action,
+		    vpc_c);
+		assert_string_equal(got, want);
+		ec2_fails(CONS, rows[i].unknown, "Action=%s&%s", rows[i].action, rows[i].id);
+	}
+	ec2(CONS, "Action=DescribeVpcClassicLink&VpcId.1=%s", vpc_c);
+	assert_string_equal(got, "<vpcSet/>");
+	ec2(CONS, "Action=DescribeVpcClassicLinkDnsSupport&VpcIds.1=%s", vpc_c);
+	assert_string_equal(got, "<vpcs/>");
+	ec2_fails(CONS, "InvalidVpcID.NotFound",
+		  "Action=DescribeVpcClassicLinkDnsSupport&VpcIds.1=%s", vpc_p);
+	ec2_fails(CONS, "InvalidPrefixListID.NotFound",
+		  "Action=GetManagedPrefixListEntries&PrefixListId=pl-1");
+}
+
+/* Groups of this VPC stand for themselves; a list of prefixes is none of theirs. */
+static void rules_name_no_prefix_lists(void **state)
+{
+	(void)state;
+	ec2_fails(CONS, "UnsupportedOperation",
+		  "Action=AuthorizeSecurityGroupIngress&GroupId=%s&IpPermissions.1.IpProtocol=tcp"
+		  "&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80"
+		  "&IpPermissions.1.PrefixListIds.1.PrefixListId=pl-1",
+		  sg_c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(endpoint_may_have_no_subnet),
-		TEST(endpoint_gets_its_subnets_later),
-		TEST(private_name_waits_for_an_interface),
+		TEST(endpoint_may_have_no_subnet),         TEST(endpoint_gets_its_subnets_later),
+		TEST(private_name_waits_for_an_interface), TEST(what_a_vpc_lacks_is_an_empty_list),
+		TEST(rules_name_no_prefix_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

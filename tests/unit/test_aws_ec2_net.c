@@ -672,12 +672,6 @@ static void vpcs_are_the_operators(void **state)
 	has("<attributeName>supported-platforms</attributeName><attributeValueSet><item>"
 	    "<attributeValue>VPC</attributeValue>");
 	assert_int_equal(times("<attributeName>"), 1);
-	ec2(CONS, "Action=DescribeRouteTables");
-	assert_string_equal(got, "<routeTableSet/>");
-	ec2(CONS, "Action=DescribePrefixLists");
-	assert_string_equal(got, "<prefixListSet/>");
-	ec2_fails(CONS, "InvalidRouteTableID.NotFound",
-		  "Action=DescribeRouteTables&RouteTableId.1=rtb-1");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
