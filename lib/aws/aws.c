@@ -48,13 +48,24 @@ static void kept_load(struct cv_aws *aws)
 		atomic_store(&aws->sns_stale, true);
 }
 
+/* Threads that answer read it meanwhile: of two halves, a page token is refused at worst. */
+static void keep_seed_set(struct cv_aws *aws, const uint64_t *seed)
+{
+	aws->keep_seed[0] = seed[0];
+	aws->keep_seed[1] = seed[1];
+}
+
 /* Until it succeeds nothing is changed, and no token given. */
 void cv_aws_kept_again(struct cv_aws *aws, struct cv_ctl *ctl)
 {
 	if (!aws->kept_stale || tokens_load(aws) < 0)
 		return;
-	if (aws->ops.seed != NULL)
-		aws->ops.seed(ctl, aws->keep_seed);
+	if (aws->ops.seed != NULL) {
+		uint64_t seed[2];
+
+		aws->ops.seed(ctl, seed);
+		keep_seed_set(aws, seed);
+	}
 	aws->kept_stale = false;
 }
 
@@ -77,7 +88,7 @@ static void seeds_make(struct cv_aws *aws, const struct cv_aws_cfg *cfg)
 
 	if (getrandom(aws->seed, sizeof(aws->seed), GRND_NONBLOCK) < 0)
 		aws->seed[0] = cv_clock_ms(); /* no secret hangs on it */
-	memcpy(aws->keep_seed, given ? cfg->seed : aws->seed, sizeof(aws->keep_seed));
+	keep_seed_set(aws, given ? cfg->seed : aws->seed);
 }
 
 int cv_aws_create(const struct cv_aws_cfg *cfg, struct cv_errs *errs, struct cv_aws **ret_aws)

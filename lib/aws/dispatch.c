@@ -161,21 +161,21 @@ static bool is_way(const char *name)
 	return strncmp(name, "X-Amz-", 6) == 0;
 }
 
-static uint64_t text_hash(const char *text, const uint64_t *seed, uint64_t hash)
+static uint64_t text_hash(const struct cv_aws *aws, const char *text, uint64_t hash)
 {
-	return cv_siphash(text, strlen(text), seed[0] ^ hash, seed[1]);
+	return cv_siphash(text, strlen(text), aws->keep_seed[0] ^ hash, aws->keep_seed[1]);
 }
 
 /* What is asked, by whom. */
 static uint64_t params_hash(const struct cv_aws *aws, const struct aws_call *call)
 {
-	uint64_t hash = text_hash(call->caller.account_id, aws->keep_seed, 0);
+	uint64_t hash = text_hash(aws, call->caller.account_id, 0);
 
 	for (uint32_t i = 0; i < call->params.n; i++) {
 		if (is_way(call->params.params[i].name))
 			continue;
-		hash = text_hash(call->params.params[i].name, aws->keep_seed, hash);
-		hash = text_hash(call->params.params[i].value, aws->keep_seed, hash);
+		hash = text_hash(aws, call->params.params[i].name, hash);
+		hash = text_hash(aws, call->params.params[i].value, hash);
 	}
 	return hash;
 }
