@@ -92,7 +92,7 @@ void app_sns_reload(struct app_sns *self);
 void app_sns_counts(struct app_sns *self, struct cv_ctl_notified *ret_counts);
 
 /** What notifications are signed with. */
-const struct cv_notify_key *app_sns_key(const struct app_sns *self);
+struct cv_notify_key *app_sns_key(const struct app_sns *self);
 
 /** Something has been put into the outbox and is durable. @param arg  struct app_sns @threads any */
 void app_sns_sent(void *arg);

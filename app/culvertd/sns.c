@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cv_conf.h"
 #include "cv_ctl.h"
@@ -18,24 +19,32 @@
 
 #define KEY "sns/key"
 #define CERT "sns/cert"
+#define OLD "sns/cert-old"
 
 struct app_sns {
 	struct cv_ctl *ctl;
 	struct cv_notify_key *key;
 	struct cv_notify *notify;
+	bool key_stale;       /* it is not kept: that could not be read */
 	_Atomic bool serving; /* it is known from where */
 };
 
 struct pair {
-	char *key, *cert; /* PEM; NULL: not kept */
+	char *key, *cert, *old; /* PEM; NULL: not kept */
 };
 
 static int pair_take(void *arg, const char *key, const char *value, size_t len)
 {
 	struct pair *pair = arg;
-	char **field = strcmp(key, KEY) == 0 ? &pair->key : &pair->cert;
+	char **field = NULL;
 
-	if (strcmp(key, KEY) != 0 && strcmp(key, CERT) != 0)
+	if (strcmp(key, KEY) == 0)
+		field = &pair->key;
+	else if (strcmp(key, CERT) == 0)
+		field = &pair->cert;
+	else if (strcmp(key, OLD) == 0)
+		field = &pair->old;
+	else
 		return 0;
 	free(*field);
 	*field = strndup(value, len);
@@ -48,30 +57,105 @@ static void pair_fini(struct pair *pair)
 		explicit_bzero(pair->key, strlen(pair->key));
 	free(pair->key);
 	free(pair->cert);
+	free(pair->old);
 	*pair = (struct pair){0};
+}
+
+static int text_keep(struct cv_ctl *ctl, const char *key, const char *text)
+{
+	return cv_ctl_keep(ctl, key, text, text != NULL ? strlen(text) : 0);
+}
+
+static int pair_keep(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	const struct cv_notify_pair *pair = arg;
+	int ret = text_keep(ctl, KEY, pair->key);
+
+	(void)model;
+	if (ret == 0)
+		ret = text_keep(ctl, CERT, pair->cert);
+	return ret == 0 ? text_keep(ctl, OLD, pair->old) : ret;
+}
+
+/* The one that is kept. @return -ENOENT: none is; -EAGAIN: that is not known yet */
+static int key_read(struct app_sns *self)
+{
+	struct pair pair = {0};
+	int ret = cv_ctl_kept(self->ctl, pair_take, &pair) == 0 ? 0 : -EAGAIN;
+
+	if (pair.key == NULL || pair.cert == NULL)
+		ret = ret < 0 ? ret : -ENOENT;
+	else if (self->key != NULL)
+		ret = cv_notify_key_renew(self->key, pair.key, pair.cert);
+	else
+		ret = cv_notify_key_open(pair.key, pair.cert, &self->key);
+	if (ret == 0 && pair.old != NULL && !self->key_stale)
+		(void)cv_notify_key_old(self->key, pair.old);
+	pair_fini(&pair);
+	return ret;
 }
 
 static int key_get(struct app_sns *self)
 {
 	struct pair pair = {0};
-	int ret;
+	int ret = key_read(self);
 
-	(void)cv_ctl_kept(self->ctl, pair_take, &pair);
-	if (pair.key != NULL && pair.cert != NULL &&
-	    cv_notify_key_open(pair.key, pair.cert, &self->key) == 0) {
-		pair_fini(&pair);
+	if (ret == 0)
 		return 0;
-	}
-	pair_fini(&pair);
-	ret = cv_notify_key_make(&pair.key, &pair.cert);
+	self->key_stale = ret == -EAGAIN;
+	ret = cv_notify_key_make(time(NULL), &pair.key, &pair.cert);
 	if (ret == 0)
 		ret = cv_notify_key_open(pair.key, pair.cert, &self->key);
-	if (ret == 0)
-		ret = cv_ctl_keep(self->ctl, KEY, pair.key, strlen(pair.key));
-	if (ret == 0)
-		ret = cv_ctl_keep(self->ctl, CERT, pair.cert, strlen(pair.cert));
+	if (ret == 0 && !self->key_stale)
+		ret = pair_keep(self->ctl, NULL,
+				&(struct cv_notify_pair){pair.key, pair.cert, NULL});
 	pair_fini(&pair);
 	return ret;
+}
+
+/* Nothing is signed with a key that a restart would lose. */
+static int renewed_keep(void *arg, const struct cv_notify_pair *pair)
+{
+	struct app_sns *self = arg;
+
+	return cv_ctl_call(self->ctl, true, pair_keep, (void *)(uintptr_t)pair);
+}
+
+static int read_again(struct cv_ctl *ctl, struct cv_model *model, void *arg)
+{
+	(void)ctl;
+	(void)model;
+	return key_read(arg);
+}
+
+/* At the start it was not known whether a key is kept. Until it is, nothing is delivered. */
+static void late_get(struct app_sns *self)
+{
+	int ret = cv_ctl_call(self->ctl, false, read_again, self);
+
+	if (ret == -ENOENT)
+		ret = cv_notify_key_next(self->key, time(NULL), renewed_keep, self);
+	self->key_stale = ret < 0;
+}
+
+static void tend(void *arg)
+{
+	struct app_sns *self = arg;
+	int ret;
+
+	if (self->key_stale) {
+		late_get(self);
+		return;
+	}
+	ret = cv_notify_key_tend(self->key, time(NULL), renewed_keep, self);
+
+	if (ret > 0)
+		cv_log(CV_LOG_NOTICE,
+		       "notifications are signed with another key: its certificate "
+		       "is good for ten years, the one of before is served until it ends");
+	else if (ret < 0)
+		cv_log(CV_LOG_WARNING, "the key of notifications cannot be renewed now: %s",
+		       strerror(-ret));
 }
 
 static int notify_start(struct app_sns *self, struct cv_notify_cfg *cfg)
@@ -120,6 +204,7 @@ int app_sns_start(const struct cv_conf_api *api, struct cv_ctl *ctl, struct app_
 		.n_tries = api->n_tries,
 		.messages_max = api->n_messages,
 		.happened = happened,
+		.tick = tend,
 	};
 	struct app_sns *self = calloc(1, sizeof(*self));
 	int ret;
@@ -175,7 +260,7 @@ void app_sns_counts(struct app_sns *self, struct cv_ctl_notified *ret_counts)
 	};
 }
 
-const struct cv_notify_key *app_sns_key(const struct app_sns *self)
+struct cv_notify_key *app_sns_key(const struct app_sns *self)
 {
 	return self->key;
 }

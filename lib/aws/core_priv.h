@@ -23,7 +23,7 @@ struct cv_aws {
 	struct aws_creds *creds; /**< shared; cv_aws_creds_get() */
 	struct aws_limit *limit;
 	struct aws_idem *idem;
-	const struct cv_notify_key *key; /**< NULL: there is no SNS */
+	struct cv_notify_key *key; /**< NULL: there is no SNS */
 	bool tls;
 	uint32_t n_tries;              /**< of a message that no delivery policy is for */
 	char *base_url;                /**< NULL: as the caller reached us */

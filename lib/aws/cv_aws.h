@@ -111,7 +111,7 @@ struct cv_aws_cfg {
 	struct cv_aws_ops ops;
 	uint64_t seed[2]; /**< the same as long as what is kept; zeros: none */
 	/** Signs notifications, its certificate is served. NULL: there is no SNS. Lives longer. */
-	const struct cv_notify_key *key;
+	struct cv_notify_key *key;
 	bool tls; /**< the API is reached by HTTPS */
 	/** In messages, of the API without path; copied; NULL: as the caller reached it. */
 	const char *base_url;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <strings.h>
 #include <sys/random.h>
 
@@ -442,13 +443,18 @@ static void answer_call(struct cv_aws *aws, const struct cv_sigv4_request *reque
 	cv_aws_call_fini(&call);
 }
 
-/* What signs notifications is for everybody to see. */
-static void cert_answer(const struct cv_aws *aws, struct cv_aws_answer *answer)
+/* What signs notifications is for everybody to see. @return false: something else is asked for */
+static bool cert_answer(struct cv_aws *aws, const char *path, struct cv_aws_answer *answer)
 {
+	char *cert = aws->key != NULL ? cv_notify_key_cert(aws->key, path, time(NULL)) : NULL;
+
+	if (cert == NULL)
+		return false;
 	answer->status = 200;
 	answer->type = "application/x-pem-file";
-	answer->text = strdup(cv_notify_key_cert(aws->key));
-	answer->len = answer->text != NULL ? strlen(answer->text) : 0;
+	answer->text = cert;
+	answer->len = strlen(cert);
+	return true;
 }
 
 void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
@@ -460,10 +466,8 @@ void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 	struct fault fault;
 
 	*ret_answer = (struct cv_aws_answer){.status = 500};
-	if (aws->key != NULL && strcmp(request->path, cv_notify_key_path(aws->key)) == 0) {
-		cert_answer(aws, ret_answer);
+	if (cert_answer(aws, request->path, ret_answer))
 		return;
-	}
 	if (!params_read(request, &query, &fault)) {
 		cv_aws_refuse(request, fault.status, fault.code, fault.text, ret_answer);
 		cv_query_fini(&query);

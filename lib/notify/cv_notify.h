@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct cv_notify_policy; /* cv_notify_policy.h */
 struct cv_store;
@@ -48,18 +49,23 @@ struct cv_notify_message {
 	int version;              /**< of the signature: 1 (SHA-1) or 2 (SHA-256) */
 };
 
-/** What messages are signed with. */
+/** What messages are signed with, and the certificate of before. @threads any, after open */
 struct cv_notify_key;
+
+/** What paths of certificates begin with, and the bytes of one with its NUL. */
+#define CV_NOTIFY_PATH "/SimpleNotificationService-"
+#define CV_NOTIFY_PATH_LEN 80
 
 /**
  * Make an RSA key of 2048 bits and a certificate of its own for it, for ten years.
  *
+ * @param      now       seconds since 1970
  * @param[out] ret_key   PEM; untouched on failure
  * @param[out] ret_cert  PEM; untouched on failure
  * @return 0 or -ENOMEM
  * @owner  caller; free()
  */
-int cv_notify_key_make(char **ret_key, char **ret_cert);
+int cv_notify_key_make(time_t now, char **ret_key, char **ret_cert);
 
 /**
  * Read key and certificate.
@@ -75,11 +81,46 @@ int cv_notify_key_open(const char *key_pem, const char *cert_pem, struct cv_noti
 /** Free a key. NULL is fine. */
 void cv_notify_key_close(struct cv_notify_key *key);
 
-/** The certificate, PEM. @threads any */
-const char *cv_notify_key_cert(const struct cv_notify_key *key);
+/** Serve the certificate of before, too, until it ends. @return 0, -EINVAL (it is none) or -ENOMEM */
+int cv_notify_key_old(struct cv_notify_key *key, const char *cert_pem);
 
-/** Path at which receivers look for it: `/SimpleNotificationService-` and a hash of it. @threads any */
-const char *cv_notify_key_path(const struct cv_notify_key *key);
+/** Sign with others from now on; the certificate of before stays. @return as cv_notify_key_open() */
+int cv_notify_key_renew(struct cv_notify_key *key, const char *key_pem, const char *cert_pem);
+
+/** What comes after a key: to be kept together. PEM. */
+struct cv_notify_pair {
+	const char *key, *cert;
+	const char *old; /**< the certificate of before */
+};
+
+/** Keeps a pair. @return 0 once it is, or -errno: then nothing is signed with it */
+typedef int cv_notify_keep_fn(void *arg, const struct cv_notify_pair *pair);
+
+/**
+ * Make a pair, have it kept, and sign with it from then on; the certificate of before stays.
+ *
+ * @param now  seconds since 1970
+ * @return 0, -ENOMEM or what keep returned
+ */
+int cv_notify_key_next(struct cv_notify_key *key, time_t now, cv_notify_keep_fn *keep, void *arg);
+
+/**
+ * Renew a key whose certificate ends within a year, or has not begun: at most once an hour if that fails.
+ *
+ * @param now  seconds since 1970
+ * @return 1: it was renewed; 0: it is not due; or -errno
+ * @threads one
+ */
+int cv_notify_key_tend(struct cv_notify_key *key, time_t now, cv_notify_keep_fn *keep, void *arg);
+
+/**
+ * The certificate at a path, PEM.
+ *
+ * @param now  seconds since 1970: one of before is there until it ends
+ * @return NULL: none is there, or memory ran out
+ * @owner  caller; free()
+ */
+char *cv_notify_key_cert(struct cv_notify_key *key, const char *path, time_t now);
 
 /**
  * What is signed of a message: names and values of some members, each with a newline behind.
@@ -109,7 +150,7 @@ void cv_notify_url_mask(const char *url, bool public, char *buf, size_t size);
  * @return text, NULL if memory ran out
  * @owner  caller; free()
  */
-char *cv_notify_envelope(const struct cv_notify_key *key, const struct cv_notify_message *message);
+char *cv_notify_envelope(struct cv_notify_key *key, const struct cv_notify_message *message);
 
 /**
  * Write an order for the outbox.
@@ -163,12 +204,14 @@ struct cv_notify_event {
 
 /** Settings. */
 struct cv_notify_cfg {
-	const struct cv_notify_key *key; /**< lives longer */
+	struct cv_notify_key *key; /**< lives longer */
 	struct cv_notify_nets nets;
 	uint32_t n_tries;      /**< of a message that does not say it, at least 1 */
 	uint64_t messages_max; /**< that may wait */
 	/** Called on the thread that delivers; NULL: nobody wants to know. */
 	void (*happened)(void *arg, const struct cv_notify_event *event);
+	/** Called on that thread at least once a second or so; NULL: nothing to be done. */
+	void (*tick)(void *arg);
 	void *arg;
 };
 

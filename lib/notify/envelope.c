@@ -88,11 +88,13 @@ char *cv_notify_canonical(const struct cv_notify_message *message)
 	return text;
 }
 
-char *cv_notify_envelope(const struct cv_notify_key *key, const struct cv_notify_message *message)
+char *cv_notify_envelope(struct cv_notify_key *key, const struct cv_notify_message *message)
 {
 	bool notification = is_notification(message);
 	char *canonical = cv_notify_canonical(message);
-	char *sig = canonical != NULL ? cv_notify_sign(key, canonical, message->version) : NULL;
+	char path[CV_NOTIFY_PATH_LEN];
+	char *sig =
+		canonical != NULL ? cv_notify_sign(key, canonical, message->version, path) : NULL;
 	char *url = cv_notify_url(message, !notification);
 	char *text = NULL;
 	json_t *json = NULL;
@@ -105,8 +107,7 @@ char *cv_notify_envelope(const struct cv_notify_key *key, const struct cv_notify
 				 message->message, "SubscribeURL", notification ? NULL : url,
 				 "Timestamp", message->time, "SignatureVersion",
 				 message->version == 2 ? "2" : "1", "Signature", sig,
-				 "SigningCertURL",
-				 json_sprintf("%s%s", message->base, cv_notify_key_path(key)),
+				 "SigningCertURL", json_sprintf("%s%s", message->base, path),
 				 "UnsubscribeURL", url);
 	if (json != NULL && !notification)
 		json_object_del(json, "UnsubscribeURL");

@@ -578,6 +578,8 @@ static void *run(void *arg)
 	int n_running;
 
 	while (!atomic_load(&notify->stop)) {
+		if (notify->cfg.tick != NULL)
+			notify->cfg.tick(notify->cfg.arg);
 		outbox_trim(notify);
 		outbox_look(notify);
 		curl_multi_perform(notify->multi, &n_running);

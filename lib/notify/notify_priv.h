@@ -30,5 +30,12 @@ struct notify_order {
 /** Read an order. @return 0 or -EINVAL: then there is nothing to free @owner caller; json_decref() */
 int cv_notify_order_read(const char *text, struct notify_order *ret_order);
 
-/** Sign a text. @param version  1 or 2 @return base64, NULL if memory ran out @owner caller; free() */
-char *cv_notify_sign(const struct cv_notify_key *key, const char *text, int version);
+/**
+ * Sign a text.
+ *
+ * @param      version  1 or 2
+ * @param[out] path     shape [CV_NOTIFY_PATH_LEN]; of the certificate that it is verified with
+ * @return base64, NULL if memory ran out
+ * @owner  caller; free()
+ */
+char *cv_notify_sign(struct cv_notify_key *key, const char *text, int version, char *path);

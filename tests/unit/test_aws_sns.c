@@ -158,7 +158,7 @@ static void envelopes_are_signed(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(cv_notify_key_make(&key_pem[i], &cert_pem[i]), 0);
+		assert_int_equal(cv_notify_key_make(time(NULL), &key_pem[i], &cert_pem[i]), 0);
 	assert_int_equal(cv_notify_key_open(key_pem[0], cert_pem[1], &other), -EINVAL);
 	assert_int_equal(cv_notify_key_open("x", cert_pem[0], &other), -EINVAL);
 	assert_int_equal(cv_notify_key_open(key_pem[0], cert_pem[0], &key), 0);

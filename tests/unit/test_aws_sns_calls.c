@@ -591,7 +591,7 @@ static int control(void *arg, bool change, cv_aws_fn *fn, void *fn_arg)
 	return fn(NULL, m, fn_arg);
 }
 
-static struct cv_aws *server_make(const struct cv_notify_key *key)
+static struct cv_aws *server_make(struct cv_notify_key *key)
 {
 	char file[] = "/tmp/culvert-test-sns-XXXXXX";
 	struct cv_aws_cfg cfg = {
@@ -637,7 +637,7 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 	struct cv_aws *server;
 
 	(void)state;
-	assert_int_equal(cv_notify_key_make(&pem[0], &pem[1]), 0);
+	assert_int_equal(cv_notify_key_make(time(NULL), &pem[0], &pem[1]), 0);
 	assert_int_equal(cv_notify_key_open(pem[0], pem[1], &key), 0);
 	snprintf(kept_topic, sizeof(kept_topic),
 		 "{\"arn\":\"" TOPIC "\",\"policy\":\"{}\",\"display\":\"\",\"account\":"

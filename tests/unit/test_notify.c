@@ -277,7 +277,7 @@ static int setup(void **state)
 
 	(void)state;
 	if (key == NULL) {
-		assert_int_equal(cv_notify_key_make(&key_pem, &cert_pem), 0);
+		assert_int_equal(cv_notify_key_make(time(NULL), &key_pem, &cert_pem), 0);
 		assert_int_equal(cv_notify_key_open(key_pem, cert_pem, &key), 0);
 		free(key_pem);
 		free(cert_pem);
