@@ -156,6 +156,12 @@ static void tls_files_are_checked(void **state)
 	assert_int_equal(chmod(file, 0600), 0);
 	cfg.tls_cert = "/tmp";
 	refused(&cfg, -EINVAL, "api.tls.cert");
+	/* One that is right for another user, perhaps. */
+	assert_int_equal(chmod(file, 0), 0);
+	if (getuid() == 0)
+		assert_int_equal(seteuid(65534), 0);
+	refused(&cfg, -EACCES, "api.tls.key");
+	assert_int_equal(seteuid(getuid()), 0);
 	unlink(file);
 }
 

@@ -69,7 +69,8 @@ static void tls_start(struct tls *tls)
 	snprintf(tls->cert, sizeof(tls->cert), "%s/c.pem", tls->dir);
 	snprintf(tls->key, sizeof(tls->key), "%s/k.pem", tls->dir);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(cv_notify_key_make(time(NULL), &tls->pems[i][1], &tls->pems[i][0]), 0);
+		assert_int_equal(cv_notify_key_make(time(NULL), &tls->pems[i][1], &tls->pems[i][0]),
+				 0);
 	pair_write(tls, 0, 0);
 	assert_int_equal(cv_api_tcp_create(&cfg, &errs, &tls->tcp), 0);
 	assert_true(gnutls_certificate_allocate_credentials(&tls->cred) >= 0);
