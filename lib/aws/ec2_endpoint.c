@@ -252,13 +252,23 @@ static int endpoint_read(struct aws_call *call, struct cv_model_endpoint_req *re
 	return ret;
 }
 
+/* AWS's default is to have the service's name, if it has one. */
+static bool private_dns_read(const struct aws_call *call, const char *name)
+{
+	uint32_t idx = cv_model_find(call->model, CV_MODEL_SERVICE, CV_MODEL_NONE, name);
+	const struct cv_model_service *service = &call->model->services[idx];
+
+	return cv_aws_bool(&call->params, "PrivateDnsEnabled",
+			   service->private_dns_name != NULL &&
+				   service->dns_state == CV_MODEL_DNS_VERIFIED);
+}
+
 static int create_endpoint(struct aws_call *call)
 {
 	struct cv_model_endpoint_req req = {
 		.id = cv_aws_ec2_id(call, "vpce-"),
 		.vpc = cv_query_str(&call->params, "VpcId"),
 		.service = cv_query_str(&call->params, "ServiceName"),
-		.private_dns = cv_aws_bool(&call->params, "PrivateDnsEnabled", false),
 		.by = &call->by,
 	};
 	struct cv_model_errs errs = {0};
@@ -266,6 +276,7 @@ static int create_endpoint(struct aws_call *call)
 
 	if (ret < 0)
 		return ret;
+	req.private_dns = private_dns_read(call, req.service);
 	ret = cv_aws_dry(call);
 	if (ret < 0)
 		return ret;

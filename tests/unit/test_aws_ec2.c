@@ -454,10 +454,19 @@ static void private_name_is_an_entry_once_proven(void **state)
 	no_error(cv_model_service_change(m, &owner, &verified, &errs));
 	ec2(CONS,
 	    "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s"
-	    "&PrivateDnsEnabled=true",
+	    "&PrivateDnsEnabled=false",
 	    vpc_c, svc_name, sub_cb);
-	element("vpcEndpointId", ep);
+	has("<privateDnsEnabled>false</privateDnsEnabled>");
+	has_not("db.example.com");
+	/* By default it has the name. */
+	make_endpoint();
+	has("<privateDnsEnabled>true</privateDnsEnabled>");
 	has("<dnsName>db.example.com</dnsName>");
+	ec2_fails(
+		CONS, "InvalidParameter",
+		"Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId=%s&ServiceName=%s&SubnetId.1=%s",
+		vpc_c, svc_name, sub_cb);
+	assert_non_null(strstr(err_text, "already a conflicting DNS domain for db.example.com"));
 	ec2(PROV, "Action=RejectVpcEndpointConnections&ServiceId=%s&VpcEndpointId.1=%s", svc, ep);
 	ec2(PROV,
 	    "Action=ModifyVpcEndpointServiceConfiguration&ServiceId=%s&PrivateDnsName=x.example.com",
