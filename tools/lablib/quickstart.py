@@ -3,6 +3,7 @@
 """The part of tools/quickstart that comes after packages and build: lab, culvertd, traffic, table."""
 
 import argparse
+import contextlib
 import copy
 import errno
 import json
@@ -18,7 +19,7 @@ from cvlab import cli, culvertd, lab, proc, topo  # noqa: E402
 PREFIX = 'cvl-quickstart'
 CONFIG = culvertd.TOP / 'config' / 'quickstart.json'
 TRIES_MAX = 60          # requests until every target of a listener has answered once
-CONNECT_TIMEOUT_S = 2.5  # SYNs at 0 and 1 s
+IN_VAIN_S = 2.5  # for a connection that must not come about: SYNs at 0 and 1 s
 NO_TLV = 'n/a (nginx 1.22 has no TLV variable)'
 SERVED = 'served'
 REFUSED = 'refused by --check: principal not allowed'
@@ -60,10 +61,10 @@ def probe_machine():
 # Traffic --------------------------------------------------------------------------------------
 
 
-def curl(made, vpc, ip, port):
+def curl(made, vpc, ip, port, connect=30):
     """One request from a VPC's client: (curl's exit code, HTTP status, body, client address, ms)."""
     mark = '%{stderr}%{http_code} %{local_ip}:%{local_port} %{time_total}'
-    done = proc.run(['curl', '-sS', '--connect-timeout', CONNECT_TIMEOUT_S, '--max-time', 10,
+    done = proc.run(['curl', '-sS', '--connect-timeout', connect, '--max-time', 60,
                      '-w', mark, f'http://{ip}:{port}/'], ns=made.ns(vpc), check=False)
     status, client, seconds = done.stderr.split()[-3:]
     try:
@@ -147,7 +148,9 @@ def blocked_row(made, culvert, endpoint, reason):
     eni = endpoint['enis'][0]
     port = made.conf['load_balancers'][0]['listeners'][0]['port']
     before = culvert.drops().get(reason, 0)
-    code, status, body, _, ms = curl(made, endpoint['vpc'], eni['ip'], port)
+    code, status, body, _, ms = curl(made, endpoint['vpc'], eni['ip'], port, IN_VAIN_S)
+    with contextlib.suppress(proc.LabError):
+        proc.wait_for(lambda: culvert.drops().get(reason, 0) > before, 10, reason)
     counted = culvert.drops().get(reason, 0) - before
     row = {'consumer': endpoint['name'], 'vpce_id': endpoint['id'], 'az_id': eni['az_id'],
            'eni': eni['ip'], 'target': None, 'client_seen': None, 'vpce_seen': None, 'crc_ok': None,

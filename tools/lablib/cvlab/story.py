@@ -7,7 +7,7 @@ import json
 
 from . import culvertd, lab, proc
 
-CONNECT_TIMEOUT_S = 2.5     # SYNs at 0 and 1 s
+IN_VAIN_S = 2.5     # for a connection that must not come about: SYNs at 0 and 1 s
 CURL_SAYS = {7: 'refused', 28: 'timeout', 52: 'closed', 56: 'reset'}
 
 
@@ -46,10 +46,10 @@ class Story:
         change(self.conf)
         self.culvert.reload(self.conf)
 
-    def get(self, vpc, ip, port, seconds=10):
+    def get(self, vpc, ip, port, connect=30, seconds=60):
         """One HTTP request from a VPC's client: its status as text, or how the connection failed; and the
         answer's JSON, if it is any."""
-        done = proc.run(['curl', '-sS', '--connect-timeout', CONNECT_TIMEOUT_S, '--max-time', seconds,
+        done = proc.run(['curl', '-sS', '--connect-timeout', connect, '--max-time', seconds,
                          '-w', '%{stderr}%{http_code}', f'http://{ip}:{port}/'], ns=self.lab.ns(vpc),
                         check=False)
         if done.returncode:
@@ -62,6 +62,8 @@ class Story:
         """Call act(); its value, and whether culvert counted packets dropped for that reason meanwhile."""
         before = self.culvert.drops()[reason]
         value = act()
+        with contextlib.suppress(proc.LabError):
+            proc.wait_for(lambda: self.culvert.drops()[reason] > before, 10, reason)
         return value, self.culvert.drops()[reason] > before
 
     def result(self):

@@ -138,5 +138,6 @@ def run(opts, say):
             use(it, customer, endpoints[customer['name']])
         office(it, endpoints['acme'])
         ip = next(iter(it.enis('stranger', endpoints['stranger']).values()))
-        it.step('the stranger gets nothing', 'timeout', it.get('stranger', ip, PORT)[0])
+        it.step('the stranger gets nothing', 'timeout',
+                it.get('stranger', ip, PORT, awsstory.story.IN_VAIN_S)[0])
         return it.result()

@@ -25,7 +25,7 @@ def run(opts, say):
 
     with story.begin(opts, say, conf, servers) as it:
         def dial(port):
-            return it.get('c1', region.ENI, port)
+            return it.get('c1', region.ENI, port, seconds=20)
 
         it.step('header to a server that does not expect one', 'HTTP 400', dial(PLAIN)[0])
         it.reload(set_proxy(0, False))

@@ -189,7 +189,8 @@ def end(it, service, endpoint):
     guide(it, 'provider', f'ec2 reject-vpc-endpoint-connections --service-id {service} '
           f'--vpc-endpoint-ids {endpoint}', {'Unsuccessful': []})
     eni = it.enis('consumer', endpoint).get('us-east-1d')
-    it.step('HTTP after the provider rejected it', 'timeout', it.get('consumer', eni, PORT)[0])
+    it.step('HTTP after the provider rejected it', 'timeout',
+            it.get('consumer', eni, PORT, awsstory.story.IN_VAIN_S)[0])
     guide(it, 'provider', line, {'Unsuccessful': []})
     it.call('the service is gone, the load balancers stay', 'provider',
             'elbv2 describe-load-balancers --query "{states: LoadBalancers[].State.Code}"',

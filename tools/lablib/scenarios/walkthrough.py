@@ -74,7 +74,8 @@ def accept(it, name, service, endpoint):
             [rows[0].get(k) for k in ('VpcEndpointId', 'VpcEndpointOwner', 'VpcEndpointState')])
     it.step('and when it was made', True, bool(rows[0].get('CreationTimestamp')))
     eni = it.enis('consumer', endpoint).get('ap-northeast-1c')
-    it.step('HTTP before the provider accepts', 'timeout', it.get('consumer', eni, 80)[0])
+    it.step('HTTP before the provider accepts', 'timeout',
+            it.get('consumer', eni, 80, awsstory.story.IN_VAIN_S)[0])
     it.call('the provider accepts', 'provider', 'ec2 accept-vpc-endpoint-connections '
             f'--service-id {service} --vpc-endpoint-ids {endpoint}', [], 'Unsuccessful')
     got = it.until('the endpoint becomes', 'consumer',
