@@ -7,7 +7,7 @@
 #include "metrics_priv.h"
 
 /* What is counted of an object. */
-enum what { NEW, ENDED, PACKETS, BYTES, DROPS, RESETS, HEALTHY, UNHEALTHY, PORTS, ERRORS };
+enum what { NEW, ENDED, PACKETS, BYTES, DROPS, RESETS, PORTS, ERRORS };
 
 static void dirs_write(FILE *out, const struct ctl_metric *metric, const char *labels,
 		       const uint64_t *values)
@@ -157,48 +157,6 @@ static uint32_t targets_write(const struct cv_ctl *ctl, FILE *out, const struct 
 	return 1 + tg->n_targets;
 }
 
-/* Targets of a group in a state, as the node in a zone sees them. */
-static uint64_t hosts_count(const struct cv_ctl *ctl, uint32_t group, uint32_t zone, bool healthy)
-{
-	uint64_t n = 0;
-
-	for (uint32_t i = 0; i < ctl->conf->model->tgs[group].n_targets; i++) {
-		enum cv_model_target_state state = cv_health_state(ctl->health, group, i, zone);
-
-		if (healthy)
-			n += state == CV_MODEL_TARGET_HEALTHY;
-		else
-			n += state == CV_MODEL_TARGET_UNHEALTHY ||
-			     state == CV_MODEL_TARGET_UNHEALTHY_DRAINING;
-	}
-	return n;
-}
-
-static uint32_t hosts_write(const struct cv_ctl *ctl, FILE *out, const struct ctl_metric *metric,
-			    uint32_t i)
-{
-	const struct cv_model *model = ctl->conf->model;
-	const struct cv_model_lb *lb;
-
-	if (i >= model->n_tgs)
-		return 0;
-	if (model->tgs[i].lb == CV_MODEL_NONE)
-		return 1;
-	lb = &model->lbs[model->tgs[i].lb];
-	for (uint32_t k = 0; k < lb->n_nodes; k++) {
-		uint32_t zone = lb->nodes[k].zone;
-		char labels[LABELS_LEN] = "";
-
-		cv_ctl_metric_label(labels, "account", cv_ctl_account_id(model, CV_MODEL_TG, i));
-		cv_ctl_metric_label(labels, "load_balancer", lb->name);
-		cv_ctl_metric_label(labels, "target_group", model->tgs[i].name);
-		cv_ctl_metric_label(labels, "az_id", model->zones[zone].id);
-		cv_ctl_metric_value(out, metric->name, labels,
-				    hosts_count(ctl, i, zone, metric->what == HEALTHY));
-	}
-	return 1 + lb->n_nodes * model->tgs[i].n_targets;
-}
-
 /* ---- source ports and neighbours ---- */
 
 /* VPCs that are gone have no names left that would tell what was theirs apart. */
@@ -284,12 +242,6 @@ static const struct ctl_metric metrics[] = {
 	{"listener_ended_flows_total", "counter", "Flows ended.", listeners_write, ENDED},
 	{"target_new_flows_total", "counter", "Flows opened.", targets_write, NEW},
 	{"target_ended_flows_total", "counter", "Flows ended.", targets_write, ENDED},
-	{"healthy_host_count", "gauge",
-	 "Targets that a node's checks find healthy (AWS: HealthyHostCount).", hosts_write,
-	 HEALTHY},
-	{"unhealthy_host_count", "gauge",
-	 "Targets that a node's checks find unhealthy (AWS: UnHealthyHostCount).", hosts_write,
-	 UNHEALTHY},
 	{"snat_ports", "gauge", "Source ports of a node IP towards a target, by state.", pool_write,
 	 PORTS},
 	{"snat_allocation_errors_total", "counter",

@@ -2,6 +2,7 @@
 """Health checks of real targets: TCP, HTTP and HTTPS, from each node, through the kernel's TCP."""
 
 import os
+import re
 import socket
 import ssl
 import threading
@@ -119,11 +120,12 @@ class Health(harness.LastTests, harness.LabCase):
             self.assertEqual(got['state'], 'healthy')
             self.assertNotIn('reason', got)
             self.assertEqual([z['az_id'] for z in got['zones']], ['use1-az1', 'use1-az2'])
-        for zone in ('use1-az1', 'use1-az2'):
-            labels = f'account="111111111111",load_balancer="nlb",target_group="plain",az_id="{zone}"'
-            want = (f'culvert_healthy_host_count{{{labels}}} 2\n',
-                    f'culvert_unhealthy_host_count{{{labels}}} 0\n')
-            proc.wait_for(lambda want=want: all(line in self.culvert.metrics_text() for line in want), 30,
+        for zone in ('us-east-1a', 'us-east-1b'):
+            labels = (r'\{load_balancer="net/nlb/[0-9a-f]{16}",target_group="targetgroup/plain/[0-9a-f]{16}",'
+                      rf'availability_zone="{zone}",account="111111111111"\}}')
+            want = (rf'\nculvert_healthy_host_count{labels} 2\n',
+                    rf'\nculvert_unhealthy_host_count{labels} 0\n')
+            proc.wait_for(lambda want=want: all(re.search(w, self.culvert.metrics_text()) for w in want), 30,
                           f'two healthy hosts to be counted in {zone}')
 
     def test_checks_come_from_each_node(self):

@@ -314,8 +314,8 @@ static void namesakes_are_told_apart(void **state)
 		   "load_balancer=\"web\",port=\"80\"", "0");
 	has_sample(text, "culvert_target_ended_flows_total{account=\"222222222222\",",
 		   "target=\"172.16.1.99:80\"", "0");
-	has_sample(text, "culvert_healthy_host_count{account=\"222222222222\",",
-		   "target_group=\"web\",az_id=\"use1-az1\"", "0");
+	has_sample(text, "culvert_healthy_host_count{load_balancer=\"net/web/",
+		   "availability_zone=\"us-east-1a\",account=\"222222222222\"", "0");
 	has_sample(text, "culvert_nlb_new_flow_count_total{load_balancer=\"net/web/",
 		   "account=\"222222222222\"", "0");
 	reading_make(r, text); /* fails if two are alike */
