@@ -16,6 +16,18 @@
 
 /* ---- target groups ---- */
 
+/* A group whose checks say no more than by what they are is the same as itself. */
+static void check_defaults(const char *protocol, int timeout)
+{
+	for (int i = 0; i < 2; i++) {
+		elb(PROV, CREATE_TG "%s&Port=80&Name=of-%s&HealthCheckProtocol=%s", vpc_p, protocol,
+		    protocol);
+		has("<HealthCheckTimeoutSeconds>%d</HealthCheckTimeoutSeconds>", timeout);
+		has("<HealthCheckPath>/</HealthCheckPath>"
+		    "<Matcher><HttpCode>200-399</HttpCode></Matcher>");
+	}
+}
+
 static void target_group_is_made_and_told(void **state)
 {
 	char again[256];
@@ -52,6 +64,8 @@ static void target_group_is_made_and_told(void **state)
 	elb_fails(PROV, "DuplicateTargetGroupName", CREATE_TG "%s&Port=81&Name=plain", vpc_p);
 	elb_fails(PROV, "DuplicateTargetGroupName",
 		  CREATE_TG "%s&Port=80&Name=plain&HealthCheckProtocol=HTTP", vpc_p);
+	check_defaults("HTTP", 6);
+	check_defaults("HTTPS", 10);
 	elb(PROV, "Action=DescribeTargetGroups&LoadBalancerArn=%s", lb_web);
 	assert_int_equal(times("<TargetGroupArn>"), 1);
 	has("<LoadBalancerArns><member>%s</member></LoadBalancerArns>", lb_web);
@@ -178,6 +192,13 @@ static void listener_is_made_told_and_goes(void **state)
 	snprintf(again, sizeof(again), "%s", listener);
 	make_listener(443);
 	assert_string_equal(listener, again);
+	/* A single group gets everything, whatever its weight. */
+	elb(PROV,
+	    "Action=ModifyListener&ListenerArn=%s&DefaultActions.member.1.Type=forward"
+	    "&DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn=%s"
+	    "&DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.Weight=0",
+	    listener, tg);
+	has("<Weight>1</Weight>");
 	elb(PROV, "Action=DescribeListeners&LoadBalancerArn=%s", lb);
 	assert_int_equal(times("<ListenerArn>"), 1);
 	elb(PROV, "Action=DescribeListeners&ListenerArns.member.1=%s", listener);

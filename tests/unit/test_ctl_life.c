@@ -149,6 +149,20 @@ static void delay_changed_at_the_same_time_counts(void **state)
 	world_destroy(w);
 }
 
+static void termination_told_at_the_same_time_counts(void **state)
+{
+	struct world *w = world_with_flows(quickly_and_keeps);
+
+	(void)state;
+	drains_for(world_conf(w), 3600, true);
+	json_decref(target_take(w));
+	world_until(flows(w) == 0);
+	/* Not for want of an answer, which takes longer. */
+	assert_int_equal(cv_stats_event_sum(cv_dp_stats(world_dp(w)), 1, CV_EV_FLOW_END_TARGET),
+			 N_DIALS);
+	world_destroy(w);
+}
+
 static void flows_go_on_after_the_delay_unless_told_otherwise(void **state)
 {
 	struct world *w = world_with_flows(quickly_and_keeps);
@@ -441,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(removed_target_drains_then_its_flows_end),
 		cmocka_unit_test(delay_changed_at_the_same_time_counts),
+		cmocka_unit_test(termination_told_at_the_same_time_counts),
 		cmocka_unit_test(flows_go_on_after_the_delay_unless_told_otherwise),
 		cmocka_unit_test(delay_of_zero_ends_flows_at_once),
 		cmocka_unit_test(target_that_comes_back_keeps_its_flows),

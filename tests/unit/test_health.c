@@ -387,6 +387,44 @@ static void nodes_decide_together(void **state)
 	}
 }
 
+/* Both nodes of a target that both check hear the same. */
+static void both_answer(enum cv_health_outcome outcome)
+{
+	struct cv_health_change change;
+	struct cv_health_probe probes[2];
+
+	now += 60 * SECOND;
+	assert_int_equal(cv_health_due(health, now, probes, 2), 2);
+	for (int i = 0; i < 2; i++)
+		(void)cv_health_take(health,
+				     &(struct cv_health_result){.key = probes[i].key,
+								.turn = probes[i].turn,
+								.outcome = outcome},
+				     now, &change);
+}
+
+static void nodes_drain_a_target_together(void **state)
+{
+	struct cv_health_change change;
+	struct cv_health_info info;
+
+	(void)state;
+	drain = (struct cv_model_drain){.unhealthy_seconds = 100};
+	region_make();
+	no_error(add_target("web", "10.0.200.1", 80, "all"));
+	rebuild(NULL);
+	both_answer(CV_HEALTH_OK);
+	both_answer(CV_HEALTH_FAILED);
+	both_answer(CV_HEALTH_FAILED);
+	cv_health_get(health, 0, 0, &info);
+	assert_int_equal(info.state, CV_MODEL_TARGET_UNHEALTHY_DRAINING);
+	assert_string_equal(info.reason, "Target.FailedHealthChecks");
+	now += 100 * SECOND;
+	assert_true(cv_health_tick(health, now, &change));
+	assert_int_equal(state_of(0, !change.node), CV_MODEL_TARGET_UNHEALTHY_DRAINING);
+	assert_int_equal(state_of(0, CV_MODEL_NONE), CV_MODEL_TARGET_UNHEALTHY);
+}
+
 /* ---- schedule ---- */
 
 static void many_targets(uint32_t n)
@@ -505,6 +543,7 @@ int main(void)
 		T(a_group_without_load_balancer_is_not_in_use),
 		T(without_checks_nothing_is_known),
 		T(nodes_decide_together),
+		T(nodes_drain_a_target_together),
 		T(checks_are_spread_and_regular),
 		T(a_probe_that_is_not_answered_is_not_made_twice),
 		T(time_may_run_faster),

@@ -159,12 +159,23 @@ static struct cv_model *ten_and_ten(bool cross_zone)
 	return m;
 }
 
-static uint32_t n_choices(const struct cv_plan *p, uint32_t zone)
+static const struct cv_view_choice *choice_of(const struct cv_plan *p, uint32_t zone)
 {
 	const struct cv_view_spec *s = spec_of(p);
 	const struct cv_view_listener *l = &s->listeners[cv_plan_slot(p, CV_PLAN_LISTENER, 0, 0)];
 
-	return s->choices[l->zone_first + zone].n;
+	return &s->choices[l->zone_first + zone];
+}
+
+static uint32_t n_choices(const struct cv_plan *p, uint32_t zone)
+{
+	return choice_of(p, zone)->n;
+}
+
+/* Flows there count as routed to unhealthy targets. */
+static bool fails_open(const struct cv_plan *p, uint32_t zone)
+{
+	return choice_of(p, zone)->unhealthy;
 }
 
 static void thresholds_do_as_in_the_documented_example(void **state)
@@ -173,20 +184,20 @@ static void thresholds_do_as_in_the_documented_example(void **state)
 		bool cross_zone;
 		const char *states;
 		uint32_t a, b;
-		const char *dns;
+		const char *dns, *open; /* zones that are named, zones that fail open */
 	} cases[] = {
 		/* Off: A is fine; B leaves DNS, and its node sends to all ten. */
-		{false, "hhhhhhhhhhuuuuuuhhhh", 10, 10, "a"},
+		{false, "hhhhhhhhhhuuuuuuhhhh", 10, 10, "a", "b"},
 		/* On: 14 of 20 are healthy, 70 %: nothing happens but that these 14 serve. */
-		{true, "hhhhhhhhhhuuuuuuhhhh", 14, 14, "ab"},
+		{true, "hhhhhhhhhhuuuuuuhhhh", 14, 14, "ab", ""},
 		/* Five of ten are just enough. */
-		{false, "hhhhhhhhhhuuuuuhhhhh", 10, 5, "ab"},
-		{true, "uuuuuhhhhhuuuuuhhhhh", 10, 10, "ab"},
+		{false, "hhhhhhhhhhuuuuuhhhhh", 10, 5, "ab", ""},
+		{true, "uuuuuhhhhhuuuuuhhhhh", 10, 10, "ab", ""},
 		/* Both zones below: all answer. */
-		{false, "uuuuuuhhhhuuuuuuhhhh", 10, 10, "ab"},
-		{true, "uuuuuuhhhhuuuuuuhhhh", 20, 20, "ab"},
+		{false, "uuuuuuhhhhuuuuuuhhhh", 10, 10, "ab", "ab"},
+		{true, "uuuuuuhhhhuuuuuuhhhh", 20, 20, "ab", "ab"},
 		/* Draining ones are not registered any more: four of eight. */
-		{false, "hhhhhhhhhhdduuuuhhhh", 10, 4, "ab"},
+		{false, "hhhhhhhhhhdduuuuhhhh", 10, 4, "ab", ""},
 	};
 	struct world w;
 
@@ -200,6 +211,8 @@ static void thresholds_do_as_in_the_documented_example(void **state)
 		assert_int_equal(n_choices(p, 0), cases[i].a);
 		assert_int_equal(n_choices(p, 1), cases[i].b);
 		assert_string_equal(dns(p), cases[i].dns);
+		assert_int_equal(fails_open(p, 0), strchr(cases[i].open, 'a') != NULL);
+		assert_int_equal(fails_open(p, 1), strchr(cases[i].open, 'b') != NULL);
 		cv_plan_destroy(p);
 		cv_model_destroy(m);
 		world_fini(&w);
