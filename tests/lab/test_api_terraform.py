@@ -71,7 +71,8 @@ class Terraform(api_world.ApiCase):
         self.theirs.authorize_security_group_ingress(GroupId=group, IpPermissions=[web])
         self.theirs.authorize_security_group_egress(GroupId=group, IpPermissions=[rule])
         got, = self.theirs.describe_security_groups(GroupIds=[group])['SecurityGroups']
-        self.assertEqual((got['Tags'], got['IpPermissions'][0]['FromPort']), ([{'Key': 'a', 'Value': 'b'}], 80))
+        self.assertEqual((got['Tags'], got['IpPermissions'][0]['FromPort']),
+                         ([{'Key': 'a', 'Value': 'b'}], 80))
         rules = self.theirs.describe_security_group_rules(Filters=by(group_id=group))['SecurityGroupRules']
         self.assertEqual(sorted(r['IsEgress'] for r in rules), [False, True])
         got = self.theirs.describe_network_interfaces(Filters=by(group_id=group))['NetworkInterfaces']
@@ -164,7 +165,8 @@ class Terraform(api_world.ApiCase):
             ServiceId=ident, AddAllowedPrincipals=[f'arn:aws:iam::{CONSUMER}:root'])
         got, = self.mine.describe_vpc_endpoint_service_configurations(ServiceIds=[ident])[
             'ServiceConfigurations']
-        self.assertEqual((got['ServiceState'], got['ServiceType'][0]['ServiceType']), ('Available', 'Interface'))
+        self.assertEqual((got['ServiceState'], got['ServiceType'][0]['ServiceType']),
+                         ('Available', 'Interface'))
         self.assertEqual(len(self.mine.describe_vpc_endpoint_service_permissions(ServiceId=ident)[
             'AllowedPrincipals']), 1)
         endpoint = self.endpoint(service)
