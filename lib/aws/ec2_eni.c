@@ -11,6 +11,9 @@
 /* Who asks for the interfaces of load balancers. */
 #define ELB_REQUESTER "amazon-elb"
 
+/* Prefix of the ids of their attachments. */
+#define ATTACHMENT "ela-attach-"
+
 /* Whose machines all of them are attached to. */
 #define INSTANCE_OWNER "amazon-aws"
 
@@ -74,7 +77,7 @@ static bool texts_get(struct aws_call *call, const struct eni *eni, struct eni_t
 		texts->ips[i] = cv_aws_ec2_ip(call, eni->ips[i]);
 	texts->vpc = vpc->id;
 	texts->ip = texts->ips[0];
-	texts->attachment = cv_aws_ec2_derived(call, "ela-attach-", eni->id);
+	texts->attachment = cv_aws_ec2_derived(call, ATTACHMENT, eni->id);
 	texts->mac = mac_get(call, eni, vpc->id);
 	texts->zone = cv_aws_zone_name(call, eni->subnet->zone);
 	texts->requester = eni->lb != NULL ? ELB_REQUESTER : call->caller.account_id;
@@ -184,8 +187,15 @@ static void eni_write(struct aws_call *call, const struct eni *eni, const struct
 
 /* ---- all of them ---- */
 
-static bool eni_tell(struct aws_call *call, struct ec2_wanted *wanted, const struct eni *eni)
+/* Called with each interface; false ends the walk. */
+struct visitor {
+	bool (*fn)(struct aws_call *call, void *arg, const struct eni *eni);
+	void *arg;
+};
+
+static bool eni_tell(struct aws_call *call, void *arg, const struct eni *eni)
 {
+	struct ec2_wanted *wanted = arg;
 	struct eni_texts texts;
 
 	if (!cv_aws_ec2_take(wanted, eni->id))
@@ -197,7 +207,7 @@ static bool eni_tell(struct aws_call *call, struct ec2_wanted *wanted, const str
 	return true;
 }
 
-static bool endpoints_tell(struct aws_call *call, struct ec2_wanted *wanted)
+static bool endpoints_walk(struct aws_call *call, const struct visitor *visitor)
 {
 	const struct cv_model *model = call->model;
 	bool good = true;
@@ -219,13 +229,13 @@ static bool endpoints_tell(struct aws_call *call, struct ec2_wanted *wanted)
 				.endpoint = endpoint,
 			};
 
-			good = eni_tell(call, wanted, &eni);
+			good = visitor->fn(call, visitor->arg, &eni);
 		}
 	}
 	return good;
 }
 
-static bool lbs_tell(struct aws_call *call, struct ec2_wanted *wanted)
+static bool lbs_walk(struct aws_call *call, const struct visitor *visitor)
 {
 	const struct cv_model *model = call->model;
 	bool good = true;
@@ -251,7 +261,7 @@ static bool lbs_tell(struct aws_call *call, struct ec2_wanted *wanted)
 				.lb = lb,
 			};
 
-			good = eni_tell(call, wanted, &eni);
+			good = visitor->fn(call, visitor->arg, &eni);
 		}
 	}
 	return good;
@@ -264,6 +274,7 @@ static const struct ec2_kind eni_kind = {
 static int describe_enis(struct aws_call *call)
 {
 	struct ec2_wanted wanted = {0};
+	const struct visitor tell = {eni_tell, &wanted};
 	const char *missed;
 	int ret = cv_aws_ec2_wanted_ids(call, "NetworkInterfaceId", &eni_kind, &wanted);
 
@@ -271,7 +282,7 @@ static int describe_enis(struct aws_call *call)
 		return ret;
 	cv_aws_ec2_page_bound(call);
 	cv_xml_open(call->out, "networkInterfaceSet");
-	if (!endpoints_tell(call, &wanted) || !lbs_tell(call, &wanted))
+	if (!endpoints_walk(call, &tell) || !lbs_walk(call, &tell))
 		return -EINVAL;
 	cv_xml_close(call->out);
 	cv_aws_page_end(call);
@@ -279,8 +290,92 @@ static int describe_enis(struct aws_call *call)
 	return missed == NULL ? 0 : cv_aws_ec2_unknown(call, &eni_kind, missed);
 }
 
+/* ---- changes, none of which is the caller's to make ---- */
+
+/* What is looked for, by one of both. */
+struct wanted_eni {
+	const char *id, *attachment;
+	bool found;
+};
+
+static bool eni_look(struct aws_call *call, void *arg, const struct eni *eni)
+{
+	struct wanted_eni *wanted = arg;
+
+	if (wanted->id != NULL)
+		wanted->found = strcmp(eni->id, wanted->id) == 0;
+	else
+		wanted->found = strcmp(cv_aws_ec2_derived(call, ATTACHMENT, eni->id),
+				       wanted->attachment) == 0;
+	return !wanted->found;
+}
+
+static bool eni_is_there(struct aws_call *call, struct wanted_eni *wanted)
+{
+	const struct visitor look = {eni_look, wanted};
+
+	(void)(endpoints_walk(call, &look) && lbs_walk(call, &look));
+	return wanted->found;
+}
+
+/* Whether the interface that the request names is the caller's. */
+static int eni_find(struct aws_call *call, const char **ret_id)
+{
+	struct wanted_eni wanted = {.id = cv_query_str(&call->params, "NetworkInterfaceId")};
+	int ret = cv_aws_ec2_id_check(call, &eni_kind, wanted.id);
+
+	*ret_id = wanted.id;
+	if (ret == 0 && !eni_is_there(call, &wanted))
+		ret = cv_aws_ec2_unknown(call, &eni_kind, wanted.id);
+	return ret;
+}
+
+static int delete_eni(struct aws_call *call)
+{
+	const char *id;
+
+	if (eni_find(call, &id) < 0)
+		return -EINVAL;
+	return cv_aws_fail(call, "InvalidParameterValue",
+			   "Network interface '%.64s' is currently in use.", id);
+}
+
+static int modify_eni(struct aws_call *call)
+{
+	const char *id;
+
+	if (eni_find(call, &id) < 0)
+		return -EINVAL;
+	return cv_aws_fail(call, "AuthFailure",
+			   "You do not have permission to access the specified resource.");
+}
+
+static int detach_eni(struct aws_call *call)
+{
+	struct wanted_eni wanted = {.attachment = cv_query_str(&call->params, "AttachmentId")};
+
+	if (!eni_is_there(call, &wanted))
+		return cv_aws_fail(call, "InvalidAttachmentID.NotFound",
+				   "The attachment ID '%.64s' does not exist", wanted.attachment);
+	return cv_aws_fail(call, "OperationNotPermitted",
+			   "You are not allowed to manage 'ela-attach' attachments.");
+}
+
 /* ---- the table ---- */
 
+static const struct aws_param delete_params[] = {AWS_DRY_RUN,
+						 AWS_ID("NetworkInterfaceId", AWS_REQUIRED)};
+static const struct aws_param detach_params[] = {AWS_DRY_RUN, AWS_ID("AttachmentId", AWS_REQUIRED),
+						 AWS_BOOL("Force")};
+static const struct aws_param modify_params[] = {
+	AWS_DRY_RUN,
+	AWS_ID("NetworkInterfaceId", AWS_REQUIRED),
+	AWS_ID("Attachment.AttachmentId", 0),
+	AWS_BOOL("Attachment.DeleteOnTermination"),
+	AWS_STR("Description.Value", 0, 0, 255),
+	AWS_ID("SecurityGroupId.N", 0),
+	AWS_BOOL("SourceDestCheck.Value"),
+};
 static const struct aws_param params[] = {AWS_DRY_RUN, AWS_FILTERS,
 					  AWS_ID("NetworkInterfaceId.N", 0), AWS_PAGES(5, 1000)};
 static const char *const filters[] = {EIP_OF_ADDRESSES,
@@ -319,6 +414,11 @@ static const char *const filters[] = {EIP_OF_ADDRESSES,
 
 static const struct aws_action actions[] = {
 	{
+		.name = "DeleteNetworkInterface",
+		.handle = delete_eni,
+		AWS_PARAMS(delete_params),
+	},
+	{
 		.name = "DescribeNetworkInterfaces",
 		.handle = describe_enis,
 		AWS_PARAMS(params),
@@ -333,6 +433,16 @@ static const struct aws_action actions[] = {
 		"attachment.instanceOwnerId " ENI "attachment.status " ENI "groupSet.groupName " ENI
 		"groupSet.groupId " ENI "ipv6AddressesSet " ENI "privateIpAddressesSet.primary " ENI
 		"privateIpAddressesSet.privateIpAddress " ENI "tagSet nextToken",
+	},
+	{
+		.name = "DetachNetworkInterface",
+		.handle = detach_eni,
+		AWS_PARAMS(detach_params),
+	},
+	{
+		.name = "ModifyNetworkInterfaceAttribute",
+		.handle = modify_eni,
+		AWS_PARAMS(modify_params),
 	},
 };
 

@@ -114,6 +114,49 @@ static void private_name_waits_for_an_interface(void **state)
 	has("<dnsName>x.example.com</dnsName>");
 }
 
+/* ---- interfaces, which are not their owners' to change ---- */
+
+static void interface_is_not_changed(const char *owner, const char *other)
+{
+	char eni[128], attachment[128], before[4096];
+
+	ec2(owner, "Action=DescribeNetworkInterfaces");
+	snprintf(before, sizeof(before), "%s", got);
+	element("networkInterfaceId", eni);
+	element("attachmentId", attachment);
+	ec2_fails(owner, "InvalidParameterValue",
+		  "Action=DeleteNetworkInterface&NetworkInterfaceId=%s", eni);
+	assert_non_null(strstr(err_text, "is currently in use"));
+	ec2_fails(owner, "InvalidParameterValue",
+		  "Action=DeleteNetworkInterface&NetworkInterfaceId=%s&DryRun=true", eni);
+	ec2_fails(owner, "AuthFailure",
+		  "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=%s"
+		  "&Description.Value=mine&SecurityGroupId.1=%s",
+		  eni, sg_c);
+	ec2_fails(owner, "OperationNotPermitted",
+		  "Action=DetachNetworkInterface&AttachmentId=%s&Force=true", attachment);
+	ec2(owner, "Action=DescribeNetworkInterfaces");
+	assert_int_equal(strncmp(got, before, sizeof(before) - 1), 0);
+	/* Others' do not exist. */
+	ec2_fails(other, "InvalidNetworkInterfaceID.NotFound",
+		  "Action=DeleteNetworkInterface&NetworkInterfaceId=%s", eni);
+	ec2_fails(
+		other, "InvalidNetworkInterfaceID.NotFound",
+		"Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=%s&Description.Value=x",
+		eni);
+	ec2_fails(other, "InvalidAttachmentID.NotFound",
+		  "Action=DetachNetworkInterface&AttachmentId=%s", attachment);
+	ec2_fails(other, "InvalidNetworkInterfaceId.Malformed",
+		  "Action=DeleteNetworkInterface&NetworkInterfaceId=x");
+}
+
+static void interfaces_are_not_their_owners_to_change(void **state)
+{
+	(void)state;
+	interface_is_not_changed(CONS, PROV); /* of an endpoint */
+	interface_is_not_changed(PROV, CONS); /* of a node */
+}
+
 /* ---- what there is none of ---- */
 
 static void what_a_vpc_lacks_is_an_empty_list(void **state)
@@ -176,9 +219,12 @@ static void rules_name_no_prefix_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(endpoint_may_have_no_subnet),         TEST(endpoint_gets_its_subnets_later),
-		TEST(private_name_waits_for_an_interface), TEST(what_a_vpc_lacks_is_an_empty_list),
+		TEST(endpoint_may_have_no_subnet),
+		TEST(endpoint_gets_its_subnets_later),
+		TEST(private_name_waits_for_an_interface),
+		TEST(what_a_vpc_lacks_is_an_empty_list),
 		TEST(rules_name_no_prefix_lists),
+		TEST(interfaces_are_not_their_owners_to_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
