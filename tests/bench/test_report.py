@@ -14,12 +14,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import types
 import xml.etree.ElementTree as ET
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / 'tools'))
 sys.dont_write_bytecode = True
-from benchlib import report, svg  # noqa: E402
+from benchlib import core, report, rows, svg  # noqa: E402
 
 SVG = '{http://www.w3.org/2000/svg}'
 FAILED = []
@@ -58,6 +59,28 @@ def drawn_details():
     ok(sorted(found) == ['latency.svg', 'rate_over_flows.svg'], 'plots_of_what_was_measured', list(found))
     counts = {name: len(list(ET.fromstring(text).iter(f'{SVG}circle'))) for name, text in found.items()}
     ok(counts == {'latency.svg': 10, 'rate_over_flows.svg': 9}, 'plots_hold_all_points', counts)
+
+
+class Recorded(core.Bench):
+    """A bench whose programs answer what they were asked with."""
+
+    def tool(self, *parts):
+        return parts[-1]
+
+    def output(self, argv, timeout=0, **_):
+        mpps = 2.0 if '--huge' in argv else 1.0
+        return {'points': [{'flows': n, 'mpps': mpps} for n in (1000, 50000, 1000000)]}
+
+
+def details_of_pages():
+    for huge, want in ((True, {'established': 2.0, 'established_small_pages': 1.0}),
+                       (False, {'established': 1.0})):
+        bench = Recorded(types.SimpleNamespace(quick=True))
+        bench.huge = huge
+        told = {r.name: r.value for r in rows.established(bench)}
+        kept = {name: d['points'][0]['mpps'] for name, d in bench.details.items()}
+        ok(kept == want and all(told[f'{name}/1000'] == v for name, v in want.items()),
+           f'details_of_{"huge_and_" if huge else ""}small_pages', f'{kept} {told}')
 
 
 def bars(out, results):
@@ -119,6 +142,7 @@ def report_met(row):
 def main():
     drawn_lines()
     drawn_details()
+    details_of_pages()
     if os.geteuid() != 0:
         print('skip bench_runs: not root')
     else:

@@ -211,13 +211,13 @@ class Bench:
             rank = RT_PRIORITY if WORKER.match(name) else RT_PRIORITY + 1
             subprocess.run(['chrt', '-f', '-p', str(rank), str(tid)], check=False, capture_output=True)
 
-    def rows_tool(self, row, *args, seconds=None, cores=None, timeout=120, huge=None):
-        """Run a row of bench_rows."""
+    def rows_tool(self, row, *args, seconds=None, cores=None, timeout=120, huge=None, name=None):
+        """Run a row of bench_rows; name: under which the details are kept, if not the row's."""
         huge = self.huge if huge is None else huge
         argv = [self.tool('tests', 'bench', 'bench_rows'), '--seconds', seconds or self.seconds,
                 '--cores', cores or self.dut, *(['--huge'] if huge else []), *args, row]
         found = self.output(argv, timeout)
-        self.details[row] = found
+        self.details[name or row] = found
         return found
 
 
