@@ -359,7 +359,7 @@ static void damaged_run(const struct row *row, const uint64_t *seed, unsigned in
 	assert_int_equal(memcmp(now, seed, sizeof(now)) != 0, is_seed);
 	assert_int_equal(cv_ctl_call(world_ctl(w), true, more_make, more), 0);
 	world_destroy(w);
-	if (row->space == CV_STORE_TOKEN)
+	if (row->space != CV_STORE_LOCAL && !is_alone(row))
 		return;
 	/* What could be made anew was; the rest is as it is. */
 	log_clear();
