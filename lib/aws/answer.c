@@ -29,6 +29,7 @@ static const struct {
 	{"NotFound", 404},
 	{"OptInRequired", 403},
 	{"RequestLimitExceeded", 503},
+	{"ResourceNotFound", 404},
 	{"ServiceUnavailable", 503},
 	{"SignatureDoesNotMatch", 403},
 	{"SubscriptionLimitExceeded", 403},

@@ -165,6 +165,7 @@ struct aws_group {
 
 /* One group a file; the table in aws_table.c lists them. */
 extern const struct aws_group cv_aws_sns_sub_group;
+extern const struct aws_group cv_aws_sns_tags_group;
 extern const struct aws_group cv_aws_sns_topic_group;
 extern const struct aws_group cv_aws_sts_group;
 extern const struct aws_group cv_aws_ec2_conn_group;

@@ -87,6 +87,7 @@ void cv_aws_sns_topic_free(struct sns_topic *topic)
 	free(topic->policy);
 	free(topic->display);
 	free(topic->delivery);
+	json_decref(topic->tags);
 	free(topic);
 }
 
@@ -146,12 +147,13 @@ static int topic_take(struct aws_sns *sns, const json_t *json)
 {
 	struct sns_topic *topic = calloc(1, sizeof(*topic));
 	const char *arn, *policy, *display, *account, *delivery = "";
+	json_t *tags = NULL;
 
 	if (topic == NULL)
 		return -ENOMEM;
-	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:i,s?s}", "arn", &arn,
+	if (json_unpack((json_t *)(uintptr_t)json, "{s:s,s:s,s:s,s:s,s:i,s?s,s?o}", "arn", &arn,
 			"policy", &policy, "display", &display, "account", &account, "version",
-			&topic->version, "delivery", &delivery) < 0) {
+			&topic->version, "delivery", &delivery, "tags", &tags) < 0) {
 		free(topic);
 		return 0;
 	}
@@ -159,9 +161,10 @@ static int topic_take(struct aws_sns *sns, const json_t *json)
 	topic->policy = strdup(policy);
 	topic->display = strdup(display);
 	topic->delivery = strdup(delivery);
+	topic->tags = json_is_object(tags) ? json_incref(tags) : json_object();
 	snprintf(topic->account, sizeof(topic->account), "%s", account);
 	if (topic->arn == NULL || topic->policy == NULL || topic->display == NULL ||
-	    topic->delivery == NULL || topic_add(sns, topic) < 0) {
+	    topic->delivery == NULL || topic->tags == NULL || topic_add(sns, topic) < 0) {
 		cv_aws_sns_topic_free(topic);
 		return -ENOMEM;
 	}
@@ -265,10 +268,10 @@ static int keep(struct aws_call *call, const char *kind, const char *arn, json_t
 int cv_aws_sns_topic_put(struct aws_call *call, struct sns_topic *topic)
 {
 	struct aws_sns *sns = call->aws->sns;
-	json_t *json =
-		json_pack("{s:s,s:s,s:s,s:s,s:i,s:s}", "arn", topic->arn, "policy", topic->policy,
-			  "display", topic->display, "account", topic->account, "version",
-			  topic->version, "delivery", topic->delivery);
+	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:O}", "arn", topic->arn, "policy",
+				 topic->policy, "display", topic->display, "account",
+				 topic->account, "version", topic->version, "delivery",
+				 topic->delivery, "tags", topic->tags);
 	bool fresh = cv_aws_sns_topic(sns, topic->arn) == NULL;
 
 	if (json == NULL || (fresh && topic_add(sns, topic) < 0)) {

@@ -12,6 +12,8 @@
  * @threads control
  */
 
+#include <jansson.h>
+
 #include "cv_notify.h"
 #include "cv_notify_policy.h"
 
@@ -30,6 +32,7 @@ struct sns_topic {
 	char *arn, *policy;
 	char *display;  /**< attribute DisplayName */
 	char *delivery; /**< attribute DeliveryPolicy, JSON; empty: none */
+	json_t *tags;   /**< an object of texts */
 	char account[13];
 	int version; /**< of signatures */
 };
@@ -134,6 +137,14 @@ void cv_aws_sns_delivery_tell(struct aws_call *call, const struct sns_topic *top
 
 /** Tell whether two texts are the same JSON. */
 bool cv_aws_sns_json_same(const char *a, const char *b);
+
+/* ---- sns_tags.c ---- */
+
+/** Add the tags that a request gives. @return 0, or what cv_aws_fail() returns */
+int cv_aws_sns_tags_set(struct aws_call *call, struct sns_topic *topic);
+
+/** Check that the tags that a request gives, if any, are those that there are. @return as above */
+int cv_aws_sns_tags_same(struct aws_call *call, const struct sns_topic *topic);
 
 /* ---- sns_policy.c ---- */
 

@@ -17,7 +17,7 @@ static const struct aws_group *const groups[] = {
 	&cv_aws_elbv2_lb_group,     &cv_aws_elbv2_limits_group, &cv_aws_elbv2_listener_group,
 	&cv_aws_elbv2_rules_group,  &cv_aws_elbv2_tags_group,   &cv_aws_elbv2_targets_group,
 	&cv_aws_elbv2_tg_group,     &cv_aws_elbv2_tls_group,    &cv_aws_sns_sub_group,
-	&cv_aws_sns_topic_group,    &cv_aws_sts_group,
+	&cv_aws_sns_tags_group,     &cv_aws_sns_topic_group,    &cv_aws_sts_group,
 };
 
 static const struct aws_service services[AWS_N_SERVICES] = {
