@@ -176,6 +176,26 @@ static void flows_go_on_after_the_delay_unless_told_otherwise(void **state)
 	world_destroy(w);
 }
 
+/* A group that nothing leads to any more is checked by nobody: its targets are neither sick nor drain. */
+static void flows_go_on_when_their_listener_leads_elsewhere(void **state)
+{
+	struct world *w = world_with_flows(at_once);
+
+	(void)state;
+	json_object_set_new(at(world_conf(w), "load_balancers.0.listeners.0"), "target_group",
+			    json_string("decode"));
+	world_write(w, NULL);
+	world_reload(w);
+	assert_string_equal(target(w, GONE, "state"), "unused");
+	json_array_remove(at(world_conf(w), "target_groups.0.targets"), 0);
+	world_write(w, NULL);
+	world_reload(w);
+	assert_string_equal(target(w, GONE, "state"), "");
+	usleep(300000);
+	assert_int_equal(flows(w), N_DIALS);
+	world_destroy(w);
+}
+
 static void delay_of_zero_ends_flows_at_once(void **state)
 {
 	struct world *w = world_with_flows(at_once);
@@ -457,6 +477,7 @@ int main(void)
 		cmocka_unit_test(delay_changed_at_the_same_time_counts),
 		cmocka_unit_test(termination_told_at_the_same_time_counts),
 		cmocka_unit_test(flows_go_on_after_the_delay_unless_told_otherwise),
+		cmocka_unit_test(flows_go_on_when_their_listener_leads_elsewhere),
 		cmocka_unit_test(delay_of_zero_ends_flows_at_once),
 		cmocka_unit_test(target_that_comes_back_keeps_its_flows),
 		cmocka_unit_test(target_may_come_back_after_its_flows_ended),
