@@ -267,9 +267,9 @@ static void step(struct conv *convs, uint32_t *x)
 	} else if (c->stage != OPEN || what == 1) {
 		begin(c, x, rnd(x, 4) == 0 ? 1 + rnd(x, 2) : 3);
 	} else if (what < 8) {
-		client_says(c, "one two three" + rnd(x, 12));
+		client_says(c, &"one two three"[rnd(x, 12)]);
 	} else if (what < 12) {
-		target_says(c, "four five six" + rnd(x, 12));
+		target_says(c, &"four five six"[rnd(x, 12)]);
 	} else if (what < 14) {
 		end(c, rnd(x, 6));
 	} else {
