@@ -366,7 +366,6 @@ static int reload(struct cv_ctl *ctl, struct cv_errs *errs)
 	struct cv_conf *conf;
 	int ret;
 
-	cv_ctl_keep_retry(ctl);
 	ret = cv_ctl_keep_docs(ctl, &docs, errs);
 	if (ret < 0)
 		return ret;

@@ -61,6 +61,8 @@ static int call_run(void *owner, struct ctl_cmd *cmd)
 
 	if (call->change && !cv_ctl_keep_is_good(ctl))
 		return -EROFS;
+	if (call->change && cv_ctl_hup_hold(ctl, cmd))
+		return CTL_CMD_LATER;
 	ret = call->fn(ctl, ctl->model, call->arg);
 	if (ret < 0)
 		cv_store_batch_cut(&ctl->keep.next, n_kept);

@@ -276,13 +276,7 @@ static bool signals_take(struct cv_ctl *ctl)
 
 	while (read(ctl->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
-			struct cv_errs errs = {0};
-
-			cv_ctl_reload(ctl, &errs);
-			cv_errs_fini(&errs);
-			if (ctl->hup_fn != NULL)
-				ctl->hup_fn(ctl->hup_arg);
-			ctl->tick_ms = 0; /* ask for new neighbours at once */
+			cv_ctl_hup(ctl);
 		} else {
 			cv_log(CV_LOG_NOTICE, "stopping on %s", strsignal((int)info.ssi_signo));
 			go_on = false;
@@ -355,11 +349,13 @@ int cv_ctl_run(struct cv_ctl *ctl)
 		cv_ctl_watch_run(ctl);
 		cv_ctl_metrics_run(ctl);
 		cv_ctl_keep_run(ctl);
+		cv_ctl_hup_run(ctl);
 		cv_ctl_follow_tick(ctl, cv_clock_ms());
 		cv_ctl_checks_run(ctl, cv_clock_ms());
 		if (cv_clock_ms() >= ctl->tick_ms)
 			tick(ctl, cv_clock_ms());
 	}
+	cv_ctl_hup_stop(ctl);
 	cv_ctl_keep_flush(ctl);
 	cv_ctl_refuse(ctl);
 	cv_ctl_flows_stop(ctl);

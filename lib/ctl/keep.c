@@ -218,6 +218,8 @@ static void write_begin(struct cv_ctl *ctl)
 		cv_store_writer_begin(keep->writer, &keep->next, keep->rev);
 }
 
+static void trial_end(struct cv_ctl *ctl, int ret, struct cv_errs *errs);
+
 static void write_end(struct cv_ctl *ctl, bool wait)
 {
 	struct ctl_keep *keep = &ctl->keep;
@@ -225,8 +227,13 @@ static void write_end(struct cv_ctl *ctl, bool wait)
 	uint64_t rev = 0;
 	int ret;
 
-	if (keep->writing && cv_store_writer_end(keep->writer, wait, &ret, &rev, &errs))
-		written(ctl, ret, rev, &errs);
+	if ((keep->writing || keep->trial.on) &&
+	    cv_store_writer_end(keep->writer, wait && keep->writing, &ret, &rev, &errs)) {
+		if (keep->trial.on)
+			trial_end(ctl, ret, &errs);
+		else
+			written(ctl, ret, rev, &errs);
+	}
 	cv_errs_fini(&errs);
 }
 
@@ -249,6 +256,11 @@ static void run(struct cv_ctl *ctl, bool wait)
 	/* Time went on for some endpoint: it will again, once that can be kept. */
 	cv_model_changes_clear(ctl->model);
 	cv_store_batch_cut(&keep->next, 0);
+}
+
+bool cv_ctl_keep_is_busy(const struct cv_ctl *ctl)
+{
+	return ctl->keep.writing || ctl->keep.trial.on || is_due(ctl);
 }
 
 void cv_ctl_keep_run(struct cv_ctl *ctl)
@@ -315,8 +327,11 @@ int cv_ctl_kept(void *arg, cv_ctl_kept_fn *fn, void *fn_arg)
 	struct cv_errs errs = {0};
 	int ret = -EAGAIN;
 
-	/* What will be read is another's, perhaps: that there is nothing is not known. */
-	if (ctl->keep.store != NULL && !ctl->keep.stale)
+	/*
+	 * What will be read is another's, perhaps: that there is nothing is not known. While it is tried,
+	 * it is the thread's, which may wait for the disk.
+	 */
+	if (ctl->keep.store != NULL && !ctl->keep.stale && !ctl->keep.trial.on)
 		ret = cv_store_changes(ctl->keep.store,
 				       (struct cv_store_since){CV_STORE_TOKEN, 0, .damaged = true},
 				       kept_take, &kept, NULL, &errs);
@@ -379,9 +394,7 @@ static int store_open(struct cv_ctl *ctl, struct cv_errs *errs)
 	else if (ret < 0)
 		break_off(ctl, &own);
 	cv_errs_fini(&own);
-	if (ret < 0)
-		return ret == -EBUSY ? ret : 0;
-	return writer_start(ctl);
+	return ret == -EBUSY ? ret : writer_start(ctl);
 }
 
 /* Put what the store holds over the file, at the start. */
@@ -438,6 +451,8 @@ void cv_ctl_keep_close(struct cv_ctl *ctl)
 	struct ctl_keep *keep = &ctl->keep;
 
 	cv_store_writer_destroy(keep->writer);
+	if (keep->trial.on && keep->store == NULL)
+		keep->store = keep->trial.store;
 	cv_store_batch_cut(&keep->next, 0);
 	cv_store_close(keep->store);
 	cv_ctl_keep_left_fini(keep);
@@ -446,39 +461,71 @@ void cv_ctl_keep_close(struct cv_ctl *ctl)
 
 /* ---- after a failure ---- */
 
-static int try_again(struct cv_ctl *ctl, struct cv_errs *errs)
+/* On the writer's thread. */
+static int trial_run(void *arg, struct cv_errs *errs)
 {
-	struct ctl_keep *keep = &ctl->keep;
+	struct ctl_trial *trial = arg;
+	struct ctl_keep opened = {.path = (char *)(uintptr_t)trial->path, .rev = trial->rev};
 	int ret = 0;
 
-	if (keep->store == NULL) {
-		ret = store_try(keep, errs);
-		if (ret == 0)
-			ret = writer_start(ctl);
-		keep->stale = true;
+	if (trial->store == NULL) {
+		memcpy(opened.seed, trial->seed, sizeof(opened.seed));
+		ret = store_try(&opened, errs);
+		trial->store = opened.store;
+		trial->rev = opened.rev;
+		memcpy(trial->seed, opened.seed, sizeof(trial->seed));
 	}
-	if (ret == 0)
-		ret = cv_store_probe(keep->store, errs);
+	return ret < 0 ? ret : cv_store_probe(trial->store, errs);
+}
+
+/* What it has opened is control's. */
+static void trial_take(struct ctl_keep *keep)
+{
+	if (keep->store != NULL)
+		return;
+	keep->stale = true;
+	if (keep->trial.store == NULL)
+		return;
+	keep->store = keep->trial.store;
+	keep->rev = keep->trial.rev;
+	memcpy(keep->seed, keep->trial.seed, sizeof(keep->seed));
+	keep->left_known = false;
+	if (keep->writer != NULL)
+		cv_store_writer_use(keep->writer, keep->store);
+}
+
+static void trial_end(struct cv_ctl *ctl, int ret, struct cv_errs *errs)
+{
+	struct ctl_keep *keep = &ctl->keep;
+
+	keep->trial.on = false;
+	trial_take(keep);
 	if (ret == 0 && keep->stale)
 		ret = rebuild(ctl, errs);
-	if (ret == 0)
-		keep->stale = false;
-	return ret;
+	if (ret < 0) {
+		break_off(ctl, errs);
+		return;
+	}
+	keep->stale = false;
+	mend(ctl);
+	/* What was acknowledged before, and could not be read until now. */
+	cv_ctl_tell_sent(ctl);
 }
 
 void cv_ctl_keep_retry(struct cv_ctl *ctl)
 {
+	struct ctl_keep *keep = &ctl->keep;
 	struct cv_errs errs = {0};
 
-	if (!ctl->keep.broken)
+	if (!keep->broken || keep->trial.on)
 		return;
-	if (try_again(ctl, &errs) == 0) {
-		mend(ctl);
-		/* What was acknowledged before, and could not be read until now. */
-		cv_ctl_tell_sent(ctl);
-	} else {
-		break_off(ctl, &errs);
-	}
+	keep->trial = (struct ctl_trial){
+		.on = true, .path = keep->path, .store = keep->store, .rev = keep->rev};
+	memcpy(keep->trial.seed, keep->seed, sizeof(keep->trial.seed));
+	if (keep->writer != NULL)
+		cv_store_writer_do(keep->writer, trial_run, &keep->trial);
+	else
+		trial_end(ctl, trial_run(&keep->trial, &errs), &errs);
 	cv_errs_fini(&errs);
 }
 

@@ -32,6 +32,14 @@ struct ctl_left_out {
 	char why[CV_ERR_TEXT_LEN];
 };
 
+/** What the writer's thread opens or tries. The thread's while on. */
+struct ctl_trial {
+	bool on;
+	const char *path;
+	struct cv_store *store; /**< NULL: to be opened */
+	uint64_t seed[2], rev;  /**< of a store that was opened */
+};
+
 struct ctl_keep {
 	char *path;                     /**< NULL: in memory */
 	struct cv_store *store;         /**< NULL: it could not be opened */
@@ -40,9 +48,10 @@ struct ctl_keep {
 	struct ctl_held held;           /**< ...and who waits for it */
 	struct ctl_held sent;           /**< who waits for what is being written */
 	bool writing;
-	uint64_t rev; /**< of the store, as the model has it */
-	bool broken;  /**< it cannot be written: changes are refused */
-	bool stale;   /**< the model is not what the store holds */
+	struct ctl_trial trial; /**< only while broken */
+	uint64_t rev;           /**< of the store, as the model has it */
+	bool broken;            /**< it cannot be written: changes are refused */
+	bool stale;             /**< the model is not what the store holds */
 	uint64_t retry_ms, wait_ms;
 	uint64_t seed[2];
 	uint64_t n_txns, n_failed, written_ms;
@@ -79,11 +88,14 @@ void cv_ctl_keep_run(struct cv_ctl *ctl);
 /** Wait until all is written, and answer who waits. */
 void cv_ctl_keep_flush(struct cv_ctl *ctl);
 
-/** Try again what has failed, if it is time. */
+/** Begin to try again what has failed, if it is time. */
 void cv_ctl_keep_tick(struct cv_ctl *ctl, uint64_t now_ms);
 
-/** Try again now, whatever the time: the operator has asked. */
+/** Begin to try again now, whatever the time: the operator has asked. cv_ctl_keep_run() goes on with it. */
 void cv_ctl_keep_retry(struct cv_ctl *ctl);
+
+/** Tell whether the disk is waited for, or has to be: then nothing is to be read from the store. */
+bool cv_ctl_keep_is_busy(const struct cv_ctl *ctl);
 
 /**
  * Read all documents, once all is written; those of the model if there is no file to read.

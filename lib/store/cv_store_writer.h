@@ -28,6 +28,7 @@ struct cv_store_writer;
 /**
  * Start the thread.
  *
+ * @param      store       NULL: none is open yet, see cv_store_writer_use()
  * @param[out] ret_writer  untouched on failure
  * @return 0, -ENOMEM, -EMFILE (no descriptor is free) or -EAGAIN (no thread can be started)
  * @owner  caller; cv_store_writer_destroy(). The store must live longer
@@ -37,7 +38,7 @@ int cv_store_writer_create(struct cv_store *store, struct cv_store_writer **ret_
 /** Write what is under way to its end, stop the thread, free. NULL is fine. */
 void cv_store_writer_destroy(struct cv_store_writer *writer);
 
-/** Readable when a batch has been written, or has failed. @owner the writer */
+/** Readable when a batch has been written or has failed, or what else was to be done is. @owner the writer */
 int cv_store_writer_fd(const struct cv_store_writer *writer);
 
 /**
@@ -49,12 +50,21 @@ int cv_store_writer_fd(const struct cv_store_writer *writer);
 void cv_store_writer_begin(struct cv_store_writer *writer, struct cv_store_batch *batch,
 			   uint64_t at);
 
+/** Write to that store from now on. Not while anything is under way. */
+void cv_store_writer_use(struct cv_store_writer *writer, struct cv_store *store);
+
+/** What else waits for the disk, on the writer's thread. @return 0 or -errno, with errs filled */
+typedef int cv_store_job_fn(void *arg, struct cv_errs *errs);
+
+/** Have that done, once, as if it were a batch. Not while a batch or another is under way. */
+void cv_store_writer_do(struct cv_store_writer *writer, cv_store_job_fn *fn, void *arg);
+
 /**
- * Take the result of a batch.
+ * Take the result of a batch, or of what else was to be done.
  *
  * @param      wait     until there is one
- * @param[out] ret_ret  0 or as cv_store_commit()
- * @param[out] ret_rev  the transaction's revision, with *ret_ret 0
+ * @param[out] ret_ret  0 or as cv_store_commit(); or what the function returned
+ * @param[out] ret_rev  of a batch: the transaction's revision, with *ret_ret 0
  * @param[out] errs     why it failed
  * @return false if none is there, or nothing is under way
  */

@@ -22,6 +22,8 @@ struct cv_store_writer {
 	int fd;
 	/* The thread's while WRITING, else the owner's. */
 	struct cv_store_batch batch;
+	cv_store_job_fn *job; /* instead of the batch; NULL: none */
+	void *job_arg;
 	uint64_t at, rev;
 	int ret;
 	struct cv_errs errs;
@@ -36,21 +38,27 @@ static void tell(const struct cv_store_writer *writer)
 		cv_assert(errno == EAGAIN);
 }
 
+static int work(struct cv_store_writer *writer)
+{
+	const struct cv_store_txn txn = {writer->batch.ops, writer->batch.n, writer->at};
+
+	if (writer->job != NULL)
+		return writer->job(writer->job_arg, &writer->errs);
+	return cv_store_commit(writer->store, &txn, &writer->rev, &writer->errs);
+}
+
 static void *loop(void *arg)
 {
 	struct cv_store_writer *writer = arg;
 
 	pthread_mutex_lock(&writer->lock);
 	while (writer->state == WRITING || !writer->stop) {
-		struct cv_store_txn txn;
-
 		if (writer->state != WRITING) {
 			pthread_cond_wait(&writer->cond, &writer->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&writer->lock);
-		txn = (struct cv_store_txn){writer->batch.ops, writer->batch.n, writer->at};
-		writer->ret = cv_store_commit(writer->store, &txn, &writer->rev, &writer->errs);
+		writer->ret = work(writer);
 		cv_store_batch_cut(&writer->batch, 0);
 		pthread_mutex_lock(&writer->lock);
 		writer->state = WRITTEN;
@@ -122,16 +130,39 @@ int cv_store_writer_fd(const struct cv_store_writer *writer)
 	return writer->fd;
 }
 
+void cv_store_writer_use(struct cv_store_writer *writer, struct cv_store *store)
+{
+	pthread_mutex_lock(&writer->lock);
+	cv_assert(writer->state == IDLE);
+	writer->store = store;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+/* Under the lock. */
+static void begin(struct cv_store_writer *writer, cv_store_job_fn *job, void *arg)
+{
+	cv_assert(writer->state == IDLE);
+	writer->job = job;
+	writer->job_arg = arg;
+	writer->state = WRITING;
+	pthread_cond_broadcast(&writer->cond);
+}
+
 void cv_store_writer_begin(struct cv_store_writer *writer, struct cv_store_batch *batch,
 			   uint64_t at)
 {
 	pthread_mutex_lock(&writer->lock);
-	cv_assert(writer->state == IDLE);
+	begin(writer, NULL, NULL);
 	writer->batch = *batch;
 	writer->at = at;
-	writer->state = WRITING;
 	*batch = (struct cv_store_batch){0};
-	pthread_cond_broadcast(&writer->cond);
+	pthread_mutex_unlock(&writer->lock);
+}
+
+void cv_store_writer_do(struct cv_store_writer *writer, cv_store_job_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&writer->lock);
+	begin(writer, fn, arg);
 	pthread_mutex_unlock(&writer->lock);
 }
 

@@ -316,6 +316,53 @@ static void the_writer_writes_one_batch_while_the_next_is_gathered(void **state)
 	errs_done(&errs);
 }
 
+static int job_open(void *arg, struct cv_errs *errs)
+{
+	return cv_store_open(file, errs, arg);
+}
+
+static int job_refuse(void *arg, struct cv_errs *errs)
+{
+	(void)arg;
+	cv_errs_add(errs, NULL, 0, "no");
+	return -EPERM;
+}
+
+/* It may open the store that it writes to, too. */
+static void a_writer_does_what_else_waits_for_the_disk(void **state)
+{
+	struct cv_store *store = NULL;
+	struct cv_store_writer *writer;
+	struct cv_store_batch batch = {0};
+	struct cv_errs errs = {0};
+	uint64_t rev = 0;
+	int ret = 1;
+
+	(void)state;
+	assert_int_equal(cv_store_writer_create(NULL, &writer), 0);
+	cv_store_writer_do(writer, job_refuse, NULL);
+	assert_true(cv_store_writer_end(writer, true, &ret, &rev, &errs));
+	assert_int_equal(ret, -EPERM);
+	assert_int_equal(errs.n, 1);
+	cv_store_writer_do(writer, job_open, &store);
+	assert_int_equal(poll(&(struct pollfd){.fd = cv_store_writer_fd(writer), .events = POLLIN},
+			      1, 20000),
+			 1);
+	assert_true(cv_store_writer_end(writer, false, &ret, &rev, &errs));
+	assert_int_equal(ret, 0);
+	assert_int_equal(errs.n, 1);
+	cv_store_writer_use(writer, store);
+	batch_put(&batch, "a");
+	cv_store_writer_begin(writer, &batch, 0);
+	assert_true(cv_store_writer_end(writer, true, &ret, &rev, &errs));
+	assert_int_equal(ret, 0);
+	assert_int_equal(rev, 1);
+	assert_changes(store, 0, "a=v@1 ");
+	cv_store_writer_destroy(writer);
+	cv_store_close(store);
+	errs_done(&errs);
+}
+
 static void a_writer_needs_a_descriptor_and_a_thread(void **state)
 {
 	struct cv_store *store = open_ok(NULL);
@@ -356,6 +403,7 @@ int main(void)
 		CASE(messages_can_be_taken_back_and_are_bounded),
 		CASE(who_has_most_messages_loses_the_oldest),
 		CASE(the_writer_writes_one_batch_while_the_next_is_gathered),
+		CASE(a_writer_does_what_else_waits_for_the_disk),
 		CASE(a_writer_needs_a_descriptor_and_a_thread),
 	};
 
