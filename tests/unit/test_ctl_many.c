@@ -69,17 +69,15 @@ static void flows_play(struct world *w)
 	}
 }
 
-static _Atomic time_t clock_ahead;
+/* The beginning of a minute. */
+static _Atomic time_t clock_now = 1800000000;
 
-/* In place of the C library's: the clock of the whole program. */
+/* In place of the C library's: a clock that stands, so that no minute ends within a test. */
 time_t time(time_t *ret_time)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
 	if (ret_time != NULL)
-		*ret_time = t.tv_sec + clock_ahead;
-	return t.tv_sec + clock_ahead;
+		*ret_time = clock_now;
+	return clock_now;
 }
 
 /* ---- rounds for CloudWatch ---- */
@@ -115,7 +113,7 @@ static struct world *in_a_round(void)
 	while (ctl->watch.round.on)
 		cv_ctl_watch_run(ctl);
 	flows_play(w);
-	clock_ahead += 60;
+	clock_now += 60;
 	cv_ctl_points(ctl);
 	assert_true(ctl->watch.round.on);
 	return w;
@@ -209,12 +207,14 @@ static void page_begin(struct asker *asker, struct world *w)
 	assert_true(cv_ctl_metrics_is_busy(ctl));
 }
 
-static int times(const char *text, const char *part)
+/* Lines that begin so. Not by strstr(), which sanitizers have look at all that follows each time. */
+static int times(const char *text, const char *begin)
 {
+	size_t len = strlen(begin);
 	int n = 0;
 
-	for (const char *p = strstr(text, part); p != NULL; p = strstr(p + 1, part))
-		n++;
+	for (const char *line = text; line[0] != '\0'; line = strchr(line, '\n') + 1)
+		n += strncmp(line, begin, len) == 0;
 	return n;
 }
 
@@ -222,17 +222,17 @@ static int times(const char *text, const char *part)
 static void page_is_whole(struct asker *asker, int n)
 {
 	static const char *const names[] = {
-		"\nculvert_endpoint_state{",
-		"\nculvert_endpoint_new_flows_total{",
-		"\nculvert_endpoint_resets_total{",
-		"\nculvert_privatelink_endpoint_active_connections{",
-		"\nculvert_privatelink_service_rst_packets_sent_total{",
+		"culvert_endpoint_state{",
+		"culvert_endpoint_new_flows_total{",
+		"culvert_endpoint_resets_total{",
+		"culvert_privatelink_endpoint_active_connections{",
+		"culvert_privatelink_service_rst_packets_sent_total{",
 	};
 
 	assert_int_equal(ask_end(asker), 0);
 	for (size_t i = 0; i < CV_ARRAY_LEN(names); i++)
 		assert_int_equal(times(asker->text, names[i]), n);
-	assert_int_equal(times(asker->text, "\nculvert_endpoint_packets_total{"), 2 * n);
+	assert_int_equal(times(asker->text, "culvert_endpoint_packets_total{"), 2 * n);
 	assert_int_equal(times(asker->text, "# TYPE culvert_endpoint_state gauge\n"), 1);
 	assert_int_equal(times(asker->text, "# TYPE culvert_build_info gauge\n"), 1);
 	assert_int_equal(times(asker->text, "# TYPE culvert_nlb_new_flow_count_total "), 1);
@@ -299,15 +299,9 @@ static void who_waits_for_a_page_at_the_end_is_let_go(void **state)
 static int connections_get(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 {
 	const struct cv_points *points = cv_ctl_points(ctl);
-	uint64_t now = minute_now();
 
 	(void)model;
-	/* Two minutes, if one ends meanwhile. */
-	for (uint64_t minute = now - 5; minute <= now; minute++) {
-		double n = connections(points, minute);
-
-		*(double *)arg += n > 0 ? n : 0;
-	}
+	*(double *)arg = connections(points, minute_now());
 	return 0;
 }
 
