@@ -141,7 +141,7 @@ int cv_ctl_show_endpoints(struct cv_ctl *ctl, struct ctl_show *show)
 	for (uint32_t i = 0; i < model->n_endpoints; i++) {
 		/* A deleted one serves nothing; the API shows it for a while. */
 		if (!cv_model_endpoint_is_over(&model->endpoints[i]) &&
-		     (only == CV_MODEL_NONE || only == i) &&
+		    (only == CV_MODEL_NONE || only == i) &&
 		    (state < 0 || model->endpoints[i].state == (enum cv_model_state)state))
 			cv_ctl_json_add(ctl, endpoints, endpoint_json(ctl, i));
 	}

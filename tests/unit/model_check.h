@@ -71,8 +71,8 @@ static inline void check_endpoint(const struct cv_model_endpoint *one, uint32_t 
 				  struct count *count)
 {
 	bool there = one->state != CV_MODEL_DELETING && one->state != CV_MODEL_DELETED;
-	bool attached = one->state == CV_MODEL_PENDING_ACCEPTANCE || one->state == CV_MODEL_PENDING ||
-			one->state == CV_MODEL_AVAILABLE;
+	bool attached = one->state == CV_MODEL_PENDING_ACCEPTANCE ||
+			one->state == CV_MODEL_PENDING || one->state == CV_MODEL_AVAILABLE;
 
 	check_found(CV_MODEL_ENDPOINT, one->id, idx);
 	assert_int_equal(there, !cv_model_endpoint_is_over(one));

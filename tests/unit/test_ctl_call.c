@@ -204,7 +204,8 @@ static size_t n_enis(struct world *w, const char *endpoint)
 	json_t *root = world_show_all(w, "endpoints"), *row;
 	size_t i, n = SIZE_MAX;
 
-	json_array_foreach(at(root, "endpoints"), i, row) {
+	json_array_foreach(at(root, "endpoints"), i, row)
+	{
 		if (strcmp(json_string_value(at(row, "id")), endpoint) == 0)
 			n = json_array_size(at(row, "enis"));
 	}
