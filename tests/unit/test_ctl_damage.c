@@ -267,7 +267,7 @@ static void row_damage(const struct row *row, unsigned int *seed)
 
 /* ---- what is served ---- */
 
-/* The kinds that are left out, each behind a blank, in any order: an endpoint is written again once it is made. */
+/* The kinds that are left out, each behind a blank. In any order: endpoints are written again once made. */
 static void left_out_is(struct world *w, const char *want)
 {
 	json_t *root = world_show_all(w, "state"), *left;
