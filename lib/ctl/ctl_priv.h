@@ -118,13 +118,6 @@ struct ctl_dns {
 
 struct ctl_capture; /* capture.c */
 
-/** A reload that waits until nothing waits for the disk. */
-struct ctl_hup {
-	uint64_t since_ms; /**< 0: none is wanted */
-	bool said;
-	struct ctl_cmd *first; /**< calls that change, to be carried out after it */
-};
-
 struct cv_ctl {
 	char *file, *version;
 	struct cv_io *io;       /**< may be NULL */
@@ -237,20 +230,6 @@ void cv_ctl_pools_reap(struct cv_ctl *ctl);
 
 /** Say what is served: "generation 3: 2 VPCs, ...", into buf, shape [cap]. @return buf */
 const char *cv_ctl_counts_str(const struct cv_ctl *ctl, char *buf, size_t cap);
-
-/* ---- hup.c ---- */
-
-/** Read the file again, soon: nothing is written meanwhile, and control does not wait for what is. */
-void cv_ctl_hup(struct cv_ctl *ctl);
-
-/** Put off a call that changes until after that. @return whether it is */
-bool cv_ctl_hup_hold(struct cv_ctl *ctl, struct ctl_cmd *cmd);
-
-/** Do it, if it is wanted and can be done. Once in a turn of the loop, after cv_ctl_keep_run(). */
-void cv_ctl_hup_run(struct cv_ctl *ctl);
-
-/** Answer what was put off with -ECANCELED. */
-void cv_ctl_hup_stop(struct cv_ctl *ctl);
 
 /* ---- recycle.c ---- */
 

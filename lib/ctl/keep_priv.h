@@ -120,3 +120,24 @@ void cv_ctl_keep_enis_take(struct cv_ctl *ctl, struct cv_model *model);
 
 /** Write down those that they have now, where that is another than is written there. */
 void cv_ctl_keep_enis_put(struct cv_ctl *ctl, const struct cv_model *model);
+
+/* ---- hup.c ---- */
+
+/** A reload that waits until nothing waits for the disk. */
+struct ctl_hup {
+	uint64_t since_ms; /**< 0: none is wanted */
+	bool said;
+	struct ctl_cmd *first; /**< calls that change, to be carried out after it */
+};
+
+/** Read the file again, soon: nothing is written meanwhile, and control does not wait for what is. */
+void cv_ctl_hup(struct cv_ctl *ctl);
+
+/** Put off a call that changes until after that. @return whether it is */
+bool cv_ctl_hup_hold(struct cv_ctl *ctl, struct ctl_cmd *cmd);
+
+/** Do it, if it is wanted and can be done. Once in a turn of the loop, after cv_ctl_keep_run(). */
+void cv_ctl_hup_run(struct cv_ctl *ctl);
+
+/** Answer what was put off with -ECANCELED. */
+void cv_ctl_hup_stop(struct cv_ctl *ctl);
