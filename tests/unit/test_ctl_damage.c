@@ -408,7 +408,8 @@ static void damaged_mark(const struct row *row, unsigned int random)
 	assert_int_equal(cv_ctl_call(world_ctl(w), true, more_make, name), 0);
 	world_destroy(w);
 	row_damage(row, &same); /* it is as it was */
-	snprintf(mark.key, sizeof(mark.key), "left-out/%s", row->key);
+	assert_in_range(snprintf(mark.key, sizeof(mark.key), "left-out/%.150s", row->key), 1,
+			sizeof(mark.key) - 1);
 	row_damage(&mark, &random);
 	log_clear();
 	w = world_run(durable);
