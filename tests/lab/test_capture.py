@@ -94,7 +94,7 @@ class Capture(harness.LabCase):
     def test_a_request_on_both_sides(self):
         child, path = self.begin()
         seen = curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')
-        pkts, said = self.end(child, path, 16)
+        pkts, said = self.end(child, path, 12)
         self.assertIn(f'{len(pkts)} packets\n', said)
         by = collections.Counter(p.where for p in pkts)
         # What came from one end left to the other; the header may have a segment of its own.
@@ -130,7 +130,7 @@ class Capture(harness.LabCase):
                 for name in ('c1', 'c2'):
                     for port in (ON, OFF):
                         curl_json(self.lab, name, f'http://{ENI}:{port}/')
-                pkts, _ = self.end(child, path, 16 * len(expected))
+                pkts, _ = self.end(child, path, 12 * len(expected))
                 ids = {self.vpce(n): n for n in ('c1', 'c2')}
                 got = {(ids[p.vpce], int(port)) for p in pkts for port in (p.sport, p.dport)
                        if int(port) in (ON, OFF)}

@@ -245,6 +245,7 @@ class Dns(harness.LabCase):
     def test_client_zone_decides_for_load_balancers(self):
         for own, node in (('10.0.2.100', NODE_B), ('10.0.1.100', NODE)):
             self.route('provider', PROVIDER_SERVER, own)
+            self.wait_for_answer(self.lb_name(), {node}, 'provider')
             for _ in range(5):
                 self.assertEqual(self.addresses('provider', self.lb_name()), {node})
 

@@ -135,7 +135,7 @@ class Vxlan(harness.LastTests, harness.LabCase):
         child, path = test_capture.Capture.begin(self, '--endpoint', 'c3')
         for name in ('c3', 'c4'):
             curl_json(self.lab, name, f'http://{ENI}:{ON}/')
-        test_capture.wait_quiet(path, 16)
+        test_capture.wait_quiet(path, 12)
         child.send_signal(signal.SIGINT)
         self.assertEqual(child.wait(60), 0)
         fields = [a for f in ('frame.comment', 'vxlan.vni', 'ip.src', 'ip.dst') for a in ('-e', f)]

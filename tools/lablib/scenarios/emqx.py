@@ -101,7 +101,7 @@ def connect(it, name, service):
 def message(it, host, topic, broker_ip):
     """Publish through the endpoint, to be read at the broker itself: what arrived there."""
     sub = ['mosquitto_sub', '-h', broker_ip, '-p', MQTT, '-t', topic, '-C', 1, '-W', 25]
-    pub = ['timeout', 8, 'mosquitto_pub', '-h', host, '-p', MQTT, '-t', topic, '-q', 1, '-r', '-m',
+    pub = ['timeout', 25, 'mosquitto_pub', '-h', host, '-p', MQTT, '-t', topic, '-q', 1, '-r', '-m',
            'from the platform']
     done = proc.run(pub, ns=it.lab.ns('platform'), check=False, timeout=30)
     if done.returncode:
