@@ -105,8 +105,10 @@ static bool CV_PRINTF(4, 5)
 static bool unreadable(struct fault *fault, bool wire)
 {
 	if (wire)
-		return fault_set(fault, 400, "SerializationException",
-				 "The body is not a structure in the protocol's form");
+		return fault_set(
+			fault, 400, "SerializationException",
+			"The body is not a structure in the protocol's form, or has too many "
+			"values");
 	return fault_set(fault, 400, "MalformedQueryString",
 			 "The parameters are not form-encoded UTF-8 text");
 }

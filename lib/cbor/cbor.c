@@ -32,7 +32,7 @@ enum { UINT, NINT, BYTES, TEXT, LIST, MAP, TAG, SIMPLE };
 
 struct reader {
 	const uint8_t *p, *end;
-	unsigned int depth;
+	unsigned int depth, n_values;
 };
 
 struct head {
@@ -297,8 +297,10 @@ static int value_read(struct reader *r, json_t **ret)
 	struct head head;
 	int err;
 
-	if (r->depth == CV_CBOR_DEPTH_MAX || !head_read(r, &head))
+	if (r->depth == CV_CBOR_DEPTH_MAX || r->n_values == CV_CBOR_VALUES_MAX ||
+	    !head_read(r, &head))
 		return -EILSEQ;
+	r->n_values++;
 	r->depth++;
 	err = any_read(r, &head, ret);
 	r->depth--;

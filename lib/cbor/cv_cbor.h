@@ -17,6 +17,11 @@
 
 /** Lists and maps in each other at most. */
 #define CV_CBOR_DEPTH_MAX 16
+/**
+ * Values in one at most, itself and those without anything in them, too: an empty map is a byte, but some
+ * 240 bytes of memory, and who sends it is not always known yet.
+ */
+#define CV_CBOR_VALUES_MAX 16384
 
 /**
  * Read a value. Lengths may be definite or not. A time (tag 1) is the number that it is of; `undefined` is
@@ -27,7 +32,7 @@
  * @param data            shape [len]
  * @param[out] ret_value  untouched on failure
  * @return 0, or
- *   -EILSEQ  that is no such value, it is too deep, or something follows it
+ *   -EILSEQ  that is no such value, it is too deep or of too many, or something follows it
  *   -ENOMEM  memory ran out
  * @owner  caller; json_decref()
  */

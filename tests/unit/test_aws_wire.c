@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "core_priv.h"
 
@@ -186,6 +187,55 @@ static void broken_bodies_are_refused(void **state)
 	cv_query_fini(&query);
 }
 
+#define MANY 1000000
+
+static size_t n_taken;
+
+static void *take(size_t size)
+{
+	n_taken += size;
+	return malloc(size);
+}
+
+/* @return what values took, in bytes. @param head, @param end  around MANY times of what */
+static size_t cost_of(struct cv_sigv4_request request, const char *head, const char *what,
+		      const char *end)
+{
+	size_t len = strlen(what), at = strlen(head);
+	char *text = malloc(at + MANY * len + strlen(end) + 1);
+	struct cv_query query = {0};
+
+	memcpy(text, head, at);
+	for (size_t i = 0; i < MANY; i++, at += len)
+		memcpy(text + at, what, len);
+	memcpy(text + at, end, strlen(end) + 1);
+	request.body = text;
+	request.body_len = at + strlen(end);
+	n_taken = 0;
+	json_set_alloc_funcs(take, free);
+	assert_int_equal(cv_aws_wire_params(&request, &query), -EILSEQ);
+	json_set_alloc_funcs(malloc, free);
+	cv_query_fini(&query);
+	free(text);
+	return n_taken;
+}
+
+/* Before it is known who asks, a body costs a few times what it is long, and not some hundred times. */
+static void bodies_do_not_grow(void **state)
+{
+	static const char *const cbor[] = {"\xa0", "\x80", "\x60"};
+	static const char *const json[] = {"{},", "[],", "\"\",", "0,", "[{}],"};
+	struct cv_sigv4_request request = cbor_request(OPERATION "ListMetrics");
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(cbor); i++)
+		assert_in_range(cost_of(request, "\xa1\x61x\x9f", cbor[i], "\xff"), 1, 5 * MANY);
+	for (size_t i = 0; i < CV_ARRAY_LEN(json); i++)
+		assert_int_equal(cost_of(json_request, "{\"x\":[", json[i], "0]}"), 0);
+	assert_int_equal(cost_of(json_request, "", "[", "0"), 0);
+	assert_int_equal(cost_of(json_request, "", "{\"x\":", "0"), 0);
+}
+
 /* ---- answers ---- */
 
 #define ENTRY(p, value) "<entry><key>" p "</key><value>" value "</value></entry>"
@@ -317,6 +367,7 @@ int main(void)
 		cmocka_unit_test(paths_are_no_parameters),
 		cmocka_unit_test(other_requests_are_not_ours),
 		cmocka_unit_test(broken_bodies_are_refused),
+		cmocka_unit_test(bodies_do_not_grow),
 		cmocka_unit_test(percentiles_are_an_object),
 		cmocka_unit_test(answers_are_what_the_sdk_reads),
 		cmocka_unit_test(errors_have_both_names),

@@ -238,6 +238,35 @@ static void depth_is_bounded(void **state)
 	nests((char)0x9f, 100000, false);
 }
 
+/* n times the same byte in a list of open length. */
+static int many_read(int byte, size_t n)
+{
+	uint8_t *data = malloc(n + 2);
+	json_t *value = NULL;
+	int err;
+
+	memset(data, byte, n + 2);
+	data[0] = 0x9f;
+	data[n + 1] = 0xff;
+	err = cv_cbor_read(data, n + 2, &value);
+	json_decref(value);
+	free(data);
+	return err;
+}
+
+/* Those that are a byte here are many in memory: the list, and what is in it. */
+static void values_are_bounded(void **state)
+{
+	static const uint8_t bytes[] = {0xa0, 0x80, 0x60, 0x00, 0xf4, 0xf6};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(bytes); i++) {
+		assert_int_equal(many_read(bytes[i], CV_CBOR_VALUES_MAX - 1), 0);
+		assert_int_equal(many_read(bytes[i], CV_CBOR_VALUES_MAX), -EILSEQ);
+		assert_int_equal(many_read(bytes[i], 1000000), -EILSEQ);
+	}
+}
+
 /* A value written, as hex digits. @owner caller; free() */
 static char *hex_of(const json_t *value)
 {
@@ -297,7 +326,7 @@ static void values_are_written(void **state)
 		is_written(rows[i][0], rows[i][1]);
 }
 
-/* Lists and texts of all lengths about where heads become longer. */
+/* Lists and texts of all lengths about where heads become longer, as far as so many are read. */
 static void what_is_written_reads_back(void **state)
 {
 	static const size_t lens[] = {0, 1, 23, 24, 25, 255, 256, 257, 65535, 65536};
@@ -311,7 +340,7 @@ static void what_is_written_reads_back(void **state)
 		memset(text, 'x', lens[i]);
 		text[lens[i]] = '\0';
 		json_array_append_new(list, json_string(text));
-		for (size_t j = 1; j < lens[i]; j++)
+		for (size_t j = 1; j < lens[i] && j < CV_CBOR_VALUES_MAX - 1; j++)
 			json_array_append_new(list, json_integer((json_int_t)j));
 		assert_int_equal(cv_cbor_write(list, NULL, 0, &data, &len), 0);
 		assert_int_equal(cv_cbor_read(data, len, &got), 0);
@@ -329,6 +358,7 @@ int main(void)
 		cmocka_unit_test(examples_of_the_rfc_are_read),
 		cmocka_unit_test(what_is_none_is_refused),
 		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(values_are_bounded),
 		cmocka_unit_test(values_are_written),
 		cmocka_unit_test(what_is_written_reads_back),
 	};
