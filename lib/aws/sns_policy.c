@@ -86,18 +86,34 @@ static bool principal_fits(const json_t *principal, const struct sns_ask *ask)
 	return any(json_object_get(principal, "AWS"), account_fits, ask);
 }
 
-static const char *key_value(const char *key, const struct sns_ask *ask)
+static bool are_texts(const json_t *texts)
+{
+	size_t i;
+	const json_t *text;
+
+	json_array_foreach(texts, i, text)
+	{
+		if (!json_is_string(text))
+			return false;
+	}
+	return json_is_string(texts) || json_is_array(texts);
+}
+
+/* @return whether the key is understood; its value is NULL if the request has none */
+static bool key_value(const char *key, const struct sns_ask *ask, const char **value)
 {
 	if (strcasecmp(key, "aws:SourceArn") == 0)
-		return ask->source;
+		*value = ask->source;
 	/* The first policy of a topic goes by the owner: it must not let services in. */
-	if (strcasecmp(key, "aws:SourceOwner") == 0)
-		return ask->service == NULL ? ask->account : NULL;
-	if (strcasecmp(key, "aws:SourceAccount") == 0)
-		return ask->account;
-	if (strcasecmp(key, "aws:PrincipalArn") == 0)
-		return ask->principal;
-	return NULL;
+	else if (strcasecmp(key, "aws:SourceOwner") == 0)
+		*value = ask->service == NULL ? ask->account : NULL;
+	else if (strcasecmp(key, "aws:SourceAccount") == 0)
+		*value = ask->account;
+	else if (strcasecmp(key, "aws:PrincipalArn") == 0)
+		*value = ask->principal;
+	else
+		return false;
+	return true;
 }
 
 static const struct {
@@ -115,8 +131,9 @@ static const struct {
 /* @param unknown  what one that is not understood is taken for */
 static bool operator_holds(const char *name, json_t *keys, const struct sns_ask *ask, bool unknown)
 {
-	const char *key;
+	const char *key, *value;
 	json_t *values;
+	bool holds;
 
 	for (size_t i = 0; i < CV_ARRAY_LEN(operators); i++) {
 		if (strcmp(operators[i].name, name) != 0)
@@ -125,8 +142,11 @@ static bool operator_holds(const char *name, json_t *keys, const struct sns_ask 
 			return unknown;
 		json_object_foreach(keys, key, values)
 		{
-			if (any(values, operators[i].fits, key_value(key, ask)) ==
-			    operators[i].negated)
+			holds = unknown;
+			if (key_value(key, ask, &value) && are_texts(values))
+				holds = any(values, operators[i].fits, value) !=
+					operators[i].negated;
+			if (!holds)
 				return false;
 		}
 		return true;

@@ -32,6 +32,9 @@ static const struct sns_ask vpce = {
 	"{\"Effect\":\"" effect "\",\"Principal\":{\"Service\":\"vpce.amazonaws.com\"}," rest "}"
 #define ONE(effect, rest) "{\"Statement\":" POLICY(effect, rest) "}"
 #define PUBLISH "\"Action\":\"SNS:Publish\""
+#define UNLESS(condition)                                                      \
+	"{\"Statement\":[" POLICY("Allow", PUBLISH) "," POLICY("Deny", PUBLISH \
+							       ",\"Condition\":" condition) "]}"
 
 static void policies_allow(void **state)
 {
@@ -75,6 +78,16 @@ static void policies_allow(void **state)
 		{false, ONE("Allow", PUBLISH ",\"Condition\":{\"StringEquals\":\"never\"}")},
 		{false, "{\"Statement\":[" POLICY("Allow", PUBLISH) "," POLICY(
 				"Deny", PUBLISH ",\"Condition\":[\"always\"]") "]}"},
+		{false, UNLESS("{\"StringEquals\":{\"sns:Protocol\":\"http\"}}")},
+		{false, UNLESS("{\"StringEquals\":{\"aws:SourceAccount\":111111111111}}")},
+		{false, UNLESS("{\"StringEquals\":{\"aws:SourceAccount\":[222222222222]}}")},
+		{true, UNLESS("{\"StringEquals\":{\"aws:SourceAccount\":\"222222222222\"}}")},
+		{true, UNLESS("{\"StringEquals\":{\"sns:Protocol\":\"http\","
+			      "\"aws:SourceAccount\":\"222222222222\"}}")},
+		{false, ONE("Allow", PUBLISH ",\"Condition\":{\"StringNotEquals\":{"
+					     "\"sns:Protocol\":\"http\"}}")},
+		{false, ONE("Allow", PUBLISH ",\"Condition\":{\"StringNotEquals\":{"
+					     "\"aws:SourceAccount\":222222222222}}")},
 		{false, "{}"},
 		{false, "no JSON"},
 	};
