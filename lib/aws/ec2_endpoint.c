@@ -252,7 +252,10 @@ static int endpoint_read(struct aws_call *call, struct cv_model_endpoint_req *re
 	return ret;
 }
 
-/* AWS's default is to have the service's name, if it has one. */
+/*
+ * AWS's default is to have the service's name. Not so while the owner has yet to accept: the
+ * request would hold the name in the VPC for days, and get it at a moment of the owner's choice.
+ */
 static bool private_dns_read(const struct aws_call *call, const char *name)
 {
 	uint32_t idx = cv_model_find(call->model, CV_MODEL_SERVICE, CV_MODEL_NONE, name);
@@ -260,7 +263,8 @@ static bool private_dns_read(const struct aws_call *call, const char *name)
 
 	return cv_aws_bool(&call->params, "PrivateDnsEnabled",
 			   service->private_dns_name != NULL &&
-				   service->dns_state == CV_MODEL_DNS_VERIFIED);
+				   service->dns_state == CV_MODEL_DNS_VERIFIED &&
+				   !service->acceptance_required);
 }
 
 static int create_endpoint(struct aws_call *call)

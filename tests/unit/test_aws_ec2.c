@@ -458,7 +458,14 @@ static void private_name_is_an_entry_once_proven(void **state)
 	    vpc_c, svc_name, sub_cb);
 	has("<privateDnsEnabled>false</privateDnsEnabled>");
 	has_not("db.example.com");
+	/* A request that waits holds no name unless it says so. */
+	make_endpoint();
+	has("<state>pendingAcceptance</state>");
+	has("<privateDnsEnabled>false</privateDnsEnabled>");
 	/* By default it has the name. */
+	ec2(PROV,
+	    "Action=ModifyVpcEndpointServiceConfiguration&ServiceId=%s&AcceptanceRequired=false",
+	    svc);
 	make_endpoint();
 	has("<privateDnsEnabled>true</privateDnsEnabled>");
 	has("<dnsName>db.example.com</dnsName>");
