@@ -69,11 +69,16 @@ static struct sns_topic *topic_find(struct aws_call *call)
 static int tag_resource(struct aws_call *call)
 {
 	struct sns_topic *topic = topic_find(call);
+	const struct cv_model_tag *tags;
 	json_t *before;
+	uint32_t n;
 	int ret;
 
-	if (topic == NULL)
+	if (topic == NULL || tags_read(call, &tags, &n) < 0)
 		return -EINVAL;
+	if (n == 0)
+		return cv_aws_fail(call, "InvalidParameter",
+				   "Invalid parameter: Tags Reason: no tags given");
 	before = json_copy(topic->tags);
 	if (before == NULL)
 		return cv_aws_fail(call, "InternalError", "out of memory");

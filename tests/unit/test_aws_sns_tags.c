@@ -134,6 +134,7 @@ static void wrong_tags_are_refused(void **state)
 	ask_fails("InvalidParameter", "Action=TagResource&ResourceArn=" ARN TAG("1", "aws:a", "1"));
 	ask_fails("InvalidParameter",
 		  "Action=TagResource&ResourceArn=" ARN TAG("1", "a", "1") TAG("2", "a", "1"));
+	ask_fails("InvalidParameter", "Action=TagResource&ResourceArn=" ARN);
 	ask_fails("ResourceNotFound", LIST "x");
 	ask_fails("InvalidParameter", "Action=ListTagsForResource&ResourceArn=t");
 	assert_false(calls_make(AWS_SNS, CONS, LIST));
