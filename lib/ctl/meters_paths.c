@@ -189,7 +189,8 @@ static uint32_t ways_walk(const struct cv_ctl *ctl, const struct ctl_meter *mete
 
 	if (i >= model->n_endpoints)
 		return 0;
-	if (model->endpoints[i].n_enis == 0 || model->endpoints[i].service == CV_MODEL_NONE)
+	if (cv_model_endpoint_is_over(&model->endpoints[i]) ||
+	    model->endpoints[i].service == CV_MODEL_NONE)
 		return n;
 	path = ctl->plan->endpoint_path[cv_plan_slot(ctl->plan, CV_PLAN_ENDPOINT, 0, i)];
 	for (; path != CV_VIEW_NONE; path = ctl->plan->paths[path].endpoint_next, n++)

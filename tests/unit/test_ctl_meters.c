@@ -220,6 +220,8 @@ static void round_finish(struct cv_ctl *ctl)
 static int look_make(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 {
 	struct look *look = arg;
+	struct cv_model_endpoint *last = &ctl->conf->model->endpoints[3];
+	uint32_t n_enis = last->n_enis;
 	const struct cv_points *points;
 	time_t minute;
 
@@ -232,6 +234,8 @@ static int look_make(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	health_fill(ctl);
 	if (cv_ctl_replan(ctl) < 0)
 		return -ENOMEM;
+	/* It loses its only subnet before the minute ends: what it did until then counts. */
+	last->n_enis = 0;
 	do {
 		minute = time(NULL) / 60;
 		cv_ctl_watch_tick(ctl, cv_clock_ms());
@@ -241,6 +245,7 @@ static int look_make(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 		points = cv_ctl_points(ctl);
 		round_finish(ctl);
 	} while (time(NULL) / 60 != minute);
+	last->n_enis = n_enis;
 	ids_copy(ctl->conf->model, look);
 	for (look->n = 0; look->n < cv_points_n(points) && look->n < LINES_MAX; look->n++)
 		series_write(points, look->n, look->lines[look->n]);
@@ -407,11 +412,13 @@ static void endpoints_have_theirs(void)
 		       owners[ep], name, unit, look->service_name, look->endpoints[ep],
 		       look->vpcs[ep], rows[k / 4].n * (w[ep][0] + w[ep][1]));
 		for (int i = 0; i < 2 && w[ep][i] != 0; i++) {
-			expect("%s AWS/PrivateLinkEndpoints %s %s, Endpoint Type=Interface, "
-			       "Service Name=%s, Subnet Id=%s, VPC Endpoint Id=%s, "
-			       "VPC Id=%s: %" PRIu64,
-			       owners[ep], name, unit, look->service_name, look->subnets[ep][i],
-			       look->endpoints[ep], look->vpcs[ep], rows[k / 4].n * w[ep][i]);
+			if (ep < 3)
+				expect("%s AWS/PrivateLinkEndpoints %s %s, Endpoint Type=Interface, "
+				       "Service Name=%s, Subnet Id=%s, VPC Endpoint Id=%s, "
+				       "VPC Id=%s: %" PRIu64,
+				       owners[ep], name, unit, look->service_name,
+				       look->subnets[ep][i], look->endpoints[ep], look->vpcs[ep],
+				       rows[k / 4].n * w[ep][i]);
 			expect_sample("privatelink_endpoint_%s{endpoint_type=\"Interface\","
 				      "service_name=\"%s\",vpc_endpoint_id=\"%s\",vpc_id=\"%s\","
 				      "subnet_id=\"%s\",account=\"%s\"} %" PRIu64 "\n",
