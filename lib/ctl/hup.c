@@ -2,7 +2,8 @@
 
 /*
  * SIGHUP. A reload reads what is kept: it waits until the disk is waited for no more, and calls that would
- * have more written wait for it. Control goes on with all else.
+ * have more written wait for it. Control goes on with all else. What the reload itself has to keep it writes
+ * before it answers, and waits for the disk then.
  */
 
 #include <errno.h>
