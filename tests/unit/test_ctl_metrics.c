@@ -256,7 +256,8 @@ static void values_are_those_of_the_counters(void **state)
 	/* One page may be read between two packets: it tells the total first, and what the test
 	 * waits for is seen by all of the next. */
 	text = metrics_get(w);
-	world_until(strstr(text, "\nculvert_drops_total{reason=\"endpoint_pending\"} 5\n") != NULL ||
+	world_until(strstr(text, "\nculvert_drops_total{reason=\"endpoint_pending\"} 5\n") !=
+			    NULL ||
 		    (free(text), text = metrics_get(w), false));
 	free(text);
 	text = metrics_get(w);
