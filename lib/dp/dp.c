@@ -65,7 +65,7 @@ static void dp_worker_destroy(struct cv_dp_worker *w)
 	cv_pkt_ring_destroy(w->host_down);
 	free(w->timers);
 	dp_clients_destroy(w->clients);
-	free(w->half_opens);
+	free(w->uses);
 	cv_flow_table_destroy(w->flows);
 	cv_stats_destroy(w->stats);
 	free(w);
@@ -96,8 +96,7 @@ static bool dp_worker_is_whole(const struct cv_dp_worker *w)
 {
 	return w->out != NULL && w->clients != NULL && w->handoff != NULL && w->in != NULL &&
 	       w->others != NULL && w->events != NULL && w->cmds != NULL && w->timers != NULL &&
-	       w->half_opens != NULL && w->stats != NULL && w->host_up != NULL &&
-	       w->host_down != NULL;
+	       w->uses != NULL && w->stats != NULL && w->host_up != NULL && w->host_down != NULL;
 }
 
 /*
@@ -124,7 +123,7 @@ static int dp_worker_init(struct cv_dp_worker *w, const struct cv_dp_cfg *cfg)
 	w->host_up = cv_pkt_ring_create(DP_HOST_RING);
 	w->host_down = cv_pkt_ring_create(DP_HOST_RING);
 	w->timers = dp_zalloc(DP_TIMERS, sizeof(*w->timers));
-	w->half_opens = dp_zalloc(cfg->n_obj[CV_STATS_PATH] + 1u, sizeof(*w->half_opens));
+	w->uses = dp_zalloc(cfg->n_obj[CV_STATS_PATH] + 1u, sizeof(*w->uses));
 	w->stats = cv_stats_create(cfg->n_obj);
 	if (!dp_worker_is_whole(w))
 		return -ENOMEM;

@@ -239,6 +239,7 @@ static void dp_flow_fill(struct cv_dp_worker *w, const struct dp_pkt *p,
 		    group->proxy_v2 ? CV_PPV2_AWS_LEN : 0, group->on_first_ack,
 		    dp_mss_max(&spec->vpcs[target->vpc], dp_hops(flow->path)));
 	dp_half_open_add(w, flow, 1);
+	dp_entry_add(w, flow, 1);
 	dp_event(w, CV_EV_FLOW_NEW);
 	cv_ctr_add(&dp_path_obj(w, flow)->new_flows, 1);
 	if (route->unhealthy)

@@ -26,12 +26,9 @@ static inline struct cv_stats_obj *dp_path_obj(const struct cv_dp_worker *w,
  */
 static inline bool dp_is_crowded(const struct cv_dp_worker *w, uint32_t path)
 {
-	const struct cv_stats_obj *obj = &w->paths[cv_view_path_slot(path)];
-
 	if (__builtin_expect(w->flows->n < w->n_flows, 1))
 		return false;
-	return cv_ctr_get(&obj->new_flows) - cv_ctr_get(&obj->end_flows) >=
-	       w->flows->n_max - w->flows->n;
+	return w->uses[cv_view_path_slot(path)].entries >= w->flows->n_max - w->flows->n;
 }
 
 /** Count an event at a path. @param path its word */
@@ -66,7 +63,13 @@ static inline void dp_end_count(struct cv_dp_worker *w, uint32_t idx)
 static inline void dp_half_open_add(struct cv_dp_worker *w, const struct cv_flow *flow, int n)
 {
 	w->half_open += (uint32_t)n;
-	w->half_opens[cv_view_path_slot(flow->path)] += (uint32_t)n;
+	w->uses[cv_view_path_slot(flow->path)].half_open += (uint32_t)n;
+}
+
+/** Take note that a flow has an entry (1), or gives it back (-1). */
+static inline void dp_entry_add(struct cv_dp_worker *w, const struct cv_flow *flow, int n)
+{
+	w->uses[cv_view_path_slot(flow->path)].entries += (uint32_t)n;
 }
 
 /** Tell whether unfinished handshakes may be too many on some path: none is at its limit before. */
@@ -95,7 +98,7 @@ static inline bool dp_is_refused(struct cv_dp_worker *w, const struct dp_pkt *p)
 	local = cv_view_local_find(w->view, p->vpc, p->ip->dst_addr);
 	/* What services get opens no flow. */
 	if (local == NULL || local->kind == CV_VIEW_SERVICE ||
-	    w->half_opens[cv_view_path_slot(local->path)] < max - RTE_MIN(w->half_open, max))
+	    w->uses[cv_view_path_slot(local->path)].half_open < max - RTE_MIN(w->half_open, max))
 		return false;
 	dp_path_drop(w, local->path, CV_DROP_SYN_FLOOD);
 	return true;

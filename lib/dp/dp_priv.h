@@ -42,6 +42,12 @@ struct dp_out {
 	uint16_t n;
 };
 
+/** What the flows of a path take. */
+struct dp_path_use {
+	uint32_t entries;   /**< in the flow table, of flows that linger, too */
+	uint32_t half_open; /**< flows whose handshake is not finished */
+};
+
 /** A flow whose header is not acknowledged. */
 struct dp_timer {
 	uint64_t due_ms;
@@ -103,13 +109,13 @@ struct cv_dp_worker {
 	struct cv_view_pub *pub;
 	uint64_t tsc_per_ms;
 
-	uint32_t n_flows;       /**< that may be; the table has room for some more */
-	uint32_t half_open;     /**< flows whose handshake is not finished */
-	uint32_t *half_opens;   /**< the same of each path */
-	bool staged;            /**< cycles are counted by stage */
-	uint64_t stage_mark;    /**< TSC at the end of the last stage */
-	struct dp_out *out;     /**< shape [n_ports + 1]; the last: see dp_vxlan.h */
-	struct dp_out *handoff; /**< shape [n_workers]: packets for other workers */
+	uint32_t n_flows;         /**< that may be; the table has room for some more */
+	uint32_t half_open;       /**< flows whose handshake is not finished */
+	struct dp_path_use *uses; /**< what each path takes */
+	bool staged;              /**< cycles are counted by stage */
+	uint64_t stage_mark;      /**< TSC at the end of the last stage */
+	struct dp_out *out;       /**< shape [n_ports + 1]; the last: see dp_vxlan.h */
+	struct dp_out *handoff;   /**< shape [n_workers]: packets for other workers */
 	struct rte_ring **in; /**< shape [n_workers]: from worker i to this one; NULL for itself */
 	uint32_t handed_from; /**< whose ring is looked at next */
 	struct rte_ring **others; /**< shape [n_workers]: from this one to worker i */

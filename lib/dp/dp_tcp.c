@@ -44,6 +44,7 @@ void dp_flow_end(struct cv_dp_worker *w, uint32_t idx, enum cv_event event)
 	cv_snat_free(pool, cv_be16_host(flow->node_port), w->now_ms - (closed ? age : 0));
 	if (dp_is_half_open(flow))
 		dp_half_open_add(w, flow, -1);
+	dp_entry_add(w, flow, -1);
 	/* Of one that was killed it was counted then. */
 	if (!dp_is_killed(flow))
 		dp_event(w, event);

@@ -568,6 +568,34 @@ static void one_path_leaves_room_in_the_table(void **state)
 	world_destroy(w);
 }
 
+/* Flows that are over keep their place until they are freed. */
+static void flows_that_linger_take_their_paths_room(void **state)
+{
+	const enum cv_drop full = CV_DROP_FLOW_TABLE_FULL;
+	struct world *w = world_create(&(struct world_cfg){.n_flows = 160});
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (uint16_t i = 0; i < 160; i++) {
+			struct talk t = talk(w, (uint16_t)(40000 + i), L_PLAIN);
+			struct seg s = client_seg(&t, F_SYN, "");
+
+			(void)one(w, 0, &s);
+			t.cseq = ISN + 1;
+			c2t(&t, CV_TCP_RST, "");
+		}
+		assert_int_equal(flood(w, LOCAL_A, 41000, full), 0);
+		assert_int_equal(flood(w, LOCAL_B, 40000, full), 3);
+		assert_int_equal(flood(w, LOCAL_NODE_0, 40000, full), 1);
+		world_wait(w, 33000);
+		assert_int_equal(world_flows(w), 0);
+	}
+	/* What was freed counts no more. */
+	assert_int_equal(flood(w, LOCAL_B, 40000, full), 160);
+	assert_int_equal(flood(w, LOCAL_A, 40000, full), 3);
+	world_destroy(w);
+}
+
 /* All of a flood in one burst: what comes first leaves no room for the rest. */
 static void flood_in_one_burst_is_bounded_too(void **state)
 {
@@ -613,6 +641,7 @@ int main(void)
 		cmocka_unit_test(ports_run_out_exactly),
 		cmocka_unit_test(full_flow_table_drops_and_recovers),
 		cmocka_unit_test(one_path_leaves_room_in_the_table),
+		cmocka_unit_test(flows_that_linger_take_their_paths_room),
 		cmocka_unit_test(unknown_neighbour_drops_and_takes_no_port),
 	};
 
