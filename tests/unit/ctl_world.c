@@ -40,7 +40,8 @@ struct wire {
 	struct wire_addr rest;             /* of more than there is room for */
 	struct rte_mbuf *inbox[INBOX_MAX]; /* to be received by worker 0 */
 	unsigned int n_inbox;
-	bool handshakes; /* who is sent something acknowledges it */
+	bool handshakes;                           /* who is sent something acknowledges it */
+	_Atomic unsigned int n_turns[WORKERS_MAX]; /* that workers have begun */
 	struct rte_mempool *mbufs;
 };
 
@@ -247,6 +248,7 @@ static uint16_t wire_rx(void *arg, unsigned int worker, unsigned int queue, stru
 	uint16_t n = 0;
 
 	(void)queue;
+	wire->n_turns[worker]++;
 	if (worker == 0) {
 		pthread_mutex_lock(&wire->lock);
 		while (n < wire->n_inbox && n < CV_DP_BURST_MAX) {
@@ -288,6 +290,37 @@ void world_arp(struct world *w, uint16_t port, const char *ip, const uint8_t *ma
 	pthread_mutex_lock(&w->wire.lock);
 	wire_arp(&w->wire, port, ip4(ip), mac);
 	pthread_mutex_unlock(&w->wire.lock);
+}
+
+/* Each worker ends the turn that it is in, and one that it begins after now. */
+static void turns_wait(struct world *w)
+{
+	unsigned int was[WORKERS_MAX];
+
+	for (unsigned int i = 0; i < w->n_workers; i++)
+		was[i] = w->wire.n_turns[i];
+	for (unsigned int i = 0; i < w->n_workers; i++)
+		world_until(w->wire.n_turns[i] - was[i] >= 2);
+}
+
+static bool inbox_is_empty(struct world *w)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&w->wire.lock);
+	n = w->wire.n_inbox;
+	pthread_mutex_unlock(&w->wire.lock);
+	return n == 0;
+}
+
+void world_settle(struct world *w)
+{
+	do {
+		world_until(inbox_is_empty(w));
+		/* The first may hand packets to the others, and they to it. */
+		for (int i = 0; i < 3; i++)
+			turns_wait(w);
+	} while (!inbox_is_empty(w));
 }
 
 void world_handshakes(struct world *w)
@@ -420,6 +453,7 @@ void world_reload(struct world *w)
 
 	kill(getpid(), SIGHUP);
 	world_until(w->n_reloads != n);
+	world_settle(w);
 }
 
 static void *control_main(void *arg)

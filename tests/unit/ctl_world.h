@@ -66,8 +66,17 @@ json_t *world_conf(struct world *w);
 /** Write the configuration to the file that control reads. @param text  NULL: world_conf() */
 void world_write(struct world *w, const char *text);
 
-/** Have the file read again, and wait until that is over: it serves, or was refused. */
+/**
+ * Have the file read again, and wait until that is over: it serves, or was refused, and workers forward by
+ * what serves.
+ */
 void world_reload(struct world *w);
+
+/**
+ * Wait until workers have done all that they have to do: what clients have sent is forwarded or dropped, and
+ * counted everywhere.
+ */
+void world_settle(struct world *w);
 
 /** Ask control; fails the test unless it answers. @return the answer; json_decref() */
 json_t *world_show(struct world *w, const struct cv_ctl_query *query);

@@ -63,8 +63,8 @@ static void reload_serves_what_the_file_says(void **state)
 	assert_int_equal(errs.n, 0);
 	world_start(w);
 	assert_int_equal(generation(w), 2);
-	world_until(world_seen(w, C1, "172.16.1.20").n_announced == 1);
-	world_until(world_seen(w, PROV, "10.0.1.23").n_asked == 1);
+	world_until(world_seen(w, C1, "172.16.1.20").n_announced >= 1);
+	world_until(world_seen(w, PROV, "10.0.1.23").n_asked >= 1);
 	root = world_show_all(w, "config");
 	assert_int_equal(json_integer_value(at(root, "counts.endpoints")), 5);
 	assert_true(json_is_true(at(root, "last_reload.ok")));
@@ -116,7 +116,6 @@ static void more_lbs(json_t *conf)
 static void reload_leaves_enis_with_their_load_balancer(void **state)
 {
 	struct world *w = world_create(NULL);
-	struct cv_errs errs = {0};
 	char *before;
 
 	(void)state;
@@ -124,7 +123,9 @@ static void reload_leaves_enis_with_their_load_balancer(void **state)
 	before = strdup(enis_served_by(w));
 	assert_true(strlen(before) >= 4 * strlen("web"));
 	more_lbs(world_conf(w));
-	assert_int_equal(reload(w, &errs), 0);
+	world_write(w, NULL);
+	world_reload(w);
+	assert_int_equal(generation(w), 2);
 	assert_string_equal(enis_served_by(w), before);
 	free(before);
 	world_destroy(w);
@@ -165,8 +166,8 @@ static char *served_in_a_run(void (*edit)(json_t *conf), void (*reloaded)(json_t
 
 		reloaded(world_conf(w));
 		world_write(w, NULL);
-		kill(getpid(), SIGHUP);
-		world_until(generation(w) > gen);
+		world_reload(w);
+		assert_true(generation(w) > gen);
 		assert_string_equal(enis_served_by(w), text);
 	}
 	world_destroy(w);

@@ -140,6 +140,7 @@ static void refused_flows_begin_and_end(void **state)
 {
 	struct world *w = world_run(few_ports);
 	json_t *root, *item;
+	int n_open = 0;
 	size_t i;
 
 	(void)state;
@@ -147,14 +148,16 @@ static void refused_flows_begin_and_end(void **state)
 	assert_int_equal(count(w, "port-allocation", "event", "port-allocation"), 0);
 	dial(w, C1, "consumer-1", "172.16.1.10", 60);
 	world_until(count(w, "port-allocation", "state", "begun") >= 1);
-	assert_int_equal(count(w, "port-allocation", "state", "ended"), 0);
 	world_until(count(w, "port-allocation", "state", "ended") ==
 		    count(w, "port-allocation", "state", "begun"));
 	root = ask_all(w);
 	json_array_foreach(json_object_get(root, "events"), i, item)
 	{
-		if (strcmp(text_at(item, "event"), "port-allocation") == 0)
-			assert_true(atoi(text_at(item, "errors")) > 0);
+		if (strcmp(text_at(item, "event"), "port-allocation") != 0)
+			continue;
+		assert_true(atoi(text_at(item, "errors")) > 0);
+		n_open += strcmp(text_at(item, "state"), "begun") == 0 ? 1 : -1;
+		assert_true(n_open >= 0);
 	}
 	json_decref(root);
 	world_destroy(w);
