@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -65,9 +66,11 @@ def config():
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
+    """A port that nobody has, nor gets by connecting: those of connections come from 32768 on."""
+    while True:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(('127.0.0.1', random.randrange(10000, 32768)))
+            return sock.getsockname()[1]
 
 
 class Appliance:

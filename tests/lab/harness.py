@@ -99,6 +99,17 @@ class LabCase(unittest.TestCase):
     def tearDown(self):
         self.assertTrue(self.culvert.is_running(), f'culvertd died:\n{self.culvert.tail()}')
 
+    def assert_becomes(self, want, get, seconds=60):
+        """That get() comes to be so, in time."""
+        got = []
+
+        def is_so():
+            got[:] = [get()]
+            return got == [want]
+        with contextlib.suppress(proc.LabError):
+            proc.wait_for(is_so, seconds, 'what is asserted')
+        self.assertEqual(got[0], want)
+
     def wait_dropped(self, reason, before, n=1):
         """Until n packets more than `before` were dropped for a reason."""
         proc.wait_for(lambda: self.culvert.drops().get(reason, 0) - before >= n, 30, f'{n} drops: {reason}')

@@ -150,7 +150,7 @@ def blocked_row(made, culvert, endpoint, reason):
     before = culvert.drops().get(reason, 0)
     code, status, body, _, ms = curl(made, endpoint['vpc'], eni['ip'], port, IN_VAIN_S)
     with contextlib.suppress(proc.LabError):
-        proc.wait_for(lambda: culvert.drops().get(reason, 0) > before, 10, reason)
+        proc.wait_for(lambda: culvert.drops().get(reason, 0) > before, 30, reason)
     counted = culvert.drops().get(reason, 0) - before
     row = {'consumer': endpoint['name'], 'vpce_id': endpoint['id'], 'az_id': eni['az_id'],
            'eni': eni['ip'], 'target': None, 'client_seen': None, 'vpce_seen': None, 'crc_ok': None,

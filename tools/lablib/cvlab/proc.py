@@ -124,9 +124,10 @@ def wait_for(cond, timeout, what, step=0.05):
     """Call cond() until it is true; its value. LabError after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
+        is_late = time.monotonic() > end    # before the last look: this machine may have been away
         value = cond()
         if value:
             return value
-        if time.monotonic() > end:
+        if is_late:
             raise LabError(f'waited {timeout} s in vain: {what}')
         time.sleep(step)

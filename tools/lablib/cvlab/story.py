@@ -63,7 +63,7 @@ class Story:
         before = self.culvert.drops()[reason]
         value = act()
         with contextlib.suppress(proc.LabError):
-            proc.wait_for(lambda: self.culvert.drops()[reason] > before, 10, reason)
+            proc.wait_for(lambda: self.culvert.drops()[reason] > before, 30, reason)
         return value, self.culvert.drops()[reason] > before
 
     def result(self):

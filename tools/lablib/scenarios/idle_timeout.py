@@ -50,8 +50,11 @@ def run(opts, say):
         before = it.culvert.events()
         say(f'waiting {opts.seconds + 3} s')
         time.sleep(opts.seconds + 3)
-        flows = len(it.culvert.show('flows')['flows'])
-        it.step('flows that culvert knows', 1, flows)
+        def flows():
+            return len(it.culvert.show('flows')['flows'])
+        with contextlib.suppress(proc.LabError):
+            proc.wait_for(lambda: flows() == 1, 10, 'flows that were idle to end')
+        it.step('flows that culvert knows', 1, flows())
         it.step('the client of "idle" heard nothing of its end', True, is_established(socks['idle']))
         it.step('request on connection "idle"', 'reset', story.ask(socks['idle']))
         it.step('request on connection "keepalive"', 'answered', story.ask(socks['keepalive']))

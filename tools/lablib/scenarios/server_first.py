@@ -35,14 +35,15 @@ while True:
 
 def servers(made):
     """The server."""
-    made.spawn('greeter', [peers.PYTHON, '-c', SERVER, TARGET, PORT], ns=made.ns('provider', TARGET))
+    peers.start(made, 'greeter', made.ns('provider', TARGET), TARGET, PORT,
+                [peers.PYTHON, '-c', SERVER, TARGET, PORT])
 
 
-def greeting(ns):
-    """What a silent client reads, and after how long."""
+def greeting(ns, patience):
+    """What a silent client reads within so many seconds, and after how long."""
     begin = time.monotonic()
     with proc.socket_in(ns, socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(3)
+        sock.settimeout(patience)
         try:
             sock.connect((region.ENI, PORT))
             said = sock.recv(100).decode().strip() or 'closed'
@@ -57,9 +58,9 @@ def run(opts, say):
     """Play it."""
     conf = region.config([region.group('mail', PORT, [(TARGET, PORT)])])
     with story.begin(opts, say, conf, servers) as it:
-        said, seconds = greeting(it.lab.ns('c1'))
+        said, seconds = greeting(it.lab.ns('c1'), 3)
         it.step('placement on_first_ack_with_payload: client hears', 'nothing', said, seconds=seconds)
         it.reload(lambda conf: conf['target_groups'][0]['attributes'].update({PLACEMENT: 'on_first_ack'}))
-        said, seconds = greeting(it.lab.ns('c1'))
+        said, seconds = greeting(it.lab.ns('c1'), 30)
         it.step('placement on_first_ack: client hears', '220 welcome', said, seconds=seconds)
         return it.result()

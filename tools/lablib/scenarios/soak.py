@@ -406,7 +406,7 @@ class Soak:
         took = time.monotonic() - begin
         after = self.settled()
         with contextlib.suppress(proc.LabError):
-            proc.wait_for(lambda: self.vanished() == 0, 5, 'packets under way')
+            proc.wait_for(lambda: self.vanished() == 0, 30, 'packets under way')
         result = {**self.counts, 'seconds': round(took), 'workers': self.opts.workers,
                   'lost': len(self.lost), 'lost_first': self.lost[:10], 'vanished_packets': self.vanished(),
                   'before': before, 'after': after}
