@@ -80,11 +80,15 @@ class Traffic(unittest.TestCase):
 
     def wait_healthy(self, arn):
         """The CLI's own waiter would look only every 15 seconds; it is for the end."""
-        until = time.monotonic() + 60
-        while set(self.states(arn).values()) != {'healthy'}:
-            self.assertLess(time.monotonic(), until, self.states(arn))
-            time.sleep(0.2)
+        self.until(lambda: set(self.states(arn).values()) == {'healthy'}, lambda: self.states(arn))
         self.cli('elbv2', 'wait', 'target-in-service', '--target-group-arn', arn)
+
+    def until(self, done, what=lambda: None):
+        """Wait for something; what() tells how it is if it does not come."""
+        end = time.monotonic() + 120
+        while not done():
+            self.assertLess(time.monotonic(), end, what())
+            time.sleep(0.2)
 
     def made_vpc(self):
         """(VPC, subnet) of the consumer that calls make, and a client in it: VLAN 100 is the first that is
@@ -101,10 +105,7 @@ class Traffic(unittest.TestCase):
                                  stdout=subprocess.DEVNULL)
         self.addCleanup(trunk.wait)
         self.addCleanup(trunk.terminate)
-        until = time.monotonic() + 30
-        while proc.run(['ip', 'link', 'set', 'made', 'up'], ns=ns, check=False).returncode != 0:
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.1)
+        self.until(lambda: proc.run(['ip', 'link', 'set', 'made', 'up'], ns=ns, check=False).returncode == 0)
         proc.run(['ip', 'addr', 'add', '10.77.1.20/24', 'dev', 'made'], ns=ns)
         return vpc, subnet
 
@@ -133,19 +134,15 @@ class Traffic(unittest.TestCase):
             SubnetIds=[subnet])['VpcEndpoint']
         eni, = mine.describe_network_interfaces(
             NetworkInterfaceIds=endpoint['NetworkInterfaceIds'])['NetworkInterfaces']
-        until = time.monotonic() + 60
-        while set(self.states(arn).values()) != {'healthy'}:
-            self.assertLess(time.monotonic(), until, self.states(arn))
-            time.sleep(0.2)
+        self.until(lambda: set(self.states(arn).values()) == {'healthy'}, lambda: self.states(arn))
+        self.available(endpoint)
         self.dial(eni['PrivateIpAddress'], N, 'consumer')
         # It goes, and nobody answers there any more.
         mine.delete_vpc_endpoints(VpcEndpointIds=[endpoint['VpcEndpointId']])
         mine.delete_subnet(SubnetId=subnet)
         mine.delete_vpc(VpcId=vpc)
         ask = ['curl', '-s', '-m', '2', f'http://{eni["PrivateIpAddress"]}/']
-        until = time.monotonic() + 30
-        while proc.run(ask, ns=f'{PREFIX}.consumer.client', check=False).returncode == 0:
-            self.assertLess(time.monotonic(), until)
+        self.until(lambda: proc.run(ask, ns=f'{PREFIX}.consumer.client', check=False).returncode != 0)
 
     def dial(self, ip, n, vpc='provider'):
         done = proc.run(['curl', '-s', '-S', '-m', '20', '-w', '%{http_code} ', '-H', 'Connection: close'] +
@@ -164,10 +161,7 @@ class Traffic(unittest.TestCase):
         return sum(values) if stat == 'Sum' else max(values)
 
     def wait_sum(self, want, *args):
-        until = time.monotonic() + 60
-        while self.sums(*args) != want:
-            self.assertLess(time.monotonic(), until, (args, self.sums(*args), want))
-            time.sleep(0.3)
+        self.until(lambda: self.sums(*args) == want, lambda: (args, self.sums(*args), want))
 
     def test_checked_forwarded_counted_drained(self):
         lb, arn = self.make()
@@ -179,13 +173,13 @@ class Traffic(unittest.TestCase):
         elb = self.boto('elbv2')
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
             {'Key': 'deregistration_delay.timeout_seconds', 'Value': '4'}])
+        begin = time.monotonic()
         elb.deregister_targets(TargetGroupArn=arn, Targets=[{'Id': self.ips[0]}])
-        self.assertEqual(self.states(arn), {self.ips[0]: 'draining', self.ips[1]: 'healthy'})
+        states = self.states(arn)
+        if time.monotonic() - begin < 3.9:      # else this machine was busy
+            self.assertEqual(states, {self.ips[0]: 'draining', self.ips[1]: 'healthy'})
         self.dial(address, N)
-        until = time.monotonic() + 30
-        while self.states(arn) != {self.ips[1]: 'healthy'}:
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.2)
+        self.until(lambda: self.states(arn) == {self.ips[1]: 'healthy'}, lambda: self.states(arn))
         self.cli('elbv2', 'wait', 'target-deregistered', '--target-group-arn', arn, '--targets',
                  f'Id={self.ips[0]}')
 
@@ -198,7 +192,7 @@ class Traffic(unittest.TestCase):
             self.wait_sum(N, ns, 'NewFlowCount', dims)
         other = lb['AvailabilityZones'][1]['ZoneName']
         self.assertEqual(self.sums(ns, 'NewFlowCount', balancer | {'AvailabilityZone': other}), 0)
-        self.assertEqual(self.sums(ns, 'HealthyHostCount', balancer | group, 'Maximum'), 2)
+        self.wait_sum(2, ns, 'HealthyHostCount', balancer | group, 'Maximum')
         now = datetime.datetime.now(datetime.timezone.utc)
         text = self.cli('cloudwatch', 'get-metric-statistics', '--namespace', ns, '--metric-name',
                         'PortAllocationErrorCount', '--dimensions',
@@ -220,15 +214,17 @@ class Traffic(unittest.TestCase):
             VpcId=self.env['CONSUMER_VPC'], VpcEndpointType='Interface', ServiceName=service['ServiceName'],
             SubnetIds=self.env['CONSUMER_SUBNETS'].split(',')[:2],
             SecurityGroupIds=[self.env['CONSUMER_SG']])['VpcEndpoint']
-        until = time.monotonic() + 30
-        while endpoint['State'] != 'available':
-            self.assertLess(time.monotonic(), until, endpoint)
-            time.sleep(0.1)
-            endpoint, = mine.describe_vpc_endpoints(
-                VpcEndpointIds=[endpoint['VpcEndpointId']])['VpcEndpoints']
+        self.available(endpoint)
         enis = mine.describe_network_interfaces(
             NetworkInterfaceIds=endpoint['NetworkInterfaceIds'])['NetworkInterfaces']
         return service['ServiceId'], endpoint, {e['SubnetId']: e['PrivateIpAddress'] for e in enis}
+
+    def available(self, endpoint):
+        """Wait until packets may go through an endpoint of the consumer's."""
+        def state():
+            return self.boto('ec2', 'CONSUMER').describe_vpc_endpoints(
+                VpcEndpointIds=[endpoint['VpcEndpointId']])['VpcEndpoints'][0]['State']
+        self.until(lambda: state() == 'available', state)
 
     def said(self, role, ns, name, dims):
         """What the stock client is told."""
@@ -274,25 +270,22 @@ class Traffic(unittest.TestCase):
             peps = [self.sums('AWS/PrivateLinkEndpoints', 'BytesProcessed', d, 'Sum', 'CONSUMER')
                     for d in (whole, *(whole | {'Subnet Id': s} for s in subnets))]
             return nlb, peps
-        until = time.monotonic() + 60
-        nlb, peps = told()
-        while nlb[0] != sum(nlb[1:]) or peps[0] != sum(peps[1:]):
-            self.assertLess(time.monotonic(), until, (nlb, peps))
+
+        def agree():
             nlb, peps = told()
-        self.assertEqual([n > 0 for n in nlb], [True, True, True, False])
-        self.assertEqual(self.said('PROVIDER', 'AWS/NetworkELB', 'ProcessedBytes', zones[1]), nlb[2])
+            # As many of the same requests: 5 to 3 through the ENIs, and in all 8 to 20 of the load balancer.
+            return (nlb[0] == sum(nlb[1:]) and peps[0] == sum(peps[1:]) and min(peps) > 0 and
+                    [n > 0 for n in nlb] == [True, True, True, False] and
+                    abs(peps[2] / peps[1] - 5 / 3) < 0.3 and abs(nlb[0] / peps[0] - (N + 8) / 8) < 0.5 and
+                    self.said('PROVIDER', 'AWS/NetworkELB', 'ProcessedBytes', zones[1]) == nlb[2])
+        self.until(agree, told)
         # Told once their ten seconds are over; two requests are more than a packet a second in that time.
-        until = time.monotonic() + 60
         for name in ('PeakBytesPerSecond', 'PeakPacketsPerSecond'):
             for dims in (balancer, zones[0], zones[1]):
-                while self.sums('AWS/NetworkELB', name, dims, 'Maximum') == 0:
-                    self.assertLess(time.monotonic(), until, (name, dims))
-                    time.sleep(0.3)
+                self.until(lambda args=('AWS/NetworkELB', name, dims, 'Maximum'): self.sums(*args) > 0,
+                           lambda args=(name, dims): args)
             self.assertEqual(self.sums('AWS/NetworkELB', name, zones[2], 'Maximum'), 0)
-        self.assertEqual(self.sums('AWS/NetworkELB', 'ZonalHealthStatus', balancer, 'Maximum'), 3)
-        # As many of the same requests: 5 to 3 through the ENIs, and in all 8 to 20 of the load balancer.
-        self.assertAlmostEqual(peps[2] / peps[1], 5 / 3, delta=0.3)
-        self.assertAlmostEqual(nlb[0] / peps[0], (N + 8) / 8, delta=0.5)
+        self.wait_sum(3, 'AWS/NetworkELB', 'ZonalHealthStatus', balancer, 'Maximum')
 
     def listed(self, balancer, in_zone):
         cw = self.boto('cloudwatch')

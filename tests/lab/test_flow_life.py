@@ -185,12 +185,20 @@ class FlowLife(harness.LastTests, harness.LabCase):
 
     def dial(self, port, vpc='c1', ip=ENI):
         """A connection, handshake done: a Pair."""
-        client = self.ends.enter_context(proc.socket_in(self.lab.ns(vpc), socket.AF_INET,
-                                                        socket.SOCK_STREAM))
-        client.settimeout(SLOW)
-        client.connect((ip, port))
-        ready, _, _ = select.select(list(self.servers), [], [], SLOW)
+        for _ in range(10):
+            begin = time.monotonic()
+            client = self.ends.enter_context(proc.socket_in(self.lab.ns(vpc), socket.AF_INET,
+                                                            socket.SOCK_STREAM))
+            client.settimeout(SLOW)
+            ready = [client]
+            with contextlib.suppress(ConnectionResetError):
+                client.connect((ip, port))
+                ready = select.select([*self.servers, client], [], [], SLOW)[0]
+            # Reset, for the handshake took longer than it may: this machine was away.
+            if ready != [client] or time.monotonic() - begin < SYN_S / 2:
+                break
         self.assertEqual(len(ready), 1)
+        self.assertIn(ready[0], self.servers)
         server = self.ends.enter_context(ready[0].accept()[0])
         pair = Pair(client, server, self.servers[ready[0]])
         self.assertTrue(pair.lives())
@@ -240,11 +248,12 @@ class FlowLife(harness.LastTests, harness.LabCase):
     # Idle ---------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def counted(self):
-        """A function that reads how many TCP packets of port SHORT reached the client and the target."""
+    def counted(self, what=''):
+        """A function that reads how many TCP packets of port SHORT, such as `what`, reached the client and
+        the target."""
         def rules(key):
             return (f'chain c {{ type filter hook ingress device eth0 priority 0;\n'
-                    f'tcp {key} {SHORT} counter\n}}')
+                    f'tcp {key} {SHORT} {what} counter\n}}')
         with harness.nft(self.lab.ns('c1'), rules('sport')) as client, \
                 harness.nft(self.lab.ns('provider', ONE), rules('dport')) as target:
             yield lambda: (client(), target())
@@ -253,13 +262,14 @@ class FlowLife(harness.LastTests, harness.LabCase):
         begin = time.monotonic()
         before = self.culvert.events()
         one, other, long = self.dial(SHORT), self.dial(SHORT), self.dial(LONG)
-        with self.counted() as count:
+        with self.counted() as count, self.counted('tcp flags & rst == 0') as no_resets:
             # A delayed acknowledgement may still be under way.
             proc.wait_for(lambda: all(self.idle_ms(p) >= 300 for p in (one, other)), SLOW, 'silence')
             quiet = count()
             self.wait_gone(one, other)
             self.assertGreaterEqual(time.monotonic() - begin, IDLE_S)
             self.assertEqual(count(), quiet)
+            quiet = no_resets()
             for sock in (one.client, one.server, other.client, other.server):
                 self.assertTrue(is_established(sock))
             one.client.sendall(b'x')
@@ -267,24 +277,22 @@ class FlowLife(harness.LastTests, harness.LabCase):
             other.server.sendall(b'x')
             self.assertTrue(is_reset(other.server))
             # The segment that met no flow was not passed on, and its other end knows of nothing.
-            self.assertEqual(count(), (quiet[0] + 1, quiet[1] + 1))
+            self.assertEqual(no_resets(), quiet)
             self.assertTrue(is_established(one.server) and is_established(other.client))
         self.assertTrue(long.lives())
-        after = self.culvert.events()
-        self.assertEqual(after['ended_flows_idle'] - before['ended_flows_idle'], 2)
-        self.assertEqual(after['tcp_elb_reset'] - before['tcp_elb_reset'], 2)
+        self.assert_becomes(2, lambda: self.culvert.events()['ended_flows_idle'] - before['ended_flows_idle'])
+        # Two segments, which a busy machine may have sent again.
+        self.assertGreaterEqual(self.culvert.events()['tcp_elb_reset'] - before['tcp_elb_reset'], 2)
 
     def test_idle_timeout_is_no_shorter_than_it_says(self):
-        pair = self.dial(SHORT)
+        spoke, pair = time.monotonic(), self.dial(SHORT)
         for _ in range(2):
-            begin = time.monotonic()
-            self.assertTrue(pair.lives())
             time.sleep(0.75 * IDLE_S)
-            alive = pair.lives()
-            if time.monotonic() - begin < IDLE_S:       # else this machine was away for too long
+            now, alive = time.monotonic(), pair.lives()
+            if time.monotonic() - spoke < IDLE_S:       # else this machine was away for too long
                 self.assertTrue(alive)
-            if not alive:
-                pair = self.dial(SHORT)
+            spoke = now if alive else time.monotonic()
+            pair = pair if alive else self.dial(SHORT)
 
     def test_both_ends_are_reset_at_expiry_when_told_so(self):
         self.change(flow_end={'idle': 'reset'})
@@ -295,6 +303,7 @@ class FlowLife(harness.LastTests, harness.LabCase):
     def test_handshake_without_answer_ends(self):
         client = harness.RawTcp(self.lab.ns('c1'), self.client_ip(), ENI)
         self.addCleanup(client.close)
+        self.dial(GONE)     # its MAC is known from now on
         before = self.culvert.events()
 
         def gained(event):
@@ -337,7 +346,8 @@ class FlowLife(harness.LastTests, harness.LabCase):
             self.assertEqual(self.seen(port), {ONE})
         self.outlives(part[TWO], DELAY_S, begin)
         self.assertTrue(part[ONE].lives() and stay[ONE].lives() and stay[TWO].lives())
-        self.assertGreaterEqual(self.culvert.events()['ended_flows_target'] - before['ended_flows_target'], 1)
+        proc.wait_for(lambda: self.culvert.events()['ended_flows_target'] > before['ended_flows_target'],
+                      SLOW, 'the flow that ended to be counted')
         self.back()
         self.assertEqual(set(self.dial_all(PART)), {ONE, TWO})
 
@@ -371,7 +381,8 @@ class FlowLife(harness.LastTests, harness.LabCase):
             self.assertTrue(never[TWO].lives())
             for pairs, port in ((sick, SICK), (late, LATE), (never, NEVER)):
                 self.assertTrue(pairs[ONE].lives())
-                self.assertEqual(self.seen(port), {ONE})
+                # Packets follow what is shown, a moment later.
+                self.assert_becomes({ONE}, lambda port=port: self.seen(port), SLOW)
         finally:
             self.checked[TWO].start()
         self.wait_state('healthy', *names)
@@ -516,17 +527,15 @@ class FlowLife(harness.LastTests, harness.LabCase):
         return self.culvert.events()['security_group_blocked_flow_inbound_tcp']
 
     def test_security_groups_hold_for_new_connections_while_enforced(self):
-        old = self.dial(DOOR)
+        old, direct = self.dial(DOOR), self.dial(DOOR, 'provider', NODE)
         before = self.blocked()
         self.now['vpcs'][0]['security_groups'][0]['ingress'] = [{'cidr': '192.0.2.0/24'}]
         self.change()
         self.assertTrue(self.is_refused(DOOR) and self.is_refused(DOOR, 'provider', NODE))
         proc.wait_for(lambda: self.blocked() - before >= 2, SLOW, 'two to be counted')
-        self.assertTrue(old.lives())
-        blocked = -1
-        while self.blocked() > blocked:     # all that was sent is counted
-            blocked = self.blocked()
-            time.sleep(0.3)
+        # What was sent before their segments is counted after these.
+        self.assertTrue(old.lives() and direct.lives())
+        blocked = self.blocked()
         key = 'enforce_security_group_inbound_rules_on_private_link_traffic'
         self.now['load_balancers'][0][key] = False
         self.change()

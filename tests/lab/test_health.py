@@ -145,7 +145,8 @@ class Health(harness.LastTests, harness.LabCase):
         got = self.wait_state('unhealthy', 'tls')
         self.assertEqual(got['reason'], 'Target.FailedHealthChecks')
         self.assertEqual(got['description'], 'Health checks failed')
-        self.assertEqual(got['last_failure'], 'HTTP code 200, not 204')
+        # A busy machine may have failed one in another way.
+        self.assert_becomes('HTTP code 200, not 204', lambda: self.target('tls').get('last_failure'))
         self.tls.code = 204
         self.wait_state('healthy', 'tls')
 
@@ -159,17 +160,17 @@ class Health(harness.LastTests, harness.LabCase):
     def test_target_that_fails_gets_no_connections_and_returns(self):
         for idx in (0, 1):
             self.wait_state('healthy', 'plain', idx)
-        self.assertEqual(self.who(60), {T1, T2})
+        # Packets follow what is shown, a moment later.
+        self.assert_becomes({T1, T2}, lambda: self.who(60))
         self.plain[1].stop()
-        got = self.wait_state('unhealthy', 'plain', 1)
-        self.assertEqual(got['last_failure'], 'Connection refused')
-        self.assertEqual(self.who(60), {T1})
+        self.wait_state('unhealthy', 'plain', 1)
+        self.assert_becomes('Connection refused', lambda: self.target('plain', 1).get('last_failure'))
+        self.assert_becomes({T1}, lambda: self.who(60))
         self.plain[1].start()
         self.wait_state('healthy', 'plain', 1)
-        proc.wait_for(lambda: T2 in self.who(20), 20, 'connections to the target that returned')
+        self.assert_becomes({T1, T2}, lambda: self.who(20))
 
     def who(self, n):
-        """The targets that answer n connections."""
+        """The targets that answer n connections; how some failed, if some did."""
         answers = load(self.lab, 'c1', ENI, PLAIN, n)
-        self.assertEqual({a.status for a in answers}, {200})
-        return {a.body.decode() for a in answers}
+        return {a.body.decode() if a.status == 200 else a.error or a.status for a in answers}

@@ -27,8 +27,7 @@ class HostCase(harness.LastTests, harness.LabCase):
         def find():
             rows = self.culvert.show('host')['namespaces']
             return next((r for r in rows if r['vpc'] == 'provider' and r['state'] == 'up'), None)
-        proc.wait_for(lambda: find() is not None, 20, 'the namespace of the provider')
-        return find()
+        return proc.wait_for(find, 60, 'the namespace of the provider')
 
     def from_node(self, node, ip, path='/', tcp_port=ON):
         """curl from a node's address: CompletedProcess with bytes."""
@@ -80,7 +79,7 @@ class HostOnPort(HostCase):
         os.kill(self.culvert.child.pid, signal.SIGKILL)
         self.culvert.child.wait()
         proc.wait_for(lambda: str(inode) not in proc.run(
-            ['lsns', '-t', 'net', '-n', '-o', 'NS']).stdout.split(), 20, 'the namespace to go')
+            ['lsns', '-t', 'net', '-n', '-o', 'NS']).stdout.split(), 60, 'the namespace to go')
         self.assertEqual(set(os.listdir('/run/netns')) & named, set(os.listdir('/run/netns')))
         type(self).start_culvert()
         self.assertEqual(self.from_node(NODE, DEC1).returncode, 0)

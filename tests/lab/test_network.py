@@ -50,6 +50,8 @@ class Network(harness.LastTests, harness.LabCase):
 
     def test_security_group_keeps_out_who_is_not_named(self):
         self.assertTrue(curl_json(self.lab, 'c1', f'http://{ENI}:{ON}/')['crc_ok'])
+        # MACs are known from now on: a router answers for others after a while.
+        proc.run(['curl', '-sS', '--max-time', 30, f'http://{ENI}:{ON}/'], ns=self.on_prem)
         before = self.culvert.drops().get('security_group', 0)
         done = curl(self.lab, 'c1', f'http://{ENI}:{ON}/', '--interface', '172.16.2.100',
                     '--connect-timeout', 1.5)

@@ -129,26 +129,29 @@ class Path(harness.LastTests, harness.LabCase):
         """Of the client and of the target."""
         return [self.keep(Sniffer(self.lab.ns(*where))) for where in ((vpc,), ('provider', TARGET))]
 
-    def compare(self, near, far, hops):
-        """That what each side sent came to the other as it was. The client's packets, then the target's."""
+    def compare(self, near, far, ports, hops):
+        """That what each side sent came to the other as it was. The client's packets, then the target's.
+        ports: the client's own, and that which the target sees."""
         def both():
-            mine, yours = near.look(PLAIN), far.look(PLAIN)
-            return [({p.key(): p for p in a if p.sent}, {p.key(): p for p in b if not p.sent})
-                    for a, b in ((mine, yours), (yours, mine))]
-        proc.wait_for(lambda: all(sent.keys() == came.keys() for sent, came in both()), SLOW,
-                      'all that was sent to arrive')
-        for sent, came in both():
+            mine, yours = near.look(ports[0]), far.look(ports[1])
+            pairs = [({p.key(): p for p in a if p.sent}, {p.key(): p for p in b if not p.sent})
+                     for a, b in ((mine, yours), (yours, mine))]
+            return pairs if all(sent.keys() == came.keys() for sent, came in pairs) else None
+        pairs = proc.wait_for(both, SLOW, 'all that was sent to arrive')
+        for sent, came in pairs:
             self.assertGreater(len(sent), 3)
             for key, packet in sent.items():
                 self.assertEqual(packet.kept(), came[key].kept())
                 self.assertEqual(packet.ttl - came[key].ttl, hops)
-        return both()
+        return pairs
 
     def converse(self, vpc, ip):
-        """A conversation with more than a segment each way, closed by both."""
+        """A conversation with more than a segment each way, closed by both: the client's port, and that
+        which the target sees."""
         client = self.client(vpc)
         client.connect((ip, PLAIN))
         server = self.accept(PLAIN)
+        ports = client.getsockname()[1], server.getpeername()[1]
         for one, other in ((client, server), (server, client)):
             one.sendall(b'x' * 5000)
             one.shutdown(socket.SHUT_WR)
@@ -156,11 +159,12 @@ class Path(harness.LastTests, harness.LabCase):
             while part := other.recv(65536):
                 got += part
             self.assertEqual(got, b'x' * 5000)
+        return ports
 
     def test_only_addresses_ttl_and_mss_change(self):
         near, far = self.sniffers()
-        self.converse('c1', ENI)
-        (sent, came), (back_sent, back_came) = self.compare(near, far, 2)
+        ports = self.converse('c1', ENI)
+        (sent, came), (back_sent, back_came) = self.compare(near, far, ports, 2)
         self.assertEqual({p.tos for p in came.values()}, {0xb8})
         self.assertEqual({p.tos for p in back_came.values()}, {0x28})
         self.assertTrue(all(p.src == NODE for p in came.values()))
@@ -176,8 +180,7 @@ class Path(harness.LastTests, harness.LabCase):
 
     def test_node_dialled_directly_is_one_hop(self):
         near, far = self.sniffers('provider')
-        self.converse('provider', NODE)
-        self.compare(near, far, 1)
+        self.compare(near, far, self.converse('provider', NODE), 1)
 
     def fast_open(self, port):
         """Data in a SYN: the SYN that the target got, and the data that its server read."""

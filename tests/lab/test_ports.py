@@ -81,8 +81,10 @@ class Base(harness.LabCase):
         self.assert_bodies_are_exact(name)
 
     def assert_driver(self, name, driver):
-        port, = (p for p in self.culvert.show('ports')['ports'] if p['name'] == name)
-        self.assertEqual((port['driver'], port['link']), (driver, 'up'))
+        def shown():
+            port, = (p for p in self.culvert.show('ports')['ports'] if p['name'] == name)
+            return port['driver'], port['link']
+        self.assert_becomes((driver, 'up'), shown)
 
 
 class AfPacket(Base):

@@ -181,7 +181,7 @@ class PrivateDns(api_world.ApiCase):
         self.zone.rcode = SERVFAIL
         self.start(made)
         self.wait_state(made, 'failed')
-        self.assertIn('no resolver answers', self.it.log())
+        self.it.wait(lambda: 'no resolver answers' in self.it.log())
 
     def test_what_was_asked_for_survives_a_crash(self):
         made, proof = self.make('crash.example.com')
@@ -191,7 +191,7 @@ class PrivateDns(api_world.ApiCase):
         self.it.child.kill()
         self.it.child.wait()
         (self.it.dir / 'log').write_text('')
-        self.it.start()
         self.zone.txt = {f'{proof["Name"]}.crash.example.com': [proof['Value']]}
         self.zone.silent = False
+        self.it.start()
         self.wait_state(made, 'verified')

@@ -104,7 +104,7 @@ class SnsCase(api_world.ApiCase):
         (self.it.dir / 'log').write_text('')
         self.it.start()
 
-    def until(self, done, seconds=60):
+    def until(self, done, seconds=180):
         end = time.monotonic() + seconds
         while not done():
             self.assertLess(time.monotonic(), end, 'not in time')

@@ -152,7 +152,7 @@ class Steering(Shared):
         conf['endpoints'][0]['subnets'] = [{'subnet': 'a', 'ip': NEW_ENI}]
         self.culvert.reload(conf)
         self.wait_served(NEW_ENI)
-        self.assertEqual([a['ip'] for a in self.steering('c1')['addresses']], [NEW_ENI])
+        self.assert_becomes([NEW_ENI], lambda: [a['ip'] for a in self.steering('c1')['addresses']])
         before = self.steering('c1')
         with self.assertRaises(OSError):
             self.dial(ENI, ON, 2)
@@ -171,12 +171,12 @@ class Steering(Shared):
             proc.wait_for(lambda: self.xdp() == 0, 30, 'the kernel to take the programs off')
             self.start_culvert()
             self.echo(sock)
-            self.assert_served()
+            self.wait_served()
             self.culvert.stop()
             self.echo(sock)
             proc.wait_for(lambda: self.xdp() == 0, 30, 'the programs to be off')
             self.start_culvert()
-        self.assert_served()
+        self.wait_served()
 
     def test_f_what_another_program_holds_is_refused(self):
         self.culvert.stop()
@@ -189,7 +189,7 @@ class Steering(Shared):
                 self.start_culvert(conf)
         finally:
             self.start_culvert()
-        self.assert_served()
+        self.wait_served()
 
 
 class SteeringVxlan(Shared):
