@@ -8,6 +8,9 @@
 
 #include "core_priv.h"
 
+/* Bytes of query and body of a request that is not signed. */
+#define STRANGER_LEN_MAX 8192
+
 static const char text_key_ec2[] = "AWS was not able to validate the provided access credentials";
 static const char text_key_query[] = "The security token included in the request is invalid.";
 
@@ -35,6 +38,23 @@ static void refuse(struct aws_auth *auth, const struct words *words, const char 
 	if (ec2 && words->ec2_text != NULL)
 		text = words->ec2_text;
 	snprintf(auth->err_text, sizeof(auth->err_text), "%s", text);
+}
+
+/*
+ * What anybody may have read. One that has no key gets no more than that: parsers cost memory and time, and
+ * ConfirmSubscription and Unsubscribe are short.
+ */
+static bool stranger_read(const struct cv_sigv4_request *request, struct cv_query *query)
+{
+	const char *twice;
+
+	if (cv_aws_wire_is(request) ||
+	    strlen(request->query) + request->body_len > STRANGER_LEN_MAX)
+		return false;
+	if (cv_aws_params_read(request, query, &twice) == 0)
+		return true;
+	cv_query_fini(query);
+	return false;
 }
 
 /* By the API version, if the signature does not tell. */
@@ -110,7 +130,9 @@ static bool limits_pass(struct cv_aws *aws, const struct cv_sigv4_auth *sig, str
 	return fresh && allowed;
 }
 
-void cv_aws_authenticate_nobody(struct cv_aws *aws, const struct cv_query_node *params,
+/* A request without a signature may be for one of the actions that take such: then key is that of nobody,
+ * whose account is "". */
+static void authenticate_nobody(struct cv_aws *aws, const struct cv_query_node *params,
 				struct aws_auth *auth)
 {
 	static const struct words many = {"Throttling", "Throttling", NULL};
@@ -133,13 +155,18 @@ void cv_aws_authenticate_nobody(struct cv_aws *aws, const struct cv_query_node *
 }
 
 void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *request,
-			 const struct cv_query_node *params, struct aws_auth *auth)
+			 struct cv_query *query, struct aws_auth *auth)
 {
 	struct cv_sigv4_auth sig;
 	enum cv_sigv4_fault fault = cv_sigv4_parse(request, &sig);
-	const struct aws_service *scoped = cv_aws_service_find(sig.service);
+	struct cv_query_node params;
 
-	*auth = (struct aws_auth){.service = scoped != NULL ? scoped : service_guess(params)};
+	*auth = (struct aws_auth){.service = cv_aws_service_find(sig.service)};
+	if (auth->service == NULL)
+		auth->is_read = stranger_read(request, query);
+	params = cv_query_root(query);
+	if (auth->service == NULL)
+		auth->service = service_guess(&params);
 	if (fault == CV_SIGV4_OK) {
 		if (!scope_check(aws, &sig, auth) || !key_find(aws, &sig, auth))
 			goto end;
@@ -150,7 +177,7 @@ void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *requ
 	if (fault != CV_SIGV4_OK)
 		refuse(auth, &faults[fault], sig.text);
 	if (fault == CV_SIGV4_MISSING)
-		cv_aws_authenticate_nobody(aws, params, auth);
+		authenticate_nobody(aws, &params, auth);
 	else if (fault == CV_SIGV4_OK)
 		limits_pass(aws, &sig, auth);
 end:

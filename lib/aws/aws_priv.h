@@ -253,12 +253,14 @@ struct aws_call {
 	uint64_t params_hash; /**< of what decides the answer */
 	struct aws_block *blocks;
 	struct cv_aws *aws;
-	const char *err_code; /**< NULL: none */
+	const char *err_code;    /**< NULL: none */
+	unsigned int err_status; /**< HTTP; 0: what the code says */
 	char err_text[512];
 };
 
 /**
- * Fail with one of AWS's error codes; the HTTP status follows from it (cv_aws_status()).
+ * Fail with one of AWS's error codes; the HTTP status follows from it (cv_aws_status()), unless the action
+ * sets call->err_status after.
  *
  * @param code  kept as a pointer
  * @return -EINVAL, for `return cv_aws_fail(...)`

@@ -29,10 +29,22 @@ struct cv_aws {
 	char *base_url;                /**< NULL: as the caller reached us */
 	struct aws_sns *sns;           /**< NULL: there is none; control's */
 	_Atomic bool sns_stale;        /**< what control has in memory is not what was kept */
+	_Atomic uint32_t n_sns_calls;  /**< calls that changed SNS, of which it is not known if it is kept */
 	uint64_t seed[2];              /**< random; keep_seed if none is kept */
 	_Atomic uint64_t keep_seed[2]; /**< of client and page tokens, which outlive the process */
 	bool kept_stale;               /**< those that were kept could not be read yet */
 };
+
+/* ---- dispatch.c ---- */
+
+/**
+ * Read the parameters of a request, of its query and of its body.
+ *
+ * @param[out] ret_twice  a name that is there twice, on -EEXIST
+ * @return 0, -EEXIST, or as cv_query_parse()
+ */
+int cv_aws_params_read(const struct cv_sigv4_request *request, struct cv_query *query,
+		       const char **ret_twice);
 
 /* ---- aws.c ---- */
 
@@ -114,20 +126,19 @@ struct aws_auth {
 		*service;        /**< never NULL: of the scope, else what it seems to be for */
 	struct aws_creds *creds; /**< a reference, NULL if it failed */
 	const struct aws_key *key;
+	bool is_read;         /**< its parameters are */
 	const char *err_code; /**< NULL: authenticated */
 	char err_text[256];
 };
 
-/** Find out who calls which service. */
-void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *request,
-			 const struct cv_query_node *params, struct aws_auth *auth);
-
 /**
- * Let a request without a signature through, if it is for one of the actions that take such: then key is
- * that of nobody, whose account is "".
+ * Find out who calls which service, before what a request says is read: what it is for is in its signature.
+ *
+ * @param[out] query  of a short request that is not signed for one of the services, its parameters: they
+ *                    tell what to answer as, and whether it may come from anybody
  */
-void cv_aws_authenticate_nobody(struct cv_aws *aws, const struct cv_query_node *params,
-				struct aws_auth *auth);
+void cv_aws_authenticate(struct cv_aws *aws, const struct cv_sigv4_request *request,
+			 struct cv_query *query, struct aws_auth *auth);
 
 /* ---- check.c ---- */
 

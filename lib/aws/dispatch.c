@@ -27,6 +27,7 @@ int cv_aws_fail(struct aws_call *call, const char *code, const char *fmt, ...)
 	va_list ap;
 
 	call->err_code = code;
+	call->err_status = 0;
 	va_start(ap, fmt);
 	vsnprintf(call->err_text, sizeof(call->err_text), fmt, ap);
 	va_end(ap);
@@ -113,30 +114,42 @@ static bool unreadable(struct fault *fault, bool wire)
 			 "The parameters are not form-encoded UTF-8 text");
 }
 
-static bool params_read(const struct cv_sigv4_request *request, struct cv_query *query,
-			struct fault *fault)
+/* What can be said of a request without reading its parameters. */
+static bool form_check(const struct cv_sigv4_request *request, struct fault *fault)
 {
-	bool post = strcmp(request->method, "POST") == 0, wire = post && cv_aws_wire_is(request);
-	const char *twice = "";
-	int ret;
+	bool post = strcmp(request->method, "POST") == 0;
 
 	if (!post && strcmp(request->method, "GET") != 0)
 		return fault_set(fault, 405, "InvalidAction", "The method must be POST or GET");
-	if (post && !wire && !type_is_form(request))
+	if (post && !cv_aws_wire_is(request) && !type_is_form(request))
 		return fault_set(
 			fault, 415, "InvalidRequest",
 			"The Content-Type must be " TYPE_FORM
 			": culvert speaks the query protocols, and CloudWatch in JSON 1.0 and CBOR, too");
 	if (!post && request->body_len > 0)
 		return fault_set(fault, 400, "InvalidRequest", "A GET request must have no body");
-	ret = cv_query_parse(query, request->query, strlen(request->query));
-	if (ret == 0 && wire)
+	return true;
+}
+
+int cv_aws_params_read(const struct cv_sigv4_request *request, struct cv_query *query,
+		       const char **ret_twice)
+{
+	bool post = strcmp(request->method, "POST") == 0;
+	int ret = cv_query_parse(query, request->query, strlen(request->query));
+
+	if (ret == 0 && post && cv_aws_wire_is(request))
 		ret = cv_aws_wire_params(request, query);
 	else if (ret == 0 && post)
 		ret = cv_query_parse(query, request->body, request->body_len);
-	if (ret == 0)
-		ret = cv_query_sort(query, &twice);
-	switch (ret) {
+	return ret == 0 ? cv_query_sort(query, ret_twice) : ret;
+}
+
+static bool params_read(const struct cv_sigv4_request *request, struct cv_query *query,
+			struct fault *fault)
+{
+	const char *twice = "";
+
+	switch (cv_aws_params_read(request, query, &twice)) {
 	case 0:
 		return true;
 	case -EEXIST:
@@ -151,7 +164,7 @@ static bool params_read(const struct cv_sigv4_request *request, struct cv_query 
 		return fault_set(fault, 400, "InvalidRequest",
 				 "The name of a parameter is too long");
 	default:
-		return unreadable(fault, wire);
+		return unreadable(fault, cv_aws_wire_is(request));
 	}
 }
 
@@ -191,6 +204,7 @@ struct run {
 	char *inside; /* heap */
 	size_t len;
 	bool remembered; /* its client token is */
+	bool sns;        /* counted as one that changed SNS */
 };
 
 static int inside_copy(struct run *run, const char *text, size_t len)
@@ -257,8 +271,7 @@ static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 
 	call->ctl = ctl;
 	call->model = model;
-	if (atomic_load(&call->aws->sns_stale) && cv_aws_sns_load(call->aws) == 0)
-		atomic_store(&call->aws->sns_stale, false);
+	cv_aws_sns_again(call->aws);
 	cv_aws_kept_again(call->aws, ctl);
 	call->params_hash = params_hash(call->aws, call);
 	call->account =
@@ -285,6 +298,8 @@ static int action_run(struct cv_ctl *ctl, struct cv_model *model, void *arg)
 	/* Nothing of it is kept: what is in memory may be no longer what is. */
 	if (ret < 0 && call->sns_kept)
 		atomic_store(&call->aws->sns_stale, true);
+	run->sns = ret == 0 && call->sns_kept;
+	call->aws->n_sns_calls += run->sns;
 	if (ret == 0 && has_token(call)) {
 		pthread_mutex_lock(&call->aws->lock);
 		cv_aws_idem_add(call->aws->idem, call, run->inside, run->len);
@@ -350,6 +365,7 @@ static int run_action(struct run *run)
 			atomic_store(&call->aws->sns_stale, true);
 		fail_control(call, ret);
 	}
+	call->aws->n_sns_calls -= run->sns;
 	if (ret == 0 && call->sent && ops->sent != NULL)
 		ops->sent(ops->sent_arg);
 	return ret;
@@ -438,7 +454,8 @@ static void answer_call(struct cv_aws *aws, const struct cv_sigv4_request *reque
 
 	call.params_hash = params_hash(aws, &call); /* page tokens are read by it */
 	if (call_run(&call, &run) < 0)
-		cv_aws_answer_error(call.service, 0, call.err_code, call.err_text, answer);
+		cv_aws_answer_error(call.service, call.err_status, call.err_code, call.err_text,
+				    answer);
 	else
 		cv_aws_answer_make(&call, run.inside, run.len, answer);
 	free(run.inside);
@@ -463,22 +480,21 @@ void cv_aws_handle(struct cv_aws *aws, const struct cv_sigv4_request *request,
 		   struct cv_aws_answer *ret_answer)
 {
 	struct cv_query query = {0};
-	struct cv_query_node root;
 	struct aws_auth auth;
 	struct fault fault;
 
 	*ret_answer = (struct cv_aws_answer){.status = 500};
 	if (cert_answer(aws, request->path, ret_answer))
 		return;
-	if (!params_read(request, &query, &fault)) {
+	if (!form_check(request, &fault)) {
 		cv_aws_refuse(request, fault.status, fault.code, fault.text, ret_answer);
-		cv_query_fini(&query);
 		return;
 	}
-	root = cv_query_root(&query);
-	cv_aws_authenticate(aws, request, &root, &auth);
+	cv_aws_authenticate(aws, request, &query, &auth);
 	if (auth.err_code != NULL)
 		cv_aws_answer_error(auth.service, 0, auth.err_code, auth.err_text, ret_answer);
+	else if (!auth.is_read && !params_read(request, &query, &fault))
+		cv_aws_answer_error(auth.service, fault.status, fault.code, fault.text, ret_answer);
 	else
 		answer_call(aws, request, &auth, &query, ret_answer);
 	cv_aws_wire_answer(request, ret_answer);

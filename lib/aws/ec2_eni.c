@@ -346,8 +346,10 @@ static int modify_eni(struct aws_call *call)
 
 	if (eni_find(call, &id) < 0)
 		return -EINVAL;
-	return cv_aws_fail(call, "AuthFailure",
-			   "You do not have permission to access the specified resource.");
+	cv_aws_fail(call, "AuthFailure",
+		    "You do not have permission to access the specified resource.");
+	call->err_status = 400; /* it is not the key that is wrong */
+	return -EINVAL;
 }
 
 static int detach_eni(struct aws_call *call)

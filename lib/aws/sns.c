@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,14 @@ int cv_aws_sns_load(struct cv_aws *aws)
 	cv_aws_sns_fini(aws->sns);
 	*aws->sns = read;
 	return 0;
+}
+
+void cv_aws_sns_again(struct cv_aws *aws)
+{
+	if (!atomic_load(&aws->sns_stale) || atomic_load(&aws->n_sns_calls) > 0)
+		return;
+	if (cv_aws_sns_load(aws) == 0)
+		atomic_store(&aws->sns_stale, false);
 }
 
 /* ---- keeping ---- */

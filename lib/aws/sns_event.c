@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -178,8 +177,7 @@ int cv_aws_tell(struct cv_aws *aws, struct cv_ctl *ctl, struct cv_model *model,
 
 	if (aws->sns == NULL)
 		return 0;
-	if (atomic_load(&aws->sns_stale) && cv_aws_sns_load(aws) == 0)
-		atomic_store(&aws->sns_stale, false);
+	cv_aws_sns_again(aws);
 	cv_aws_sns_event(&call, endpoint, word);
 	ret = call.err_code != NULL ? -ENOMEM : 0;
 	cv_aws_call_fini(&call);

@@ -64,6 +64,14 @@ struct aws_sns {
 /** Read what is kept. @return 0 or -errno */
 int cv_aws_sns_load(struct cv_aws *aws);
 
+/**
+ * Read them again, if what is in memory is not what was kept. As long as another call's change is on its way
+ * to the disk it would be missing: then later.
+ *
+ * @threads control
+ */
+void cv_aws_sns_again(struct cv_aws *aws);
+
 /** Forget all that is in memory. */
 void cv_aws_sns_fini(struct aws_sns *sns);
 

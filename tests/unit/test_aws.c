@@ -691,7 +691,7 @@ static void control_decides(void **state)
 	answer_is(server, &vectors[1], 401, "<Code>AuthFailure</Code>");
 	cv_aws_destroy(server);
 	server = server_make("arn:aws:iam::999999999999:root", other);
-	answer_is(server, &vectors[0], 403, "<Code>OptInRequired</Code>");
+	answer_is(server, &vectors[0], 401, "<Code>OptInRequired</Code>");
 	cv_aws_destroy(server);
 	cv_model_destroy(world);
 }
