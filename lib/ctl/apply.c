@@ -8,7 +8,7 @@
 #include "cv_conf_doc.h"
 #include "cv_model_change.h"
 
-#include "ctl_priv.h"
+#include "show_priv.h"
 
 /* SNAT pools ended per second at most. */
 #define POOLS_REAPED_MAX 256
@@ -300,6 +300,9 @@ void cv_ctl_pools_reap(struct cv_ctl *ctl)
 {
 	/* A view that wants a pool may still be read: wait until all but the last are gone. */
 	if ((!ctl->draining && ctl->n_dying == 0) || cv_view_pub_reap(ctl->pub) > 0)
+		return;
+	/* Those that stay would take others' places, and be missing in the page. */
+	if (cv_ctl_metrics_walks_pools(ctl))
 		return;
 	ctl->n_dying += cv_snat_registry_reap(ctl->registry, cv_plan_pool_is_wanted, ctl->plan,
 					      cv_dp_now_ms(ctl->dp), ctl->dying + ctl->n_dying,

@@ -363,9 +363,11 @@ static bool page_open(struct cv_ctl *ctl, struct ctl_show *show)
 static int page_close(struct cv_ctl *ctl)
 {
 	FILE *out = ctl->page.out;
+	/* fclose() tells of the last piece only. */
+	bool whole = out != NULL && !ferror(out);
 
 	ctl->page = (struct ctl_page){0};
-	return out != NULL && fclose(out) == 0 ? 0 : -ENOMEM;
+	return out != NULL && fclose(out) == 0 && whole ? 0 : -ENOMEM;
 }
 
 /* Goes on with a page. @return what became of it, or CTL_CMD_LATER */
@@ -400,6 +402,14 @@ int cv_ctl_show_metrics(struct cv_ctl *ctl, struct ctl_show *show)
 	show->cmd.next = NULL;
 	*last = &show->cmd;
 	return CTL_CMD_LATER;
+}
+
+bool cv_ctl_metrics_walks_pools(const struct cv_ctl *ctl)
+{
+	uint32_t n_metrics, row = ctl->page.row;
+	const struct ctl_metric *metrics = cv_ctl_metrics_of_objects(&n_metrics);
+
+	return ctl->page.i > 0 && row > 0 && row <= n_metrics && metrics[row - 1].pools;
 }
 
 bool cv_ctl_metrics_is_busy(const struct cv_ctl *ctl)

@@ -243,9 +243,10 @@ static const struct ctl_metric metrics[] = {
 	{"target_new_flows_total", "counter", "Flows opened.", targets_write, NEW},
 	{"target_ended_flows_total", "counter", "Flows ended.", targets_write, ENDED},
 	{"snat_ports", "gauge", "Source ports of a node IP towards a target, by state.", pool_write,
-	 PORTS},
+	 PORTS, true},
 	{"snat_allocation_errors_total", "counter",
-	 "Flows refused because all source ports were in use or resting.", pool_write, ERRORS},
+	 "Flows refused because all source ports were in use or resting.", pool_write, ERRORS,
+	 true},
 	{"neighbour_state", "gauge", "1 for the state that a next hop is in.", neighbour_write, 0},
 };
 

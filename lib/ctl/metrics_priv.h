@@ -22,7 +22,8 @@ struct ctl_metric {
 	 */
 	uint32_t (*write)(const struct cv_ctl *ctl, FILE *out, const struct ctl_metric *metric,
 			  uint32_t i);
-	int what; /**< for write */
+	int what;   /**< for write */
+	bool pools; /**< its places are those of the registry of pools */
 };
 
 /** Those metrics. @return shape [*ret_n] */

@@ -92,6 +92,9 @@ void cv_ctl_metrics_run(struct cv_ctl *ctl);
 /** Tell whether a page is under way. */
 bool cv_ctl_metrics_is_busy(const struct cv_ctl *ctl);
 
+/** Tell whether the page stands among the pools of ports: they must keep their places. */
+bool cv_ctl_metrics_walks_pools(const struct cv_ctl *ctl);
+
 /** Answer who waits for a page with -ECANCELED. */
 void cv_ctl_metrics_stop(struct cv_ctl *ctl);
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -280,6 +281,83 @@ static void a_reload_in_a_page_begins_it_anew(void **state)
 	world_destroy(w);
 }
 
+/* Pools that nothing wants, so many that a piece does not tell all. */
+#define N_POOLS 500
+
+static void pools_add(struct cv_ctl *ctl)
+{
+	struct cv_snat_pool *pool = cv_snat_registry_at(ctl->registry, 0);
+	const struct cv_snat_cfg cfg = {.port_first = 1024, .n_ports = 32, .n_slices = 1};
+	struct cv_snat_key key = *cv_snat_pool_key(pool);
+
+	for (uint32_t i = 0; i < N_POOLS; i++) {
+		key.target_ip = cv_be32(0x0a630000 + i);
+		assert_int_equal(cv_snat_registry_get(ctl->registry, &key, &cfg, &pool), 0);
+	}
+	ctl->draining = true;
+}
+
+static void pools_stay_until_a_page_has_told_them(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct cv_ctl *ctl = world_ctl(w);
+	uint32_t n = cv_snat_registry_n(ctl->registry);
+	struct asker asker;
+	int n_held = 0;
+
+	(void)state;
+	assert_in_range(n, 1, 100);
+	pools_add(ctl);
+	page_begin(&asker, w);
+	while (cv_ctl_metrics_is_busy(ctl)) {
+		bool walks = cv_ctl_metrics_walks_pools(ctl);
+
+		if (walks)
+			cv_ctl_pools_reap(ctl);
+		n_held += walks;
+		assert_int_equal(cv_snat_registry_n(ctl->registry), n + N_POOLS);
+		cv_ctl_metrics_run(ctl);
+	}
+	assert_in_range(n_held, 1, 2);
+	assert_int_equal(ask_end(&asker), 0);
+	assert_int_equal(times(asker.text, "culvert_snat_ports{"), 3 * (n + N_POOLS));
+	assert_int_equal(times(asker.text, "culvert_snat_allocation_errors_total{"), n + N_POOLS);
+	free(asker.text);
+	cv_ctl_pools_reap(ctl);
+	assert_in_range(cv_snat_registry_n(ctl->registry), n, n + N_POOLS - 1);
+	world_destroy(w);
+}
+
+/* Pieces of a page that find no memory: the second. */
+static _Atomic int n_until_full;
+
+int __real_cv_ctl_show_add(struct ctl_show *show, const char *text, size_t len);
+int __wrap_cv_ctl_show_add(struct ctl_show *show, const char *text, size_t len);
+
+int __wrap_cv_ctl_show_add(struct ctl_show *show, const char *text, size_t len)
+{
+	if (n_until_full > 0 && --n_until_full == 0)
+		return -ENOMEM;
+	return __real_cv_ctl_show_add(show, text, len);
+}
+
+static void a_page_with_a_hole_is_none(void **state)
+{
+	struct world *w = world_create(NULL);
+	struct asker asker;
+
+	(void)state;
+	n_until_full = 2;
+	ask_begin(&asker, w);
+	world_until(cv_ctl_queue_run(&world_ctl(w)->queue, world_ctl(w)) > 0);
+	while (cv_ctl_metrics_is_busy(world_ctl(w)))
+		cv_ctl_metrics_run(world_ctl(w));
+	assert_int_equal(n_until_full, 0);
+	assert_int_equal(ask_end(&asker), -ENOMEM);
+	assert_null(asker.text);
+	world_destroy(w);
+}
+
 static void who_waits_for_a_page_at_the_end_is_let_go(void **state)
 {
 	struct world *w = world_create(many);
@@ -336,6 +414,8 @@ int main(void)
 		cmocka_unit_test(a_reload_in_a_round_loses_nothing),
 		cmocka_unit_test(a_page_is_written_a_piece_at_a_time),
 		cmocka_unit_test(a_reload_in_a_page_begins_it_anew),
+		cmocka_unit_test(pools_stay_until_a_page_has_told_them),
+		cmocka_unit_test(a_page_with_a_hole_is_none),
 		cmocka_unit_test(who_waits_for_a_page_at_the_end_is_let_go),
 		cmocka_unit_test(the_loop_goes_on_with_both),
 	};
