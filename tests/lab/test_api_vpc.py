@@ -101,8 +101,11 @@ class Vpcs(api_world.ApiCase):
         self.it.start()
         self.it.wait(lambda: self.it.log().count('ready:') > before)
         self.assertEqual(self.attachment(use), ('consumer', 100, None, None))
-        got = self.theirs.describe_vpc_endpoints(VpcEndpointIds=[endpoint])['VpcEndpoints'][0]
-        self.assertEqual((got['State'], got['VpcId'], got['SubnetIds']), ('available', use, [outside]))
+
+        def shown():
+            return self.theirs.describe_vpc_endpoints(VpcEndpointIds=[endpoint])['VpcEndpoints'][0]
+        self.it.wait(lambda: shown()['State'] == 'available')
+        self.assertEqual((shown()['VpcId'], shown()['SubnetIds']), (use, [outside]))
         # In the right order it goes.
         self.theirs.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
         self.refused('DependencyViolation', self.theirs.delete_vpc, VpcId=use)
