@@ -121,7 +121,7 @@ class AwsScenarios(unittest.TestCase):
 
     def good(self, child):
         """As of Scenarios; a slow machine needs long to start the client a hundred times."""
-        done = end(child, 500)
+        done = end(child, 900)
         self.assertEqual(done.returncode, 0, f'{done.stdout}\n{done.stderr}'[-3000:])
         return json.loads(done.stdout)
 

@@ -115,7 +115,7 @@ class AwsStory(story.Story):
         self.step(what, expected, value, **more)
         return got
 
-    def until(self, what, role, line, expected, path, seconds=60):
+    def until(self, what, role, line, expected, path, seconds=180):
         """A step: what lies at the path becomes what is expected, in time."""
         got = None
 
@@ -157,7 +157,7 @@ class AwsStory(story.Story):
             got[:] = sorted({line.split()[0] for line in done.stdout.splitlines() if line})
             return got == sorted(expected)
         with contextlib.suppress(proc.LabError):
-            proc.wait_for(there, 30, what, step=0.2)
+            proc.wait_for(there, 60, what, step=0.2)
         self.step(what, sorted(expected), list(got), name=name)
 
     def enis(self, role, endpoint):
