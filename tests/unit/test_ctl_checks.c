@@ -269,7 +269,8 @@ static void a_target_fails_and_returns(void **state)
 	assert_string_equal(target_text(w, TARGET_0 "description"), "Health checks failed");
 	/* One that took too long may have been the last. */
 	world_until(strcmp(target_text(w, TARGET_0 "last_failure"), "HTTP code 503, not 200") == 0);
-	assert_true(state_is(w, TARGET_1, "healthy"));
+	/* On a machine that stands still for a second the other may fail as well; not for long. */
+	world_until(state_is(w, TARGET_1, "healthy"));
 	world_until(metric_is(w, "culvert_unhealthy_host_count", "us-east-1b", 1));
 	servers[0].code = 200;
 	world_until(state_is(w, TARGET_0, "healthy"));
