@@ -75,7 +75,8 @@ struct cv_dp_worker;
 
 /**
  * Packets that may wait between workers when one of them is not run: those that the others have handed to
- * it. The pool must have so many beside those in queues of devices, or the others receive none.
+ * it, and what each has taken from such rings in a turn. The pool must have so many beside those in queues
+ * of devices and those received in a turn, or the others receive none.
  */
 uint32_t cv_dp_apart_max(unsigned int n_workers);
 

@@ -89,7 +89,9 @@ static unsigned int dp_handoff_len(unsigned int n_workers)
 
 uint32_t cv_dp_apart_max(unsigned int n_workers)
 {
-	return (n_workers - 1) * dp_handoff_len(n_workers);
+	if (n_workers < 2)
+		return 0;
+	return (n_workers - 1) * dp_handoff_len(n_workers) + n_workers * DP_HANDED_MAX;
 }
 
 static bool dp_worker_is_whole(const struct cv_dp_worker *w)

@@ -32,6 +32,11 @@
 #define DP_HOST_RING (256 << 10)
 /** PROXY headers that wait for their ACK per worker, CV_TCP_TICK_MS each; beyond, peers' timers must do. */
 #define DP_TIMERS 65536
+/**
+ * Packets that the rings of all other workers give in a turn together: what lies there has cost work already,
+ * and gets cold. But ports wait meanwhile.
+ */
+#define DP_HANDED_MAX (8 * CV_DP_BURST_MAX)
 /** In hash.fdir.hi of a packet handed over: it is a client's, whatever pool its addresses name. */
 #define DP_AS_CLIENT 1
 struct cv_dp_capture;

@@ -69,12 +69,6 @@ void cv_dp_worker_flush(struct cv_dp_worker *w)
 			dp_handoff_flush(w, to);
 }
 
-/*
- * Bursts that the rings of all other workers give in a turn together: what lies there has cost work already,
- * and gets cold. But ports wait meanwhile.
- */
-#define DP_HANDED_BURSTS 8
-
 /* Fills a burst with what others have handed over: each time another one's ring is the first. */
 static uint16_t dp_handed_take(struct cv_dp_worker *w, struct rte_mbuf **pkts)
 {
@@ -104,7 +98,7 @@ static unsigned int dp_handed_poll(struct cv_dp_worker *w)
 		uint16_t next = 0;
 
 		/* Before these are handled, so that the next ones have arrived by then. */
-		if (n == CV_DP_BURST_MAX && i + 1 < DP_HANDED_BURSTS)
+		if (n == CV_DP_BURST_MAX && i + 1 < DP_HANDED_MAX / CV_DP_BURST_MAX)
 			next = dp_handed_take(w, pkts[(i + 1) % 2]);
 		dp_burst(w, pkts[i % 2], n, true);
 		total += n;

@@ -177,20 +177,22 @@ static int check_pool(const struct cv_io *io, const struct cv_io_cfg *cfg, uint3
 		      struct cv_errs *errs)
 {
 	uint64_t need;
-	uint32_t held = 0, i;
+	uint32_t held = 0, apart = cfg->n_apart + cv_io_lent_max(io), at_hand = 0, i;
 
 	if (uses_umem(io) && check_umem(room, errs) != 0)
 		return -EINVAL;
-	for (i = 0; i < io->n_devs; i++)
+	for (i = 0; i < io->n_devs; i++) {
 		held += cv_io_dev_held(&io->devs[i]);
+		at_hand += io->devs[i].n_rx * CV_IO_BURST_MAX;
+	}
 	/* Threads keep up to one and a half caches each. */
-	need = (uint64_t)held + cfg->n_apart + (cfg->n_workers + 1) * POOL_CACHE * 3 / 2;
+	need = (uint64_t)held + apart + at_hand + (cfg->n_workers + 1) * POOL_CACHE * 3 / 2;
 	if (cfg->n_mbufs >= need)
 		return 0;
 	cv_errs_add(errs, "dpdk.mbufs", 0,
-		    "%u is too few: the queues of all ports may hold %u packets, and %u may wait "
-		    "between workers; set at least %llu",
-		    cfg->n_mbufs, held, cfg->n_apart, (unsigned long long)need);
+		    "%u is too few: the queues of all ports may hold %u packets, %u may wait "
+		    "between workers, which receive %u at a time; set at least %llu",
+		    cfg->n_mbufs, held, apart, at_hand, (unsigned long long)need);
 	return -EINVAL;
 }
 
@@ -291,17 +293,17 @@ static int bring_up(struct cv_io *io, const struct cv_io_cfg *cfg, struct cv_err
 		rc = probe_all(io, cfg, errs);
 	if (rc == 0)
 		rc = configure_all(io, cfg, errs);
-	if (rc == 0)
-		rc = make_pool(io, cfg, need.room, errs);
-	if (rc == 0)
-		rc = start_all(io, cfg, errs);
 	if (rc != 0)
 		return rc;
 	rc = cv_io_deal(io);
-	if (rc == 0) {
+	if (rc != 0)
+		goto no_memory;
+	rc = make_pool(io, cfg, need.room, errs);
+	if (rc == 0)
+		rc = start_all(io, cfg, errs);
+	if (rc == 0)
 		cv_io_rss_settle(io);
-		return 0;
-	}
+	return rc;
 no_memory:
 	cv_errs_add(errs, "dpdk", 0, "out of memory");
 	return -ENOMEM;

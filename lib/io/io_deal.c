@@ -151,6 +151,17 @@ int cv_io_deal(struct cv_io *io)
 	return 0;
 }
 
+uint32_t cv_io_lent_max(const struct cv_io *io)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < io->n_txqs; i++) {
+		if (io->txqs[i].ring != NULL)
+			n += rte_ring_get_capacity(io->txqs[i].ring) + CV_IO_BURST_MAX;
+	}
+	return n;
+}
+
 static void empty_txq(struct cv_io_txq *txq)
 {
 	struct rte_mbuf *pkt;

@@ -229,6 +229,8 @@ struct cv_io {
 
 /** Deal the queues of configured devices to workers. @return 0, or -ENOMEM */
 int cv_io_deal(struct cv_io *io);
+/** Packets that may wait in what dealing made, for queues of other workers. */
+uint32_t cv_io_lent_max(const struct cv_io *io);
 /** Free what dealing made, and the packets that wait in it. */
 void cv_io_deal_undo(struct cv_io *io);
 

@@ -254,13 +254,21 @@ static void cures_work_at_once(void **state)
 	}
 }
 
-/* A power of two for each ring, two of the longest in sum as long as none is shorter than 1024. */
+/*
+ * A power of two for each ring, two of the longest in sum as long as none is shorter than 1024; and eight
+ * bursts that each worker has taken out.
+ */
 static void packets_between_workers_are_bounded(void **state)
 {
 	static const struct {
 		unsigned int workers;
 		uint32_t max;
-	} rows[] = {{1, 0}, {2, 4096}, {3, 8192}, {4, 3 * 2048}, {8, 7 * 1024}, {64, 63 * 1024}};
+	} rows[] = {{1, 0},
+		    {2, 4096 + 2 * 512},
+		    {3, 8192 + 3 * 512},
+		    {4, 3 * 2048 + 4 * 512},
+		    {8, 7 * 1024 + 8 * 512},
+		    {64, 63 * 1024 + 64 * 512}};
 
 	(void)state;
 	for (size_t i = 0; i < CV_ARRAY_LEN(rows); i++)

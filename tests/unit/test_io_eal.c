@@ -563,8 +563,16 @@ REFUSAL(one_of_several_devices,
 	"dpdk.ports[0].devices[1]", "no driver 'net_nonsense'")
 REFUSAL(too_many_queues, port_add(&w, "a", ring0, 1);
 	w.ports[0].n_queues = 200, -EINVAL, "dpdk.ports[0].device", "queues")
-REFUSAL(too_few_packets, port_add(&w, "a", ring0, 1); w.cfg.n_mbufs = 5375;
-	w.cfg.n_apart = 4096, -EINVAL, "dpdk.mbufs", "set at least 5376")
+/* What its queues hold, 4096 beside, a burst, and caches of two threads. */
+REFUSAL(too_few_packets, port_add(&w, "a", ring0, 1); w.cfg.n_mbufs = 5439;
+	w.cfg.n_apart = 4096, -EINVAL, "dpdk.mbufs", "set at least 5440")
+/* Four workers send by two queues: two rings, and what was taken from them, wait beside two bursts. */
+REFUSAL(too_few_packets_for_lent_queues, w.cfg.n_workers = 4;
+	port_add(&w, "a", (const char *const[]){"net_null0"}, 1); w.ports[0].n_queues = 2;
+	w.ports[0].rx_desc = w.ports[0].tx_desc = 512;
+	w.cfg.n_mbufs = 6269, -EINVAL, "dpdk.mbufs",
+	"6269 is too few: the queues of all ports may hold 2048 packets, 2174 may wait between "
+	"workers, which receive 128 at a time; set at least 6270")
 REFUSAL(too_little_memory, port_add(&w, "a", ring0, 1);
 	w.cfg.memory_mb = 64, -EINVAL, "dpdk.memory_mb", "at least")
 REFUSAL(no_huge_pages, port_add(&w, "a", ring0, 1); w.cfg.huge_pages = true;
@@ -775,6 +783,7 @@ int main(void)
 		cmocka_unit_test(one_of_several_devices),
 		cmocka_unit_test(too_many_queues),
 		cmocka_unit_test(too_few_packets),
+		cmocka_unit_test(too_few_packets_for_lent_queues),
 		cmocka_unit_test(too_little_memory),
 		cmocka_unit_test(no_huge_pages),
 		cmocka_unit_test(no_huge_page_mount),
