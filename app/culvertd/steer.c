@@ -9,12 +9,14 @@
 
 #include "cv_conf.h"
 #include "cv_io.h"
+#include "cv_model.h"
+#include "cv_plan.h"
 #include "cv_steer.h"
 
 #include "app.h"
 
-/* Beside those of endpoints: IPs of load balancers' nodes, VTEPs. */
-#define ADDRS_BESIDE 65536
+/* Beside those of endpoints: IPs of load balancers' nodes; of VPCs two DNS servers and a VTEP each. */
+#define ADDRS_BESIDE (CV_PLAN_PATHS_NODES * CV_MODEL_NODE_IPS_MAX + 3 * CV_VIEW_NO_VPC)
 
 /* All devices of a port must lead to one interface: the program on it is the port's. */
 static int iface_get(const struct cv_conf_port *port, const char *path, struct cv_errs *errs,
@@ -44,6 +46,7 @@ static int iface_get(const struct cv_conf_port *port, const char *path, struct c
 
 int app_steer_start(const struct cv_conf *conf, struct cv_errs *errs, struct cv_steer **steers)
 {
+	const uint32_t n_max = conf->limits.endpoints * CV_PLAN_PATHS_EACH + ADDRS_BESIDE;
 	char path[CV_ERR_PATH_LEN], iface[IF_NAMESIZE] = "";
 	int ret = 0;
 
@@ -53,8 +56,7 @@ int app_steer_start(const struct cv_conf *conf, struct cv_errs *errs, struct cv_
 		snprintf(path, sizeof(path), "dpdk.ports[%u].steering", i);
 		ret = iface_get(&conf->dpdk.ports[i], path, errs, iface);
 		if (ret == 0)
-			ret = cv_steer_create(iface, path, conf->limits.endpoints + ADDRS_BESIDE,
-					      errs, &steers[i]);
+			ret = cv_steer_create(iface, path, n_max, errs, &steers[i]);
 	}
 	return ret;
 }

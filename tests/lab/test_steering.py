@@ -140,6 +140,8 @@ class Steering(Shared):
         self.assertGreaterEqual(after['ipv4'] - before['ipv4'], 4)
         self.assertGreaterEqual(after['host'] - before['host'], 3)
         self.assertEqual(after['deaf'], 0)
+        # An ENI of each endpoint in each of six zones.
+        self.assertGreater(after['max_addresses'], 6 * 100000)
         self.assertEqual((after['mode'], after['interface'], after['n_addresses']),
                          ('native', 'cv-c1', 2))
         self.assertEqual({a['ip'] for a in self.steering('prov')['addresses']},
