@@ -735,12 +735,45 @@ static void too_big_must_be_whole_and_right(void **state)
 	world_destroy(w);
 }
 
+/* A flow that was ended lingers; one whose client's VPC went has yet to be found by the recheck. */
+static void too_big_of_a_flow_that_is_over_stays_here(void **state)
+{
+	(void)state;
+	for (int gone = 0; gone < 2; gone++) {
+		struct world *w = world_create(&(struct world_cfg){0});
+		struct talk t = talk(w, 40000, L_PLAIN);
+		uint8_t frame[WORLD_FRAME_MAX];
+		struct seg s;
+		uint16_t len;
+
+		w->settings.icmp_too_big = true;
+		w->settings.end_endpoint = gone ? CV_VIEW_END_SILENT : CV_VIEW_END_RESET;
+		world_publish(w);
+		open_plain(&t);
+		s = c2t(&t, F_PSH, "hello");
+		len = too_big_put(&t, &s, 1400, frame);
+		if (gone)
+			w->vpcs[VPC_A].used = false;
+		else
+			w->endpoints[EP_A].verdict = CV_DROP_ENDPOINT_REJECTED;
+		world_publish(w);
+		world_wait(w, gone ? 0 : 100);
+		assert_int_equal(world_flows(w), 1);
+		w->n_out = 0;
+		world_rx(w, 0, 1, frame, len);
+		assert_int_equal(w->n_out, 0);
+		assert_int_equal(world_drops(w, CV_DROP_ICMP), 1);
+		world_destroy(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(too_big_reaches_the_client_when_told),
 		cmocka_unit_test(too_big_with_the_header_is_the_clients_segment),
 		cmocka_unit_test(too_big_must_be_whole_and_right),
+		cmocka_unit_test(too_big_of_a_flow_that_is_over_stays_here),
 		cmocka_unit_test(plain_flow_is_rewritten_both_ways),
 		cmocka_unit_test(ethernet_padding_is_not_payload),
 		cmocka_unit_test(bytes_behind_the_packet_do_not_leave),

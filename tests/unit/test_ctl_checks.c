@@ -41,9 +41,24 @@ struct server {
 	_Atomic int code;
 	_Atomic unsigned int code_for; /* bits: zones */
 	_Atomic unsigned int n_asked[ZONES];
+	_Atomic unsigned int n_headed; /* requests that began with a PROXY header */
 };
 
 static struct server servers[] = {{.ip = "10.0.1.21"}, {.ip = "10.0.2.22"}, {.ip = "10.0.1.31"}};
+
+/* Reads a request and the header before it, which has an end of lines of its own. @return bytes, or 0 */
+static ssize_t request_get(int fd, char *text, size_t cap)
+{
+	ssize_t len = 0, n;
+
+	do {
+		n = recv(fd, text + len, cap - (size_t)len, 0);
+		len += n > 0 ? n : 0;
+		if (len > 16 && memmem(text + 16, (size_t)len - 16, "\r\n\r\n", 4) != NULL)
+			return len;
+	} while (n > 0);
+	return 0;
+}
 
 static void *serve(void *arg)
 {
@@ -55,9 +70,10 @@ static void *serve(void *arg)
 	while ((fd = accept(s->fd, (struct sockaddr *)&from, &len)) >= 0) {
 		unsigned int zone = (ntohl(from.sin_addr.s_addr) >> 8 & 0xff) % ZONES;
 		char text[512];
-		ssize_t n = recv(fd, text, sizeof(text), 0);
+		ssize_t n = request_get(fd, text, sizeof(text));
 
 		if (n > 0) {
+			s->n_headed += memcmp(text, "\r\n\r\n\0\r\nQUIT\n", 12) == 0;
 			s->n_asked[zone]++;
 			n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\n\r\n",
 				     s->code_for & 1u << zone ? (int)s->code : 200);
@@ -413,6 +429,64 @@ static void a_draining_target_is_checked_until_it_fails(void **state)
 	world_destroy(w);
 }
 
+static void edit_drains_headed(json_t *conf)
+{
+	edit_drains(conf);
+	json_object_set_new(at(conf, "target_groups.0.attributes"), "proxy_protocol_v2.enabled",
+			    json_true());
+}
+
+/* As those of targets that serve do: what the target expects is the same. */
+static void checks_of_a_draining_target_have_the_header(void **state)
+{
+	void (*const edits[])(json_t * conf) = {edit_drains, edit_drains_headed};
+
+	(void)state;
+	for (int headed = 0; headed < 2; headed++) {
+		unsigned int n_asked, n_headed;
+		struct world *w;
+		long long n;
+
+		w = drained_world(edits[headed], &n);
+		/* What was under way is over by then: requests are taken in turn. */
+		n_asked = n_asked_get();
+		world_until(n_asked_get() >= n_asked + 4);
+		n_headed = servers[0].n_headed;
+		n_asked = n_asked_get();
+		world_until(n_asked_get() >= n_asked + 4);
+		if (headed)
+			world_until(servers[0].n_headed >= n_headed + 4);
+		else
+			assert_int_equal(servers[0].n_headed, n_headed);
+		assert_int_equal(flows_to(w, DRAINED), n);
+		world_destroy(w);
+	}
+}
+
+/* The other zone's node has no flows to it but such as it sends for want of a healthy target. */
+static void who_found_a_target_sick_asks_no_more_when_it_drains(void **state)
+{
+	unsigned int n_asked, n_other;
+	struct world *w;
+	long long n;
+
+	(void)state;
+	servers[0].code = 503;
+	servers[0].code_for = 1 << 2;
+	w = drained_world(edit_drains, &n);
+	n_asked = servers[0].n_asked[1];
+	world_until(servers[0].n_asked[1] >= n_asked + 5);
+	n_asked = servers[0].n_asked[1];
+	n_other = servers[0].n_asked[2];
+	world_until(servers[0].n_asked[1] >= n_asked + 5);
+	assert_int_equal(servers[0].n_asked[2], n_other);
+	assert_int_equal(flows_to(w, DRAINED), n);
+	/* Nor is it needed for the target to be sick. */
+	servers[0].code_for = 1 << 1;
+	world_until(flows_to(w, DRAINED) == 0);
+	world_destroy(w);
+}
+
 static void edit_drains_soon(json_t *conf)
 {
 	edit_drains(conf);
@@ -469,6 +543,8 @@ int main(void)
 		CASE(a_reload_keeps_states),
 		CASE(without_sockets_health_is_unavailable),
 		CASE(a_draining_target_is_checked_until_it_fails),
+		CASE(checks_of_a_draining_target_have_the_header),
+		CASE(who_found_a_target_sick_asks_no_more_when_it_drains),
 		CASE(a_node_takes_its_judgement_back),
 		CASE(failures_end_no_flows_unless_the_group_says_so),
 	};
