@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The lab without culvert: what the other tests rely on."""
 
+import math
 import os
 import pathlib
 import signal
@@ -15,6 +16,7 @@ from harness import peers, ppv2, proc
 
 sys.path.insert(0, str(harness.TOP / 'tools' / 'lablib'))
 from cvlab import state, topo  # noqa: E402
+from scenarios import soak  # noqa: E402
 
 # Public captures of AWS load balancers behind PrivateLink.
 CAPTURES = (
@@ -173,3 +175,18 @@ class Builder(unittest.TestCase):
         conf['vpcs'][2]['attachment'] = conf['vpcs'][1]['attachment']
         with self.assertRaisesRegex(proc.LabError, 'a port, a VLAN or a VNI of its own'):
             topo.plan(conf)
+
+
+class SoakJudges(unittest.TestCase):
+    """Whom a busy machine excuses."""
+
+    def test_no_sickness_is_too_short_and_each_node_has_its_own(self):
+        told = {2: (1.0, 'a', 'healthy'), 3: (1.1, 'b', 'healthy'), 10: (10.0, 'a', 'unhealthy'),
+                9: (9.9, 'b', 'unhealthy'), 11: (10.2, 'a', 'healthy'), 12: (13.0, 'b', 'healthy'),
+                20: (20.0, 'a', 'unhealthy')}
+        spans = soak.sick_spans(told)
+        self.assertEqual(spans, [(10.0, 10.2), (9.9, 13.0), (20.0, math.inf)])
+        outage = soak.Outage()
+        outage.spans = spans
+        self.assertEqual([outage.touches(t, t + 0.1) for t in (5, 10, 14.5, 30)],
+                         [False, True, False, True])

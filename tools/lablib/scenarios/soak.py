@@ -10,6 +10,7 @@ the delay, then they end. Consumer c1 stays accepted, c2 is rejected and accepte
 import asyncio
 import contextlib
 import copy
+import datetime
 import hashlib
 import json
 import math
@@ -31,7 +32,6 @@ DELAY_S = 40 / TIME_SCALE   # for which a deregistered target drains
 # A check may take 0.25 s, and ten must fail: a busy machine alone makes hardly a target unhealthy.
 CHECK = {'interval_seconds': 5, 'timeout_seconds': 5, 'healthy_threshold': 2, 'unhealthy_threshold': 10}
 ANSWER_S = 20               # for an answer, whatever else this machine does
-LOOK_S = 1                  # between two looks at the good target of FLAKY
 OFTEN_FULL = ('handoff_full', 'tx_full', 'no_mbuf', 'flow_table_full', 'port_allocation')
 REST_S = 2
 N_PORTS = 4000
@@ -86,6 +86,17 @@ class Outage:
         return any(a - GRACE_S < end and begin < b + GRACE_S for a, b in spans)
 
 
+def sick_spans(health):
+    """When a target was not healthy, by each node: from (when, zone, state) by number, a list of spans."""
+    spans, since = [], {}
+    for at, zone, state in (health[n] for n in sorted(health)):
+        if state != 'healthy':
+            since.setdefault(zone, at)
+        elif zone in since:
+            spans.append((since.pop(zone), at))
+    return spans + [(at, math.inf) for at in since.values()]
+
+
 class Soak:
     """One run."""
 
@@ -95,6 +106,7 @@ class Soak:
         self.culvert = culvertd.Culvertd(made).start()
         self.weak_down, self.c2_out, self.two_gone, self.one_sick = (Outage() for _ in range(4))
         self.suspects = []              # failures behind FLAKY: what, begin, end
+        self.health = {}                # of its good target, by the event's number: when, where, what
         self.two_drains = math.inf      # since when no new flow may go to TWO behind PARTING
         self.counts = {'requests': 0, 'long_requests': 0, 'failed_while_down': 0, 'ended_by_rule': 0,
                        'failed_while_all_unhealthy': 0, 'changes': 0}
@@ -127,22 +139,23 @@ class Soak:
         groups = {g['name']: g for g in self.culvert.show('targets')['target_groups']}
         return set(groups['flaky']['targets'][idx]['states'].values())
 
-    async def watch_good(self):
-        """Note when FLAKY's good target fails checks, for this machine is too busy to answer them: then
-        AWS, too, sends connections to the dead one."""
-        look = asyncio.get_running_loop().run_in_executor
-        while time.monotonic() < self.end:
-            sick = await look(None, self.flaky_states, 0) != {'healthy'}
-            if sick and not self.one_sick.since:
-                self.one_sick.begin(-2 * LOOK_S)
-            elif not sick and self.one_sick.since:
-                self.one_sick.end()
-            await asyncio.sleep(LOOK_S)
-        if self.one_sick.since:
-            self.one_sick.end()
+    def note_health(self):
+        """Keep what was told of FLAKY's good target so far: culvertd holds its last 4,096 events only."""
+        ahead = time.monotonic() - time.time()
+        told = proc.run([culvertd.CULVERTCTL, '-s', self.culvert.socket, 'events']).stdout
+        for event in map(json.loads, told.splitlines()):
+            if event['event'] == 'target' and event['target_group'] == 'flaky' \
+                    and event['target'] == f'{ONE}:{FLAKY}':
+                at = datetime.datetime.fromisoformat(event['time']).timestamp() + ahead
+                self.health[event['seq']] = at, event['zone'], event['to']
 
     def judge_suspects(self):
-        """Once it is known how the good target was."""
+        """Once it is known when a node found the good target unhealthy, for this machine was too busy to
+        answer its checks: then AWS, too, sends connections to the dead one."""
+        self.note_health()
+        if not self.health:
+            raise proc.LabError('culvertd told nothing of the good target of FLAKY')
+        self.one_sick.spans = sick_spans(self.health)
         for what, begin, end in self.suspects:
             if self.one_sick.touches(begin, end):
                 self.counts['failed_while_all_unhealthy'] += 1
@@ -340,6 +353,7 @@ class Soak:
                 self.counts['changes'] += 1
                 await asyncio.sleep(min(STEP_S, self.opts.minutes))
             held = self.held()
+            self.note_health()
             self.rss.append(held['rss_kb'])
             self.say(f'{time.monotonic() - begin:.0f} s: {self.counts}, {held}')
             if time.monotonic() >= begin + seconds:
@@ -384,7 +398,7 @@ class Soak:
 
     async def traffic(self, seconds):
         self.end = math.inf
-        jobs = [self.long(i) for i in range(N_LONG)] + [self.change(seconds), self.watch_good()]
+        jobs = [self.long(i) for i in range(N_LONG)] + [self.change(seconds)]
         for i in range(N_SHORT):
             eni = (region.ENI, region.ENI_B)[i % 2]
             jobs += [self.short('c1', eni, STEADY), self.short('c1', eni, FLAKY, self.weak_down),
