@@ -165,8 +165,9 @@ class Path(harness.LastTests, harness.LabCase):
         near, far = self.sniffers()
         ports = self.converse('c1', ENI)
         (sent, came), (back_sent, back_came) = self.compare(near, far, ports, 2)
-        self.assertEqual({p.tos for p in came.values()}, {0xb8})
-        self.assertEqual({p.tos for p in back_came.values()}, {0x28})
+        # Of segments without data, the kernel answers some with the asker's own, if it is late.
+        self.assertEqual({p.tos for p in came.values() if p.data}, {0xb8})
+        self.assertEqual({p.tos for p in back_came.values() if p.data}, {0x28})
         self.assertTrue(all(p.src == NODE for p in came.values()))
         self.assertTrue(all(p.src == ENI for p in back_came.values()))
         self.assertTrue(any(p.frag & DF for p in sent.values()))
