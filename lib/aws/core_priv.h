@@ -25,12 +25,13 @@ struct cv_aws {
 	struct aws_idem *idem;
 	struct cv_notify_key *key; /**< NULL: there is no SNS */
 	bool tls;
-	uint32_t n_tries;              /**< of a message that no delivery policy is for */
-	char *base_url;                /**< NULL: as the caller reached us */
-	struct aws_sns *sns;           /**< NULL: there is none; control's */
-	_Atomic bool sns_stale;        /**< what control has in memory is not what was kept */
-	_Atomic uint32_t n_sns_calls;  /**< calls that changed SNS, of which it is not known if it is kept */
-	uint64_t seed[2];              /**< random; keep_seed if none is kept */
+	uint32_t n_tries;       /**< of a message that no delivery policy is for */
+	char *base_url;         /**< NULL: as the caller reached us */
+	struct aws_sns *sns;    /**< NULL: there is none; control's */
+	_Atomic bool sns_stale; /**< what control has in memory is not what was kept */
+	_Atomic uint32_t
+		n_sns_calls; /**< calls that changed SNS, of which it is not known if it is kept */
+	uint64_t seed[2];    /**< random; keep_seed if none is kept */
 	_Atomic uint64_t keep_seed[2]; /**< of client and page tokens, which outlive the process */
 	bool kept_stale;               /**< those that were kept could not be read yet */
 };
