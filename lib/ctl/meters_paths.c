@@ -208,7 +208,7 @@ static void endpoint_fill(const struct cv_ctl *ctl, uint32_t endpoint, const str
 	sample->n_dims = 5;
 	sample->dims[0] = (struct cv_points_dim){"Endpoint Type", "Interface"};
 	sample->dims[1] = (struct cv_points_dim){"Service Name", ep->service_name};
-	sample->dims[2] = (struct cv_points_dim){"VPC Endpoint Id", ep->id};
+	sample->dims[2] = (struct cv_points_dim){CTL_METER_ENDPOINT, ep->id};
 	sample->dims[3] = (struct cv_points_dim){"VPC Id", model->vpcs[ep->vpc].id};
 	sample->dims[4].name = "Subnet Id";
 	if (way->subnet != CV_MODEL_NONE)
@@ -233,7 +233,7 @@ static void service_fill(const struct cv_ctl *ctl, uint32_t endpoint, const stru
 	sample->dims[0] = (struct cv_points_dim){"Service Id", service->id};
 	sample->dims[1].name = "Az";
 	sample->dims[2].name = "Load Balancer Arn";
-	sample->dims[3] = (struct cv_points_dim){"VPC Endpoint Id", ep->id};
+	sample->dims[3] = (struct cv_points_dim){CTL_METER_ENDPOINT, ep->id};
 	if (way->lb == CV_MODEL_NONE)
 		return;
 	sample->dims[1].value = cv_ctl_meter_zone_name(model, service->owner,

@@ -60,6 +60,9 @@ struct ctl_meter_sink {
 typedef uint32_t ctl_meter_fn(const struct cv_ctl *ctl, const struct ctl_meter *meter,
 			      struct ctl_meter_sink *sink, uint32_t i);
 
+/** The dimension of what there are most of. */
+#define CTL_METER_ENDPOINT "VPC Endpoint Id"
+
 /** Sets of dimensions of one metric at most. */
 #define CTL_METER_SETS_MAX 6
 

@@ -11,8 +11,8 @@
 #include "meters_priv.h"
 #include "show_priv.h"
 
-/* Series at most, and a quarter more that are always there: about 30 MB when all of them are there. */
-#define SERIES_MAX 16000
+/* Series at most, and a quarter more that are always there: about 40 MB when all of them are there. */
+#define SERIES_MAX 20000
 /* Between rounds, when somebody asks all the time. */
 #define ROUND_MS 1000
 #define ROUND_REST 20 /* times as long as one took, before the next that somebody asks for */
@@ -47,6 +47,7 @@ static bool series_make(const struct feed *feed, const struct ctl_meter *meter,
 		if (sample->dims[i].value == NULL)
 			return false;
 		series->dims[series->n_dims++] = sample->dims[i];
+		series->many |= strcmp(sample->dims[i].name, CTL_METER_ENDPOINT) == 0;
 	}
 	return true;
 }

@@ -36,13 +36,15 @@ struct cv_points_series {
 	uint32_t n_dims;
 	bool gauge;  /**< a later round of a minute replaces an earlier one; else it is added to */
 	bool always; /**< a series begins with zeros; else with the first point that is not zero */
+	bool many;   /**< of what there are thousands of: it leaves room for others */
 };
 
 /**
  * Make it, empty.
  *
  * @param n_max  series at most, and a quarter more that are only for those which are always there: what
- *               comes and goes cannot use up their room. Further ones are not kept.
+ *               comes and goes cannot use up their room. Those of many have four fifths of n_max: what is
+ *               told of them in sums finds room. Further ones are not kept.
  * @return NULL if memory ran out
  * @owner  caller; cv_points_destroy()
  */

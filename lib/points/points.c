@@ -28,6 +28,7 @@ struct counter {
 struct cv_points {
 	struct points_table series, counters;
 	uint32_t n_max, n_passing; /* the latter: series that are not always there */
+	uint32_t n_many;
 	uint32_t n_lost, n_losing; /* in the last round; in the one that runs */
 	uint64_t minute, round;
 	uint64_t ended;                            /* round that ended last */
@@ -55,7 +56,8 @@ void cv_points_destroy(struct cv_points *points)
 static bool has_room(const struct cv_points *points, const struct cv_points_series *what)
 {
 	return points->series.n < points->n_max + points->n_max / 4 &&
-	       (what->always || points->n_passing < points->n_max);
+	       (what->always || points->n_passing < points->n_max) &&
+	       (!what->many || points->n_many < points->n_max - points->n_max / 5);
 }
 
 /* The clock was wrong, and so are the points' minutes; what counters have shown is as true as before. */
@@ -63,7 +65,7 @@ static void points_forget(struct cv_points *points, uint64_t minute)
 {
 	cv_points_table_fini(&points->series);
 	points->series = (struct points_table){0};
-	points->n_passing = 0;
+	points->n_passing = points->n_many = 0;
 	for (uint32_t i = 0; i < points->counters.n; i++)
 		points->counters.nodes[i]->minute = minute;
 }
@@ -104,6 +106,7 @@ bool cv_points_expire(struct cv_points *points, uint32_t n)
 		if (!is_old(points, &s->node))
 			continue;
 		points->n_passing -= !s->pub.always;
+		points->n_many -= s->pub.many;
 		cv_points_table_drop(series, points->series_checked);
 	}
 	for (; n > 0 && points->counters_checked > 0; n--) {
@@ -159,6 +162,7 @@ static struct series *series_make(struct cv_points *points, const struct cv_poin
 	}
 	pub_fill(series, what);
 	points->n_passing += !what->always;
+	points->n_many += what->many;
 	series->node.minute = points->minute;
 	for (uint32_t i = 0; i < CV_POINTS_MINUTES; i++)
 		series->values[i] = NAN;

@@ -120,6 +120,23 @@ static struct world *in_a_round(void)
 	return w;
 }
 
+/* Series that leave room for others are those of single endpoints. */
+static void many_are_those_of_endpoints(const struct cv_points *points)
+{
+	uint32_t n_many = 0;
+
+	for (uint32_t i = 0; i < cv_points_n(points); i++) {
+		const struct cv_points_series *series = cv_points_at(points, i);
+		bool of_one = false;
+
+		for (uint32_t k = 0; k < series->n_dims; k++)
+			of_one |= strcmp(series->dims[k].name, "VPC Endpoint Id") == 0;
+		assert_int_equal(series->many, of_one);
+		n_many += series->many;
+	}
+	assert_true(n_many >= N_MANY);
+}
+
 static void a_round_is_taken_a_piece_at_a_time(void **state)
 {
 	struct world *w = in_a_round();
@@ -139,6 +156,7 @@ static void a_round_is_taken_a_piece_at_a_time(void **state)
 	assert_in_range(n, N_MANY * 9 / 1000, N_MANY * 36 / 1000);
 	assert_true(connections(ctl->watch.points, minute) == (before < 0 ? 3 : 6) * N_MANY);
 	assert_int_equal(ctl->watch.minute, minute + 1);
+	many_are_those_of_endpoints(ctl->watch.points);
 	world_destroy(w);
 }
 

@@ -197,6 +197,41 @@ static void some_room_is_for_what_is_always_there(void **state)
 	cv_points_destroy(points);
 }
 
+/* What there are thousands of leaves room for sums of it. */
+static void many_leave_room_for_others(void **state)
+{
+	struct cv_points *points = cv_points_create(10);
+	char text[16];
+	struct cv_points_series one = named(text), sum = named("sum");
+
+	(void)state;
+	one.many = true;
+	for (int round = 0; round < 2; round++) {
+		begin(points, 1000 + (uint64_t)round * CV_POINTS_MINUTES);
+		for (int i = 0; i < 12; i++) {
+			snprintf(text, sizeof(text), "%d", i);
+			cv_points_add(points, &one, 1);
+		}
+		assert_int_equal(cv_points_n(points), 8);
+		sum.dims[1].value = "a";
+		cv_points_add(points, &sum, 1);
+		sum.dims[1].value = "b";
+		cv_points_add(points, &sum, 1);
+		assert_int_equal(cv_points_n(points), 10);
+		assert_int_equal(lost(points), 4);
+	}
+	/* The clock is set back: all of the room is there again. */
+	begin(points, 1000);
+	cv_points_add(points, &one, 1);
+	assert_int_equal(cv_points_n(points), 1);
+	for (int i = 0; i < 12; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		cv_points_add(points, &one, 1);
+	}
+	assert_int_equal(cv_points_n(points), 8);
+	cv_points_destroy(points);
+}
+
 static void names_tell_apart(void **state)
 {
 	struct cv_points *points = cv_points_create(1000);
@@ -343,6 +378,7 @@ int main(void)
 		cmocka_unit_test(gauges_are_replaced),
 		cmocka_unit_test(ring_ends),
 		cmocka_unit_test(clock_may_be_set_back),
+		cmocka_unit_test(many_leave_room_for_others),
 		cmocka_unit_test(names_tell_apart),
 		cmocka_unit_test(counters_grow),
 		cmocka_unit_test(half_a_round_is_not_read),
