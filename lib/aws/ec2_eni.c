@@ -132,10 +132,8 @@ static bool eni_passes(const struct aws_call *call, const struct eni *eni,
 	       cv_aws_filter_tags(call, &no_tags);
 }
 
-static void lists_write(struct aws_call *call, const struct eni *eni, const struct eni_texts *texts)
+static void groups_write(struct cv_xml *out, const struct eni_texts *texts)
 {
-	struct cv_xml *out = call->out;
-
 	cv_xml_open(out, "groupSet");
 	for (uint32_t i = 0; i < texts->n_groups; i++) {
 		cv_xml_item(out);
@@ -144,6 +142,24 @@ static void lists_write(struct aws_call *call, const struct eni *eni, const stru
 		cv_xml_close(out);
 	}
 	cv_xml_close(out);
+}
+
+static void attachment_write(struct cv_xml *out, const struct eni_texts *texts)
+{
+	cv_xml_open(out, "attachment");
+	cv_xml_str(out, "attachmentId", texts->attachment);
+	cv_xml_bool(out, "deleteOnTermination", false);
+	cv_xml_int(out, "deviceIndex", 1);
+	cv_xml_str(out, "instanceOwnerId", INSTANCE_OWNER);
+	cv_xml_str(out, "status", "attached");
+	cv_xml_close(out);
+}
+
+static void lists_write(struct aws_call *call, const struct eni *eni, const struct eni_texts *texts)
+{
+	struct cv_xml *out = call->out;
+
+	groups_write(out, texts);
 	cv_aws_ec2_empty(call, "ipv6AddressesSet");
 	cv_xml_open(out, "privateIpAddressesSet");
 	for (uint32_t i = 0; i < eni->n_ips; i++) {
@@ -174,13 +190,7 @@ static void eni_write(struct aws_call *call, const struct eni *eni, const struct
 	cv_xml_str(out, "privateIpAddress", texts->ip);
 	cv_xml_bool(out, "sourceDestCheck", false);
 	cv_xml_str(out, "interfaceType", eni->type);
-	cv_xml_open(out, "attachment");
-	cv_xml_str(out, "attachmentId", texts->attachment);
-	cv_xml_bool(out, "deleteOnTermination", false);
-	cv_xml_int(out, "deviceIndex", 1);
-	cv_xml_str(out, "instanceOwnerId", INSTANCE_OWNER);
-	cv_xml_str(out, "status", "attached");
-	cv_xml_close(out);
+	attachment_write(out, texts);
 	lists_write(call, eni, texts);
 	cv_xml_close(out);
 }
@@ -267,6 +277,41 @@ static bool lbs_walk(struct aws_call *call, const struct visitor *visitor)
 	return good;
 }
 
+/* ---- one attribute of one ---- */
+
+static void value_write(struct cv_xml *out, const char *name, const char *value)
+{
+	cv_xml_open(out, name);
+	cv_xml_str(out, "value", value);
+	cv_xml_close(out);
+}
+
+/* An interface by its id, which ends the walk: its attribute is told. */
+static bool attribute_tell(struct aws_call *call, void *arg, const struct eni *eni)
+{
+	const char *what = cv_query_str(&call->params, "Attribute");
+	struct eni_texts texts;
+	bool *found = arg;
+
+	if (strcmp(eni->id, cv_query_str(&call->params, "NetworkInterfaceId")) != 0)
+		return true;
+	*found = true;
+	if (!texts_get(call, eni, &texts))
+		return false;
+	cv_xml_str(call->out, "networkInterfaceId", eni->id);
+	if (what == NULL || strcmp(what, "description") == 0)
+		value_write(call->out, "description", eni->description);
+	else if (strcmp(what, "groupSet") == 0)
+		groups_write(call->out, &texts);
+	else if (strcmp(what, "sourceDestCheck") == 0)
+		value_write(call->out, "sourceDestCheck", "false");
+	else if (strcmp(what, "attachment") == 0)
+		attachment_write(call->out, &texts);
+	else
+		cv_xml_bool(call->out, "associatePublicIpAddress", false);
+	return false;
+}
+
 static const struct ec2_kind eni_kind = {
 	CV_MODEL_KIND_N, "eni-", "InvalidNetworkInterfaceID.NotFound",
 	"InvalidNetworkInterfaceId.Malformed", "networkInterface ID"};
@@ -288,6 +333,18 @@ static int describe_enis(struct aws_call *call)
 	cv_aws_page_end(call);
 	missed = cv_aws_ec2_missed(&wanted);
 	return missed == NULL ? 0 : cv_aws_ec2_unknown(call, &eni_kind, missed);
+}
+
+static int describe_attribute(struct aws_call *call)
+{
+	const char *id = cv_query_str(&call->params, "NetworkInterfaceId");
+	bool found = false;
+	const struct visitor tell = {attribute_tell, &found};
+	int ret = cv_aws_ec2_id_check(call, &eni_kind, id);
+
+	if (ret == 0)
+		(void)(endpoints_walk(call, &tell) && lbs_walk(call, &tell));
+	return ret < 0 || found ? ret : cv_aws_ec2_unknown(call, &eni_kind, id);
 }
 
 /* ---- changes, none of which is the caller's to make ---- */
@@ -365,6 +422,10 @@ static int detach_eni(struct aws_call *call)
 
 /* ---- the table ---- */
 
+static const struct aws_param attribute_params[] = {
+	AWS_DRY_RUN, AWS_ID("NetworkInterfaceId", AWS_REQUIRED),
+	AWS_ENUM("Attribute", 0,
+		 "description|groupSet|sourceDestCheck|attachment|associatePublicIpAddress")};
 static const struct aws_param delete_params[] = {AWS_DRY_RUN,
 						 AWS_ID("NetworkInterfaceId", AWS_REQUIRED)};
 static const struct aws_param detach_params[] = {AWS_DRY_RUN, AWS_ID("AttachmentId", AWS_REQUIRED),
@@ -419,6 +480,16 @@ static const struct aws_action actions[] = {
 		.name = "DeleteNetworkInterface",
 		.handle = delete_eni,
 		AWS_PARAMS(delete_params),
+	},
+	{
+		.name = "DescribeNetworkInterfaceAttribute",
+		.handle = describe_attribute,
+		AWS_PARAMS(attribute_params),
+		.answers =
+			"networkInterfaceId description.value groupSet.groupName groupSet.groupId "
+			"sourceDestCheck.value attachment.attachmentId "
+			"attachment.deleteOnTermination attachment.deviceIndex "
+			"attachment.instanceOwnerId attachment.status",
 	},
 	{
 		.name = "DescribeNetworkInterfaces",

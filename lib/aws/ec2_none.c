@@ -25,6 +25,17 @@ static const struct none {
 	 "prefix list ID"},
 	{"DescribeRouteTables", "routeTableSet", "RouteTableId", "InvalidRouteTableID.NotFound",
 	 "routeTable ID"},
+	{"DescribeVpcPeeringConnections", "vpcPeeringConnectionSet", "VpcPeeringConnectionId",
+	 "InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID"},
+};
+
+/* What other VPCs have of a group or a VPC: they have nothing, as there is no peering and no sharing. */
+static const struct of_what {
+	const char *action, *list, *id;
+	const struct ec2_kind *kind;
+} of_what[] = {
+	{"DescribeSecurityGroupReferences", "securityGroupReferenceSet", "GroupId", &cv_aws_ec2_sg},
+	{"DescribeStaleSecurityGroups", "staleSecurityGroupSet", "VpcId", &cv_aws_ec2_vpc},
 };
 
 static int describe_none(struct aws_call *call)
@@ -40,6 +51,29 @@ static int describe_none(struct aws_call *call)
 		return cv_aws_fail(call, row->unknown, "The %s '%.64s' does not exist", row->what,
 				   ids[0]);
 	cv_aws_ec2_empty(call, row->list);
+	return 0;
+}
+
+static int describe_none_of(struct aws_call *call)
+{
+	const struct of_what *row = of_what;
+	struct ec2_wanted wanted = {0};
+	const char *id;
+	int ret;
+
+	while (strcmp(row->action, call->action->name) != 0)
+		row++;
+	id = cv_query_str(&call->params, row->id);
+	ret = id != NULL ? cv_aws_ec2_find(call, row->kind, id, NULL)
+			 : cv_aws_ec2_wanted(call, row->id, row->kind, &wanted);
+	if (ret == 0)
+		cv_aws_ec2_empty(call, row->list);
+	return ret;
+}
+
+static int group_vpcs(struct aws_call *call)
+{
+	cv_aws_ec2_empty(call, "securityGroupVpcAssociationSet");
 	return 0;
 }
 
@@ -81,6 +115,13 @@ static const struct aws_param managed_params[] = {AWS_DRY_RUN, AWS_FILTERS,
 						  AWS_ID("PrefixListId.N", 0), AWS_PAGES(1, 100)};
 static const struct aws_param nat_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_ID("NatGatewayId.N", 0),
 					      AWS_PAGES(5, 1000)};
+static const struct aws_param group_vpcs_params[] = {AWS_DRY_RUN, AWS_FILTERS, AWS_PAGES(5, 1000)};
+static const struct aws_param peering_params[] = {
+	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("VpcPeeringConnectionId.N", 0), AWS_PAGES(5, 1000)};
+static const struct aws_param references_params[] = {AWS_DRY_RUN,
+						     AWS_ID("GroupId.N", AWS_REQUIRED)};
+static const struct aws_param stale_params[] = {AWS_DRY_RUN, AWS_ID("VpcId", AWS_REQUIRED),
+						AWS_PAGES(5, 255)};
 static const struct aws_param tables_params[] = {AWS_DRY_RUN, AWS_FILTERS,
 						 AWS_ID("RouteTableId.N", 0), AWS_PAGES(5, 100)};
 
@@ -128,6 +169,24 @@ static const struct aws_action actions[] = {
 		.answers = "routeTableSet",
 	},
 	{
+		.name = "DescribeSecurityGroupReferences",
+		.handle = describe_none_of,
+		AWS_PARAMS(references_params),
+		.answers = "securityGroupReferenceSet",
+	},
+	{
+		.name = "DescribeSecurityGroupVpcAssociations",
+		.handle = group_vpcs,
+		AWS_PARAMS(group_vpcs_params),
+		.answers = "securityGroupVpcAssociationSet",
+	},
+	{
+		.name = "DescribeStaleSecurityGroups",
+		.handle = describe_none_of,
+		AWS_PARAMS(stale_params),
+		.answers = "staleSecurityGroupSet",
+	},
+	{
 		.name = "DescribeVpcClassicLink",
 		.handle = classic_link,
 		AWS_PARAMS(classic_params),
@@ -138,6 +197,12 @@ static const struct aws_action actions[] = {
 		.handle = classic_link,
 		AWS_PARAMS(classic_dns_params),
 		.answers = "vpcs",
+	},
+	{
+		.name = "DescribeVpcPeeringConnections",
+		.handle = describe_none,
+		AWS_PARAMS(peering_params),
+		.answers = "vpcPeeringConnectionSet",
 	},
 	{
 		.name = "GetManagedPrefixListEntries",

@@ -144,6 +144,39 @@ static int describe_sgs(struct aws_call *call)
 				     cv_aws_ec2_missed(&names));
 }
 
+/* Groups that what is made in a VPC may have: none is shared, they are those of the VPC. */
+static int sgs_for_vpc(struct aws_call *call)
+{
+	const struct cv_model *model = call->model;
+	uint32_t vpc;
+
+	if (cv_aws_ec2_find(call, &cv_aws_ec2_vpc, cv_query_str(&call->params, "VpcId"), &vpc) < 0)
+		return -EINVAL;
+	cv_xml_open(call->out, "securityGroupForVpcSet");
+	for (uint32_t i = 0; i < model->n_sgs; i++) {
+		const struct cv_model_security_group *sg = &model->sgs[i];
+
+		if (sg->meta.gone || sg->vpc != vpc || !cv_aws_filter(call, "group-id", sg->id) ||
+		    !cv_aws_filter(call, "group-name", sg->name) ||
+		    !cv_aws_filter(call, "description", sg_description(sg)) ||
+		    !cv_aws_filter(call, "owner-id", call->caller.account_id) ||
+		    !cv_aws_filter(call, "primary-vpc-id", model->vpcs[vpc].id) ||
+		    !cv_aws_filter_tags(call, &sg->meta) || !cv_aws_page_key(call, sg->id, NULL))
+			continue;
+		cv_xml_item(call->out);
+		cv_xml_str(call->out, "description", sg_description(sg));
+		cv_xml_str(call->out, "groupName", sg->name);
+		cv_xml_str(call->out, "ownerId", call->caller.account_id);
+		cv_xml_str(call->out, "groupId", sg->id);
+		cv_aws_tag_set(call, sg->meta.tags, sg->meta.n_tags);
+		cv_xml_str(call->out, "primaryVpcId", model->vpcs[vpc].id);
+		cv_xml_close(call->out);
+	}
+	cv_xml_close(call->out);
+	cv_aws_page_end(call);
+	return 0;
+}
+
 /* ---- DescribeSecurityGroupRules ---- */
 
 static void rules_tell(struct aws_call *call, struct ec2_wanted *wanted,
@@ -219,6 +252,12 @@ static const char *const sgs_filters[] = {"description",
 					  "vpc-id",
 					  NULL};
 
+static const struct aws_param for_vpc_params[] = {
+	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("VpcId", AWS_REQUIRED), AWS_PAGES(5, 1000)};
+static const char *const for_vpc_filters[] = {
+	"description",    "group-id", "group-name", "owner-id",
+	"primary-vpc-id", "tag-key",  "tag:*",      NULL};
+
 static const struct aws_param rules_params[] = {
 	AWS_DRY_RUN, AWS_FILTERS, AWS_ID("SecurityGroupRuleId.N", 0), AWS_PAGES(5, 1000)};
 static const char *const rules_filters[] = {"group-id", "security-group-rule-id", "tag-key",
@@ -237,6 +276,8 @@ static const char *const rules_filters[] = {"group-id", "security-group-rule-id"
 	"securityGroupInfo.groupDescription securityGroupInfo.vpcId "                      \
 	"securityGroupInfo.tagSet.key securityGroupInfo.tagSet.value nextToken"
 
+#define FOR_VPC "securityGroupForVpcSet."
+
 static const struct aws_action actions[] = {
 	{
 		.name = "DescribeSecurityGroupRules",
@@ -252,6 +293,16 @@ static const struct aws_action actions[] = {
 		AWS_PARAMS(sgs_params),
 		.filters = sgs_filters,
 		.answers = GROUP,
+	},
+	{
+		.name = "GetSecurityGroupsForVpc",
+		.handle = sgs_for_vpc,
+		AWS_PARAMS(for_vpc_params),
+		.filters = for_vpc_filters,
+		.page_default = EC2_PAGE_MAX,
+		.answers = FOR_VPC "description " FOR_VPC "groupName " FOR_VPC "ownerId " FOR_VPC
+				   "groupId " FOR_VPC "tagSet.key " FOR_VPC "tagSet.value " FOR_VPC
+				   "primaryVpcId nextToken",
 	},
 };
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -157,6 +158,44 @@ static void interfaces_are_not_their_owners_to_change(void **state)
 	interface_is_not_changed(PROV, CONS); /* of a node */
 }
 
+#define ATTRIBUTE "Action=DescribeNetworkInterfaceAttribute&NetworkInterfaceId=%s"
+
+static void interface_tells(const char *owner, const char *other)
+{
+	char eni[128], description[128], *enis;
+
+	ec2(owner, "Action=DescribeNetworkInterfaces");
+	element("networkInterfaceId", eni);
+	element("description", description);
+	enis = strdup(got);
+	assert_non_null(enis);
+	ec2(owner, ATTRIBUTE, eni);
+	has("<networkInterfaceId>%s</networkInterfaceId>", eni);
+	has("<description><value>%s</value></description>", description);
+	has_not("groupSet");
+	ec2(owner, ATTRIBUTE "&Attribute=description", eni);
+	has("<description><value>%s</value></description>", description);
+	ec2(owner, ATTRIBUTE "&Attribute=sourceDestCheck", eni);
+	has("<sourceDestCheck><value>false</value></sourceDestCheck>");
+	ec2(owner, ATTRIBUTE "&Attribute=groupSet", eni);
+	assert_non_null(strstr(enis, strstr(got, "<groupSet")));
+	ec2(owner, ATTRIBUTE "&Attribute=attachment", eni);
+	assert_non_null(strstr(enis, strstr(got, "<attachment>")));
+	ec2(owner, ATTRIBUTE "&Attribute=associatePublicIpAddress", eni);
+	has("<associatePublicIpAddress>false<");
+	ec2_fails(owner, "InvalidParameterValue", ATTRIBUTE "&Attribute=x", eni);
+	ec2_fails(other, "InvalidNetworkInterfaceID.NotFound", ATTRIBUTE, eni);
+	ec2_fails(owner, "InvalidNetworkInterfaceId.Malformed", ATTRIBUTE, "x");
+	free(enis);
+}
+
+static void attributes_are_told_one_by_one(void **state)
+{
+	(void)state;
+	interface_tells(CONS, PROV); /* of an endpoint */
+	interface_tells(PROV, CONS); /* of a node */
+}
+
 /* ---- what there is none of ---- */
 
 static void what_a_vpc_lacks_is_an_empty_list(void **state)
@@ -178,6 +217,8 @@ static void what_a_vpc_lacks_is_an_empty_list(void **state)
 		 "InvalidPrefixListID.NotFound"},
 		{"DescribeRouteTables", "routeTableSet", "RouteTableId.1=rtb-1",
 		 "InvalidRouteTableID.NotFound"},
+		{"DescribeVpcPeeringConnections", "vpcPeeringConnectionSet",
+		 "VpcPeeringConnectionId.1=pcx-1", "InvalidVpcPeeringConnectionID.NotFound"},
 		{"DescribeVpcClassicLink", "vpcSet", "VpcId.1=vpc-00000000",
 		 "InvalidVpcID.NotFound"},
 	};
@@ -199,6 +240,17 @@ static void what_a_vpc_lacks_is_an_empty_list(void **state)
 	assert_string_equal(got, "<vpcs/>");
 	ec2_fails(CONS, "InvalidVpcID.NotFound",
 		  "Action=DescribeVpcClassicLinkDnsSupport&VpcIds.1=%s", vpc_p);
+	ec2(CONS, "Action=DescribeSecurityGroupVpcAssociations");
+	assert_string_equal(got, "<securityGroupVpcAssociationSet/>");
+	ec2(CONS, "Action=DescribeStaleSecurityGroups&VpcId=%s", vpc_c);
+	assert_string_equal(got, "<staleSecurityGroupSet/>");
+	ec2_fails(CONS, "InvalidVpcID.NotFound", "Action=DescribeStaleSecurityGroups&VpcId=%s",
+		  vpc_p);
+	ec2(CONS, "Action=DescribeSecurityGroupReferences&GroupId.1=%s", sg_c);
+	assert_string_equal(got, "<securityGroupReferenceSet/>");
+	ec2_fails(CONS, "InvalidGroup.NotFound",
+		  "Action=DescribeSecurityGroupReferences&GroupId.1=%s&GroupId.2=sg-00000000",
+		  sg_c);
 	ec2_fails(CONS, "InvalidPrefixListID.NotFound",
 		  "Action=GetManagedPrefixListEntries&PrefixListId=pl-1");
 }
@@ -224,6 +276,7 @@ int main(void)
 		TEST(private_name_waits_for_an_interface),
 		TEST(what_a_vpc_lacks_is_an_empty_list),
 		TEST(rules_name_no_prefix_lists),
+		TEST(attributes_are_told_one_by_one),
 		TEST(interfaces_are_not_their_owners_to_change),
 	};
 

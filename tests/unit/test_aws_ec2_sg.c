@@ -403,11 +403,34 @@ static void rule_whose_peer_has_gone_is_tagged(void **state)
 		  m->sgs[m->n_sgs - 1].id, "sg-0fedcba9876543211");
 }
 
+#define FOR_VPC "Action=GetSecurityGroupsForVpc&VpcId=%s"
+
+/* Those that a console offers for what is made in a VPC. */
+static void groups_are_told_for_a_vpc(void **state)
+{
+	(void)state;
+	ec2(CONS, FOR_VPC, vpc_c);
+	has("<item><description>");
+	has("<groupId>%s</groupId><tagSet/><primaryVpcId>%s</primaryVpcId></item>", sg_c, vpc_c);
+	has("<ownerId>222222222222</ownerId>");
+	assert_true(times("<item>") >= 2); /* the VPC's own, too */
+	ec2(CONS, FOR_VPC "&Filter.1.Name=group-id&Filter.1.Value.1=%s", vpc_c, sg_c);
+	assert_int_equal(times("<item>"), 1);
+	has("<groupId>%s</groupId>", sg_c);
+	ec2(CONS, FOR_VPC "&Filter.1.Name=owner-id&Filter.1.Value.1=111111111111", vpc_c);
+	assert_string_equal(got, "<securityGroupForVpcSet/>");
+	ec2(CONS, FOR_VPC "&Filter.1.Name=primary-vpc-id&Filter.1.Value.1=%s", vpc_c, vpc_p);
+	assert_string_equal(got, "<securityGroupForVpcSet/>");
+	ec2_fails(CONS, "InvalidVpcID.NotFound", FOR_VPC, vpc_p);
+	ec2_fails(CONS, "MissingParameter", "Action=GetSecurityGroupsForVpc");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(groups_are_told_for_a_vpc),
 		TEST(group_has_what_was_asked_for),
 		TEST(new_rules_are_for_ipv4),
 		TEST(descriptions_are_changed_by_what_the_rule_is),
