@@ -45,6 +45,7 @@ struct attr {
 		kind, key, type, STORED, 0, 0, words, def \
 	}
 #define HEALTH "target_group_health."
+#define UNHEALTHY "target_health_state.unhealthy."
 #define LEAST ".minimum_healthy_targets."
 
 static const struct attr attrs[] = {
@@ -66,10 +67,10 @@ static const struct attr attrs[] = {
 	   NULL),
 	TG(ATTR_OFF, HEALTH "unhealthy_state_routing" LEAST "percentage", routing_least.percent, 1,
 	   100, NULL),
-	TG(ATTR_BOOL, "target_health_state.unhealthy.connection_termination.enabled",
-	   drain.unhealthy_terminate, 0, 1, NULL),
-	TG(ATTR_INT, "target_health_state.unhealthy.draining_interval_seconds",
-	   drain.unhealthy_seconds, 0, CV_MODEL_UNHEALTHY_SECONDS_MAX, NULL),
+	TG(ATTR_BOOL, UNHEALTHY "connection_termination.enabled", drain.unhealthy_terminate, 0, 1,
+	   NULL),
+	TG(ATTR_INT, UNHEALTHY "draining_interval_seconds", drain.unhealthy_seconds, 0,
+	   CV_MODEL_UNHEALTHY_SECONDS_MAX, NULL),
 
 	KEEP(CV_MODEL_LB, ATTR_BOOL, "deletion_protection.enabled", NULL, "false"),
 	LB(ATTR_BOOL, "load_balancing.cross_zone.enabled", cross_zone),
@@ -341,6 +342,18 @@ static void attrs_serve(struct cv_model *model, const struct cv_model_attrs_chan
 	meta->attrs = list;
 }
 
+/* What is drained for a while does not end at once. */
+static void drain_check(struct model_ctx *ctx, const struct cv_model_drain *was,
+			const struct cv_model_drain *after)
+{
+	if (after->unhealthy_seconds != was->unhealthy_seconds && after->unhealthy_seconds > 0 &&
+	    after->unhealthy_terminate)
+		cv_model_err(ctx, EINVAL, "InvalidConfigurationRequest", "attributes",
+			     "'%s' can be set only when '%s' is false",
+			     UNHEALTHY "draining_interval_seconds",
+			     UNHEALTHY "connection_termination.enabled");
+}
+
 /* A group's two thresholds depend on each other, its stickiness on that of those who choose it. */
 static void group_check(struct model_ctx *ctx, const struct cv_model_attrs_change *req,
 			uint32_t idx)
@@ -355,6 +368,7 @@ static void group_check(struct model_ctx *ctx, const struct cv_model_attrs_chang
 		if (attr->field != STORED && value_parse(attr, req->attrs[i].value, &value))
 			value_set(attr, (char *)&after, value);
 	}
+	drain_check(ctx, &tg->drain, &after.drain);
 	cv_model_least_check(ctx, &after.dns_least, &after.routing_least);
 	if (after.sticky && !tg->sticky)
 		cv_model_sticky_check(ctx, idx);

@@ -604,6 +604,30 @@ static void a_zonal_shift_overrides_targets(void **state)
 	elb_fails(PROV, "ValidationError", "%s%s&Include.member.1=Everything", health, tg);
 }
 
+#define MODIFY_GROUP "Action=ModifyTargetGroupAttributes&TargetGroupArn=%s"
+#define DRAIN_AS_WELL(n, value)                                      \
+	"&Attributes.member." n ".Key=target_health_state.unhealthy" \
+	".draining_interval_seconds&Attributes.member." n ".Value=" value
+#define END_AS_WELL(n, value)                                        \
+	"&Attributes.member." n ".Key=target_health_state.unhealthy" \
+	".connection_termination.enabled&Attributes.member." n ".Value=" value
+
+/* Seconds can be set only when connections do not end at once; both come in either order. */
+static void unhealthy_targets_drain_or_end(void **state)
+{
+	(void)state;
+	make_tg("web2");
+	elb(PROV, MODIFY_GROUP END_AS_WELL("1", "true"), tg);
+	elb_fails(PROV, "InvalidConfigurationRequest", MODIFY_GROUP DRAIN_AS_WELL("1", "5"), tg);
+	elb_fails(PROV, "InvalidConfigurationRequest",
+		  MODIFY_GROUP DRAIN_AS_WELL("1", "5") END_AS_WELL("2", "true"), tg);
+	elb(PROV, MODIFY_GROUP DRAIN_AS_WELL("1", "0"), tg);
+	elb(PROV, MODIFY_GROUP DRAIN_AS_WELL("1", "5") END_AS_WELL("2", "false"), tg);
+	elb(PROV, MODIFY_GROUP DRAIN_AS_WELL("1", "6"), tg);
+	elb(PROV, MODIFY_GROUP END_AS_WELL("1", "true"), tg);
+	has("<Key>target_health_state.unhealthy.draining_interval_seconds</Key><Value>6</Value>");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, teardown)
 
 int main(void)
@@ -623,6 +647,7 @@ int main(void)
 		TEST(a_target_without_a_port_has_the_groups),
 		TEST(a_target_outside_may_be_in_a_zone),
 		TEST(a_zonal_shift_overrides_targets),
+		TEST(unhealthy_targets_drain_or_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,8 @@ static void make_net(void)
 	}
 }
 
+#define UNHEALTHY "target_health_state.unhealthy."
+
 static void make_tg(void)
 {
 	static const struct cv_model_tag attrs[] = {
@@ -87,7 +89,11 @@ static void make_tg(void)
 		{"target_group_health.dns_failover.minimum_healthy_targets.percentage", "off"},
 		{"load_balancing.cross_zone.enabled", "true"},
 		{"preserve_client_ip.enabled", "false"},
+		{UNHEALTHY "connection_termination.enabled", "false"},
+		{UNHEALTHY "draining_interval_seconds", "6"},
 	};
+	static const struct cv_model_tag ends = {UNHEALTHY "connection_termination.enabled",
+						 "true"};
 	struct cv_model_tg_req req;
 	struct cv_model_target_req targets[] = {{.ip = ip("10.9.1.20")},
 						{.ip = ip("192.168.1.1"), .port = 7}};
@@ -108,6 +114,9 @@ static void make_tg(void)
 	req.by = by_of(0);
 	no_error(cv_model_tg_add(m, &req, &errs));
 	set.ref = change.tg = m->tgs[1].arn;
+	no_error(cv_model_attrs_change(m, by_of(0), &set, &errs));
+	set.attrs = &ends;
+	set.n_attrs = 1;
 	no_error(cv_model_attrs_change(m, by_of(0), &set, &errs));
 	no_error(cv_model_targets_change(m, by_of(0), &change, &errs));
 }
