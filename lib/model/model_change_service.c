@@ -342,16 +342,23 @@ static void lbs_add(struct model_ctx *ctx, const struct cv_model_service_change 
 	}
 }
 
-/* A lower-case DNS name, with `*` as its first label at most. */
+/* A lower-case DNS name, with `*` as its first label at most; what DNS can carry, RFC 1035 2.3.4. */
 static bool dns_name_is_good(const char *name)
 {
-	size_t len = strlen(name);
+	bool fits = strlen(name) <= 253;
+	uint32_t n_labels = 0;
 
 	if (strncmp(name, "*.", 2) == 0)
 		name += 2;
-	return len >= 3 && len <= 255 && strchr(name, '.') != NULL && name[0] != '.' &&
-	       strstr(name, "..") == NULL && name[strlen(name) - 1] != '.' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(name);
+	for (;; name++, n_labels++) {
+		size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+		fits = fits && len > 0 && len <= 63;
+		name += len;
+		if (!fits || *name != '.')
+			break;
+	}
+	return fits && *name == '\0' && n_labels > 0;
 }
 
 static bool is_same_name(const char *a, const char *b)

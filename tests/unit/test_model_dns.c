@@ -219,6 +219,34 @@ static void private_name_stays_while_it_is_used(void **state)
 	no_error(name_set(NAME));
 }
 
+#define LABEL_61 "a123456789b123456789c123456789d123456789e123456789f123456789g"
+#define LABEL_63 LABEL_61 "h_"
+
+static void private_name_is_what_dns_can_carry(void **state)
+{
+	static const char *const bad[] = {"Bad",
+					  "com",
+					  ".com",
+					  "a..b",
+					  "a.b.",
+					  "*",
+					  "*.",
+					  "a.*.b",
+					  "*a.b",
+					  "a b.c",
+					  LABEL_63 "x.y",
+					  "y." LABEL_63 "x",
+					  LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_61 "x"};
+	static const char *const good[] = {"a.b", "*.a.b", LABEL_63 ".x",
+					   LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_61};
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(bad); i++)
+		refused(name_set(bad[i]), -EINVAL, "InvalidParameter", "no valid private DNS name");
+	for (size_t i = 0; i < CV_ARRAY_LEN(good); i++)
+		no_error(name_set(good[i]));
+}
+
 static void rejected_endpoint_has_lost_its_name(void **state)
 {
 	const char *first, *second;
@@ -290,6 +318,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(private_name_is_there_once_in_a_vpc, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(private_name_stays_while_it_is_used, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(private_name_is_what_dns_can_carry, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(rejected_endpoint_has_lost_its_name, setup,
 						teardown),
