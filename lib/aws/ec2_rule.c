@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ec2_priv.h"
@@ -14,6 +15,13 @@ static int not_found(struct aws_call *call)
 {
 	return cv_aws_fail(call, "InvalidPermission.NotFound",
 			   "The specified rule does not exist in this security group.");
+}
+
+static bool is_protocol_number(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+
+	return len > 0 && len <= 3 && text[len] == '\0' && strtoul(text, NULL, 10) <= 255;
 }
 
 int cv_aws_ec2_protocol_read(struct aws_call *call, const char *text,
@@ -37,6 +45,10 @@ int cv_aws_ec2_protocol_read(struct aws_call *call, const char *text,
 			return 0;
 		}
 	}
+	if (strcmp(text, "icmpv6") != 0 && !is_protocol_number(text))
+		return cv_aws_fail(call, "InvalidParameterValue",
+				   "Invalid value '%.32s' for IP protocol. Unknown protocol.",
+				   text);
 	return cv_aws_fail(call, "UnsupportedOperation",
 			   "The protocol '%.32s' is not supported here: tcp, udp, icmp and -1 are",
 			   text);

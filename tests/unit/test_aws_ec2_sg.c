@@ -87,6 +87,15 @@ static void group_has_what_was_asked_for(void **state)
 
 static void new_rules_are_for_ipv4(void **state)
 {
+	static const struct {
+		const char *word, *code;
+	} protocols[] = {
+		{"icmpv6", "UnsupportedOperation"},   {"58", "UnsupportedOperation"},
+		{"255", "UnsupportedOperation"},      {"256", "InvalidParameterValue"},
+		{"frob", "InvalidParameterValue"},    {"6x", "InvalidParameterValue"},
+		{"TCP%206", "InvalidParameterValue"},
+	};
+
 	(void)state;
 	make_group("x");
 	ec2_fails(CONS, "UnsupportedOperation",
@@ -101,6 +110,11 @@ static void new_rules_are_for_ipv4(void **state)
 		  AUTHORIZE
 		  "Ingress&GroupId=%s&IpProtocol=icmp&FromPort=8&ToPort=0&CidrIp=10.0.0.0/8",
 		  sg);
+	for (size_t i = 0; i < CV_ARRAY_LEN(protocols); i++)
+		ec2_fails(CONS, protocols[i].code,
+			  AUTHORIZE
+			  "Ingress&GroupId=%s&IpProtocol=%s&FromPort=1&ToPort=2&CidrIp=10.0.0.0/8",
+			  sg, protocols[i].word);
 	ec2(CONS,
 	    AUTHORIZE "Ingress&GroupId=%s&IpProtocol=icmp&FromPort=-1&ToPort=-1&CidrIp=10.0.0.0/8",
 	    sg);
