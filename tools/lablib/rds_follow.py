@@ -18,7 +18,7 @@ import boto3
 def lookup(name, resolver):
     """Addresses of a name, from the resolver alone."""
     ip, _, port = resolver.partition(':')
-    done = subprocess.run(['dig', '+short', '+time=2', '+tries=3', f'@{ip}', '-p', port, name, 'A'],
+    done = subprocess.run(['dig', '+short', '+time=5', '+tries=3', f'@{ip}', '-p', port, name, 'A'],
                           capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 

@@ -29,6 +29,16 @@ STATE = 'select host(inet_server_addr()), pg_is_in_recovery()'
 table = awsstory.story.table
 
 
+def free_port():
+    """A port of the loopback that neither UDP nor TCP uses: a DNS server takes both."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(('127.0.0.1', 0))
+            with contextlib.suppress(OSError):
+                tcp.bind(udp.getsockname())
+                return udp.getsockname()[1]
+
+
 class Databases:
     """Primary and standby, and the DNS name that says which is which."""
 
@@ -61,22 +71,27 @@ class Databases:
         proc.run(self._as_postgres('pg_basebackup', '-h', PRIMARY, '-U', 'postgres', '-D', second, '-R',
                                    '-X', 'stream', '-c', 'fast', ns=made.ns('customer', STANDBY)))
         self._serve(STANDBY, second)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(('127.0.0.1', 0))
-            self.port = probe.getsockname()[1]
-        self.point(PRIMARY)
+        self.port = free_port()
+        self._write(PRIMARY)
         self.dns = made.spawn('dnsmasq', [
             'dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts',
             f'--addn-hosts={made.path("hosts")}', f'--port={self.port}', '--listen-address=127.0.0.1',
             '--bind-interfaces', '--user=root', '--pid-file=', '--local-ttl=5'])
+        self._told(PRIMARY)
 
     def point(self, ip):
         """Let the name be this address."""
+        self._write(ip)
+        self.dns.send_signal(signal.SIGHUP)
+        self._told(ip)
+
+    def _write(self, ip):
         pathlib.Path(self.lab.path('hosts')).write_text(f'{ip} {NAME}\n', encoding='ascii')
-        if self.dns:
-            self.dns.send_signal(signal.SIGHUP)
-            dig = ['dig', '+short', '@127.0.0.1', '-p', self.port, NAME, 'A']
-            proc.wait_for(lambda: proc.run(dig, check=False).stdout.strip() == ip, 60, 'the name to move')
+
+    def _told(self, ip):
+        """Wait until the DNS server says so."""
+        dig = ['dig', '+short', '@127.0.0.1', '-p', self.port, NAME, 'A']
+        proc.wait_for(lambda: proc.run(dig, check=False).stdout.strip() == ip, 60, f'{NAME} to be {ip}')
 
     def resolver(self):
         return f'127.0.0.1:{self.port}'
