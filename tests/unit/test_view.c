@@ -712,12 +712,11 @@ static void readers_never_see_a_freed_view(void **state)
 	unmake(m);
 }
 
-/* Of this thread: others take the machine, too. */
 static uint64_t now_us(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts); /* others take the machine, too */
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
