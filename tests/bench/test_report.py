@@ -127,11 +127,19 @@ def ran(build):
             ok(False, 'bench_prints_json', f'{err}: {done.stdout[-300:]}')
             return
         rows = {r['name']: r for r in told['rows']}
-        want = {'start'} | (set() if one_cpu else {'workers/symmetric', 'workers/wrong_queue'})
+        want = set() if one_cpu else {'start', 'workers/symmetric', 'workers/wrong_queue'}
         ok(set(rows) == want and all(set(r) == {'name', 'value', 'unit', 'target', 'met'} and r['value'] > 0
                                      for r in rows.values()), 'bench_prints_its_rows', told['rows'])
         ok(all(r['met'] == report_met(r) for r in rows.values()), 'bench_judges_by_the_target', told['rows'])
         written(out, told)
+
+
+def rank_of_one_without_workers():
+    """Its polling threads would begin with the rank of the one that must come before them."""
+    with subprocess.Popen(['sleep', '60']) as p:
+        core.Bench.threads_rt(types.SimpleNamespace(rt=True), p.pid, wait=0.1)
+        ok(os.sched_getscheduler(p.pid) == os.SCHED_OTHER, 'no_rank_before_there_are_workers')
+        p.kill()
 
 
 def report_met(row):
@@ -143,6 +151,7 @@ def main():
     drawn_lines()
     drawn_details()
     details_of_pages()
+    rank_of_one_without_workers()
     if os.geteuid() != 0:
         print('skip bench_runs: not root')
     else:

@@ -122,7 +122,9 @@ class Bench:
         self.stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
         self._huge_get()
         self.busy = busy_share()
-        self.rt = self.opts.rt == 'on' or (self.opts.rt == 'auto' and self.busy > 0.05)
+        # On one CPU DPDK's threads, of one priority then, would not let each other start.
+        self.rt = self.gen is not None and (
+            self.opts.rt == 'on' or (self.opts.rt == 'auto' and self.busy > 0.05))
         return self
 
     def __exit__(self, *exc):
@@ -179,7 +181,7 @@ class Bench:
                              start_new_session=True)
         try:
             if spread:
-                self.threads_rt(p.pid, wait=3)
+                self.threads_rt(p.pid, wait=15)
             out, err = p.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise Unmeasured(f'{name}: no end after {timeout} s') from None
@@ -198,15 +200,15 @@ class Bench:
 
     def threads_rt(self, pid, wait=0):
         """Real-time priority for a DPDK process: its polling threads, and above them the one that sleeps
-        most of the time, or it would never run on a CPU that it shares with a polling one."""
-        if not self.rt:
-            return
+        most of the time, or it would never run on a CPU that it shares with a polling one. Not before
+        the polling ones are there: they would have the other's rank from it, and keep it from running."""
         end = time.monotonic() + wait
-        while True:
-            tids = thread_names(pid)
-            if time.monotonic() > end or any(WORKER.match(name) for name in tids.values()):
-                break
+        tids = thread_names(pid) if self.rt else {}
+        while tids and not any(WORKER.match(name) for name in tids.values()):
+            if time.monotonic() > end:
+                return
             time.sleep(0.02)
+            tids = thread_names(pid)
         for tid, name in tids.items():
             rank = RT_PRIORITY if WORKER.match(name) else RT_PRIORITY + 1
             subprocess.run(['chrt', '-f', '-p', str(rank), str(tid)], check=False, capture_output=True)
