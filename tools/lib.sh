@@ -88,7 +88,8 @@ apt_install() {
 
 # build_tree DIR [MESON OPTION...]: configure DIR (absolute, or below the root of the tree) unless it is
 # configured, then build it, or $ninja_targets of it if set. The environment (CC) counts at the first
-# call only, as meson's does. On failure: the errors and the end of the log on stderr, and status 1.
+# call only, as meson's does. One at a time: another that builds there is waited for. On failure: the errors
+# and the end of the log on stderr, and status 1.
 build_tree() {
 	build_dir=$1
 	shift
@@ -98,6 +99,13 @@ build_tree() {
 	esac
 	mkdir -p "$build_dir"
 	build_log=$build_dir/culvert-build.log
+	(
+		flock 9
+		build_alone "$@" 9>&-
+	) 9>"$build_dir/culvert-build.lock"
+}
+
+build_alone() {
 	if [ ! -e "$build_dir/build.ninja" ]; then
 		if ! meson setup "$build_dir" "$top" "$@" >"$build_log" 2>&1 </dev/null; then
 			build_failed configure

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -175,6 +176,25 @@ class Builder(unittest.TestCase):
         conf['vpcs'][2]['attachment'] = conf['vpcs'][1]['attachment']
         with self.assertRaisesRegex(proc.LabError, 'a port, a VLAN or a VNI of its own'):
             topo.plan(conf)
+
+
+class Build(unittest.TestCase):
+    """What tools/lab builds with."""
+
+    def test_two_at_once_build_one_after_the_other(self):
+        where = tempfile.mkdtemp(prefix='culvert-lab-')
+        self.addCleanup(proc.run, ['rm', '-rf', where])
+        for name in ('meson', 'ninja'):
+            path = pathlib.Path(where, name)
+            # Who finds another at work fails.
+            path.write_text(f'#!/bin/sh\nmkdir {where}/busy && sleep 0.5 && rmdir {where}/busy\n',
+                            encoding='ascii')
+            path.chmod(0o755)
+        shell = f'top={where}; . {harness.TOP}/tools/lib.sh; PATH={where}:$PATH; build_tree {where}/build'
+        them = [subprocess.Popen(['bash', '-c', shell], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True) for _ in range(3)]
+        said = [child.communicate(timeout=60)[0] for child in them]
+        self.assertEqual([child.returncode for child in them], [0, 0, 0], said)
 
 
 class SoakJudges(unittest.TestCase):
