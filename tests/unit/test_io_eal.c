@@ -110,11 +110,10 @@ static int world_create(struct world *w)
 {
 	char line[512];
 	int rc = cv_io_create(&w->cfg, &w->errs, &w->io);
-	size_t i;
 
 	CHECK((rc == 0) == (w->errs.n == 0));
 	CHECK((rc == 0) == (w->io != NULL));
-	for (i = 0; i < w->errs.n; i++)
+	for (size_t i = 0; i < w->errs.n; i++)
 		printf("[   SAYS   ] %s\n", cv_err_str(&w->errs.items[i], line, sizeof(line)));
 	fflush(stdout);
 	return rc;
@@ -292,7 +291,6 @@ IN_CHILD(a_full_device_holds_what_was_passed_on)
 
 static void queues_are_dealt_evenly_body(void)
 {
-	struct rte_mbuf *pkts[CV_IO_BURST_MAX];
 	struct world w;
 	uint32_t i, k, of_port;
 
@@ -300,8 +298,7 @@ static void queues_are_dealt_evenly_body(void)
 	port_add(&w, "a", ring0, 1); /* as many queues as workers */
 	port_add(&w, "b", ring1, 1);
 	port_add(&w, "c", (const char *const[]){"net_ring2", "net_ring3"}, 2);
-	w.ports[1].n_queues = 1;
-	w.ports[2].n_queues = 1;
+	w.ports[1].n_queues = w.ports[2].n_queues = 1;
 	CHECK(world_create(&w) == 0);
 	for (i = 0; i < 3; i++) {
 		CHECK(cv_io_n_queues(w.io, i) == 2);
@@ -315,8 +312,6 @@ static void queues_are_dealt_evenly_body(void)
 	}
 	CHECK(cv_io_warnings(w.io)->n == (sysconf(_SC_NPROCESSORS_ONLN) < 3));
 	cv_io_destroy(w.io);
-
-	(void)pkts;
 }
 IN_CHILD(queues_are_dealt_evenly)
 
