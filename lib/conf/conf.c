@@ -110,12 +110,28 @@ static bool has_nul(const char *text, size_t len, struct cv_errs *errs)
 	return true;
 }
 
+/* What an editor or a failed copy makes of a file; jansson's words for it would show nothing. */
+static bool has_no_text(const char *text, size_t len, struct cv_errs *errs)
+{
+	const char *why = NULL;
+
+	if (len == 0)
+		why = "the file is empty";
+	else if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		why = "it begins with a byte order mark (EF BB BF): save it as UTF-8 without one";
+	else if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		why = "it is UTF-16: save it as UTF-8";
+	if (why != NULL)
+		cv_errs_add(errs, NULL, 1, "not JSON: %s", why);
+	return why != NULL;
+}
+
 static json_t *parse(const char *text, size_t len, struct cv_errs *errs)
 {
 	json_error_t error;
 	json_t *root;
 
-	if (has_nul(text, len, errs))
+	if (has_no_text(text, len, errs) || has_nul(text, len, errs))
 		return NULL;
 	root = json_loadb(text, len, 0, &error);
 	if (root == NULL) {

@@ -51,6 +51,46 @@ static bool same_device(const char *a, const char *b)
 	return len == strcspn(b, ",") && memcmp(a, b, len) == 0;
 }
 
+/* The value of a device's argument, NULL if it has none. */
+static const char *device_arg(const char *device, const char *key)
+{
+	size_t len = strlen(key);
+
+	while (*(device += strcspn(device, ",")) != '\0') {
+		device++;
+		if (strncmp(device, key, len) == 0)
+			return device + len;
+	}
+	return NULL;
+}
+
+/* Each frame of an interface would come once by each device. */
+static bool same_interface(const char *a, const char *b)
+{
+	a = device_arg(a, "iface=");
+	b = device_arg(b, "iface=");
+	return a != NULL && b != NULL && same_device(a, b);
+}
+
+static void check_interfaces(struct conf_run *run, uint32_t node, const struct cv_conf_port *port,
+			     const struct cv_conf_port *other)
+{
+	for (uint32_t i = 0; i < port->n_devices; i++) {
+		const char *iface = device_arg(port->devices[i], "iface=");
+
+		for (uint32_t j = 0; j < other->n_devices; j++) {
+			if (!same_interface(port->devices[i], other->devices[j]))
+				continue;
+			cv_conf_err(
+				run, node,
+				"interface '%.*s' is already port '%s': attach VPCs to VLANs of one "
+				"port, or give each port an interface",
+				(int)strcspn(iface, ","), iface, other->name);
+			return;
+		}
+	}
+}
+
 /* A device serves one port; a name names one. Ports are few: comparing all pairs will do. */
 static void check_port_pair(struct conf_run *run, uint32_t node, const struct cv_conf_port *port,
 			    const struct cv_conf_port *other)
@@ -65,6 +105,7 @@ static void check_port_pair(struct conf_run *run, uint32_t node, const struct cv
 					    other->name);
 		}
 	}
+	check_interfaces(run, node, port, other);
 }
 
 static void check_own_devices(struct conf_run *run, uint32_t node, const struct cv_conf_port *port)
@@ -73,6 +114,13 @@ static void check_own_devices(struct conf_run *run, uint32_t node, const struct 
 		for (uint32_t j = 0; j < i; j++) {
 			if (same_device(port->devices[i], port->devices[j]))
 				cv_conf_err(run, node, "device '%.*s' is listed twice",
+					    (int)strcspn(port->devices[i], ","), port->devices[i]);
+			else if (same_interface(port->devices[i], port->devices[j]) &&
+				 device_arg(port->devices[i], "start_queue=") == NULL)
+				cv_conf_err(run, node,
+					    "device '%.*s' is on an interface that another device "
+					    "of the port is on; only AF_XDP's start_queue=N tells "
+					    "the two apart",
 					    (int)strcspn(port->devices[i], ","), port->devices[i]);
 		}
 	}

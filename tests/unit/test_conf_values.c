@@ -346,10 +346,45 @@ static void what_is_not_json_is_said_so(void **state)
 	}
 	assert_null(cv_conf_parse("{\"re\":\n0e4\0\t}", 13, &errs));
 	one_error("not JSON: a byte that is zero (line 2)");
+	assert_null(cv_conf_parse("", 0, &errs));
+	one_error("not JSON: the file is empty (line 1)");
+	assert_null(parse("\xef\xbb\xbf{}"));
+	one_error(
+		"not JSON: it begins with a byte order mark (EF BB BF): save it as UTF-8 without one "
+		"(line 1)");
+	assert_null(cv_conf_parse("\xff\xfe{\0}\0", 6, &errs));
+	one_error("not JSON: it is UTF-16: save it as UTF-8 (line 1)");
+	assert_null(cv_conf_parse("\xfe\xff\0{\0}", 6, &errs));
+	one_error("not JSON: it is UTF-16: save it as UTF-8 (line 1)");
 	memset(deep, '[', 3000);
 	memset(deep + 3000, ']', 3000);
 	assert_null(parse(deep));
 	assert_int_equal(errs.n, 1);
+}
+
+#define TWO_PORTS(a, b)                                                 \
+	SMALL("{\"ports\": [{\"name\": \"p\", \"devices\": [" a "]},\n" \
+	      "{\"name\": \"q\", \"devices\": [" b "]}]}",              \
+	      "")
+
+/* Every frame would come by both. */
+static void an_interface_is_of_one_port(void **state)
+{
+	struct cv_conf *conf;
+
+	(void)state;
+	assert_null(parse(TWO_PORTS("\"net_af_packet0,iface=e1\"",
+				    "\"net_af_xdp0,start_queue=1,iface=e1,mode=x\"")));
+	one_error("dpdk.ports[1]: interface 'e1' is already port 'p': attach VPCs to VLANs of one "
+		  "port, or give each port an interface (line 3)");
+	assert_null(parse(TWO_PORTS("\"net_tap0\"", "\"net_af_packet0,iface=e1\", "
+						    "\"net_af_packet1,iface=e1\"")));
+	one_error("dpdk.ports[1]: device 'net_af_packet1' is on an interface that another device "
+		  "of the port is on; only AF_XDP's start_queue=N tells the two apart (line 3)");
+	conf = parse(TWO_PORTS("\"net_af_xdp0,iface=e1\", \"net_af_xdp1,iface=e1,start_queue=1\"",
+			       "\"net_af_xdp2,iface=e10\", \"net_pcap0,rx_iface=e1\""));
+	assert_non_null(conf);
+	cv_conf_destroy(conf);
 }
 
 static void files_that_cannot_be_read_are_errors(void **state)
@@ -603,6 +638,7 @@ int main(void)
 		CASE(address_of_the_dns_server_is_refused),
 		CASE(escaped_keys_are_keys),
 		CASE(what_is_not_json_is_said_so),
+		CASE(an_interface_is_of_one_port),
 		CASE(files_that_cannot_be_read_are_errors),
 		CASE(errors_are_appended),
 		CASE(a_thousand_errors_are_enough),
