@@ -35,7 +35,8 @@ static const struct cv_io_driver drivers[] = {
 	{.name = "net_tap",
 	 .caps = CAP(NET_ADMIN),
 	 .file = "/dev/net/tun",
-	 .file_hint = "modprobe tun, or let this container have it"},
+	 .file_hint = "modprobe tun, or let this container have it",
+	 .newkey = "iface"},
 	{.name = "net_memif",
 	 .one_queue = true,
 	 .late = true,
@@ -132,6 +133,12 @@ static int check_file(const struct cv_io_driver *driver, const char *device, con
 	return -ENODEV;
 }
 
+/* The name of an interface where a device must be: likely the first thing that somebody tries. */
+static bool is_iface(const char *name)
+{
+	return strlen(name) < IFNAMSIZ && if_nametoindex(name) != 0;
+}
+
 static int check_iface(const struct cv_io_driver *driver, const struct cv_io_devname *name,
 		       const char *path, struct cv_errs *errs)
 {
@@ -147,7 +154,7 @@ static int check_iface(const struct cv_io_driver *driver, const struct cv_io_dev
 			    name->name, driver->ifkey);
 		return -EINVAL;
 	}
-	if (strlen(iface) >= IFNAMSIZ || if_nametoindex(iface) == 0) {
+	if (!is_iface(iface)) {
 		cv_errs_add(errs, path, 0,
 			    "there is no network interface '%s' (in this network namespace)",
 			    iface);
@@ -189,22 +196,40 @@ static int pci_missing(const char *addr, const char *path, const char *said, str
 	return -ENODEV;
 }
 
-static int probe_vdev(const struct cv_io_devname *name, const char *path, struct cv_io_log *log,
-		      struct cv_errs *errs)
+static void vdev_refused(const struct cv_io_devname *name, const char *path, const char *said,
+			 struct cv_errs *errs)
 {
-	const char *said;
-
-	cv_io_log_reset(log);
-	if (rte_eal_hotplug_add("vdev", name->name, name->args) == 0)
-		return 0;
-	said = cv_io_log_text(log);
+	const struct cv_io_driver *driver = cv_io_driver_find(name->name);
 	/* The vdev bus takes a name for its own only if it begins with a driver's. */
-	if (strstr(said, "failed to parse device") != NULL)
+	bool unknown = strstr(said, "failed to parse device") != NULL;
+	char iface[CV_IO_NAME_LEN];
+
+	if (unknown && is_iface(name->name))
+		cv_errs_add(errs, path, 0,
+			    "'%s' is a network interface; the device on it is "
+			    "'net_af_xdp0,iface=%s', or slower 'net_af_packet0,iface=%s'",
+			    name->name, name->name, name->name);
+	else if (unknown)
 		cv_errs_add(errs, path, 0, "DPDK has no driver '%.*s' (installed)",
 			    (int)strcspn(name->name, "0123456789"), name->name);
+	else if (driver->newkey != NULL &&
+		 cv_io_kvarg(name->args, driver->newkey, iface, sizeof(iface)) && is_iface(iface))
+		cv_errs_add(errs, path, 0,
+			    "'%s' makes its interface, and there is a '%s' already: name another, "
+			    "or use 'net_af_xdp0,iface=%s'",
+			    name->name, iface, iface);
 	else
 		cv_errs_add(errs, path, 0, "'%s' cannot be made: %s", name->name,
 			    said[0] != '\0' ? said : "its driver does not say why");
+}
+
+static int probe_vdev(const struct cv_io_devname *name, const char *path, struct cv_io_log *log,
+		      struct cv_errs *errs)
+{
+	cv_io_log_reset(log);
+	if (rte_eal_hotplug_add("vdev", name->name, name->args) == 0)
+		return 0;
+	vdev_refused(name, path, cv_io_log_text(log), errs);
 	return -ENODEV;
 }
 

@@ -107,11 +107,12 @@ void cv_io_eal_stop(bool keep_memory);
 
 /** What is special about a driver. */
 struct cv_io_driver {
-	const char *name;  /**< as the vdev is named, without number; NULL: anything else */
-	const char *ifkey; /**< argument that names a network interface, or NULL */
-	uint32_t caps;     /**< capabilities needed, bits 1 << CAP_x of those below 32 */
-	bool all_queues;   /**< the device feeds all the queues it has: poll every one */
-	bool one_queue;    /**< others work only if the peer has them too: one unless told */
+	const char *name;   /**< as the vdev is named, without number; NULL: anything else */
+	const char *ifkey;  /**< argument that names a network interface, or NULL */
+	const char *newkey; /**< argument that names an interface which the driver makes, or NULL */
+	uint32_t caps;      /**< capabilities needed, bits 1 << CAP_x of those below 32 */
+	bool all_queues;    /**< the device feeds all the queues it has: poll every one */
+	bool one_queue;     /**< others work only if the peer has them too: one unless told */
 	bool late; /**< interrupts of a closed device may still come, and look at its memory */
 	bool umem; /**< the packet pool is the device's own memory (AF_XDP) */
 	const char *start;     /**< what to know when it does not start, or NULL */

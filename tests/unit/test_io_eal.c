@@ -542,6 +542,8 @@ static const char *const no_mount[] = {"--huge-dir", "/cv/none"};
 REFUSAL(unknown_driver, DEVICE("net_nonsense0"), -ENODEV, "dpdk.ports[0].device",
 	"no driver 'net_nonsense'")
 REFUSAL(device_without_name, DEVICE(",iface=x"), -EINVAL, "dpdk.ports[0].device", "neither")
+REFUSAL(interface_as_device, DEVICE("lo"), -ENODEV, "dpdk.ports[0].device",
+	"'lo' is a network interface; the device on it is 'net_af_xdp0,iface=lo'")
 REFUSAL(missing_interface, DEVICE("net_af_packet0,iface=cv-none"), -ENODEV, "dpdk.ports[0].device",
 	"no network interface 'cv-none'")
 REFUSAL(interface_not_named, DEVICE("net_af_xdp0"), -EINVAL, "dpdk.ports[0].device", "iface=NAME")
@@ -769,6 +771,7 @@ int main(void)
 		cmocka_unit_test(the_eal_starts_once),
 		cmocka_unit_test(unknown_driver),
 		cmocka_unit_test(device_without_name),
+		cmocka_unit_test(interface_as_device),
 		cmocka_unit_test(missing_interface),
 		cmocka_unit_test(interface_not_named),
 		cmocka_unit_test(missing_pci_device),
