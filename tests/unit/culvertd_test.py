@@ -258,6 +258,21 @@ def taken_port_of_the_api_is_named(home):
     expect(code != 0 and 'chmod 600' in err, err)
 
 
+def closed_stdio_is_not_taken_by_what_culvertd_opens(home):
+    """Else the log would be written into the state file or to a peer."""
+    child = subprocess.Popen(['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh', CULVERTD, '-c', home.file],
+                             stderr=subprocess.PIPE, env=home.env)
+    home.children.append(child)
+    end = time.monotonic() + WAIT_S
+    while not os.path.exists(home.socket):
+        expect(child.poll() is None and time.monotonic() < end, 'no socket')
+        time.sleep(0.01)
+    links = [os.readlink(f'/proc/{child.pid}/fd/{fd}') for fd in range(3)]
+    expect(links == ['/dev/null'] * 3, str(links))
+    child.send_signal(signal.SIGTERM)
+    expect(child.wait(WAIT_S) == 0)
+
+
 # Life -------------------------------------------------------------------------------------------
 
 def ready_and_stopping_are_notified(home):
@@ -337,7 +352,8 @@ CASES = (
     check_prints_every_error, files_of_the_apis_are_looked_at_before_anything_is_touched,
     what_only_root_may_see_is_no_error_for_others, missing_file_is_an_error_of_the_configuration,
     bad_port_is_named, eal_arguments_override, impossible_socket_ends_a_start_cleanly,
-    second_culvertd_on_the_socket_is_refused, taken_port_of_the_api_is_named, ready_and_stopping_are_notified,
+    second_culvertd_on_the_socket_is_refused, taken_port_of_the_api_is_named,
+    closed_stdio_is_not_taken_by_what_culvertd_opens, ready_and_stopping_are_notified,
     each_signal_stops_with_a_summary, killed_one_can_be_followed_by_another,
     reload_is_whole_or_nothing, several_workers_run_on_few_cpus,
     known_rss_is_used_and_shown,
