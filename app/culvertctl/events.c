@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -142,13 +143,24 @@ static int ask(struct events *e, bool wait)
 	return ret;
 }
 
+/* Whoever read a pipe may go while nothing happens; the next event alone would show it. */
+static bool is_read(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return ferror(stdout) == 0 &&
+	       (poll(&out, 1, 0) <= 0 || (out.revents & (POLLERR | POLLNVAL)) == 0);
+}
+
 static int follow(struct events *e)
 {
 	for (;;) {
-		if (ask(e, true) >= 0)
-			continue;
-		if (ferror(stdout) != 0)
+		int ret = ask(e, true);
+
+		if (!is_read())
 			return FAILED;
+		if (ret >= 0)
+			continue;
 		/* It may be restarting: what it says then is new. */
 		sleep(AWAY_SECONDS);
 	}

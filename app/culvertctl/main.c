@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -459,6 +460,17 @@ static const struct {
 	int (*fn)(const char *socket, int argc, char **argv);
 } others[] = {{"capture", culvertctl_capture}, {"events", culvertctl_events}};
 
+/* What was lost on the way out, to a full disk say, is no success. */
+static int output_end(int ret)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return ret;
+	fprintf(stderr, "culvertctl: the output is not complete: %s\n",
+		errno != 0 ? strerror(errno) : "it cannot be written");
+	return ret == EXIT_OK ? EXIT_FAILED : ret;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {.socket = SOCKET_DEFAULT, .seconds = WATCH_SECONDS_DEFAULT};
@@ -471,16 +483,17 @@ int main(int argc, char **argv)
 			continue;
 		if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 			return EXIT_FAILED;
-		return others[i].fn(has_socket ? argv[2] : SOCKET_DEFAULT, argc - at, argv + at);
+		return output_end(
+			others[i].fn(has_socket ? argv[2] : SOCKET_DEFAULT, argc - at, argv + at));
 	}
 	ret = options_read(&options, argc, argv);
 	if (ret >= 0)
-		return ret;
+		return output_end(ret);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		fprintf(stderr, "culvertctl: libcurl does not start\n");
 		return EXIT_FAILED;
 	}
 	ret = run(&options);
 	curl_global_cleanup();
-	return ret;
+	return output_end(ret);
 }

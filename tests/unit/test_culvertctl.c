@@ -373,6 +373,24 @@ static void filters_reach_the_server(void **state)
 	assert_string_equal(fake.asked, "flows a b&c=d 10.0.0.1:80 established 5");
 }
 
+/* A file of numbers on a full disk must not pass for all of them. */
+static void output_that_is_lost_is_a_failure(void **state)
+{
+	static const char *const asked[] = {"show endpoints", "show endpoints --json",
+					    "metrics",        "events",
+					    "--help",         "--version"};
+	static char out[TEXT_LEN];
+	char args[64];
+
+	(void)state;
+	for (size_t i = 0; i < CV_ARRAY_LEN(asked); i++) {
+		snprintf(args, sizeof(args), "%s >/dev/full", asked[i]);
+		assert_int_equal(run_here(args, out), 1);
+	}
+	assert_int_equal(run_here("metrics 2>&1 >/dev/full | cat", out), 0);
+	assert_non_null(strstr(out, "the output is not complete"));
+}
+
 static void stages_are_asked_for_and_have_their_own_tables(void **state)
 {
 	static char out[TEXT_LEN];
@@ -678,6 +696,7 @@ int main(void)
 		cmocka_unit_test(what_has_no_layout_is_shown_by_keys),
 		cmocka_unit_test(every_layout_can_be_drawn),
 		PROGRAM(filters_reach_the_server),
+		PROGRAM(output_that_is_lost_is_a_failure),
 		PROGRAM(stages_are_asked_for_and_have_their_own_tables),
 		PROGRAM(json_is_printed_as_it_came),
 		PROGRAM(refusals_are_printed),
