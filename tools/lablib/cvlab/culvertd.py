@@ -43,6 +43,15 @@ def check(path):
     return done.returncode, done.stdout + done.stderr
 
 
+def ended(code):
+    """How a process ended, in words."""
+    if code >= 0:
+        return f'ended with exit status {code}'
+    if code == -signal.SIGKILL:
+        return 'was killed (SIGKILL; if there was no memory left, dmesg says so)'
+    return f'was ended by {signal.Signals(-code).name}'
+
+
 class Culvertd:
     """One culvertd. Its configuration is the lab's, with the lab's own socket and memory."""
 
@@ -124,8 +133,7 @@ class Culvertd:
 
     def _answers(self):
         if self.child.poll() is not None:
-            raise LabError(f'culvertd ended with {self.child.returncode} while starting:\n'
-                           + self.tail())
+            raise LabError(f'culvertd {ended(self.child.returncode)} while starting:\n' + self.tail())
         return os.path.exists(self.socket) and self._ctl('workers', check=False).returncode == 0
 
     def tail(self, n=25):
