@@ -596,23 +596,9 @@ static void every_bad_device_is_named_body(void)
 }
 IN_CHILD(every_bad_device_is_named)
 
-static void arg_refused(const char *arg, const char *words)
-{
-	struct world w;
-
-	world_init(&w, 1);
-	port_add(&w, "a", ring0, 1);
-	w.cfg.eal_args = &arg;
-	w.cfg.n_eal_args = 1;
-	fails(&w, -EINVAL, "dpdk.eal_args", words);
-}
-
-#define REFUSES_ARG(name, arg, words)    \
-	static void name##_body(void)    \
-	{                                \
-		arg_refused(arg, words); \
-	}                                \
-	IN_CHILD(name)
+#define REFUSES_ARG(name, arg, words)                                                           \
+	REFUSAL(name, port_add(&w, "a", ring0, 1); w.cfg.eal_args = (const char *const[]){arg}; \
+		w.cfg.n_eal_args = 1, -EINVAL, "dpdk.eal_args", words)
 
 REFUSES_ARG(unknown_eal_option, "--nonsense", "nonsense")
 REFUSES_ARG(stray_eal_argument, "nonsense", "'nonsense'")
