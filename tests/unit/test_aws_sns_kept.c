@@ -70,7 +70,29 @@ static int control(void *arg, bool change, cv_aws_fn *fn, void *fn_arg)
 	return ret;
 }
 
-static struct cv_aws *server_make(struct cv_notify_key *key)
+/* One for all tests: to make it takes long. */
+static struct cv_notify_key *key;
+
+static int key_make(void **state)
+{
+	char *pem[2] = {NULL, NULL};
+
+	(void)state;
+	assert_int_equal(cv_notify_key_make(time(NULL), &pem[0], &pem[1]), 0);
+	assert_int_equal(cv_notify_key_open(pem[0], pem[1], &key), 0);
+	free(pem[0]);
+	free(pem[1]);
+	return 0;
+}
+
+static int key_close(void **state)
+{
+	(void)state;
+	cv_notify_key_close(key);
+	return 0;
+}
+
+static struct cv_aws *server_make(void)
 {
 	char file[] = "/tmp/culvert-test-sns-XXXXXX";
 	struct cv_aws_cfg cfg = {
@@ -124,16 +146,12 @@ static void kept_set(void)
 
 static void what_could_not_be_kept_is_not_believed(void **state)
 {
-	struct cv_notify_key *key = NULL;
-	char *pem[2] = {NULL, NULL};
 	struct cv_aws *server;
 
 	(void)state;
-	assert_int_equal(cv_notify_key_make(time(NULL), &pem[0], &pem[1]), 0);
-	assert_int_equal(cv_notify_key_open(pem[0], pem[1], &key), 0);
 	kept_set();
 	n_kept_reads = n_kept = 0;
-	server = server_make(key);
+	server = server_make();
 	assert_int_equal(n_kept_reads, 2); /* for client tokens, for SNS */
 	keep_ret = -ENOMEM;
 	assert_int_equal(visit(server, CONFIRM), 500);
@@ -154,9 +172,6 @@ static void what_could_not_be_kept_is_not_believed(void **state)
 	assert_int_equal(n_kept_reads, 4);
 	assert_int_equal(n_kept, 3);
 	cv_aws_destroy(server);
-	cv_notify_key_close(key);
-	free(pem[0]);
-	free(pem[1]);
 }
 
 static struct cv_aws *busy;
@@ -176,16 +191,12 @@ static void fail_and_ask(void)
 
 static void what_is_being_kept_is_not_missed(void **state)
 {
-	struct cv_notify_key *key = NULL;
-	char *pem[2] = {NULL, NULL};
 	unsigned int n;
 
 	(void)state;
-	assert_int_equal(cv_notify_key_make(time(NULL), &pem[0], &pem[1]), 0);
-	assert_int_equal(cv_notify_key_open(pem[0], pem[1], &key), 0);
 	kept_set();
 	keep_ret = unsend_ret = 0;
-	busy = server_make(key);
+	busy = server_make();
 	n = n_kept_reads;
 	meanwhile = fail_and_ask;
 	assert_int_equal(visit(busy, CONFIRM), 200);
@@ -197,9 +208,6 @@ static void what_is_being_kept_is_not_missed(void **state)
 	assert_int_equal(visit(busy, UNKNOWN), 404);
 	assert_int_equal(n_kept_reads, n + 1);
 	cv_aws_destroy(busy);
-	cv_notify_key_close(key);
-	free(pem[0]);
-	free(pem[1]);
 }
 
 int main(void)
@@ -210,5 +218,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_being_kept_is_not_missed, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, key_make, key_close);
 }
