@@ -402,7 +402,8 @@ static void private_dns_make(struct model_ctx *ctx, const struct cv_model_servic
 		service->dns_state = CV_MODEL_DNS_UNVERIFIED;
 	if (req->private_dns_name[0] == '\0')
 		return;
-	if (!dns_name_is_good(req->private_dns_name))
+	/* One that was kept was taken before: the service goes on without DNS for it. */
+	if (!ctx->by->restore && !dns_name_is_good(req->private_dns_name))
 		cv_model_err(ctx, EINVAL, "InvalidParameter", "private_dns_name",
 			     "'%.64s' is no valid private DNS name", req->private_dns_name);
 	service->private_dns_name = cv_model_str(ctx->model, req->private_dns_name);

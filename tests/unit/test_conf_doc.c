@@ -482,6 +482,26 @@ static void a_note_that_the_file_has_no_place_for_goes(void **state)
 	free((void *)(uintptr_t)id);
 }
 
+/* Of a version that took names which DNS cannot carry: the service and who uses it stay. */
+static void a_name_that_was_taken_once_keeps_nothing_out(void **state)
+{
+#define LABEL_64 "a123456789b123456789c123456789d123456789e123456789f123456789abcd"
+	uint32_t at = 0;
+
+	(void)state;
+	while (at < n_docs && strstr(docs[at].text, "x.example.com") == NULL)
+		at++;
+	assert_true(at < n_docs);
+	assert_int_equal(docs[at].kind, CV_MODEL_SERVICE);
+	runtime_set(docs[at].id, "private_dns_name", json_string(LABEL_64 ".example.com"));
+	conf = parse(file_text(""), true);
+	no_warning();
+	all_applied();
+	assert_string_equal(m->services[1].private_dns_name, LABEL_64 ".example.com");
+	assert_int_equal(m->endpoints[1].state + m->endpoints[2].state,
+			 CV_MODEL_AVAILABLE + CV_MODEL_PENDING_ACCEPTANCE);
+}
+
 static void a_zone_that_has_gone_keeps_nothing_out(void **state)
 {
 	const char *arn;
@@ -582,6 +602,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_broken_document_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_attribute_is_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_note_that_the_file_has_no_place_for_goes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_name_that_was_taken_once_keeps_nothing_out, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_zone_that_has_gone_keeps_nothing_out, setup,
 						teardown),
