@@ -64,12 +64,24 @@ static const char *device_arg(const char *device, const char *key)
 	return NULL;
 }
 
-/* Each frame of an interface would come once by each device. */
+/* The first queue of an AF_XDP device; it has one, of an interface. */
+static long device_queue(const char *device)
+{
+	const char *queue = device_arg(device, "start_queue=");
+
+	if (strncmp(device, "net_af_xdp", strlen("net_af_xdp")) != 0)
+		return -1;
+	return queue == NULL ? 0 : strtol(queue, NULL, 10);
+}
+
+/* Each frame of an interface would come once by each device, but for AF_XDP's of other queues. */
 static bool same_interface(const char *a, const char *b)
 {
-	a = device_arg(a, "iface=");
-	b = device_arg(b, "iface=");
-	return a != NULL && b != NULL && same_device(a, b);
+	const char *iface = device_arg(a, "iface="), *other = device_arg(b, "iface=");
+	long queue = device_queue(a), queue_other = device_queue(b);
+
+	return iface != NULL && other != NULL && same_device(iface, other) &&
+	       (queue < 0 || queue_other < 0 || queue == queue_other);
 }
 
 static void check_interfaces(struct conf_run *run, uint32_t node, const struct cv_conf_port *port,
@@ -115,12 +127,11 @@ static void check_own_devices(struct conf_run *run, uint32_t node, const struct 
 			if (same_device(port->devices[i], port->devices[j]))
 				cv_conf_err(run, node, "device '%.*s' is listed twice",
 					    (int)strcspn(port->devices[i], ","), port->devices[i]);
-			else if (same_interface(port->devices[i], port->devices[j]) &&
-				 device_arg(port->devices[i], "start_queue=") == NULL)
+			else if (same_interface(port->devices[i], port->devices[j]))
 				cv_conf_err(run, node,
 					    "device '%.*s' is on an interface that another device "
-					    "of the port is on; only AF_XDP's start_queue=N tells "
-					    "the two apart",
+					    "of the port is on; only AF_XDP's may be, each with "
+					    "its start_queue=N",
 					    (int)strcspn(port->devices[i], ","), port->devices[i]);
 		}
 	}

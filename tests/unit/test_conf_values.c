@@ -380,7 +380,19 @@ static void an_interface_is_of_one_port(void **state)
 	assert_null(parse(TWO_PORTS("\"net_tap0\"", "\"net_af_packet0,iface=e1\", "
 						    "\"net_af_packet1,iface=e1\"")));
 	one_error("dpdk.ports[1]: device 'net_af_packet1' is on an interface that another device "
-		  "of the port is on; only AF_XDP's start_queue=N tells the two apart (line 3)");
+		  "of the port is on; only AF_XDP's may be, each with its start_queue=N (line 3)");
+	assert_null(parse(TWO_PORTS("\"net_tap0\"", "\"net_af_xdp0,iface=e1,start_queue=1\", "
+						    "\"net_af_xdp1,iface=e1,start_queue=1\"")));
+	one_error("dpdk.ports[1]: device 'net_af_xdp1' is on an interface that another device "
+		  "of the port is on; only AF_XDP's may be, each with its start_queue=N (line 3)");
+	assert_null(parse(TWO_PORTS("\"net_tap0\"", "\"net_af_xdp0,iface=e1\", "
+						    "\"net_af_packet1,iface=e1,start_queue=1\"")));
+	one_error("dpdk.ports[1]: device 'net_af_packet1' is on an interface that another device "
+		  "of the port is on; only AF_XDP's may be, each with its start_queue=N (line 3)");
+	conf = parse(TWO_PORTS("\"net_af_xdp0,iface=e1,start_queue=1\", \"net_af_xdp1,iface=e1\"",
+			       "\"net_af_xdp2,iface=e1,start_queue=2\""));
+	assert_non_null(conf);
+	cv_conf_destroy(conf);
 	conf = parse(TWO_PORTS("\"net_af_xdp0,iface=e1\", \"net_af_xdp1,iface=e1,start_queue=1\"",
 			       "\"net_af_xdp2,iface=e10\", \"net_pcap0,rx_iface=e1\""));
 	assert_non_null(conf);
