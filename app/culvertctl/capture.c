@@ -340,7 +340,8 @@ int culvertctl_capture(const char *socket, int argc, char **argv)
 		return FAILED;
 	}
 	ret = run(&c);
-	if (fclose(c.out) != 0 && ret == DONE) {
+	/* What is written to stdout, main() looks at again. */
+	if ((c.out == stdout ? fflush(stdout) : fclose(c.out)) != 0 && ret == DONE) {
 		fprintf(stderr, "culvertctl: %s: %s\n", c.file, strerror(errno));
 		ret = FAILED;
 	}
