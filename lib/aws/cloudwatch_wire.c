@@ -126,7 +126,7 @@ static void leaf_write(FILE *out, const char *name, const json_t *value)
 }
 
 /*
- * A value and what is in it. Whoever asks is not known yet: the text must not grow beyond what
+ * A value and what is in it. Whoever asks, the text must not grow beyond what
  * cv_query_parse() would take.
  * @param n  how many values were written so far
  * @return 0, -ENAMETOOLONG (too long or too deep), -E2BIG (too many) or -ENOMEM
@@ -171,7 +171,7 @@ static int value_write(FILE *out, const char *name, json_t *value, int depth, ui
 
 /*
  * Whether JSON may have more values than CBOR: each but the first follows one of these. In texts they count
- * as well: none that CloudWatch takes has that many. Whoever asks is not known yet.
+ * as well: none that CloudWatch takes has that many.
  */
 static bool is_crowded(const char *body, size_t len)
 {
