@@ -100,7 +100,10 @@ build_tree() {
 	mkdir -p "$build_dir"
 	build_log=$build_dir/culvert-build.log
 	(
-		flock 9
+		if ! flock -n 9; then
+			say "waiting for another build in $build_dir"
+			flock 9
+		fi
 		build_alone "$@" 9>&-
 	) 9>"$build_dir/culvert-build.lock"
 }

@@ -101,14 +101,11 @@ class LabCase(unittest.TestCase):
 
     def assert_becomes(self, want, get, seconds=60):
         """That get() comes to be so, in time."""
-        got = []
-
-        def is_so():
-            got[:] = [get()]
-            return got == [want]
-        with contextlib.suppress(proc.LabError):
-            proc.wait_for(is_so, seconds, 'what is asserted')
-        self.assertEqual(got[0], want)
+        end, is_late = time.monotonic() + seconds, False
+        while (got := get()) != want and not is_late:
+            time.sleep(0.1)
+            is_late = time.monotonic() > end
+        self.assertEqual(got, want)
 
     def wait_dropped(self, reason, before, n=1):
         """Until n packets more than `before` were dropped for a reason."""

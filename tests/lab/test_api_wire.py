@@ -262,7 +262,7 @@ class Wire(api_world.ApiCase):
 
 class Crowded(api_world.ApiCase):
 
-    limits = {'connections': 12, 'connections_per_client': 8, 'idle_seconds': 60, 'request_seconds': 60}
+    limits = {'connections': 12, 'connections_per_client': 8, 'idle_seconds': 120, 'request_seconds': 60}
 
     def test_connections_of_one_client_are_bounded(self):
         def is_open(sock):

@@ -309,7 +309,8 @@ class FlowLife(harness.LastTests, harness.LabCase):
         def gained(event):
             return self.culvert.events()[event] - before[event]
         with harness.nft(self.lab.ns('provider', ONE), 'chain c { type filter hook ingress device eth0 '
-                         f'priority 0;\ntcp dport {GONE} counter drop\n}}') as count:
+                         f'priority 0;\ntcp dport {GONE} tcp flags & (syn | ack) == syn counter drop\n}}'
+                         ) as count:
             begin = time.monotonic()
             client.send(2222, GONE, harness.SYN, seq=7)
             proc.wait_for(lambda: gained('ended_flows_syn_timeout') == 1, SLOW / 2,

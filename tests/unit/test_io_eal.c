@@ -55,7 +55,7 @@ static void in_child(void (*fn)(void))
 		/* cmocka would go on with the next case in the child. */
 		for (sig = SIGHUP; sig < SIGTERM; sig++)
 			(void)signal(sig, SIG_DFL);
-		alarm(600); /* no child stays, whatever it waits for */
+		alarm(300); /* no child stays, whatever it waits for */
 		fn();
 		_exit(0);
 	}

@@ -144,7 +144,8 @@ class Play:
         self.empty()
         rate = self.rate()
         for _ in range(2):
-            if rate['given_up_in_rest'] > 0:
+            # An attempt is also given up when the machine is away for a second.
+            if rate['given_up_in_rest'] > 0 and rate['served_in_rest'] >= 0.9 * opts.ports:
                 break
             self.say('this machine was too busy to use up all ports before the first had rested: once more')
             time.sleep(opts.rest + 1)
