@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -110,6 +111,9 @@ static double measure(unsigned int n_workers, int how, unsigned int lcore, doubl
 		rig_die("starting a worker on the second core");
 	if (n_workers > 1 || lcore == 0)
 		cv_dp_worker_run(&runs[0]);
+	/* Asleep: the second core may be this one's other thread. */
+	while (rte_eal_get_lcore_state(1) == RUNNING)
+		usleep(1000);
 	rte_eal_mp_wait_lcore();
 	for (unsigned int i = 0; i < n_workers; i++) {
 		const struct feeder *f = &feeders[i];
