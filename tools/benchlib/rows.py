@@ -197,7 +197,9 @@ def workers(bench):
                 f'two workers, each with its own flows, against one ({found["one_mpps"]:.1f} Mpps on its '
                 f'CPU, {found["one_on_other_core_mpps"]:.1f} on the other: their mean), in process'),
             Row('workers/wrong_queue', found['wrong_queue_ratio'], 'x', '>= 1.3',
-                'the same when every reply comes by the other worker\'s queue')]
+                'the same when every reply comes by the other worker\'s queue'),
+            Row('workers/machine', found['apart_ratio'], 'x', None,
+                'two data planes that share nothing, against one: what these two CPUs give at most')]
 
 
 def latency(bench):
