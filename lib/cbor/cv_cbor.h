@@ -19,7 +19,7 @@
 #define CV_CBOR_DEPTH_MAX 16
 /**
  * Values in one at most, itself and those without anything in them, too: an empty map is a byte, but some
- * 240 bytes of memory, and who sends it is not always known yet.
+ * 240 bytes of memory.
  */
 #define CV_CBOR_VALUES_MAX 16384
 

@@ -196,22 +196,27 @@ static void the_signature_comes_before_what_is_signed(void **state)
 	cv_aws_destroy(server);
 }
 
+static void signed_is(struct cv_aws *server, struct cv_sigv4_request *request, const char *service,
+		      unsigned int status, const char *text)
+{
+	sign(request, service);
+	answer_is(server, request, status, text);
+}
+
 static void what_is_signed_is_told_what_is_wrong(void **state)
 {
 	struct cv_aws *server = server_make(CONS, 0);
 	struct cv_sigv4_request request = request_make("/", FORM, "Action=%zz");
 
 	(void)state;
-	sign(&request, "ec2");
-	answer_is(server, &request, 400, "<Response><Errors><Error><Code>MalformedQueryString<");
-	sign(&request, "elasticloadbalancing");
-	answer_is(server, &request, 400, "<Type>Sender</Type><Code>MalformedQueryString</Code>");
+	signed_is(server, &request, "ec2", 400,
+		  "<Response><Errors><Error><Code>MalformedQueryString<");
+	signed_is(server, &request, "elasticloadbalancing", 400,
+		  "<Type>Sender</Type><Code>MalformedQueryString</Code>");
 	request = request_make("/", FORM, "Action=DescribeVpcs&Action=DescribeVpcs");
-	sign(&request, "ec2");
-	answer_is(server, &request, 400, "Action is there more than once");
+	signed_is(server, &request, "ec2", 400, "Action is there more than once");
 	request = request_make("/", FORM, "Action=DescribeVpcs&Version=2016-11-15");
-	sign(&request, "ec2");
-	answer_is(server, &request, 200, "<DescribeVpcsResponse ");
+	signed_is(server, &request, "ec2", 200, "<DescribeVpcsResponse ");
 	cv_aws_destroy(server);
 }
 
@@ -222,8 +227,7 @@ static void the_rate_comes_before_what_is_signed(void **state)
 	struct cv_sigv4_request request = request_make("/", FORM, "Action=%zz");
 
 	(void)state;
-	sign(&request, "ec2");
-	answer_is(server, &request, 400, "MalformedQueryString");
+	signed_is(server, &request, "ec2", 400, "MalformedQueryString");
 	/* As many as a second lets pass, and a slow machine's some more. */
 	for (int i = 0; i < 1000; i++) {
 		struct cv_aws_answer answer;
@@ -270,21 +274,17 @@ static void status_is_that_of_aws(void **state)
 		 "&NetworkInterfaceId=%s",
 		 element("networkInterfaceId", eni));
 	request = request_make("/", FORM, body);
-	sign(&request, "ec2");
 	/* The key is right: it must not be taken for one that has expired. */
-	answer_is(server, &request, 400, "<Code>AuthFailure</Code>");
+	signed_is(server, &request, "ec2", 400, "<Code>AuthFailure</Code>");
 	cv_aws_destroy(server);
 	/* An account that is not one of the appliance. */
 	server = server_make("arn:aws:iam::999999999999:root", 0);
 	request = request_make("/", FORM, "Action=DescribeVpcs&Version=2016-11-15");
-	sign(&request, "ec2");
-	answer_is(server, &request, 401, "<Code>OptInRequired</Code>");
+	signed_is(server, &request, "ec2", 401, "<Code>OptInRequired</Code>");
 	request = request_make("/", FORM, "Action=DescribeAccountLimits&Version=2015-12-01");
-	sign(&request, "elasticloadbalancing");
-	answer_is(server, &request, 403, "<Code>OptInRequired</Code>");
+	signed_is(server, &request, "elasticloadbalancing", 403, "<Code>OptInRequired</Code>");
 	request = request_make("/", FORM, "Action=RunInstances&Version=2016-11-15");
-	sign(&request, "ec2");
-	answer_is(server, &request, 400, "<Code>InvalidAction</Code>");
+	signed_is(server, &request, "ec2", 400, "<Code>InvalidAction</Code>");
 	cv_aws_destroy(server);
 }
 
